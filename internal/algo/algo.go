@@ -1,0 +1,247 @@
+// Package algo is the closed set of signature algorithms that Assent knows.
+//
+// Every place that names an algorithm (token, SAD, CMS, CSC) uses these values,
+// so that a new or a withdrawn algorithm is one change. The zero value is
+// invalid. The dated policy (until when an algorithm may be used) is not here:
+// it belongs to the module that decides (sam). Sources: ETSI TS 119 312, RFC
+// 5480, RFC 5758, RFC 4055, RFC 8017.
+package algo
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rsa"
+	_ "crypto/sha256" // registers SHA-256 for crypto.Hash.New
+	_ "crypto/sha512" // registers SHA-384 and SHA-512
+	"errors"
+	"fmt"
+)
+
+// ErrUnknown is returned for a name or number outside the closed set.
+var ErrUnknown = errors.New("algo: not an approved algorithm")
+
+// ErrKeyMismatch is returned when a key cannot be used with an algorithm.
+var ErrKeyMismatch = errors.New("algo: key does not fit the algorithm")
+
+// Algorithm is a complete signature algorithm: key family, scheme and digest.
+type Algorithm uint8
+
+// The closed set. Numbers are stored; never renumber.
+const (
+	ES256 Algorithm = iota + 1 // ECDSA P-256 with SHA-256
+	ES384                      // ECDSA P-384 with SHA-384
+	ES512                      // ECDSA P-521 with SHA-512
+	RS256                      // RSASSA-PKCS1-v1_5 with SHA-256
+	RS384                      // RSASSA-PKCS1-v1_5 with SHA-384
+	RS512                      // RSASSA-PKCS1-v1_5 with SHA-512
+	PS256                      // RSASSA-PSS, SHA-256, MGF1-SHA-256, salt 32
+	PS384                      // RSASSA-PSS, SHA-384, MGF1-SHA-384, salt 48
+	PS512                      // RSASSA-PSS, SHA-512, MGF1-SHA-512, salt 64
+)
+
+// KeyType is the kind and size of a key pair.
+type KeyType string
+
+// The key types that can be generated.
+const (
+	P256    KeyType = "P-256"
+	P384    KeyType = "P-384"
+	P521    KeyType = "P-521"
+	RSA2048 KeyType = "RSA-2048" // legacy
+	RSA3072 KeyType = "RSA-3072"
+	RSA4096 KeyType = "RSA-4096"
+)
+
+type row struct {
+	name string
+	hash crypto.Hash
+	pss  bool
+	ec   bool
+}
+
+var rows = map[Algorithm]row{
+	ES256: {"ES256", crypto.SHA256, false, true},
+	ES384: {"ES384", crypto.SHA384, false, true},
+	ES512: {"ES512", crypto.SHA512, false, true},
+	RS256: {"RS256", crypto.SHA256, false, false},
+	RS384: {"RS384", crypto.SHA384, false, false},
+	RS512: {"RS512", crypto.SHA512, false, false},
+	PS256: {"PS256", crypto.SHA256, true, false},
+	PS384: {"PS384", crypto.SHA384, true, false},
+	PS512: {"PS512", crypto.SHA512, true, false},
+}
+
+// Parse returns the algorithm of a name such as "ES256". Names are the JOSE
+// names (RFC 7518 section 3.1); they are exact, case matters.
+func Parse(name string) (Algorithm, error) {
+	for a, r := range rows {
+		if r.name == name {
+			return a, nil
+		}
+	}
+	return 0, fmt.Errorf("%w: %q", ErrUnknown, name)
+}
+
+// All returns the closed set in a fixed order.
+func All() []Algorithm {
+	return []Algorithm{ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512}
+}
+
+// String returns the JOSE name, or "invalid".
+func (a Algorithm) String() string {
+	if r, ok := rows[a]; ok {
+		return r.name
+	}
+	return "invalid"
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (a Algorithm) MarshalText() ([]byte, error) {
+	if !a.Valid() {
+		return nil, ErrUnknown
+	}
+	return []byte(a.String()), nil
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (a *Algorithm) UnmarshalText(b []byte) error {
+	v, err := Parse(string(b))
+	if err != nil {
+		return err
+	}
+	*a = v
+	return nil
+}
+
+// Valid tells whether a is in the closed set.
+func (a Algorithm) Valid() bool { _, ok := rows[a]; return ok }
+
+// Hash returns the digest, 0 when a is invalid.
+func (a Algorithm) Hash() crypto.Hash { return rows[a].hash }
+
+// IsECDSA tells whether a is an ECDSA algorithm.
+func (a Algorithm) IsECDSA() bool { return rows[a].ec }
+
+// IsPSS tells whether a is RSASSA-PSS.
+func (a Algorithm) IsPSS() bool { return rows[a].pss }
+
+// SignerOpts returns what crypto.Signer.Sign takes for a.
+func (a Algorithm) SignerOpts() crypto.SignerOpts {
+	r := rows[a]
+	if r.pss {
+		return &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: r.hash}
+	}
+	return r.hash
+}
+
+// HashName returns "sha256", "sha384" or "sha512".
+func HashName(h crypto.Hash) string {
+	switch h {
+	case crypto.SHA256:
+		return "sha256"
+	case crypto.SHA384:
+		return "sha384"
+	case crypto.SHA512:
+		return "sha512"
+	}
+	return ""
+}
+
+// ParseHash is the inverse of HashName.
+func ParseHash(name string) (crypto.Hash, error) {
+	for _, h := range []crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512} {
+		if HashName(h) == name {
+			return h, nil
+		}
+	}
+	return 0, fmt.Errorf("%w: hash %q", ErrUnknown, name)
+}
+
+// KeyTypeOf returns the key type of a public key.
+func KeyTypeOf(pub crypto.PublicKey) (KeyType, error) {
+	switch k := pub.(type) {
+	case *ecdsa.PublicKey:
+		switch k.Curve {
+		case elliptic.P256():
+			return P256, nil
+		case elliptic.P384():
+			return P384, nil
+		case elliptic.P521():
+			return P521, nil
+		}
+	case *rsa.PublicKey:
+		switch k.N.BitLen() {
+		case 2048:
+			return RSA2048, nil
+		case 3072:
+			return RSA3072, nil
+		case 4096:
+			return RSA4096, nil
+		}
+	}
+	return "", fmt.Errorf("%w: public key %T", ErrUnknown, pub)
+}
+
+// Default returns the algorithm whose digest fits the key: SHA-256 for P-256
+// and RSA, SHA-384 for P-384, SHA-512 for P-521. RSA keys sign with PKCS #1
+// v1.5 by default, because every reader of PDF signatures knows it.
+func (k KeyType) Default() Algorithm {
+	switch k {
+	case P256:
+		return ES256
+	case P384:
+		return ES384
+	case P521:
+		return ES512
+	case RSA2048, RSA3072, RSA4096:
+		return RS256
+	}
+	return 0
+}
+
+// Valid tells whether k is in the closed set.
+func (k KeyType) Valid() bool { return k.Default() != 0 }
+
+// Fits tells whether a key of type k can be used with a.
+func (k KeyType) Fits(a Algorithm) bool {
+	if !a.Valid() || !k.Valid() {
+		return false
+	}
+	if a.IsECDSA() {
+		return k.Default() == a
+	}
+	return k == RSA2048 || k == RSA3072 || k == RSA4096
+}
+
+// Verify checks a signature over digest. ECDSA signatures are ASN.1 DER.
+func Verify(pub crypto.PublicKey, a Algorithm, digest, sig []byte) error {
+	kt, err := KeyTypeOf(pub)
+	if err != nil {
+		return err
+	}
+	if !kt.Fits(a) || len(digest) != a.Hash().Size() {
+		return fmt.Errorf("%w: %s with %s, digest of %d bytes", ErrKeyMismatch, kt, a, len(digest))
+	}
+	switch k := pub.(type) {
+	case *ecdsa.PublicKey:
+		if !ecdsa.VerifyASN1(k, digest, sig) {
+			return ErrBadSignature
+		}
+		return nil
+	case *rsa.PublicKey:
+		if a.IsPSS() {
+			err = rsa.VerifyPSS(k, a.Hash(), digest, sig, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: a.Hash()})
+		} else {
+			err = rsa.VerifyPKCS1v15(k, a.Hash(), digest, sig)
+		}
+		if err != nil {
+			return ErrBadSignature
+		}
+		return nil
+	}
+	return ErrKeyMismatch
+}
+
+// ErrBadSignature is returned by Verify when the signature does not verify.
+var ErrBadSignature = errors.New("algo: signature does not verify")
