@@ -42,7 +42,12 @@ type Info struct {
 	Development bool   // not fit for production: software keys, or self-test found a downgrade
 	Reason      string // why Development is set, in one sentence
 	Activation  bool   // every use of a signer's key needs SAD (samtoken)
-	KeyUses     uint64 // private-key operations since start (all kinds), counted by the driver
+	// KeyUses counts, since start, the private-key operations of named and of
+	// signers' keys: signatures, one generation test per GenerateWrapped and
+	// CreateKey, one proof when a named key is first loaded. A signature that may
+	// have been made (the module died in the middle) counts. Throw-away keys of
+	// the token's self-test do not.
+	KeyUses uint64
 }
 
 // Named is implemented by tokens that can make their own named keys.
