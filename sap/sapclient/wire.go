@@ -1,0 +1,224 @@
+// Package sapclient is the SSA's and the officer's client of the signature
+// activation module: the wire types of samd's API (JSON over mutually
+// authenticated TLS 1.3) and a client for each role. ssad and assent link this
+// package and no code of package sam.
+package sapclient
+
+import "github.com/assent-sign/assent/sap"
+
+// Paths of samd's API. Roles are those of the caller's certificate; each path
+// has one list of roles, asserted from the route table.
+const (
+	PathInfo        = "/v1/info"                    // GET; all roles
+	PathRequest     = "/v1/activation/request"      // POST; sspu
+	PathRedeem      = "/v1/activation/redeem"       // POST; sspu
+	PathCredentials = "/v1/credentials"             // GET ?signer= or ?key=; sspu, officer. POST (generate); officer
+	PathCertificate = "/v1/credentials/certificate" // POST; officer
+	PathPermission  = "/v1/credentials/permission"  // POST; officer
+	PathDestroy     = "/v1/credentials/destroy"     // POST; officer
+	PathEnrolBegin  = "/v1/enrolment/begin"         // POST; sspu
+	PathEnrolFinish = "/v1/enrolment/finish"        // POST; sspu
+	PathSigners     = "/v1/signers"                 // POST; officer. GET ?id=; officer, sspu
+	PathEnrolCode   = "/v1/enrolment/code"          // POST; officer
+	PathLift        = "/v1/lockout/lift"            // POST; officer
+	PathAudit       = "/v1/audit"                   // GET ?from=&limit=; auditor
+	PathExplain     = "/v1/explain"                 // GET ?ref=; auditor, officer
+	PathStatus      = "/v1/status"                  // GET; officer, auditor
+	PathHealth      = "/v1/health"                  // GET; all roles
+)
+
+// Info is what a SAM says of itself.
+type Info struct {
+	Audience     string   `json:"aud"`           // cluster "#" epoch
+	Instance     string   `json:"instance"`      // audit chain id
+	StatementKey []byte   `json:"statement_key"` // SubjectPublicKeyInfo, P-256
+	KeyID        string   `json:"key_id"`
+	Origin       string   `json:"origin"` // the one origin whose assertions count
+	RPID         string   `json:"rp_id"`
+	Assurance    string   `json:"assurance"`
+	Policies     []Policy `json:"policies"`
+	Version      string   `json:"version"`
+}
+
+// Policy is an activation policy by name.
+type Policy struct {
+	ID       string `json:"id"`
+	MaxItems int    `json:"max_items"`
+	Lifetime int    `json:"lifetime_seconds"`
+	Raw      bool   `json:"raw"` // whether a credential's raw permission counts under it
+}
+
+// ActivationRequestIn asks for an activation request.
+type ActivationRequestIn struct {
+	Signer string `json:"signer"`
+	Key    string `json:"key"`
+	Alg    string `json:"alg"` // JOSE name; "" for the key's default
+	N      int    `json:"n"`
+	Policy string `json:"policy"` // "" for the module's default
+}
+
+// ActivationRequestOut is the SAM's signed offer.
+type ActivationRequestOut struct {
+	Request sap.Signed `json:"request"`
+}
+
+// RedeemIn redeems signature activation data. All three are canonical bytes.
+// Evidence is "[]" for kinds that need none.
+type RedeemIn struct {
+	SAD      []byte `json:"sad"`
+	Proof    []byte `json:"proof"`
+	Evidence []byte `json:"evidence"`
+}
+
+// RedeemOut is the answer; a byte-identical repetition gets the same bytes.
+type RedeemOut struct {
+	Signatures [][]byte          `json:"signatures"` // in the order of the SAD's items
+	Receipt    sap.SignedReceipt `json:"receipt"`
+}
+
+// Credential is a signer's key as others may see it.
+type Credential struct {
+	Key       string   `json:"key"`
+	Signer    string   `json:"signer"`
+	KeyType   string   `json:"key_type"`
+	Algs      []string `json:"algs"`  // allowed now, JOSE names, default first
+	State     string   `json:"state"` // generated, active, suspended, destroyed
+	Carrier   string   `json:"carrier"`
+	Chain     [][]byte `json:"chain,omitempty"` // DER, leaf first; empty before the link
+	CSR       []byte   `json:"csr,omitempty"`   // PKCS#10 DER, while state is generated
+	Raw       bool     `json:"raw"`             // may sign digests of unseen content
+	Assurance string   `json:"assurance"`
+	Created   int64    `json:"created"` // Unix seconds
+}
+
+// CredentialsOut lists credentials.
+type CredentialsOut struct {
+	Credentials []Credential `json:"credentials"`
+}
+
+// GenerateIn makes a key for an enrolled signer (officer).
+type GenerateIn struct {
+	Signer  string `json:"signer"`
+	KeyType string `json:"key_type"`
+	Subject string `json:"subject"` // RFC 4514 DN for the CSR; "" for CN=<signer's proofed name>
+}
+
+// CertificateIn links a certificate to a key (officer).
+type CertificateIn struct {
+	Key   string   `json:"key"`
+	Chain [][]byte `json:"chain"` // DER, leaf first
+}
+
+// PermissionIn sets or clears the raw permission of a credential (officer).
+type PermissionIn struct {
+	Key string `json:"key"`
+	Raw bool   `json:"raw"`
+}
+
+// KeyIn names a key.
+type KeyIn struct {
+	Key string `json:"key"`
+}
+
+// SignerIn creates a signer record after identity proofing (officer).
+type SignerIn struct {
+	ID    string `json:"id"`    // chosen by the operator, ValidID
+	Name  string `json:"name"`  // as proofed
+	Proof string `json:"proof"` // reference of the proofing record (ENR-01)
+}
+
+// Signer is a signer's record as others may see it.
+type Signer struct {
+	ID             string          `json:"id"`
+	Name           string          `json:"name"`
+	State          string          `json:"state"` // created, enrolled
+	Authenticators []Authenticator `json:"authenticators"`
+}
+
+// Authenticator is an enrolled authenticator as others may see it.
+type Authenticator struct {
+	Credential     string `json:"credential"` // base64url
+	AAGUID         string `json:"aaguid"`
+	BackupEligible bool   `json:"backup_eligible"`
+	Attestation    string `json:"attestation"` // format
+	Locked         bool   `json:"locked"`
+	Created        int64  `json:"created"`
+}
+
+// EnrolCodeIn opens an enrolment (officer).
+type EnrolCodeIn struct {
+	Signer string `json:"signer"`
+}
+
+// EnrolCodeOut is shown once.
+type EnrolCodeOut struct {
+	ID      string `json:"id"`   // names the open enrolment; not secret
+	Code    string `json:"code"` // secret; goes to the signer, never to the SSA
+	Expires int64  `json:"expires"`
+}
+
+// EnrolBeginIn asks for a registration request of an open enrolment.
+type EnrolBeginIn struct {
+	ID string `json:"id"`
+}
+
+// EnrolBeginOut is the SAM's signed offer.
+type EnrolBeginOut struct {
+	Request sap.Signed `json:"request"`
+}
+
+// EnrolFinishIn hands over the device's answer (canonical sap.Registration).
+type EnrolFinishIn struct {
+	ID           string `json:"id"`
+	Registration []byte `json:"registration"`
+}
+
+// EnrolFinishOut tells what was enrolled.
+type EnrolFinishOut struct {
+	Signer     string `json:"signer"`
+	Credential string `json:"credential"`
+}
+
+// LiftIn lifts a lockout (officer; never SSPU).
+type LiftIn struct {
+	Signer     string `json:"signer"`
+	Credential string `json:"credential"`
+	Why        string `json:"why"`
+}
+
+// AuditOut is a page of audit records.
+type AuditOut struct {
+	Records []AuditRecord `json:"records"`
+}
+
+// AuditRecord is one record of the chain, in a form from which its hash can be
+// recomputed (internal/audit).
+type AuditRecord struct {
+	Seq     int64  `json:"seq"`
+	Time    int64  `json:"time"` // Unix milliseconds
+	Type    string `json:"type"`
+	Actor   string `json:"actor"`
+	Outcome string `json:"outcome"` // ok, refused, error
+	Reason  string `json:"reason"`
+	Data    string `json:"data"` // canonical JSON
+	Hash    []byte `json:"hash"`
+}
+
+// Status is for operators.
+type Status struct {
+	Info      Info   `json:"info"`
+	State     string `json:"state"` // open, closed
+	Why       string `json:"why,omitempty"`
+	Token     string `json:"token"`
+	KeyUses   uint64 `json:"key_uses"`
+	AuditSeq  int64  `json:"audit_seq"`
+	AuditHead []byte `json:"audit_head"`
+}
+
+// ErrorBody is every error answer of samd. Code is opaque for refusals
+// ("refused"); Ref is the sequence number of the audit record that says why.
+type ErrorBody struct {
+	Code  string `json:"code"` // refused, invalid, unavailable, not_found, forbidden
+	Ref   string `json:"ref,omitempty"`
+	Retry string `json:"retry"` // never, later, same
+}

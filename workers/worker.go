@@ -1,0 +1,88 @@
+package workers
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/assent-sign/assent/internal/algo"
+)
+
+// Worker is one configured processor of one kind. Signing takes two steps with
+// a serialisable state between them, because a person may need a day to
+// approve and a process may be restarted meanwhile.
+type Worker interface {
+	// Prepare writes the prepared document to out and returns what has to be
+	// signed. It rehearses the whole container with a throw-away key before
+	// it returns. ctx bounds it; an error leaves nothing that could be used.
+	Prepare(ctx context.Context, in Input, out Output) (*Prepared, error)
+	// Finish completes a prepared document in place with the signature value,
+	// adds what the level asks and checks the result. A level that cannot be
+	// reached is an error, never a lower level. It may be called again with
+	// the same arguments after a crash.
+	Finish(ctx context.Context, p *Prepared, sig []byte, doc Output) (*Result, error)
+}
+
+// Input is a document and what is to be done with it.
+type Input struct {
+	Document io.ReaderAt
+	Size     int64
+	Name     string            // file name, for messages and for the signer
+	Chain    [][]byte          // signer's certificate chain, DER, leaf first
+	Alg      algo.Algorithm    // signature algorithm
+	Level    string            // "" for the worker's default
+	Time     time.Time         // claimed signing time
+	Params   map[string]string // per request, checked by the worker: reason, location, field
+}
+
+// Output is where a document is written: a file.
+type Output interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Writer
+	Sync() error
+}
+
+// Prepared is the state between the two steps. It is plain data (JSON).
+type Prepared struct {
+	Worker    string         `json:"worker"`
+	Kind      string         `json:"kind"` // sap item kind: pades, raw
+	Name      string         `json:"name"`
+	Level     string         `json:"level"`
+	Alg       algo.Algorithm `json:"alg"`
+	HashName  string         `json:"hash"`
+	DocDigest []byte         `json:"doc_digest"` // as the kind defines it; nil for raw
+	DTBSR     []byte         `json:"dtbsr"`      // what the key signs
+	Chain     [][]byte       `json:"chain"`
+	State     []byte         `json:"state"` // the kind's own, JSON
+}
+
+// Result describes a finished document.
+type Result struct {
+	Level     string    `json:"level"`
+	Size      int64     `json:"size"`
+	MIME      string    `json:"mime"`
+	TimeStamp time.Time `json:"time_stamp,omitzero"` // genTime of the signature time-stamp, if any
+}
+
+// Stamper obtains an RFC 3161 time-stamp token over a digest. It returns only
+// tokens that passed every check.
+type Stamper interface {
+	Stamp(ctx context.Context, h crypto.Hash, imprint []byte) (token []byte, at time.Time, err error)
+}
+
+// Errors of workers; each kind wraps them with what it found.
+var (
+	ErrInput      = errors.New("workers: the document cannot be signed")
+	ErrParams     = errors.New("workers: a parameter is not allowed")
+	ErrLevel      = errors.New("workers: the level cannot be reached")
+	ErrSignature  = errors.New("workers: the signature value is wrong")
+	ErrTimeStamp  = errors.New("workers: no valid time-stamp could be had")
+	ErrRehearsal  = errors.New("workers: the rehearsed container does not validate")
+	ErrState      = errors.New("workers: the prepared state does not fit the document")
+	ErrNotFound   = errors.New("workers: no such worker")
+	ErrConfig     = errors.New("workers: configuration is wrong")
+	ErrNeedSigner = errors.New("workers: this worker's token signs only with a signer's approval")
+)
