@@ -86,3 +86,6 @@ func AlgorithmOf(kt algo.KeyType, opts crypto.SignerOpts) (algo.Algorithm, error
 	}
 	return 0, NotStarted(fmt.Errorf("%w: key type %s with hash %s", ErrInvalidInput, kt, opts.HashFunc()))
 }
+
+// SealPrefix stands before the label in what every Sealer feeds to HMAC.
+const SealPrefix = "assent seal v1\x00"

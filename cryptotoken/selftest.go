@@ -1,6 +1,7 @@
 package cryptotoken
 
 import (
+	"crypto/rand"
 	"crypto/x509"
 	"fmt"
 
@@ -29,7 +30,7 @@ func Prove(s Signer) error {
 		return fmt.Errorf("%w: public key: %w", ErrSelfTest, err)
 	}
 	a, digest := fixedTest(s.KeyType(), proofLabel, public)
-	sig, err := s.Sign(nil, digest, a.SignerOpts())
+	sig, err := s.Sign(rand.Reader, digest, a.SignerOpts())
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSelfTest, err)
 	}
