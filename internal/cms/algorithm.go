@@ -44,9 +44,7 @@ func hashOID(h crypto.Hash) (asn1.ObjectIdentifier, error) {
 // AddDigestAlgorithm appends the AlgorithmIdentifier of a digest (SHA-256,
 // SHA-384, SHA-512) with absent parameters (RFC 5754 section 2). It exists for
 // the other structures that name a digest, such as a message imprint.
-func AddDigestAlgorithm(b *cryptobyte.Builder, h crypto.Hash) { addDigestAlgorithm(b, h) }
-
-func addDigestAlgorithm(b *cryptobyte.Builder, h crypto.Hash) {
+func AddDigestAlgorithm(b *cryptobyte.Builder, h crypto.Hash) {
 	oid, err := hashOID(h)
 	if err != nil {
 		b.SetError(err)

@@ -91,7 +91,7 @@ func SigningCertificateV2Attr(certDER []byte, h crypto.Hash) []byte {
 		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { // certs
 			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { // ESSCertIDv2
 				if h != crypto.SHA256 {
-					addDigestAlgorithm(b, h)
+					AddDigestAlgorithm(b, h)
 				}
 				b.AddASN1OctetString(sum.Sum(nil))
 			})

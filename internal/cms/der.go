@@ -23,12 +23,11 @@ const (
 )
 
 var (
-	tag0        = cbasn1.Tag(0).ContextSpecific().Constructed()
-	tag1        = cbasn1.Tag(1).ContextSpecific().Constructed()
-	tag2        = cbasn1.Tag(2).ContextSpecific().Constructed()
-	tag3        = cbasn1.Tag(3).ContextSpecific().Constructed()
-	tagKeyID    = cbasn1.Tag(0).ContextSpecific()
-	tagExplicit = tag0
+	tag0     = cbasn1.Tag(0).ContextSpecific().Constructed()
+	tag1     = cbasn1.Tag(1).ContextSpecific().Constructed()
+	tag2     = cbasn1.Tag(2).ContextSpecific().Constructed()
+	tag3     = cbasn1.Tag(3).ContextSpecific().Constructed()
+	tagKeyID = cbasn1.Tag(0).ContextSpecific()
 )
 
 // read takes the element with the given tag and returns its content.

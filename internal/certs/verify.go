@@ -1,0 +1,151 @@
+package certs
+
+import (
+	"crypto/x509"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Why a chain is refused. Every error of Verify wraps one of these.
+var (
+	ErrExpired       = errors.New("certs: certificate has expired at the time in question")
+	ErrNotYetValid   = errors.New("certs: certificate is not yet valid at the time in question")
+	ErrUnknownIssuer = errors.New("certs: no path to a trusted certificate")
+	ErrKeyUsage      = errors.New("certs: key usage does not allow this use")
+	ErrExtKeyUsage   = errors.New("certs: extended key usage does not allow this use")
+	ErrConstraint    = errors.New("certs: a constraint of the path is violated")
+	ErrCritical      = errors.New("certs: a critical extension is not understood")
+	ErrChain         = errors.New("certs: chain does not verify")
+	ErrNoAnchors     = errors.New("certs: no trusted certificates are configured")
+	ErrLimit         = errors.New("certs: size or count limit exceeded")
+	ErrMalformed     = errors.New("certs: not a certificate")
+)
+
+// Usage is what the leaf's key was used for.
+type Usage uint8
+
+// The usages that Verify knows.
+const (
+	AnyUsage  Usage = iota // no demand on the leaf
+	Document               // signature over a document: digitalSignature or contentCommitment
+	TimeStamp              // RFC 3161 section 2.3: critical, timeStamping and nothing else
+	TLSServer
+	TLSClient
+)
+
+var oidExtKeyUsage = asn1.ObjectIdentifier{2, 5, 29, 37}
+
+// maxIntermediates bounds the work of path building; x509 bounds the number of
+// signature checks besides.
+const maxIntermediates = 100
+
+// Verify builds a path from the leaf over the intermediates to one of the
+// anchors that is valid at the given time, and returns it leaf first. The key
+// usage of the leaf must allow the use. Anchors are trusted as they are; their
+// own validity period counts.
+func Verify(leaf *x509.Certificate, intermediates, anchors []*x509.Certificate, at time.Time, usage Usage) ([]*x509.Certificate, error) {
+	if len(anchors) == 0 {
+		return nil, ErrNoAnchors
+	}
+	if len(intermediates) > maxIntermediates {
+		return nil, fmt.Errorf("%w: %d intermediates", ErrLimit, len(intermediates))
+	}
+	if err := CheckUsage(leaf, usage); err != nil {
+		return nil, err
+	}
+	chains, err := leaf.Verify(x509.VerifyOptions{
+		Roots:         pool(anchors),
+		Intermediates: pool(intermediates),
+		CurrentTime:   at,
+		KeyUsages:     []x509.ExtKeyUsage{extUsage(usage)},
+	})
+	if err != nil {
+		return nil, explain(leaf, at, err)
+	}
+	return chains[0], nil
+}
+
+// CheckUsage tells whether the leaf's key usage extensions allow the use.
+func CheckUsage(leaf *x509.Certificate, usage Usage) error {
+	signing := x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment
+	if (usage == Document || usage == TimeStamp) && leaf.KeyUsage != 0 && leaf.KeyUsage&signing == 0 {
+		return fmt.Errorf("%w: %s has neither digitalSignature nor contentCommitment", ErrKeyUsage, leaf.Subject)
+	}
+	if usage == TimeStamp {
+		return checkTimeStamping(leaf)
+	}
+	if want := extUsage(usage); want != x509.ExtKeyUsageAny && !slices.Contains(leaf.ExtKeyUsage, want) {
+		return fmt.Errorf("%w: %s", ErrExtKeyUsage, leaf.Subject)
+	}
+	return nil
+}
+
+// checkTimeStamping enforces RFC 3161 section 2.3: exactly one purpose, in a
+// critical extension, so that a key that signs time can sign nothing else.
+func checkTimeStamping(leaf *x509.Certificate) error {
+	if len(leaf.ExtKeyUsage) != 1 || len(leaf.UnknownExtKeyUsage) != 0 || leaf.ExtKeyUsage[0] != x509.ExtKeyUsageTimeStamping {
+		return fmt.Errorf("%w: %s must have timeStamping and nothing else", ErrExtKeyUsage, leaf.Subject)
+	}
+	for _, e := range leaf.Extensions {
+		if e.Id.Equal(oidExtKeyUsage) && e.Critical {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: timeStamping of %s is not critical", ErrExtKeyUsage, leaf.Subject)
+}
+
+func extUsage(u Usage) x509.ExtKeyUsage {
+	switch u {
+	case TimeStamp:
+		return x509.ExtKeyUsageTimeStamping
+	case TLSServer:
+		return x509.ExtKeyUsageServerAuth
+	case TLSClient:
+		return x509.ExtKeyUsageClientAuth
+	}
+	return x509.ExtKeyUsageAny
+}
+
+func pool(certs []*x509.Certificate) *x509.CertPool {
+	p := x509.NewCertPool()
+	for _, c := range certs {
+		p.AddCert(c)
+	}
+	return p
+}
+
+// explain maps the errors of x509 to the sentinels.
+func explain(leaf *x509.Certificate, at time.Time, err error) error {
+	var invalid x509.CertificateInvalidError
+	var unknown x509.UnknownAuthorityError
+	var critical x509.UnhandledCriticalExtension
+	cause := ErrChain
+	switch {
+	case errors.As(err, &unknown):
+		cause = ErrUnknownIssuer
+	case errors.As(err, &critical):
+		cause = ErrCritical
+	case errors.As(err, &invalid):
+		cause = invalidReason(invalid, at)
+	}
+	return fmt.Errorf("%w: %s at %s: %w", cause, leaf.Subject, at.UTC().Format(time.RFC3339), err)
+}
+
+func invalidReason(e x509.CertificateInvalidError, at time.Time) error {
+	switch e.Reason {
+	case x509.Expired:
+		if e.Cert != nil && at.Before(e.Cert.NotBefore) {
+			return ErrNotYetValid
+		}
+		return ErrExpired
+	case x509.IncompatibleUsage:
+		return ErrExtKeyUsage
+	case x509.NotAuthorizedToSign, x509.TooManyIntermediates, x509.NameConstraintsWithoutSANs, x509.CANotAuthorizedForThisName,
+		x509.UnconstrainedName, x509.CANotAuthorizedForExtKeyUsage, x509.TooManyConstraints, x509.NameMismatch:
+		return ErrConstraint
+	}
+	return ErrChain
+}

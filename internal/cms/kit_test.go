@@ -1,0 +1,146 @@
+package cms_test
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/certs"
+	"github.com/assent-sign/assent/internal/cms"
+	"github.com/assent-sign/assent/internal/testenv"
+)
+
+// pki is made once: RSA keys are slow to make.
+var pki = sync.OnceValue(func() *testPKI {
+	ca, err := certs.NewDemoCA(certs.DemoConfig{})
+	if err != nil {
+		panic(err)
+	}
+	p := &testPKI{ca: ca, keys: map[algo.KeyType]crypto.Signer{}, chains: map[algo.KeyType][][]byte{}}
+	for kt, gen := range map[algo.KeyType]func() (crypto.Signer, error){
+		algo.P256:    func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) },
+		algo.P384:    func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P384(), rand.Reader) },
+		algo.P521:    func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P521(), rand.Reader) },
+		algo.RSA2048: func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) },
+		algo.RSA3072: func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 3072) },
+	} {
+		if p.keys[kt], err = gen(); err != nil {
+			panic(err)
+		}
+		if p.chains[kt], err = ca.IssueKey(p.keys[kt], certs.DemoRequest{Profile: certs.SignerProfile, CommonName: string(kt)}); err != nil {
+			panic(err)
+		}
+	}
+	return p
+})
+
+type testPKI struct {
+	ca     *certs.DemoCA
+	keys   map[algo.KeyType]crypto.Signer
+	chains map[algo.KeyType][][]byte
+}
+
+// keyFor returns the key type that the algorithm is tested with.
+func keyFor(a algo.Algorithm) algo.KeyType {
+	switch {
+	case a == algo.ES256:
+		return algo.P256
+	case a == algo.ES384:
+		return algo.P384
+	case a == algo.ES512:
+		return algo.P521
+	case a.IsPSS():
+		return algo.RSA3072
+	}
+	return algo.RSA2048
+}
+
+func digest(h crypto.Hash, data []byte) []byte {
+	d := h.New()
+	d.Write(data)
+	return d.Sum(nil)
+}
+
+// attrs returns the attributes of a PAdES baseline signature.
+func attrs(leaf []byte, h crypto.Hash, content []byte) [][]byte {
+	return [][]byte{
+		cms.ContentTypeAttr(cms.OIDData),
+		cms.MessageDigestAttr(digest(h, content)),
+		cms.SigningCertificateV2Attr(leaf, h),
+	}
+}
+
+// input returns a complete, correctly signed Input for content.
+func input(t testing.TB, a algo.Algorithm, content []byte) cms.Input {
+	t.Helper()
+	chain := pki().chains[keyFor(a)]
+	return signed(t, a, cms.Input{Alg: a, Chain: chain, SignedAttrs: cms.SortedSet(attrs(chain[0], a.Hash(), content))})
+}
+
+// signed fills in.Signature.
+func signed(t testing.TB, a algo.Algorithm, in cms.Input) cms.Input {
+	t.Helper()
+	sig, err := pki().keys[keyFor(a)].Sign(rand.Reader, digest(a.Hash(), in.SignedAttrs), a.SignerOpts())
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Signature = sig
+	return in
+}
+
+func assemble(t testing.TB, in cms.Input) []byte {
+	t.Helper()
+	der, err := cms.Assemble(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
+// verify parses and verifies a detached message as a strict reader.
+func verify(der, content []byte, opts cms.VerifyOptions) (*x509.Certificate, error) {
+	sd, err := cms.Parse(der)
+	if err != nil {
+		return nil, err
+	}
+	si, err := sd.Signer()
+	if err != nil {
+		return nil, err
+	}
+	if si.Digest == 0 {
+		return sd.Verify(si, nil, opts)
+	}
+	return sd.Verify(si, digest(si.Digest, content), opts)
+}
+
+// openssl runs the judge in a folder that holds the given files.
+func openssl(t testing.TB, files map[string][]byte, args ...string) (string, error) {
+	t.Helper()
+	bin := testenv.Need(t, "openssl")
+	dir := t.TempDir()
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(bin, args...)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func opensslVerify(t testing.TB, der, content []byte) (string, error) {
+	t.Helper()
+	return openssl(t, map[string][]byte{"m.der": der, "c.bin": content, "root.pem": certs.EncodePEM(pki().ca.Root.Raw)},
+		"cms", "-verify", "-cades", "-inform", "DER", "-in", "m.der", "-content", "c.bin", "-binary",
+		"-CAfile", "root.pem", "-purpose", "any", "-out", "/dev/null")
+}
