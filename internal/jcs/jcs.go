@@ -39,9 +39,18 @@ var (
 	ErrValue        = errors.New("jcs: value has no canonical form")
 )
 
-// Marshal returns the canonical form of v. v is encoded by encoding/json first,
-// so that struct tags apply.
+// Marshal returns the canonical form of v: directly for structs, slices,
+// strings, integers and booleans; by way of encoding/json for everything else.
 func Marshal(v any) ([]byte, error) {
+	rv := reflect.ValueOf(v)
+	for rv.Kind() == reflect.Pointer && !rv.IsNil() {
+		rv = rv.Elem()
+	}
+	if rv.IsValid() {
+		if p := planOf(rv.Type()); p != nil {
+			return p.encode(make([]byte, 0, 512), rv)
+		}
+	}
 	raw, err := json.Marshal(v)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrValue, err)
@@ -70,10 +79,35 @@ func Transform(raw []byte) ([]byte, error) {
 	return out, nil
 }
 
-// Unmarshal decodes canonical text into v. Every name must be known to v, and
-// the text must be exactly the canonical form of what was read: encoding v
-// again gives the same bytes.
+// Unmarshal decodes canonical text into v, a pointer. Every member of v must be
+// there and every name must be known to v, spelt as in v: the text is exactly
+// what Marshal would make of the value that was read.
 func Unmarshal(text []byte, v any) error {
+	if len(text) > MaxSize {
+		return ErrTooLarge
+	}
+	if !utf8.Valid(text) {
+		return ErrNotCanonical
+	}
+	rv := reflect.ValueOf(v)
+	if rv.Kind() != reflect.Pointer || rv.IsNil() {
+		return fmt.Errorf("%w: cannot decode into %T", ErrValue, v)
+	}
+	if p := planOf(rv.Type().Elem()); p != nil {
+		r := reader{text: text}
+		if err := p.decode(&r, rv.Elem(), 0); err != nil {
+			return err
+		}
+		if r.at != len(text) {
+			return r.fail("bytes after the value")
+		}
+		return nil
+	}
+	return unmarshalByJSON(text, v)
+}
+
+// unmarshalByJSON serves types without a plan (maps, interfaces, omitempty).
+func unmarshalByJSON(text []byte, v any) error {
 	canon, err := Transform(text)
 	if err != nil {
 		return err
