@@ -1,0 +1,171 @@
+package pdf
+
+import (
+	"bytes"
+	"errors"
+	"math"
+)
+
+// object is an indirect object: its identity, its value and, for a stream, the
+// offset of its data.
+type object struct {
+	id     ref
+	val    value
+	stream int64 // offset of the stream data, -1 if none
+	end    int64 // file offset behind the value; -1 in an object stream
+}
+
+// maxLoading bounds loads within loads, such as a /Length kept in another
+// object stream.
+const maxLoading = 8
+
+// load returns an object. A missing object is null (ISO 32000-1, 7.3.10).
+func (d *Document) load(id ref) (object, error) {
+	missing := object{id: id, val: nullValue(), stream: -1, end: -1}
+	e := d.xref.get(id.num)
+	switch e.kind {
+	case entryOffset:
+		if int(e.aux) != id.gen {
+			return missing, nil
+		}
+		o, err := d.objectAt(e.off)
+		if err != nil {
+			return object{}, err
+		}
+		if o.id != id {
+			return object{}, damaged(e.off, "object %d %d expected, found %d %d", id.num, id.gen, o.id.num, o.id.gen)
+		}
+		return o, nil
+	case entryInStream:
+		if id.gen != 0 {
+			return missing, nil
+		}
+		return d.loadFromStream(id, int(e.off), int(e.aux))
+	}
+	return missing, nil
+}
+
+// objectAt reads "N G obj value" at an absolute offset, with a window that grows
+// until the value fits.
+func (d *Document) objectAt(off int64) (object, error) {
+	for n := int64(512); ; n *= 4 {
+		n = min(n, d.lim.MaxObjectBytes)
+		b, err := d.readAt(make([]byte, n), off)
+		if err != nil {
+			return object{}, err
+		}
+		eof := off+int64(len(b)) >= d.size
+		o, err := parseObject(lexer{b: b, eof: eof, maxDepth: d.lim.MaxDepth}, off)
+		if !errors.Is(err, errShort) {
+			return o, err
+		}
+		if n == d.lim.MaxObjectBytes {
+			return object{}, located(ErrLimit, off, "object larger than %d bytes", n)
+		}
+	}
+}
+
+// parseObject reads one indirect object from l.b, which begins at offset off.
+func parseObject(l lexer, off int64) (object, error) {
+	o := object{stream: -1}
+	var n [2]int64
+	for i := range n {
+		t, err := l.next()
+		if errors.Is(err, errShort) {
+			return o, err
+		}
+		var ok bool
+		if err == nil {
+			n[i], ok = parseInt(l.b[t.start:t.end])
+		}
+		if !ok || n[i] < 0 || n[i] > math.MaxInt32 {
+			return o, damaged(off, "no object header")
+		}
+	}
+	o.id = ref{num: int(n[0]), gen: int(n[1])}
+	// "1 0 obj<<" and "1 0 obj123" both occur; the keyword ends after its three letters.
+	l.skipSpace()
+	if len(l.b)-l.pos < 3 && !l.eof {
+		return o, errShort
+	}
+	if !bytes.HasPrefix(l.b[l.pos:], []byte("obj")) {
+		return o, damaged(off, "no object header")
+	}
+	l.pos += 3
+	return o, o.parseBody(&l, off)
+}
+
+// parseBody reads the value and finds the stream data behind it.
+func (o *object) parseBody(l *lexer, off int64) error {
+	save := l.pos
+	t, err := l.next()
+	if err == nil && t.kind == tokWord && string(l.b[t.start:t.end]) == "endobj" {
+		o.val, o.end = nullValue(), off+int64(t.start)
+		return nil
+	}
+	l.pos = save
+	start, end, err := l.value()
+	if err != nil {
+		if errors.Is(err, errShort) || errors.Is(err, ErrLimit) {
+			return err
+		}
+		return malformed(off, "object %d: %v", o.id.num, err)
+	}
+	o.val = value{raw: l.b[start:end:end], off: off + int64(start)}
+	o.end = off + int64(end)
+	if !o.val.isDict() {
+		return nil
+	}
+	l.skipSpace()
+	rest := l.b[l.pos:]
+	if len(rest) < len("stream")+2 && !l.eof {
+		return errShort
+	}
+	if bytes.HasPrefix(rest, []byte("stream")) {
+		skip := len("stream")
+		if bytes.HasPrefix(rest[skip:], []byte("\r\n")) {
+			skip += 2
+		} else if skip < len(rest) && (rest[skip] == '\n' || rest[skip] == '\r') {
+			skip++
+		}
+		o.stream = off + int64(l.pos+skip)
+	}
+	return nil
+}
+
+// resolve follows a reference to its value; other values come back unchanged.
+func (d *Document) resolve(v value) (value, error) {
+	for range maxLoading {
+		id, ok := v.asRef()
+		if !ok {
+			return v, nil
+		}
+		o, err := d.load(id)
+		if err != nil {
+			return value{}, err
+		}
+		v = o.val
+	}
+	return value{}, malformed(v.off, "chain of references")
+}
+
+// key returns the resolved value of a dictionary key.
+func (d *Document) key(dict value, name string) (value, error) {
+	v, err := dict.get(name)
+	if err != nil {
+		return value{}, err
+	}
+	return d.resolve(v)
+}
+
+// keyInt returns an integer key, or def if it is absent or no integer.
+func (d *Document) keyInt(dict value, name string, def int64) (int64, error) {
+	v, err := d.key(dict, name)
+	if err != nil {
+		return 0, err
+	}
+	if n, ok := v.asInt(); ok {
+		return n, nil
+	}
+	return def, nil
+}

@@ -1,0 +1,298 @@
+package pdf
+
+import (
+	"bytes"
+	"errors"
+)
+
+// entryKind tells where an object is.
+type entryKind uint8
+
+const (
+	entryNone     entryKind = iota // not listed
+	entryFree                      // listed as free
+	entryOffset                    // off is its absolute offset, aux its generation
+	entryInStream                  // off is the object stream's number, aux the index
+)
+
+// entry is one line of the cross-reference.
+type entry struct {
+	off  int64
+	aux  uint32
+	kind entryKind
+}
+
+// xrefKind is the form of a cross-reference section.
+type xrefKind uint8
+
+const (
+	xrefTableKind  xrefKind = iota + 1 // also the table of a hybrid file
+	xrefStreamKind                     // ISO 32000-1, 7.5.8
+)
+
+const pageSize = 256
+
+// xrefTable maps object numbers to entries, in pages, so that sparse numbers cost
+// no more than the limit allows.
+type xrefTable struct {
+	pages   []*[pageSize]entry
+	used    int // pages allocated
+	highest int // highest number ever listed, free ones included
+}
+
+func (t *xrefTable) get(num int) entry {
+	if p := num / pageSize; num > 0 && p < len(t.pages) && t.pages[p] != nil {
+		return t.pages[p][num%pageSize]
+	}
+	return entry{}
+}
+
+// setNew records an entry unless a newer section did.
+func (t *xrefTable) setNew(num int, e entry, lim Limits) error {
+	return t.store(num, e, lim, false)
+}
+
+func (t *xrefTable) store(num int, e entry, lim Limits, overwrite bool) error {
+	if num <= 0 {
+		return nil // object 0 heads the free list
+	}
+	if num > maxObjectNumber {
+		return overLimit("object number %d", num)
+	}
+	p := num / pageSize
+	for p >= len(t.pages) {
+		t.pages = append(t.pages, make([]*[pageSize]entry, max(16, len(t.pages)))...)
+	}
+	if t.pages[p] == nil {
+		if t.used++; t.used > lim.MaxObjects/pageSize+1 {
+			return overLimit("more than %d objects", lim.MaxObjects)
+		}
+		t.pages[p] = new([pageSize]entry)
+	}
+	t.highest = max(t.highest, num)
+	if slot := &t.pages[p][num%pageSize]; overwrite || slot.kind == entryNone {
+		*slot = e
+	}
+	return nil
+}
+
+// each calls fn for every listed object in order of number.
+func (t *xrefTable) each(fn func(num int, e entry) error) error {
+	for p, page := range t.pages {
+		if page == nil {
+			continue
+		}
+		for i := range page {
+			if page[i].kind == entryNone {
+				continue
+			}
+			if err := fn(p*pageSize+i, page[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// tailWindow is where startxref is looked for, behind any padding.
+const tailWindow = 2048
+
+// maxPadding bounds white space and NULs behind the last %%EOF.
+const maxPadding = 1 << 20
+
+// startXref finds the offset that the last startxref names.
+func (d *Document) startXref() (int64, error) {
+	end, err := d.endOfContent()
+	if err != nil {
+		return 0, err
+	}
+	from := max(0, end-tailWindow)
+	b, err := d.readAt(make([]byte, end-from), from)
+	if err != nil {
+		return 0, err
+	}
+	i := bytes.LastIndex(b, []byte("startxref"))
+	if i < 0 {
+		return 0, damaged(from, "no startxref")
+	}
+	l := lexer{b: b, pos: i + len("startxref"), eof: true}
+	t, err := l.next()
+	if err != nil {
+		return 0, damaged(from+int64(i), "startxref without offset")
+	}
+	n, ok := parseInt(b[t.start:t.end])
+	if !ok || n <= 0 || n >= d.size-d.base {
+		return 0, damaged(from+int64(i), "startxref outside the file")
+	}
+	return d.base + n, nil
+}
+
+// endOfContent skips white space and NULs at the end of the file.
+func (d *Document) endOfContent() (int64, error) {
+	end := d.size
+	buf := make([]byte, 4096)
+	for end > 0 && d.size-end < maxPadding {
+		from := max(0, end-int64(len(buf)))
+		b, err := d.readAt(buf[:end-from], from)
+		if err != nil {
+			return 0, err
+		}
+		n := len(b)
+		for n > 0 && isSpace(b[n-1]) {
+			n--
+		}
+		end = from + int64(n)
+		if n > 0 {
+			break
+		}
+	}
+	return end, nil
+}
+
+// readXref reads the chain of sections from the newest to the oldest.
+func (d *Document) readXref() error {
+	start, err := d.startXref()
+	if err != nil {
+		return err
+	}
+	seen := map[int64]bool{}
+	for off := start; off >= 0; {
+		if seen[off] {
+			return damaged(off, "cross-reference sections form a cycle")
+		}
+		if len(seen) >= d.lim.MaxXrefSections {
+			return overLimit("more than %d cross-reference sections", d.lim.MaxXrefSections)
+		}
+		seen[off] = true
+		sec, err := d.readSection(off)
+		if err != nil {
+			return err
+		}
+		if len(seen) == 1 {
+			d.kind, d.newest, d.trailer = sec.kind, sec.off, sec.trailer
+		}
+		if off, err = d.prevOffset(sec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// section is one cross-reference section.
+type section struct {
+	kind    xrefKind
+	off     int64 // absolute, where "xref" or the stream object begins
+	trailer value
+}
+
+// prevOffset returns the absolute offset of the next older section, -1 if none.
+func (d *Document) prevOffset(sec section) (int64, error) {
+	return d.offsetKey(sec.trailer, "Prev")
+}
+
+// offsetKey reads a trailer key that holds a file offset; -1 if absent or zero.
+func (d *Document) offsetKey(trailer value, key string) (int64, error) {
+	v, err := trailer.get(key)
+	if err != nil {
+		return 0, err
+	}
+	if v.isNull() {
+		return -1, nil
+	}
+	n, ok := v.asInt()
+	if !ok {
+		return 0, damaged(v.off, "/%s is no offset", key)
+	}
+	if n == 0 {
+		return -1, nil
+	}
+	if n < 0 || n >= d.size-d.base {
+		return 0, damaged(v.off, "/%s outside the file", key)
+	}
+	return d.base + n, nil
+}
+
+// readSection reads the section at off, table or stream, into d.xref.
+func (d *Document) readSection(off int64) (section, error) {
+	b, err := d.readAt(make([]byte, 64), off)
+	if err != nil {
+		return section{}, err
+	}
+	for len(b) > 0 && isSpace(b[0]) {
+		b, off = b[1:], off+1
+	}
+	if bytes.HasPrefix(b, []byte("xref")) && (len(b) == 4 || !isRegular(b[4])) {
+		return d.readTableSection(off)
+	}
+	if len(b) == 0 || !isDigit(b[0]) {
+		return section{}, damaged(off, "no cross-reference section")
+	}
+	sec, err := d.readStreamSection(off)
+	if err != nil && !errors.Is(err, errDamaged) && errors.Is(err, ErrMalformed) {
+		err = damaged(off, "%v", err)
+	}
+	return sec, err
+}
+
+// readTableSection reads a table, its trailer and, in a hybrid file, the stream
+// of hidden objects. The order within a section is: objects in use, hidden
+// objects, free entries, because a hidden object is listed as free in the table
+// (ISO 32000-1, 7.5.8.4).
+func (d *Document) readTableSection(off int64) (section, error) {
+	sec := section{kind: xrefTableKind, off: off}
+	hasFree := false
+	after, err := d.eachTableEntry(off, func(num int, e entry) error {
+		if e.kind == entryFree {
+			hasFree = true
+			return nil
+		}
+		return d.xref.setNew(num, e, d.lim)
+	})
+	if err != nil {
+		return sec, err
+	}
+	if sec.trailer, err = d.readTrailer(after); err != nil {
+		return sec, err
+	}
+	hidden, err := d.offsetKey(sec.trailer, "XRefStm")
+	if err != nil {
+		return sec, err
+	}
+	if hidden >= 0 {
+		if _, err := d.readStreamSection(hidden); err != nil {
+			return sec, err
+		}
+	}
+	if !hasFree {
+		return sec, nil
+	}
+	_, err = d.eachTableEntry(off, func(num int, e entry) error {
+		if e.kind != entryFree {
+			return nil
+		}
+		return d.xref.setNew(num, e, d.lim)
+	})
+	return sec, err
+}
+
+// readTrailer reads the dictionary behind the keyword trailer.
+func (d *Document) readTrailer(off int64) (value, error) {
+	for n := int64(1024); ; n *= 4 {
+		n = min(n, d.lim.MaxObjectBytes)
+		b, err := d.readAt(make([]byte, n), off)
+		if err != nil {
+			return value{}, err
+		}
+		l := lexer{b: b, eof: off+int64(len(b)) >= d.size, maxDepth: d.lim.MaxDepth}
+		start, end, err := l.value()
+		switch {
+		case errors.Is(err, ErrLimit):
+			return value{}, err
+		case errors.Is(err, errShort) && n < d.lim.MaxObjectBytes:
+			continue
+		case err != nil || !bytes.HasPrefix(b[start:], []byte("<<")):
+			return value{}, damaged(off, "no trailer dictionary")
+		}
+		return value{raw: b[start:end:end], off: off + int64(start)}, nil
+	}
+}
