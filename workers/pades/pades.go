@@ -1,0 +1,310 @@
+// Package pades makes PAdES baseline signatures (EN 319 142-1) in two phases:
+// B-B and B-T. Prepare appends an incremental update with an empty signature to
+// the user's bytes and rehearses the CMS; Finish fills the hole. The signed
+// attributes are those of sap.PAdESSignedAttributes, byte for byte, because
+// the signer's app and the SAM rebuild them from the document digest alone.
+//
+// Properties: level (B-B or B-T; default B-B), tsa (worker:NAME or a URL; needed
+// for B-T), reason, location, contact (defaults of the request's parameters),
+// reserve_extra (bytes kept free besides the computed size; default 0).
+//
+// Request parameters: reason, location, contact, name, field.
+package pades
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/cms"
+	"github.com/assent-sign/assent/internal/pdf"
+	"github.com/assent-sign/assent/sap"
+	"github.com/assent-sign/assent/workers"
+)
+
+// Levels of EN 319 142-1 that this worker makes.
+const (
+	LevelB = "B-B"
+	LevelT = "B-T"
+)
+
+// tokenRoom is kept for a time-stamp token: real ones with a full chain are
+// 2 to 8 KiB. A larger one is an error and never a second signature (D10).
+const tokenRoom = 16 << 10
+
+var requestParams = []string{"reason", "location", "contact", "name", "field"}
+
+// Kind is this package's entry in the table of kinds.
+func Kind() workers.Kind {
+	return workers.Kind{New: build, Properties: []string{"level", "tsa", "reason", "location", "contact", "reserve_extra"}}
+}
+
+type worker struct {
+	name     string
+	level    string
+	defaults map[string]string
+	extra    int
+	stamper  workers.Stamper
+	rehearse *workers.Rehearser
+	now      func() time.Time
+}
+
+func build(_ context.Context, env workers.Env) (any, error) {
+	p := env.Config.Properties
+	w := &worker{name: env.Config.Name, level: LevelB, defaults: map[string]string{}, rehearse: workers.NewRehearser(env.Random), now: env.Now}
+	if v := p["level"]; v != "" {
+		w.level = v
+	}
+	if err := knownLevel(w.level); err != nil {
+		return nil, fmt.Errorf("%w: level: %v", workers.ErrConfig, err)
+	}
+	for _, k := range []string{"reason", "location", "contact"} {
+		w.defaults[k] = p[k]
+	}
+	if v := p["reserve_extra"]; v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 0 || n > 1<<20 {
+			return nil, fmt.Errorf("%w: reserve_extra: want bytes, 0 to 1048576, got %q", workers.ErrConfig, v)
+		}
+		w.extra = n
+	}
+	if p["tsa"] != "" {
+		var err error
+		if w.stamper, err = env.Stamper(p["tsa"]); err != nil {
+			return nil, fmt.Errorf("tsa: %w", err)
+		}
+	}
+	if w.level != LevelB && w.stamper == nil {
+		return nil, fmt.Errorf("%w: level %s needs the property tsa", workers.ErrConfig, w.level)
+	}
+	return w, nil
+}
+
+func knownLevel(l string) error {
+	if l != LevelB && l != LevelT {
+		return fmt.Errorf("%q is not one of %s, %s", l, LevelB, LevelT)
+	}
+	return nil
+}
+
+// Prepare implements workers.Worker.
+func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Output) (*workers.Prepared, error) {
+	level := in.Level
+	if level == "" {
+		level = w.level
+	}
+	if err := knownLevel(level); err != nil {
+		return nil, fmt.Errorf("%w: %v", workers.ErrLevel, err)
+	}
+	if level == LevelT && w.stamper == nil {
+		return nil, fmt.Errorf("%w: worker %q has no time-stamp authority for %s", workers.ErrLevel, w.name, level)
+	}
+	leaf, err := checkInput(in)
+	if err != nil {
+		return nil, err
+	}
+	opt, err := w.options(in, leaf, level)
+	if err != nil {
+		return nil, err
+	}
+	pp, err := pdf.Prepare(ctx, in.Document, in.Size, out, opt)
+	if err != nil {
+		return nil, refuse(err)
+	}
+	p, err := w.prepared(in, level, pp)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.rehearsal(p, pp, leaf, opt.Reserve, level); err != nil {
+		return nil, err
+	}
+	return p, out.Sync()
+}
+
+func checkInput(in workers.Input) (*x509.Certificate, error) {
+	if len(in.Chain) == 0 {
+		return nil, fmt.Errorf("%w: no certificate", workers.ErrInput)
+	}
+	leaf, err := x509.ParseCertificate(in.Chain[0])
+	if err != nil {
+		return nil, fmt.Errorf("%w: certificate: %v", workers.ErrInput, err)
+	}
+	kt, err := algo.KeyTypeOf(leaf.PublicKey)
+	if err != nil || !kt.Fits(in.Alg) {
+		return nil, fmt.Errorf("%w: algorithm %s does not fit the certificate's key", workers.ErrInput, in.Alg)
+	}
+	for k := range in.Params {
+		if !slices.Contains(requestParams, k) {
+			return nil, fmt.Errorf("%w: %q (allowed: %v)", workers.ErrParams, k, requestParams)
+		}
+	}
+	return leaf, nil
+}
+
+func (w *worker) options(in workers.Input, leaf *x509.Certificate, level string) (pdf.SignOptions, error) {
+	param := func(k string) string {
+		if v, ok := in.Params[k]; ok {
+			return v
+		}
+		return w.defaults[k]
+	}
+	when := in.Time
+	if when.IsZero() {
+		when = w.now()
+	}
+	attrs, err := sap.PAdESSignedAttributes(make([]byte, in.Alg.Hash().Size()), leaf.Raw)
+	if err != nil {
+		return pdf.SignOptions{}, err
+	}
+	later := 0
+	if level == LevelT {
+		later = tokenRoom
+	}
+	reserve, err := cms.MaxSize(cms.Input{SignedAttrs: attrs, Alg: in.Alg, Chain: in.Chain}, later)
+	if err != nil {
+		return pdf.SignOptions{}, fmt.Errorf("%w: %v", workers.ErrInput, err)
+	}
+	return pdf.SignOptions{
+		Field: param("field"), Name: param("name"), Reason: param("reason"), Location: param("location"), ContactInfo: param("contact"),
+		Time: when, Hash: in.Alg.Hash(), Reserve: reserve + w.extra,
+	}, nil
+}
+
+func (w *worker) prepared(in workers.Input, level string, pp *pdf.Prepared) (*workers.Prepared, error) {
+	attrs, err := sap.PAdESSignedAttributes(pp.Digest, in.Chain[0])
+	if err != nil {
+		return nil, err
+	}
+	state, err := json.Marshal(pp)
+	if err != nil {
+		return nil, err
+	}
+	return &workers.Prepared{
+		Worker: w.name, Kind: sap.KindPAdES, Name: in.Name, Level: level, Alg: in.Alg, HashName: algo.HashName(in.Alg.Hash()),
+		DocDigest: pp.Digest, DTBSR: sum(in.Alg.Hash(), attrs), Chain: in.Chain, State: state,
+	}, nil
+}
+
+// rehearsal builds the CMS with a throw-away key of the same kind and verifies
+// it against the prepared document's digest.
+func (w *worker) rehearsal(p *workers.Prepared, pp *pdf.Prepared, leaf *x509.Certificate, reserve int, level string) error {
+	key, cert, err := w.rehearse.For(leaf)
+	if err != nil {
+		return err
+	}
+	attrs, err := sap.PAdESSignedAttributes(pp.Digest, cert)
+	if err != nil {
+		return err
+	}
+	sig, err := key.Sign(rand.Reader, sum(p.Alg.Hash(), attrs), p.Alg.SignerOpts())
+	if err != nil {
+		return fmt.Errorf("%w: %v", workers.ErrRehearsal, err)
+	}
+	chain := append([][]byte{cert}, p.Chain[1:]...)
+	der, err := cms.Assemble(cms.Input{SignedAttrs: attrs, Alg: p.Alg, Signature: sig, Chain: chain})
+	if err != nil {
+		return fmt.Errorf("%w: %v", workers.ErrRehearsal, err)
+	}
+	if err := verifyCMS(der, pp.Digest, cert); err != nil {
+		return fmt.Errorf("%w: %v", workers.ErrRehearsal, err)
+	}
+	size := len(der) - len(cert) + len(leaf.Raw)
+	if level == LevelT {
+		size += tokenRoom
+	}
+	if size > reserve {
+		return fmt.Errorf("%w: %d bytes needed, %d reserved", workers.ErrRehearsal, size, reserve)
+	}
+	return nil
+}
+
+// Finish implements workers.Worker. The order is: everything that can fail
+// first, then the one write into the hole, then fsync. A repetition after a
+// crash writes the whole hole again.
+func (w *worker) Finish(ctx context.Context, p *workers.Prepared, sig []byte, doc workers.Output) (*workers.Result, error) {
+	var pp pdf.Prepared
+	if p.Kind != sap.KindPAdES || json.Unmarshal(p.State, &pp) != nil || !slices.Equal(pp.Digest, p.DocDigest) {
+		return nil, fmt.Errorf("%w: not a state of this kind", workers.ErrState)
+	}
+	if err := workers.CheckSignature(p, sig); err != nil {
+		return nil, err
+	}
+	attrs, err := sap.PAdESSignedAttributes(p.DocDigest, p.Chain[0])
+	if err != nil {
+		return nil, err
+	}
+	der, err := cms.Assemble(cms.Input{SignedAttrs: attrs, Alg: p.Alg, Signature: sig, Chain: p.Chain})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", workers.ErrState, err)
+	}
+	res := &workers.Result{Level: p.Level, Size: pp.Size, MIME: "application/pdf"}
+	if p.Level == LevelT {
+		if der, res.TimeStamp, err = w.stamp(ctx, der, sig); err != nil {
+			return nil, err
+		}
+	}
+	if err := verifyCMS(der, p.DocDigest, p.Chain[0]); err != nil {
+		return nil, fmt.Errorf("%w: %v", workers.ErrState, err)
+	}
+	if err := pdf.Embed(doc, &pp, der); err != nil {
+		return nil, fmt.Errorf("fill the signature's place: %w", err)
+	}
+	return res, doc.Sync()
+}
+
+// stamp adds a signature time-stamp: a token over the signature value (EN 319
+// 142-1 clause 6.3, RFC 3161 appendix A). Any failure is an error; a B-T that
+// cannot be reached is never delivered as B-B.
+func (w *worker) stamp(ctx context.Context, der, sig []byte) ([]byte, time.Time, error) {
+	if w.stamper == nil {
+		return nil, time.Time{}, fmt.Errorf("%w: worker %q has no time-stamp authority any more", workers.ErrLevel, w.name)
+	}
+	token, at, err := w.stamper.Stamp(ctx, crypto.SHA256, sum(crypto.SHA256, sig))
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("%w: %w", workers.ErrTimeStamp, err)
+	}
+	out, err := cms.AddUnsigned(der, cms.Attribute(cms.OIDTimeStampToken, token))
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("%w: %w", workers.ErrTimeStamp, err)
+	}
+	return out, at, nil
+}
+
+// verifyCMS reads the message back with our own strict reader.
+func verifyCMS(der, docDigest, cert []byte) error {
+	sd, err := cms.Parse(der)
+	if err != nil {
+		return err
+	}
+	si, err := sd.Signer()
+	if err != nil {
+		return err
+	}
+	leaf, err := sd.Verify(si, docDigest, cms.VerifyOptions{})
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(leaf.Raw, cert) {
+		return errors.New("another certificate made the signature")
+	}
+	return nil
+}
+
+func sum(h crypto.Hash, b []byte) []byte {
+	w := h.New()
+	w.Write(b)
+	return w.Sum(nil)
+}
+
+// refuse turns a reader's refusal into a worker's, keeping both.
+func refuse(err error) error {
+	return fmt.Errorf("%w: %w", workers.ErrInput, err)
+}
