@@ -1,0 +1,99 @@
+package sqldb
+
+import (
+	"errors"
+	"fmt"
+)
+
+// commitLoop is the only writer.
+func (d *DB) commitLoop() {
+	defer close(d.done)
+	group := make([]*job, 0, d.group)
+	for j := range d.jobs {
+		group = append(group[:0], j)
+	fill:
+		for len(group) < d.group {
+			select {
+			case more, ok := <-d.jobs:
+				if !ok {
+					break fill
+				}
+				group = append(group, more)
+			default:
+				break fill
+			}
+		}
+		d.commit(group)
+		for i, j := range group {
+			close(j.done)
+			group[i] = nil
+		}
+	}
+}
+
+// commit runs a group. A crash before COMMIT returns leaves nothing of it, or,
+// when the flush had ended, all of it; no Update has returned nil by then.
+func (d *DB) commit(group []*job) {
+	err := d.writer.exec("BEGIN IMMEDIATE")
+	if err != nil {
+		failAll(group, fmt.Errorf("%w: begin: %w", ErrCommit, err))
+		return
+	}
+	live := 0
+	for _, j := range group {
+		if j.err = j.ctx.Err(); j.err != nil {
+			continue
+		}
+		var broken error
+		if j.err, broken = d.part(j); broken != nil {
+			_ = d.writer.exec("ROLLBACK")
+			failAll(group, fmt.Errorf("%w: %w", ErrCommit, broken))
+			return
+		}
+		if j.err == nil {
+			live++
+		}
+	}
+	if live == 0 {
+		_ = d.writer.exec("ROLLBACK")
+		return
+	}
+	if err := d.writer.exec("COMMIT"); err != nil {
+		_ = d.writer.exec("ROLLBACK")
+		failAll(group, fmt.Errorf("%w: %w", ErrCommit, err))
+	}
+}
+
+// part runs one function under its savepoint. broken means that the whole
+// transaction is lost: SQLite itself rolls back everything on some errors (disk
+// full, I/O, out of memory), and then the savepoint is gone.
+func (d *DB) part(j *job) (err, broken error) {
+	if err := d.writer.exec("SAVEPOINT part"); err != nil {
+		return nil, err
+	}
+	err = guard(j.fn, &Tx{c: d.writer, write: true})
+	if err != nil {
+		if back := d.writer.exec("ROLLBACK TO part"); back != nil {
+			return nil, errors.Join(err, back)
+		}
+	}
+	return err, d.writer.exec("RELEASE part")
+}
+
+// failAll gives the group's error to every part that had none of its own.
+func failAll(group []*job, err error) {
+	for _, j := range group {
+		if j.err == nil {
+			j.err = err
+		}
+	}
+}
+
+func guard(fn func(*Tx) error, tx *Tx) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", ErrPanic, p)
+		}
+	}()
+	return fn(tx)
+}

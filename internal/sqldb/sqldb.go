@@ -1,0 +1,227 @@
+// Package sqldb opens an SQLite database the durable way (WAL, synchronous=FULL),
+// brings its schema up to date, and shares commits: everything that waits while
+// one commit is being flushed goes into the next one, so that throughput does
+// not depend on the speed of the disk's flush.
+//
+// One goroutine owns the only writing connection. Update hands it a function;
+// each function runs under a savepoint of its own, so that one that fails does
+// not hurt the others of its group; then there is one COMMIT, and only after it
+// succeeded does any Update return nil. When the commit fails (disk full, I/O
+// error), every Update of the group returns the error and nothing of the group
+// exists.
+//
+// A database belongs to one process: Open takes a lock beside the file.
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	_ "github.com/mattn/go-sqlite3" // registers the driver "sqlite3"
+)
+
+// Errors of this package.
+var (
+	ErrOpen   = errors.New("sqldb: the database cannot be opened")
+	ErrInUse  = errors.New("sqldb: another process uses the database")
+	ErrSchema = errors.New("sqldb: the schema is not one that this program knows")
+	ErrCommit = errors.New("sqldb: the change could not be made durable")
+	ErrClosed = errors.New("sqldb: the database is closed")
+	ErrPanic  = errors.New("sqldb: a transaction function panicked")
+)
+
+// Config says what to open.
+type Config struct {
+	Path       string        // database file; made with mode 0600 when absent
+	Migrations fs.FS         // numbered forward-only files NNNN_name.sql
+	Readers    int           // connections for View; 4 when 0
+	MaxGroup   int           // functions of one commit; 256 when 0
+	MaxPages   int           // bound on the file's size in pages of 4096 bytes; none when 0
+	Busy       time.Duration // wait for a lock that a foreign program holds; 5 s when 0
+}
+
+// DB is an open database.
+type DB struct {
+	lock    *os.File
+	write   *sql.DB
+	read    *sql.DB
+	writer  *conn
+	readers chan *conn
+	nread   int
+	jobs    chan *job
+	group   int
+
+	mu     sync.RWMutex // held for reading while a job is handed over
+	closed bool
+	done   chan struct{}
+}
+
+type job struct {
+	ctx  context.Context
+	fn   func(*Tx) error
+	err  error
+	done chan struct{}
+}
+
+// Open opens or makes the database and migrates it. ErrOpen, ErrInUse,
+// ErrSchema.
+func Open(cfg Config) (*DB, error) {
+	cfg.Readers = orDefault(cfg.Readers, 4)
+	cfg.MaxGroup = orDefault(cfg.MaxGroup, 256)
+	if cfg.Busy == 0 {
+		cfg.Busy = 5 * time.Second
+	}
+	lock, err := takeLock(cfg.Path)
+	if err != nil {
+		return nil, err
+	}
+	d := &DB{lock: lock, nread: cfg.Readers, group: cfg.MaxGroup, jobs: make(chan *job, cfg.MaxGroup), done: make(chan struct{})}
+	if err := d.connect(cfg); err != nil {
+		d.release()
+		return nil, err
+	}
+	go d.commitLoop()
+	return d, nil
+}
+
+func orDefault(n, d int) int {
+	if n <= 0 {
+		return d
+	}
+	return n
+}
+
+func takeLock(path string) (*os.File, error) {
+	f, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrOpen, err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("%w: %s: %w", ErrInUse, path, err)
+	}
+	return f, nil
+}
+
+func (d *DB) connect(cfg Config) error {
+	ctx := context.Background()
+	f, err := os.OpenFile(cfg.Path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrOpen, err)
+	}
+	_ = f.Close()
+	opts := url.Values{
+		"_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_foreign_keys": {"1"},
+		"_busy_timeout": {strconv.FormatInt(cfg.Busy.Milliseconds(), 10)},
+	}
+	dsn := func(extra string) string { return "file:" + (&url.URL{Path: cfg.Path}).EscapedPath() + "?" + opts.Encode() + extra }
+	if d.write, err = sql.Open("sqlite3", dsn("")); err != nil {
+		return fmt.Errorf("%w: %w", ErrOpen, err)
+	}
+	if d.read, err = sql.Open("sqlite3", dsn("&_query_only=1")); err != nil {
+		return fmt.Errorf("%w: %w", ErrOpen, err)
+	}
+	if d.writer, err = newConn(ctx, d.write); err != nil {
+		return err
+	}
+	if cfg.MaxPages > 0 {
+		if _, err := d.writer.c.ExecContext(ctx, "PRAGMA max_page_count = "+strconv.Itoa(cfg.MaxPages)); err != nil {
+			return fmt.Errorf("%w: %w", ErrOpen, err)
+		}
+	}
+	if err := migrate(ctx, d.writer.c, cfg.Migrations); err != nil {
+		return err
+	}
+	d.readers = make(chan *conn, cfg.Readers)
+	for range cfg.Readers {
+		c, err := newConn(ctx, d.read)
+		if err != nil {
+			return err
+		}
+		d.readers <- c
+	}
+	return nil
+}
+
+// View runs fn on one consistent state of committed data. Changes are refused.
+func (d *DB) View(ctx context.Context, fn func(*Tx) error) error {
+	var c *conn
+	select {
+	case c = <-d.readers:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-d.done:
+		return ErrClosed
+	}
+	defer func() { d.readers <- c }()
+	if err := c.exec("BEGIN"); err != nil {
+		return fmt.Errorf("sqldb: begin: %w", err)
+	}
+	defer func() { _ = c.exec("ROLLBACK") }()
+	return guard(fn, &Tx{c: c})
+}
+
+// Update runs fn and returns nil only when what it did is durable. fn must use
+// nothing but the given transaction, must not keep it and must be quick: all
+// other changes wait for it. It may run even when ctx ends meanwhile; the
+// answer then still says what happened. An error of fn is returned as it is.
+func (d *DB) Update(ctx context.Context, fn func(*Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	j := &job{ctx: ctx, fn: fn, done: make(chan struct{})}
+	d.mu.RLock()
+	if d.closed {
+		d.mu.RUnlock()
+		return ErrClosed
+	}
+	select {
+	case d.jobs <- j:
+		d.mu.RUnlock()
+	case <-ctx.Done():
+		d.mu.RUnlock()
+		return ctx.Err()
+	}
+	<-j.done
+	return j.err
+}
+
+// Close waits for what is under way and closes the file.
+func (d *DB) Close() error {
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		return nil
+	}
+	d.closed = true
+	close(d.jobs)
+	d.mu.Unlock()
+	<-d.done
+	for range d.nread {
+		(<-d.readers).close()
+	}
+	return d.release()
+}
+
+func (d *DB) release() error {
+	var errs []error
+	if d.writer != nil {
+		d.writer.close()
+	}
+	for _, db := range []*sql.DB{d.write, d.read} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	errs = append(errs, d.lock.Close())
+	return errors.Join(errs...)
+}
