@@ -122,7 +122,7 @@ func readAlgorithm(s *cryptobyte.String, what string) (algorithmID, error) {
 	if err != nil {
 		return a, err
 	}
-	if a.oid, err = readOID(&body, what); err != nil {
+	if a.oid, err = ReadOID(&body, what); err != nil {
 		return a, err
 	}
 	if !body.Empty() {

@@ -151,7 +151,7 @@ func parseAttr(s *cryptobyte.String, what string) (Attr, error) {
 		return Attr{}, err
 	}
 	a := Attr{Raw: raw}
-	if a.Type, err = readOID(&body, "attribute type of "+what); err != nil {
+	if a.Type, err = ReadOID(&body, "attribute type of "+what); err != nil {
 		return Attr{}, err
 	}
 	values, err := read(&body, cbasn1.SET, "attribute values of "+what)

@@ -71,10 +71,10 @@ func whyNot(s cryptobyte.String, tag cbasn1.Tag, what string) error {
 	return fmt.Errorf("%w: %s", ErrMalformed, what)
 }
 
-// readOID takes an object identifier. Its length is checked first: decoding
+// ReadOID takes an object identifier of at most 64 bytes; what names it in errors. Its length is checked first: decoding
 // turns every byte into a machine word, so that a megabyte of arcs would become
 // eight.
-func readOID(s *cryptobyte.String, what string) (asn1.ObjectIdentifier, error) {
+func ReadOID(s *cryptobyte.String, what string) (asn1.ObjectIdentifier, error) {
 	element, content, err := readBoth(s, cbasn1.OBJECT_IDENTIFIER, what)
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func readOID(s *cryptobyte.String, what string) (asn1.ObjectIdentifier, error) {
 	return oid, nil
 }
 
-// readInteger takes a non-negative INTEGER of bounded size and returns its
+// readInteger takes an INTEGER of bounded size and returns its
 // whole element.
 func readInteger(s *cryptobyte.String, what string) (element cryptobyte.String, err error) {
 	element, content, err := readBoth(s, cbasn1.INTEGER, what)

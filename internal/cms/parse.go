@@ -93,7 +93,7 @@ func parse(der []byte) (*SignedData, []byte, error) {
 		return nil, nil, err
 	}
 	before := info
-	oid, err := readOID(&info, "ContentInfo")
+	oid, err := ReadOID(&info, "ContentInfo")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -172,7 +172,7 @@ func (sd *SignedData) parseContent(body *cryptobyte.String) error {
 	if err != nil {
 		return err
 	}
-	if sd.ContentType, err = readOID(&encap, "eContentType"); err != nil {
+	if sd.ContentType, err = ReadOID(&encap, "eContentType"); err != nil {
 		return err
 	}
 	if encap.Empty() {

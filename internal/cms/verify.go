@@ -128,7 +128,7 @@ func checkContentTypeAttr(attrs []Attr, want asn1.ObjectIdentifier) error {
 		return err
 	}
 	s := cryptobyte.String(v)
-	oid, err := readOID(&s, "content-type attribute")
+	oid, err := ReadOID(&s, "content-type attribute")
 	if err != nil {
 		return err
 	}
