@@ -1,0 +1,208 @@
+// Finds the place of the signature in a prepared PDF without believing anyone.
+//
+// What is hashed is every byte but one hole, and the hole is the zero-filled
+// /Contents string of the only signature dictionary whose ByteRange reaches
+// from the first byte to the last. A wider gap could be filled with other
+// content after the approval; bytes behind the range could replace a page; a
+// second dictionary with another range over the same bytes could move them.
+
+import { concat, type Bytes } from "./b64";
+
+/** Hole is the gap [start, end): "<", zeros, ">". */
+export interface Hole {
+  start: number;
+  end: number;
+}
+
+/** HoleError says why a file is not a properly prepared document. */
+export class HoleError extends Error {}
+
+const minZeros = 64; // less than any CMS signature
+const maxZeros = 4 << 20;
+
+/** findHole returns the one hole of a prepared PDF. */
+export function findHole(pdf: Uint8Array): Hole {
+  if (ascii(pdf, 0, 5) !== "%PDF-") throw new HoleError("the file does not begin as a PDF");
+  const whole: { at: number; range: number[] }[] = [];
+  let lastEnd = 0;
+  for (const at of byteRanges(pdf)) {
+    const range = readRange(pdf, at);
+    if (!range) continue; // no array follows: no reader takes it for a ByteRange
+    const end = range[2]! + range[3]!;
+    if (end >= pdf.length || range[0] !== 0) whole.push({ at, range });
+    else lastEnd = Math.max(lastEnd, end);
+  }
+  if (whole.length === 0) throw new HoleError("no signature field covers the whole file up to its last byte");
+  if (whole.length > 1) throw new HoleError("more than one signature claims the whole file");
+  const { at, range } = whole[0]!;
+  const hole = checkRange(pdf, range);
+  if (hole.start < lastEnd) throw new HoleError("the signature is not in the last revision");
+  checkDictionary(pdf, at, hole);
+  checkEnd(pdf, hole);
+  return hole;
+}
+
+/** covered returns the bytes that are hashed. */
+export function covered(pdf: Uint8Array, h: Hole): Bytes {
+  return concat(pdf.subarray(0, h.start), pdf.subarray(h.end));
+}
+
+function checkRange(pdf: Uint8Array, r: number[]): Hole {
+  const [zero, start, end, rest] = r as [number, number, number, number];
+  if (zero !== 0 || start <= 0 || end <= start || end + rest !== pdf.length) throw new HoleError("the byte range is not [0, a, b, end of file]");
+  const zeros = end - start - 2;
+  if (zeros < minZeros || zeros > maxZeros || zeros % 2 !== 0) throw new HoleError("the gap has not the size of a signature");
+  if (pdf[start] !== 0x3c || pdf[end - 1] !== 0x3e) throw new HoleError("the gap is more than the signature's own string");
+  for (let i = start + 1; i < end - 1; i++) {
+    if (pdf[i] !== 0x30) throw new HoleError("the gap is not filled with zeros");
+  }
+  return { start, end };
+}
+
+/**
+ * checkDictionary reads the object around the hole: one dictionary with each
+ * key once, with this ByteRange and, as its /Contents, exactly this hole.
+ */
+function checkDictionary(pdf: Uint8Array, rangeAt: number, h: Hole): void {
+  const open = objectStart(pdf, Math.min(rangeAt, h.start));
+  const seen = new Map<string, number>();
+  let p = skip(pdf, open);
+  if (ascii(pdf, p, 2) !== "<<") throw new HoleError("the signature is not a dictionary of its own");
+  p = skip(pdf, p + 2);
+  while (ascii(pdf, p, 2) !== ">>") {
+    if (pdf[p] !== 0x2f) throw new HoleError("the signature dictionary cannot be read");
+    const [name, after] = readName(pdf, p);
+    if (seen.has(name)) throw new HoleError(`the signature dictionary has two /${name}`);
+    const value = skip(pdf, after);
+    seen.set(name, name === "ByteRange" ? p : value);
+    p = skip(pdf, skipValue(pdf, value, 0));
+  }
+  p = skip(pdf, p + 2);
+  if (ascii(pdf, p, 6) !== "endobj") throw new HoleError("the signature is not a plain object");
+  if (seen.get("ByteRange") !== rangeAt || seen.get("Contents") !== h.start) throw new HoleError("the gap is not this signature's /Contents");
+}
+
+/** checkEnd: one more revision mark behind the hole, and it ends the file. */
+function checkEnd(pdf: Uint8Array, h: Hole): void {
+  const tail = ascii(pdf, Math.max(h.end, pdf.length - 64), 64);
+  const m = /startxref[\r\n ]+(\d{1,15})[\r\n ]+%%EOF[\r\n]*$/.exec(tail);
+  if (!m || Number(m[1]) >= pdf.length) throw new HoleError("the file does not end with its last revision");
+}
+
+/** byteRanges lists where a name /ByteRange stands, in whatever spelling. */
+function* byteRanges(pdf: Uint8Array): Generator<number> {
+  for (let i = pdf.indexOf(0x2f); i >= 0; i = pdf.indexOf(0x2f, i + 1)) {
+    const c = pdf[i + 1];
+    if (c !== 0x42 && c !== 0x23) continue; // "B" or an escape
+    if (readName(pdf, i)[0] === "ByteRange") yield i;
+  }
+}
+
+function readName(pdf: Uint8Array, at: number): [string, number] {
+  let out = "";
+  let i = at + 1;
+  for (; i < pdf.length && i - at < 200 && regular(pdf[i]!); i++) {
+    const esc = pdf[i] === 0x23 ? /^#([0-9A-Fa-f]{2})/.exec(ascii(pdf, i, 3)) : null;
+    out += String.fromCharCode(esc ? parseInt(esc[1]!, 16) : pdf[i]!);
+    if (esc) i += 2;
+  }
+  return [out, i];
+}
+
+/** readRange reads four integers, or nothing when no array or reference follows. */
+function readRange(pdf: Uint8Array, at: number): number[] | undefined {
+  let p = skip(pdf, readName(pdf, at)[1]);
+  if (pdf[p] !== 0x5b) {
+    if (digit(pdf[p])) throw new HoleError("a byte range is not written in place");
+    return undefined;
+  }
+  const out: number[] = [];
+  for (p = skip(pdf, p + 1); pdf[p] !== 0x5d; p = skip(pdf, p)) {
+    const m = /^\+?(\d{1,15})(?=[\0\t\n\f\r \]%]|$)/.exec(ascii(pdf, p, 20));
+    if (!m || out.length === 4) throw new HoleError("a byte range is not four numbers");
+    out.push(Number(m[1]));
+    p += m[0].length;
+  }
+  if (out.length !== 4) throw new HoleError("a byte range is not four numbers");
+  return out;
+}
+
+/** objectStart finds the end of "N G obj" before the given place. */
+function objectStart(pdf: Uint8Array, before: number): number {
+  const from = Math.max(0, before - 65536);
+  const text = ascii(pdf, from, before - from);
+  let last = -1;
+  for (const m of text.matchAll(/(?:^|[\0\t\n\f\r ])\d{1,10}[\0\t\n\f\r ]+\d{1,5}[\0\t\n\f\r ]+obj(?![A-Za-z0-9])/g)) last = m.index + m[0].length;
+  if (last < 0) throw new HoleError("the signature dictionary has no object");
+  return from + last;
+}
+
+const maxNesting = 16;
+
+/** skipValue returns the place behind one value. */
+function skipValue(pdf: Uint8Array, p: number, depth: number): number {
+  if (depth > maxNesting || p >= pdf.length) throw new HoleError("the signature dictionary cannot be read");
+  const two = ascii(pdf, p, 2);
+  if (two === "<<") return skipUntil(pdf, p + 2, ">>", depth);
+  switch (two[0]) {
+    case "[":
+      return skipUntil(pdf, p + 1, "]", depth);
+    case "/":
+      return readName(pdf, p)[1];
+    case "(":
+      return skipLiteral(pdf, p);
+    case "<": {
+      const end = pdf.indexOf(0x3e, p);
+      if (end < 0) throw new HoleError("the signature dictionary cannot be read");
+      return end + 1;
+    }
+  }
+  // A number, a keyword, or a reference "N G R".
+  const m = /^(?:\d+[\0\t\n\f\r ]+\d+[\0\t\n\f\r ]+R(?![A-Za-z0-9])|[A-Za-z]+|[+-]?[0-9.]+)/.exec(ascii(pdf, p, 64));
+  if (!m) throw new HoleError("the signature dictionary cannot be read");
+  return p + m[0].length;
+}
+
+function skipUntil(pdf: Uint8Array, from: number, end: string, depth: number): number {
+  let p = skip(pdf, from);
+  while (ascii(pdf, p, end.length) !== end) p = skip(pdf, skipValue(pdf, p, depth + 1));
+  return p + end.length;
+}
+
+function skipLiteral(pdf: Uint8Array, p: number): number {
+  let open = 0;
+  for (let i = p; i < pdf.length; i++) {
+    if (pdf[i] === 0x5c) i++;
+    else if (pdf[i] === 0x28) open++;
+    else if (pdf[i] === 0x29 && --open === 0) return i + 1;
+  }
+  throw new HoleError("the signature dictionary cannot be read");
+}
+
+/** skip passes white space and comments. */
+function skip(pdf: Uint8Array, p: number): number {
+  for (; p < pdf.length; p++) {
+    if (pdf[p] === 0x25) {
+      while (p + 1 < pdf.length && pdf[p + 1] !== 10 && pdf[p + 1] !== 13) p++;
+    } else if (!white(pdf[p]!)) break;
+  }
+  return p;
+}
+
+function white(c: number): boolean {
+  return c === 0 || c === 9 || c === 10 || c === 12 || c === 13 || c === 32;
+}
+
+function regular(c: number): boolean {
+  return !white(c) && !"()<>[]{}/%".includes(String.fromCharCode(c));
+}
+
+function digit(c: number | undefined): boolean {
+  return c !== undefined && c >= 0x30 && c <= 0x39;
+}
+
+function ascii(pdf: Uint8Array, at: number, n: number): string {
+  let s = "";
+  for (let i = at; i < Math.min(at + n, pdf.length); i++) s += String.fromCharCode(pdf[i]!);
+  return s;
+}

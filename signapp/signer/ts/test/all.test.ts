@@ -1,0 +1,2 @@
+import "./pdfhole.test";
+import "./vectors.test";
