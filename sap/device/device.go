@@ -113,7 +113,7 @@ func (d *Software) attestation() ([]byte, error) {
 	}
 	rp := sha256.Sum256([]byte(d.RPID))
 	ad := append(rp[:], 0x01|0x04|0x40)
-	ad = append(ad, 0, 0, 0, 0)         // signature counter
+	ad = append(ad, 0, 0, 0, 0)          // signature counter
 	ad = append(ad, make([]byte, 16)...) // AAGUID: none
 	ad = binary.BigEndian.AppendUint16(ad, uint16(len(d.id)))
 	ad = append(append(ad, d.id...), cose...)
