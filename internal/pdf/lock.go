@@ -118,7 +118,8 @@ func (d *Document) lockDict(v value) (lock, error) {
 	err = fields.eachElem(func(e value) bool {
 		var s value
 		s, inner = d.resolve(e)
-		l.fields = append(l.fields, s.text())
+		name := s.text()
+		l.fields = append(l.fields, strings.Clone(name[:min(len(name), maxFieldName)]))
 		return inner == nil && len(l.fields) < d.lim.MaxFields
 	})
 	return l, firstError(inner, err)

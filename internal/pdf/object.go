@@ -45,6 +45,15 @@ func (d *Document) load(id ref) (object, error) {
 	return missing, nil
 }
 
+// loadNumber loads the object of a number, whatever its generation.
+func (d *Document) loadNumber(num int) (object, error) {
+	id := ref{num: num}
+	if e := d.xref.get(num); e.kind == entryOffset {
+		id.gen = int(e.aux)
+	}
+	return d.load(id)
+}
+
 // objectAt reads "N G obj value" at an absolute offset, with a window that grows
 // until the value fits.
 func (d *Document) objectAt(off int64) (object, error) {

@@ -104,41 +104,51 @@ func Prepare(ctx context.Context, in io.ReaderAt, size int64, out io.Writer, opt
 	if err != nil {
 		return nil, err
 	}
-	tail, p, err := d.planSignature(opt)
-	if errors.Is(err, errDamaged) && !d.repaired {
-		if err = d.repair(err); err == nil {
-			tail, p, err = d.planSignature(opt)
-		}
-	}
+	_, tail, p, err := d.plan(opt)
 	if err != nil {
 		return nil, err
 	}
-	return p, p.write(ctx, in, out, tail, opt.Hash)
+	if err := p.write(ctx, in, out, tail, opt.Hash); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// plan is planSignature, once more after a repair if objects were not where the
+// cross-reference says.
+func (d *Document) plan(opt SignOptions) (*update, []byte, *Prepared, error) {
+	u, tail, p, err := d.planSignature(opt)
+	if errors.Is(err, errDamaged) && !d.repaired {
+		if err = d.repair(err); err == nil {
+			u, tail, p, err = d.planSignature(opt)
+		}
+	}
+	return u, tail, p, err
 }
 
 // planSignature builds the update and the Prepared that describes it.
-func (d *Document) planSignature(opt SignOptions) ([]byte, *Prepared, error) {
+func (d *Document) planSignature(opt SignOptions) (*update, []byte, *Prepared, error) {
 	u, err := d.newUpdate()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	form, err := d.form()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	target, err := d.findTarget(form, opt.Field)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	sig := u.alloc()
 	body, hole := signatureBody(opt)
 	u.put(sig, body)
 	if err := u.addToField(target, sig); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	tail, err := u.bytes(d.size)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	p := &Prepared{
 		Field:        target.name,
@@ -159,7 +169,7 @@ func (d *Document) planSignature(opt SignOptions) ([]byte, *Prepared, error) {
 	p.ByteRange = [4]int64{0, p.ContentsOffset, end, p.Size - end}
 	at := end - d.size + int64(len(byteRangeKey))
 	copy(tail[at:at+int64(byteRangeWidth)], byteRangeText(p.ByteRange))
-	return tail, p, nil
+	return u, tail, p, nil
 }
 
 func (r ref) objHeader() string { return fmt.Sprintf("%d %d obj\n", r.num, r.gen) }

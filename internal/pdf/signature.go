@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"sort"
+	"strings"
 	"time"
 )
 
@@ -103,6 +104,12 @@ func (s *Signature) CMS() ([]byte, error) {
 	return c[:head+n], nil
 }
 
+// Bounds on what Signatures keeps; a field tree can make many of few bytes.
+const (
+	maxSignatures = 1000
+	maxContents   = 32 << 20
+)
+
 // Signatures returns the signatures of all fields in the order of what they
 // cover, and signature dictionaries that no field leads to, with a problem.
 func (d *Document) Signatures() ([]Signature, error) {
@@ -112,6 +119,7 @@ func (d *Document) Signatures() ([]Signature, error) {
 	}
 	var sigs []Signature
 	known := map[int]int{} // object number -> index in sigs
+	bytesKept := 0
 	_, err = d.eachField(form, func(f field) error {
 		if f.ft != "Sig" {
 			return nil
@@ -127,6 +135,9 @@ func (d *Document) Signatures() ([]Signature, error) {
 		}
 		s, err := d.readSignature(sig)
 		s.Field, s.Object = f.name, id.num
+		if bytesKept += len(s.Contents); bytesKept > maxContents || len(sigs) >= maxSignatures {
+			return overLimit("more than %d signatures or %d bytes of them", maxSignatures, maxContents)
+		}
 		if id.num != 0 {
 			known[id.num] = len(sigs)
 		}
@@ -146,6 +157,14 @@ func (d *Document) Signatures() ([]Signature, error) {
 	}
 	orderRevisions(sigs)
 	return sigs, nil
+}
+
+// clip bounds a text that is shown.
+func clip(s string) string {
+	if len(s) > maxTextBytes {
+		s = strings.ToValidUTF8(s[:maxTextBytes], "")
+	}
+	return s
 }
 
 func orderRevisions(sigs []Signature) {
@@ -173,10 +192,10 @@ func (d *Document) readSignature(dict value) (Signature, error) {
 		}},
 		{"Filter", func(v value) { s.Filter = v.name() }},
 		{"SubFilter", func(v value) { s.SubFilter = v.name() }},
-		{"Name", func(v value) { s.Name = v.text() }},
-		{"Reason", func(v value) { s.Reason = v.text() }},
-		{"Location", func(v value) { s.Location = v.text() }},
-		{"ContactInfo", func(v value) { s.ContactInfo = v.text() }},
+		{"Name", func(v value) { s.Name = clip(v.text()) }},
+		{"Reason", func(v value) { s.Reason = clip(v.text()) }},
+		{"Location", func(v value) { s.Location = clip(v.text()) }},
+		{"ContactInfo", func(v value) { s.ContactInfo = clip(v.text()) }},
 		{"M", func(v value) { s.M, _ = parseTime(v.text()) }},
 	} {
 		v, err := d.key(dict, f.key)

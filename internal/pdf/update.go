@@ -13,6 +13,8 @@ type update struct {
 	d    *Document
 	objs []changedObject
 	next int // next free object number
+
+	firstNew int // lowest number that this update may add
 }
 
 // changedObject is an object of the update, body without "N G obj".
@@ -32,7 +34,7 @@ func (d *Document) newUpdate() (*update, error) {
 	if size > int64(next) && size <= int64(d.lim.MaxObjects) {
 		next = int(size)
 	}
-	return &update{d: d, next: next}, nil
+	return &update{d: d, next: next, firstNew: next}, nil
 }
 
 // alloc reserves a new object number.

@@ -1,0 +1,400 @@
+package pdf
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"slices"
+	"strings"
+)
+
+// wasField is what a comparison keeps of a field of the signed revision.
+type wasField struct {
+	id ref
+	v  value
+}
+
+// nameKey stands for a field's name: names may be long and many.
+func nameKey(name string) [32]byte { return sha256.Sum256([]byte(name)) }
+
+// compact is a copy of a value, or of its hash if it is large: good enough to
+// follow a reference and to compare.
+func compact(v value) value {
+	if len(v.raw) > 256 {
+		sum := sha256.Sum256(v.raw)
+		return value{raw: sum[:], off: -1}
+	}
+	return value{raw: bytes.Clone(v.raw), off: -1}
+}
+
+// survey walks over pages and fields of both readings once and notes their
+// objects: walks through other parts of the document must stop there, or a
+// changed page could pass as part of, say, a form field that links to it.
+func (c *comparison) survey() error {
+	err := c.cur.eachPage(func(p page) (bool, error) {
+		c.barrier.add(p.id.num)
+		_, err := c.eachAnnot(c.cur, p.val, func(e value) {
+			if id, ok := e.asRef(); ok {
+				c.barrier.add(id.num)
+			}
+		})
+		return true, err
+	})
+	if err != nil {
+		return err
+	}
+	form, err := c.cur.form()
+	if err != nil {
+		return err
+	}
+	_, err = c.cur.eachField(form, func(f field) error {
+		return c.eachPart(f, func(id ref, _ value) error {
+			c.barrier.add(id.num)
+			if f.ft == "Sig" {
+				c.widgets.add(id.num)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	if form, err = c.old.form(); err != nil {
+		return err
+	}
+	c.was = map[[32]byte]wasField{}
+	_, err = c.old.eachField(form, func(f field) error {
+		c.was[nameKey(f.name)] = wasField{id: f.id, v: compact(f.v)}
+		return nil
+	})
+	return err
+}
+
+// eachPart calls fn for a terminal field and for the widgets below it.
+func (c *comparison) eachPart(f field, fn func(id ref, val value) error) error {
+	if err := fn(f.id, f.val); err != nil {
+		return err
+	}
+	kids, err := c.cur.key(f.val, "Kids")
+	if err != nil || !kids.isArray() {
+		return err
+	}
+	var inner error
+	err = kids.eachElem(func(e value) bool {
+		id, _ := e.asRef()
+		var kid value
+		if kid, inner = c.cur.resolve(e); inner == nil && kid.isDict() {
+			inner = fn(id, kid)
+		}
+		return inner == nil
+	})
+	return firstError(inner, err)
+}
+
+// fields compares the form fields: new signatures, filled and changed fields.
+func (c *comparison) fields() error {
+	form, err := c.cur.form()
+	if err != nil {
+		return err
+	}
+	_, err = c.cur.eachField(form, func(f field) error {
+		key := nameKey(f.name)
+		was, existed := c.was[key]
+		delete(c.was, key)
+		return c.field(was, existed, f)
+	})
+	if err != nil || len(c.was) == 0 {
+		return err
+	}
+	return c.add(ChangeForm, 0, 0, "%d form fields removed", len(c.was))
+}
+
+// field compares one field. was is meaningful if existed.
+func (c *comparison) field(was wasField, existed bool, f field) error {
+	signed := false
+	if f.ft == "Sig" {
+		sig, err := c.cur.resolve(f.v)
+		if err != nil {
+			return err
+		}
+		before := nullValue()
+		if existed {
+			if before, err = c.old.resolve(was.v); err != nil {
+				return err
+			}
+		}
+		if signed = sig.isDict() && before.isNull(); signed {
+			if err := c.newSignature(f, sig); err != nil {
+				return err
+			}
+		}
+	}
+	touched := existed && !bytes.Equal(was.v.raw, compact(f.v).raw)
+	if id, ok := f.v.asRef(); ok && c.changed.has(id.num) {
+		c.claimed.add(id.num)
+		touched = true
+	}
+	err := c.eachPart(f, func(id ref, val value) error {
+		if c.changed.has(id.num) {
+			c.claimed.add(id.num)
+			touched = true
+		}
+		t, err := c.reach(val, "Parent", "P", "Kids", "V")
+		touched = touched || t
+		return err
+	})
+	switch {
+	case err != nil || signed:
+		return err
+	case !existed:
+		return c.add(ChangeForm, 0, f.id.num, "form field %q added", f.name)
+	case touched && f.ft == "Sig":
+		return c.add(ChangeForm, 0, f.id.num, "signature field %q changed", f.name)
+	case touched:
+		return c.add(ChangeFormFill, 0, f.id.num, "form field %q filled in or changed", f.name)
+	}
+	return nil
+}
+
+// newSignature names a signature that was not there.
+func (c *comparison) newSignature(f field, sig value) error {
+	s, err := c.cur.readSignature(sig)
+	if err != nil {
+		return err
+	}
+	if s.Type == "DocTimeStamp" {
+		return c.add(ChangeTimestamp, 0, f.id.num, "document time-stamp added in field %q", f.name)
+	}
+	return c.add(ChangeSignature, 0, f.id.num, "signature added in field %q", f.name)
+}
+
+// reach marks everything that v leads to as accounted for and reports whether any
+// of it changed; what an earlier walk passed does not count again. Keys named in
+// except are not followed. Pages, fields and annotations are never entered.
+func (c *comparison) reach(v value, except ...string) (bool, error) {
+	touched := false
+	var todo []int
+	push := func(v value) error {
+		return eachRef(v, except, func(id ref) {
+			if !c.visited.has(id.num) && !c.barrier.has(id.num) {
+				c.visited.add(id.num)
+				todo = append(todo, id.num)
+			}
+		})
+	}
+	if err := push(v); err != nil {
+		return false, err
+	}
+	for len(todo) > 0 {
+		num := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if c.changed.has(num) {
+			touched = true
+			c.claimed.add(num)
+		}
+		o, err := c.cur.loadNumber(num)
+		if errors.Is(err, ErrMalformed) {
+			continue // unreadable now; it counts if it changed
+		}
+		if err != nil {
+			return false, err
+		}
+		if err := push(o.val); err != nil {
+			return false, err
+		}
+	}
+	return touched, nil
+}
+
+// eachRef calls fn for every reference within v, except below some keys of a
+// dictionary at the top.
+func eachRef(v value, except []string, fn func(ref)) error {
+	if v.isDict() && len(except) > 0 {
+		return v.eachPair(func(key []byte, val value) bool {
+			if !slices.Contains(except, string(key)) {
+				_ = eachRef(val, nil, fn)
+			}
+			return true
+		})
+	}
+	if id, ok := v.asRef(); ok {
+		fn(id)
+		return nil
+	}
+	l := v.sub(0)
+	var nums [2]int64
+	have := 0
+	for {
+		l.skipSpace()
+		if l.pos >= len(v.raw) {
+			return nil
+		}
+		t, err := l.next()
+		if err != nil {
+			return err
+		}
+		word := v.raw[t.start:t.end]
+		n, isInt := parseInt(word)
+		switch {
+		case t.kind == tokNumber && isInt && n >= 0:
+			nums[0], nums[1] = nums[1], n
+			have++
+			continue
+		case t.kind == tokWord && have >= 2 && string(word) == "R":
+			if nums[0] > 0 && nums[0] <= maxObjectNumber && nums[1] <= 65535 {
+				fn(ref{int(nums[0]), int(nums[1])})
+			}
+		}
+		have = 0
+	}
+}
+
+// diffKeys returns the keys whose bytes differ between two dictionaries.
+func diffKeys(a, b value, except ...string) ([]string, error) {
+	var keys []string
+	collect := func(v value) error {
+		if !v.isDict() {
+			return nil
+		}
+		return v.eachPair(func(key []byte, _ value) bool {
+			if k := string(key); !slices.Contains(except, k) && !slices.Contains(keys, k) && len(keys) < 1000 {
+				keys = append(keys, k)
+			}
+			return true
+		})
+	}
+	if err := firstError(collect(a), collect(b)); err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, k := range keys {
+		x, err1 := a.getDict(k)
+		y, err2 := b.getDict(k)
+		if err := firstError(err1, err2); err != nil {
+			return nil, err
+		}
+		if !bytes.Equal(x.raw, y.raw) {
+			out = append(out, "/"+k)
+		}
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// catalog compares the document catalog and what hangs from it, pages and form
+// fields aside.
+func (c *comparison) catalog() error {
+	old, err := c.old.catalog()
+	if err != nil {
+		return err
+	}
+	cur, err := c.cur.catalog()
+	if err != nil {
+		return err
+	}
+	c.claimed.add(cur.id.num)
+	own := []string{"AcroForm", "DSS", "Metadata", "Extensions", "Pages"}
+	keys, err := diffKeys(old.val, cur.val, own...)
+	if err != nil {
+		return err
+	}
+	touched, err := c.reach(cur.val, own...)
+	if err != nil {
+		return err
+	}
+	if touched && len(keys) == 0 {
+		keys = []string{"objects that the catalog leads to"}
+	}
+	if len(keys) > 0 {
+		err = c.add(ChangeCatalog, 0, cur.id.num, "document settings changed: %s", strings.Join(keys, " "))
+		if err != nil {
+			return err
+		}
+	}
+	return c.formSettings()
+}
+
+// additions names validation data and metadata.
+func (c *comparison) additions() error {
+	old, err := c.old.catalog()
+	if err != nil {
+		return err
+	}
+	cur, err := c.cur.catalog()
+	if err != nil {
+		return err
+	}
+	for _, part := range []struct {
+		old, cur value
+		key      string
+		kind     ChangeKind
+		text     string
+	}{
+		{old.val, cur.val, "Metadata", ChangeMetadata, "document metadata changed"},
+		{c.old.trailer, c.cur.trailer, "Info", ChangeMetadata, "document information (/Info) changed"},
+		{old.val, cur.val, "DSS", ChangeDSS, "validation data added"},
+	} {
+		touched, err := c.underKey(part.old, part.cur, part.key)
+		if err != nil {
+			return err
+		}
+		if touched {
+			if err := c.add(part.kind, 0, 0, "%s", part.text); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// underKey reports whether a key, or anything it leads to, changed.
+func (c *comparison) underKey(old, cur value, key string) (bool, error) {
+	a, err1 := old.get(key)
+	b, err2 := cur.get(key)
+	if err := firstError(err1, err2); err != nil {
+		return false, err
+	}
+	touched, err := c.reach(b)
+	return touched || !bytes.Equal(a.raw, b.raw), err
+}
+
+func (c *comparison) formSettings() error {
+	old, err := c.old.form()
+	if err != nil {
+		return err
+	}
+	cur, err := c.cur.form()
+	if err != nil {
+		return err
+	}
+	keys, err := diffKeys(old, cur, "Fields", "SigFlags")
+	if err != nil {
+		return err
+	}
+	cat, err := c.cur.catalog()
+	if err != nil {
+		return err
+	}
+	for _, holder := range []struct {
+		dict value
+		key  string
+	}{{cat.val, "AcroForm"}, {cur, "Fields"}} {
+		v, err := holder.dict.getDict(holder.key)
+		if err != nil {
+			return err
+		}
+		if id, ok := v.asRef(); ok {
+			c.claimed.add(id.num)
+		}
+	}
+	touched := false
+	if cur.isDict() {
+		if touched, err = c.reach(cur, "Fields"); err != nil {
+			return err
+		}
+	}
+	if len(keys) == 0 && !touched {
+		return nil
+	}
+	return c.add(ChangeForm, 0, 0, "form settings changed: %s", strings.Join(keys, " "))
+}

@@ -1,0 +1,188 @@
+package pdf
+
+import (
+	"errors"
+	"io"
+	"strconv"
+)
+
+// Summary is what a signer should know about a file before signing: what could
+// make it look different elsewhere or later, or do something by itself. It is a
+// best effort over all objects, not a proof of absence.
+type Summary struct {
+	Encrypted bool `json:"encrypted"`
+	// Pages is the number of leaves of the page tree.
+	Pages int `json:"pages"`
+	// Signatures is the number of signed signature fields.
+	Signatures int `json:"signatures"`
+	// Fields is the number of form fields other than signatures.
+	Fields int `json:"fields"`
+	// EmptyFields names signature fields that wait for a signature, 100 at most.
+	EmptyFields []string `json:"empty_signature_fields,omitempty"`
+
+	JavaScript    bool `json:"javascript"`     // scripts that a viewer may run
+	Launch        bool `json:"launch"`         // actions that start programs or open other files
+	EmbeddedFiles bool `json:"embedded_files"` // attachments
+	HiddenLayers  bool `json:"hidden_layers"`  // optional content: parts that can be shown or hidden
+	XFA           bool `json:"xfa"`            // a second form description that some viewers show instead
+	Multimedia    bool `json:"multimedia"`     // sound, film, 3D
+	ExternalRefs  bool `json:"external_refs"`  // page content or data fetched from elsewhere
+
+	// Damaged: the cross-reference had to be rebuilt.
+	Damaged bool `json:"damaged"`
+	// Incomplete: a limit was reached, or objects could not be read; what is not
+	// reported may still be there.
+	Incomplete bool `json:"incomplete"`
+}
+
+// maxEmptyFields bounds Summary.EmptyFields.
+const maxEmptyFields = 100
+
+// Inspect summarises a file. An encrypted file is summarised as such, not
+// refused. Errors: those of Open otherwise.
+func Inspect(r io.ReaderAt, size int64, lim Limits) (Summary, error) {
+	var s Summary
+	d, err := Open(r, size, lim)
+	if errors.Is(err, ErrEncrypted) {
+		return Summary{Encrypted: true, Incomplete: true}, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	s.Damaged = d.repaired
+	steps := []func(*Summary) error{d.countPages, d.countFields, d.scanFeatures}
+	for _, step := range steps {
+		switch err := step(&s); {
+		case errors.Is(err, ErrLimit), errors.Is(err, ErrMalformed), errors.Is(err, ErrUnsupported):
+			s.Incomplete = true
+		case err != nil:
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+func (d *Document) countPages(s *Summary) error {
+	return d.eachPage(func(page) (bool, error) {
+		s.Pages++
+		return true, nil
+	})
+}
+
+func (d *Document) countFields(s *Summary) error {
+	form, err := d.form()
+	if err != nil {
+		return err
+	}
+	if form.isDict() {
+		xfa, err := form.get("XFA")
+		if err != nil {
+			return err
+		}
+		s.XFA = !xfa.isNull()
+	}
+	_, err = d.eachField(form, func(f field) error {
+		if f.ft != "Sig" {
+			s.Fields++
+			return nil
+		}
+		v, err := d.resolve(f.v)
+		if err != nil {
+			return err
+		}
+		if v.isDict() {
+			s.Signatures++
+		} else if len(s.EmptyFields) < maxEmptyFields {
+			s.EmptyFields = append(s.EmptyFields, f.name)
+		}
+		return nil
+	})
+	return err
+}
+
+// scanFeatures looks at the names in every object, decoded, so that #-escapes
+// hide nothing. Stream data is not looked at.
+func (d *Document) scanFeatures(s *Summary) error {
+	return d.xref.each(func(num int, e entry) error {
+		if e.kind <= entryFree {
+			return nil
+		}
+		o, err := d.loadNumber(num)
+		if errors.Is(err, ErrMalformed) || errors.Is(err, ErrUnsupported) {
+			s.Incomplete = true
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return s.scanNames(o.val)
+	})
+}
+
+func (s *Summary) scanNames(v value) error {
+	l := v.sub(0)
+	for {
+		l.skipSpace()
+		if l.pos >= len(v.raw) {
+			return nil
+		}
+		t, err := l.next()
+		if err != nil {
+			return err
+		}
+		if t.kind == tokName {
+			s.note(decodeName(v.raw[t.start:t.end]))
+		}
+	}
+}
+
+func (s *Summary) note(name []byte) {
+	switch string(name) {
+	case "JS", "JavaScript":
+		s.JavaScript = true
+	case "Launch", "GoToR", "ImportData", "SubmitForm":
+		s.Launch = true
+	case "EmbeddedFile", "EmbeddedFiles", "FileAttachment", "GoToE", "AF":
+		s.EmbeddedFiles = true
+	case "OCG", "OCMD", "OCProperties":
+		s.HiddenLayers = true
+	case "RichMedia", "Movie", "Sound", "Rendition", "Screen", "3D":
+		s.Multimedia = true
+	case "FFilter", "OPI":
+		s.ExternalRefs = true
+	}
+}
+
+// Warnings words the summary for the signer, one sentence each.
+func (s Summary) Warnings() []string {
+	var out []string
+	for _, w := range []struct {
+		on   bool
+		text string
+	}{
+		{s.Encrypted, "The file is encrypted."},
+		{s.JavaScript, "The document contains scripts."},
+		{s.Launch, "The document contains actions that open programs, other files or send data."},
+		{s.EmbeddedFiles, "The document has attached files, which are signed but not shown."},
+		{s.HiddenLayers, "The document has layers that can be hidden; it may look different elsewhere."},
+		{s.XFA, "The document has a second form description (XFA) that other viewers may show instead."},
+		{s.Multimedia, "The document contains sound, film or 3D content."},
+		{s.ExternalRefs, "The document refers to content outside of itself."},
+		{s.Fields > 0, "The document is a form; fields can be filled in after signing."},
+		{s.Signatures > 0, "The document already carries " + plural(s.Signatures, "signature") + "."},
+		{s.Damaged, "The file was damaged and has been repaired."},
+		{s.Incomplete, "The file could not be examined completely."},
+	} {
+		if w.on {
+			out = append(out, w.text)
+		}
+	}
+	return out
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return "one " + word
+	}
+	return strconv.Itoa(n) + " " + word + "s"
+}

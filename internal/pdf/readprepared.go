@@ -1,0 +1,189 @@
+package pdf
+
+import (
+	"bytes"
+	"crypto"
+	"errors"
+	"io"
+)
+
+// Hole is where a prepared file waits for its CMS.
+type Hole struct {
+	// Offset is the place of '<', Length counts up to '>' inclusive.
+	Offset, Length int64
+	// ByteRange is [0, Offset, Offset+Length, rest of the file].
+	ByteRange [4]int64
+	// Field and SubFilter are those of the signature that waits.
+	Field, SubFilter string
+}
+
+// ReadPrepared checks a file that somebody else says Prepare made, and returns
+// its hole. It trusts no offsets given from outside: it takes the update off,
+// runs the writer again on what is left, and compares the bytes. So the update
+// is exactly the objects of one signature: no wide gap, no page replaced in the
+// tail, no further revision. It also makes sure that nothing else in the file can
+// read what will be written into the hole: no cross-reference entry and no stream
+// reaches it. Everything else is covered by the digest.
+//
+// Without these checks whoever fills the hole chooses bytes that the signature
+// does not protect but a viewer shows.
+//
+// Errors: ErrNotPrepared, and those of Open.
+func ReadPrepared(r io.ReaderAt, size int64) (Hole, error) {
+	d, err := Open(r, size, Limits{})
+	if err != nil {
+		return Hole{}, err
+	}
+	if d.repaired {
+		return Hole{}, notPrepared("the cross-reference is damaged")
+	}
+	s, err := d.waitingSignature()
+	if err != nil {
+		return Hole{}, err
+	}
+	start := d.xref.get(s.Object)
+	if start.kind != entryOffset || start.off >= s.ContentsOffset {
+		return Hole{}, notPrepared("the signature is no object of its own")
+	}
+	allowed, err := d.checkTail(start.off, s)
+	if err != nil {
+		return Hole{}, err
+	}
+	if err := d.checkHoleUnreachable(start.off, allowed); err != nil {
+		return Hole{}, err
+	}
+	return Hole{
+		Offset: s.ContentsOffset, Length: s.ContentsLength,
+		ByteRange: [4]int64(s.ByteRange),
+		Field:     s.Field, SubFilter: s.SubFilter,
+	}, nil
+}
+
+func notPrepared(format string, args ...any) error {
+	return located(ErrNotPrepared, -1, format, args...)
+}
+
+// waitingSignature returns the one unsigned signature that covers the file.
+func (d *Document) waitingSignature() (Signature, error) {
+	sigs, err := d.Signatures()
+	if err != nil {
+		return Signature{}, err
+	}
+	found := -1
+	for i, s := range sigs {
+		unsigned := false
+		for _, p := range s.Problems {
+			switch p.Kind {
+			case ProblemUnsigned:
+				unsigned = true
+			case ProblemOutsideTree, ProblemShared, ProblemOverlap:
+				return s, notPrepared("%s", p.Text)
+			}
+		}
+		if unsigned && found >= 0 {
+			return s, notPrepared("fields %q and %q both wait for a signature", sigs[found].Field, s.Field)
+		}
+		if unsigned {
+			found = i
+		}
+	}
+	if found < 0 {
+		return Signature{}, notPrepared("no field waits for a signature")
+	}
+	s := sigs[found]
+	for _, p := range s.Problems {
+		if p.Kind != ProblemUnsigned {
+			return s, notPrepared("field %q: %s", s.Field, p.Text)
+		}
+	}
+	if !s.CoversWholeFile {
+		return s, notPrepared("field %q: the signed bytes end at %d, the file at %d", s.Field, s.CoveredEnd, d.size)
+	}
+	return s, d.checkZeros(s)
+}
+
+// checkZeros demands '<', zeros only, '>' in the gap.
+func (d *Document) checkZeros(s Signature) error {
+	b, err := d.readAt(make([]byte, s.ContentsLength), s.ContentsOffset)
+	if err != nil {
+		return err
+	}
+	n := len(b)
+	if n < 2 || b[0] != '<' || b[n-1] != '>' || len(bytes.Trim(b[1:n-1], "0")) > 0 {
+		return notPrepared("the gap at %d is not a string of zeros", s.ContentsOffset)
+	}
+	return nil
+}
+
+// checkTail rebuilds the update that begins at start and compares. It returns the
+// numbers of its objects.
+func (d *Document) checkTail(start int64, s Signature) (map[int]bool, error) {
+	prev, err := Open(io.NewSectionReader(d.r, 0, start), start, d.lim)
+	if err != nil {
+		return nil, notPrepared("the document before the signature: %v", err)
+	}
+	opt := SignOptions{
+		Field: s.Field, Name: s.Name, Reason: s.Reason, Location: s.Location, ContactInfo: s.ContactInfo,
+		Time: s.M, Hash: crypto.SHA256, Reserve: int((s.ContentsLength - 2) / 2), SubFilter: s.SubFilter,
+	}
+	if err := opt.check(); err != nil {
+		return nil, notPrepared("%v", err)
+	}
+	u, tail, _, err := prev.plan(opt)
+	if err != nil {
+		return nil, notPrepared("the document before the signature: %v", err)
+	}
+	got, err := d.readAt(make([]byte, len(tail)), start)
+	if err != nil {
+		return nil, err
+	}
+	if start+int64(len(tail)) != d.size || !bytes.Equal(got, tail) {
+		return nil, notPrepared("what follows offset %d is more or other than one signature", start)
+	}
+	allowed := map[int]bool{}
+	for _, o := range u.objs {
+		allowed[o.id.num] = true
+	}
+	for num := u.firstNew; num < u.next; num++ {
+		allowed[num] = true
+	}
+	return allowed, nil
+}
+
+// checkHoleUnreachable refuses any other object that lies behind start, and any
+// stream before it that reaches over it.
+func (d *Document) checkHoleUnreachable(start int64, allowed map[int]bool) error {
+	return d.xref.each(func(num int, e entry) error {
+		if e.kind != entryOffset || allowed[num] {
+			return nil
+		}
+		if e.off >= start {
+			return notPrepared("object %d lies within the signature's update", num)
+		}
+		o, err := d.objectAt(e.off)
+		if err != nil {
+			if errors.Is(err, ErrLimit) || !errors.Is(err, ErrMalformed) {
+				return err
+			}
+			return nil // no reader can load it; it has no bytes to show
+		}
+		if o.end > start {
+			return notPrepared("object %d reaches into the signature's update", num)
+		}
+		if o.stream < 0 {
+			return nil
+		}
+		declared, err := d.keyInt(o.val, "Length", 0)
+		if err != nil && !errors.Is(err, ErrMalformed) {
+			return err
+		}
+		n, err := d.streamLength(o)
+		if err != nil && !errors.Is(err, ErrMalformed) {
+			return err
+		}
+		if err != nil || o.stream+n > start || declared > start-o.stream {
+			return notPrepared("stream object %d reaches into the signature's update", num)
+		}
+		return nil
+	})
+}
