@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/pem"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -143,4 +144,14 @@ func opensslVerify(t testing.TB, der, content []byte) (string, error) {
 	return openssl(t, map[string][]byte{"m.der": der, "c.bin": content, "root.pem": certs.EncodePEM(pki().ca.Root.Raw)},
 		"cms", "-verify", "-cades", "-inform", "DER", "-in", "m.der", "-content", "c.bin", "-binary",
 		"-CAfile", "root.pem", "-purpose", "any", "-out", "/dev/null")
+}
+
+// keyPEM is the key of a type as PKCS#8 for OpenSSL.
+func keyPEM(t testing.TB, kt algo.KeyType) []byte {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(pki().keys[kt])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
