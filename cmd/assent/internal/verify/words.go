@@ -1,0 +1,106 @@
+package verify
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// Print writes the report for people: one line of verdict, then each signature.
+// Text from the file is shown without control or direction characters, because
+// a terminal obeys them.
+func (r *Report) Print(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s\n", clean(r.File), strings.ToUpper(string(r.Verdict)))
+	fmt.Fprintf(&b, "  %d bytes, SHA-256 %s\n", r.Size, r.SHA256)
+	for _, n := range r.Notes {
+		fmt.Fprintf(&b, "  note: %s\n", clean(n))
+	}
+	if len(r.Signatures) == 0 {
+		b.WriteString("  no signature in the file\n")
+	}
+	for i := range r.Signatures {
+		r.Signatures[i].print(&b, i+1, len(r.Signatures), r.Size)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (s *Signature) print(b *strings.Builder, n, of int, size int64) {
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(b, "    %-11s %s\n", name, clean(fmt.Sprintf(format, args...)))
+	}
+	fmt.Fprintf(b, "\n  %s %d of %d: %s\n", s.Kind, n, of, s.Verdict)
+	if s.Signer != "" {
+		line("who", "%s", s.Signer)
+	}
+	if s.Issuer != "" {
+		line("says", "%s (the issuer of the certificate)", s.Issuer)
+	}
+	s.printTime(line)
+	if s.Level != "" {
+		line("level", "%s", strings.TrimSpace(s.Level+" "+parens(s.Algorithm)))
+	}
+	if s.Whole {
+		line("covers", "the whole file")
+	} else {
+		line("covers", "%d of %d bytes: the file as it was at revision %d", s.Covers, size, s.Revision)
+	}
+	if len(s.Chain) > 0 {
+		line("chain", "%s (trusted)", strings.Join(s.Chain, " <- "))
+	}
+	for _, t := range s.Stamps {
+		line("time-stamp", "%s by %s, serial %s", stampTime(t.Time), t.Authority, t.Serial)
+	}
+	if s.Reason != "" {
+		line("reason", "%s", s.Reason)
+	}
+	if s.Location != "" {
+		line("place", "%s", s.Location)
+	}
+	for _, c := range s.Later {
+		line("later", "%s", c)
+	}
+	for _, w := range s.Why {
+		line("because", "%s", w)
+	}
+	if s.Kind == "signature" && s.Verdict != NotValid {
+		line("unchecked", "whether a certificate was revoked")
+	}
+}
+
+func (s *Signature) printTime(line func(string, string, ...any)) {
+	switch {
+	case s.Proven != nil:
+		line("when", "%s, proven by a time-stamp (existed at the latest then)", stampTime(*s.Proven))
+	case s.Claimed != nil:
+		line("when", "%s, claimed by the signer's software and proven by nobody", stampTime(*s.Claimed))
+	default:
+		line("when", "not stated")
+	}
+}
+
+func stampTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+func parens(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "(" + s + ")"
+}
+
+func clean(s string) string {
+	const longest = 1000
+	n := 0
+	return strings.Map(func(r rune) rune {
+		if n++; n > longest {
+			return -1
+		}
+		if r == ' ' || unicode.IsGraphic(r) {
+			return r
+		}
+		return '\uFFFD'
+	}, s)
+}
