@@ -116,4 +116,5 @@ var (
 	ErrUnavailable = errors.New("signapp: temporarily unavailable")
 	ErrFull        = errors.New("signapp: storage is full or not writable")
 	ErrLink        = errors.New("signapp: the link was used, is expired or is not for this signer")
+	ErrTooMany     = errors.New("signapp: too many waiting operations")
 )

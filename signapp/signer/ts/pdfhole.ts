@@ -18,7 +18,7 @@ export interface Hole {
 export class HoleError extends Error {}
 
 const minZeros = 64; // less than any CMS signature
-const maxZeros = 4 << 20;
+const maxZeros = 8 << 20;
 
 /** findHole returns the one hole of a prepared PDF. */
 export function findHole(pdf: Uint8Array): Hole {

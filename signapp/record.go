@@ -1,0 +1,131 @@
+package signapp
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/assent-sign/assent/sap"
+	"github.com/assent-sign/assent/workers"
+)
+
+// record is an operation with all that the application needs to take it up
+// again after a crash. Its two JSON parts are stored in one row.
+type record struct {
+	id     string
+	client Client
+	signer string
+	state  State
+	due    time.Time
+
+	created, expires time.Time
+	fixed            fixedPart
+	progress         progressPart
+}
+
+// fixedPart never changes after Create.
+type fixedPart struct {
+	ClientName string      `json:"client_name"`
+	SignerName string      `json:"signer_name"` // as the certificate has it
+	Key        string      `json:"key"`
+	Alg        string      `json:"alg"`
+	Level      string      `json:"level"`
+	Purpose    string      `json:"purpose"`
+	ReturnURL  string      `json:"return_url,omitempty"`
+	Chain      [][]byte    `json:"chain"`
+	Items      []fixedItem `json:"items"`
+}
+
+type fixedItem struct {
+	Name     string            `json:"name"`
+	Kind     string            `json:"kind"`
+	Worker   string            `json:"worker,omitempty"`
+	Size     int64             `json:"size"`
+	Prepared *workers.Prepared `json:"prepared"` // without the chain, which is the operation's
+}
+
+// progressPart is what happened since.
+type progressPart struct {
+	Reason     string             `json:"reason,omitempty"`
+	Detail     string             `json:"detail,omitempty"`  // for the operator
+	Session    string             `json:"session,omitempty"` // sid of the activation request that counts
+	SAD        []byte             `json:"sad,omitempty"`
+	Proof      []byte             `json:"proof,omitempty"`
+	RedeemBy   int64              `json:"redeem_by,omitempty"` // Unix milliseconds; after it, redemption is given up
+	Signatures [][]byte           `json:"signatures,omitempty"`
+	Receipt    *sap.SignedReceipt `json:"receipt,omitempty"`
+	Results    []*workers.Result  `json:"results,omitempty"`
+	Attempts   int                `json:"attempts,omitempty"` // of the present step
+	Ended      int64              `json:"ended,omitempty"`    // Unix milliseconds
+	FilesGone  bool               `json:"files_gone,omitempty"`
+}
+
+func (r *record) row() (OperationRow, error) {
+	fixed, err := json.Marshal(r.fixed)
+	if err != nil {
+		return OperationRow{}, fmt.Errorf("signapp: encode operation: %w", err)
+	}
+	progress, err := json.Marshal(r.progress)
+	if err != nil {
+		return OperationRow{}, fmt.Errorf("signapp: encode operation: %w", err)
+	}
+	return OperationRow{
+		ID: r.id, Client: r.client.ID, Signer: r.signer, State: r.state,
+		Created: millis(r.created), Expires: millis(r.expires), Due: millis(r.due),
+		Fixed: fixed, Progress: progress,
+	}, nil
+}
+
+func fromRow(row *OperationRow) (*record, error) {
+	r := &record{
+		id: row.ID, client: Client{ID: row.Client}, signer: row.Signer, state: row.State,
+		created: fromMillis(row.Created), expires: fromMillis(row.Expires), due: fromMillis(row.Due),
+	}
+	if err := json.Unmarshal(row.Fixed, &r.fixed); err != nil {
+		return nil, fmt.Errorf("signapp: operation %s is damaged: %w", row.ID, err)
+	}
+	if err := json.Unmarshal(row.Progress, &r.progress); err != nil {
+		return nil, fmt.Errorf("signapp: operation %s is damaged: %w", row.ID, err)
+	}
+	r.client.Name = r.fixed.ClientName
+	for i := range r.fixed.Items {
+		if p := r.fixed.Items[i].Prepared; p != nil {
+			p.Chain = r.fixed.Chain
+		}
+	}
+	return r, nil
+}
+
+// operation is the record as callers may see it.
+func (r *record) operation() *Operation {
+	op := &Operation{
+		ID: r.id, Client: r.client, Signer: r.signer, Key: r.fixed.Key, Alg: r.fixed.Alg,
+		Level: r.fixed.Level, Purpose: r.fixed.Purpose, State: r.state, Reason: r.progress.Reason,
+		Signatures: r.progress.Signatures, Receipt: r.progress.Receipt, ReturnURL: r.fixed.ReturnURL,
+		Created: r.created, Expires: r.expires,
+	}
+	for i, it := range r.fixed.Items {
+		o := Item{Name: it.Name, Kind: it.Kind, Worker: it.Worker, Size: it.Size, Prepared: it.Prepared}
+		if r.state == StateFinished && i < len(r.progress.Results) {
+			o.Result = r.progress.Results[i]
+		}
+		op.Items = append(op.Items, o)
+	}
+	return op
+}
+
+func getRecord(tx Tx, s Scope, id string) (*record, error) {
+	row, err := tx.Operations().Get(s, id)
+	if err != nil {
+		return nil, err
+	}
+	return fromRow(row)
+}
+
+func putRecord(tx Tx, r *record) error {
+	row, err := r.row()
+	if err != nil {
+		return err
+	}
+	return tx.Operations().Put(row)
+}

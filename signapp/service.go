@@ -1,0 +1,187 @@
+package signapp
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/assent-sign/assent/internal/clock"
+)
+
+// Config is what a Service is made of. Limits and Retention have defaults for
+// their zero fields; everything else but Log, StatementKey and Clock is
+// required.
+type Config struct {
+	Dir     string // of documents, owned by this process alone
+	Store   Store
+	Module  Module
+	Workers Workers
+	// StatementKey verifies the module's receipts; nil: only their contents
+	// are compared with what was redeemed.
+	StatementKey  *ecdsa.PublicKey
+	AppOrigin     string // such as https://sign.example, without a slash at the end
+	SigningOrigin string // where the signer's app lives
+	Limits        Limits
+	Retention     Retention
+	Clock         clock.Clock  // nil: the system's
+	Log           *slog.Logger // nil: none
+}
+
+// Limits bound what callers may ask for.
+type Limits struct {
+	Document    int64         // bytes of one document; default 100 MiB
+	Items       int           // of one operation; default 100
+	Lifetime    time.Duration // of an operation when none is asked for; default 24 h
+	MaxLifetime time.Duration // default 30 days
+	Waiting     int           // operations of one client that may wait for one signer; default 100
+	Parallel    int           // documents prepared or finished at one time; default 4
+	MinFree     uint64        // bytes of disk that stay free; default 64 MiB
+}
+
+// Retention says how long things are kept.
+type Retention struct {
+	Documents  time.Duration // uploads; default 24 h
+	Results    time.Duration // finished documents, after the end; default 30 days
+	Operations time.Duration // what is known of an operation, after the end; default 400 days
+	Redemption time.Duration // how long past a SAD's exp the module still answers a repetition; default 24 h
+	Finish     time.Duration // how long finishing is tried at least; default 1 h
+}
+
+func (c *Config) defaults() {
+	orElse(&c.Limits.Document, 100<<20)
+	orElse(&c.Limits.Items, 100)
+	orElse(&c.Limits.Lifetime, 24*time.Hour)
+	orElse(&c.Limits.MaxLifetime, 30*24*time.Hour)
+	orElse(&c.Limits.Waiting, 100)
+	orElse(&c.Limits.Parallel, 4)
+	orElse(&c.Limits.MinFree, 64<<20)
+	orElse(&c.Retention.Documents, 24*time.Hour)
+	orElse(&c.Retention.Results, 30*24*time.Hour)
+	orElse(&c.Retention.Operations, 400*24*time.Hour)
+	orElse(&c.Retention.Redemption, 24*time.Hour)
+	orElse(&c.Retention.Finish, time.Hour)
+	if c.Clock == nil {
+		c.Clock = clock.System{}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+func orElse[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+func (c *Config) check() error {
+	if c.Dir == "" || c.Store == nil || c.Module == nil || c.Workers == nil {
+		return fmt.Errorf("signapp: Config needs Dir, Store, Module and Workers")
+	}
+	for name, o := range map[string]string{"AppOrigin": c.AppOrigin, "SigningOrigin": c.SigningOrigin} {
+		u, err := url.Parse(o)
+		if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || o != u.Scheme+"://"+u.Host {
+			return fmt.Errorf("signapp: %s %q is not an origin such as https://sign.example", name, o)
+		}
+	}
+	if c.AppOrigin == c.SigningOrigin {
+		return fmt.Errorf("signapp: the signing origin must differ from the app origin, or this process could write the signer's app")
+	}
+	return nil
+}
+
+// Service is the signing application. Its methods may be used concurrently.
+type Service struct {
+	cfg     Config
+	store   Store
+	files   *files
+	log     *slog.Logger
+	slots   chan struct{} // documents in work
+	locks   keyLocks      // one driver for each operation
+	changes broadcast
+	work    sync.WaitGroup
+	ctx     context.Context // ends with Close
+	stop    context.CancelFunc
+}
+
+// Open makes a Service over its directory and store. It removes files that no
+// operation and no document owns; work that a crash interrupted goes on when
+// Run is called.
+func Open(ctx context.Context, cfg Config) (*Service, error) {
+	cfg.defaults()
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	f, err := openFiles(cfg.Dir, cfg.Limits.MinFree)
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{cfg: cfg, store: cfg.Store, files: f, log: cfg.Log,
+		slots: make(chan struct{}, cfg.Limits.Parallel)}
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	if err := s.removeOrphans(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close ends background work and waits for it. Whatever is not done is taken
+// up at the next start. It does not close the Store.
+func (s *Service) Close() error {
+	s.stop()
+	s.work.Wait()
+	return nil
+}
+
+func (s *Service) now() time.Time { return s.cfg.Clock.Now() }
+
+// removeOrphans deletes files that a crash left without an owner: an upload or
+// a preparation that was never stored, or the files of an operation that ended
+// without a result.
+func (s *Service) removeOrphans(ctx context.Context) error {
+	var failed error
+	known := func(f func(Tx) error) bool {
+		err := s.store.View(ctx, f)
+		if err != nil && !isNotFound(err) {
+			failed = err
+		}
+		return err == nil || !isNotFound(err) // in doubt the file stays
+	}
+	err := s.files.sweep(dirDocuments, func(name string) bool {
+		return known(func(tx Tx) error {
+			_, err := tx.Documents().Get(Everything(), name)
+			return err
+		})
+	})
+	if err != nil {
+		return err
+	}
+	err = s.files.sweep(dirPrepared, func(name string) bool {
+		return known(func(tx Tx) error {
+			r, err := getRecord(tx, Everything(), operationOf(name))
+			if err == nil && !r.keepsFiles() {
+				return ErrNotFound
+			}
+			return err
+		})
+	})
+	if err != nil {
+		return err
+	}
+	return failed
+}
+
+// keepsFiles tells whether the prepared or finished files are still wanted.
+func (r *record) keepsFiles() bool {
+	return !r.progress.FilesGone && (!r.state.Terminal() || r.state == StateFinished)
+}
+
+// newID makes an unguessable identifier that fits sap.ValidID.
+func newID(prefix string) string { return prefix + strings.ToLower(rand.Text()) }

@@ -1,0 +1,161 @@
+// Calls of the relay at the app origin. The relay is not believed: what comes
+// back is checked by offer.ts and receipt.ts before anything is done with it.
+
+import { encode, type Bytes } from "./b64";
+import { signedReceiptShape, type SignedReceipt } from "./receipt";
+import { displayable, signedShape, type Signed } from "./sap";
+import { atLeast, type Of } from "./shape";
+
+/** RelayError is an answer that is no answer. */
+export class RelayError extends Error {
+  constructor(
+    readonly code: string, // "network", or the relay's code
+    readonly status: number,
+    readonly retry: string, // never, later, same
+    readonly said: string, // the relay's words, "" if they cannot be shown
+  ) {
+    super(code);
+  }
+}
+
+/** TooLarge: the answer is longer than it may be. */
+export class TooLarge extends Error {}
+
+const viewShape = {
+  id: "string", state: "string", reason: "string", signer: { id: "string", name: "string" },
+  asker: "string", purpose: "string", level: "string", key: "string", alg: "string", chain: ["string"],
+  expires: "integer", return_url: "string",
+  items: [{ i: "integer", kind: "string", name: "string", size: "integer", hash: "string", signed_attributes: "string", dtbsr: "string" }],
+} as const;
+
+/** View is the relay's description of an operation: claims. */
+export type View = Of<typeof viewShape>;
+
+const maxJSON = 8 << 20;
+
+/** Relay speaks to one operation's endpoints. */
+export class Relay {
+  constructor(
+    private readonly origin: string,
+    private token = "",
+    private id = "",
+  ) {}
+
+  /** session trades the ticket for the operation's token. */
+  async session(ticket: string): Promise<{ token: string; view: View }> {
+    const r = atLeast(await this.json("POST", "/sap/v1/session", { ticket }), { token: "string", operation: viewShape });
+    this.token = r.token;
+    this.id = r.operation.id;
+    return { token: r.token, view: r.operation };
+  }
+
+  async view(): Promise<View> {
+    return atLeast(await this.json("GET", this.path()), viewShape);
+  }
+
+  /** request gets a fresh activation request; it voids the older one. */
+  async request(): Promise<Signed> {
+    return atLeast(await this.json("POST", this.path("/request"), {}), { request: signedShape }).request;
+  }
+
+  /** document fetches the prepared bytes of an item, at most max of them. */
+  document(i: number, max: number): Promise<Bytes> {
+    return this.bytes(this.path(`/items/${i}/document`), max);
+  }
+
+  /** result fetches a signed document. */
+  result(i: number, max: number): Promise<Bytes> {
+    return this.bytes(this.path(`/items/${i}/result`), max);
+  }
+
+  async redeem(sad: Bytes, proof: Bytes): Promise<{ state: string; receipt: SignedReceipt }> {
+    const r = await this.json("POST", this.path("/redeem"), { sad: encode(sad), proof: encode(proof) });
+    return atLeast(r, { state: "string", receipt: signedReceiptShape });
+  }
+
+  async decline(reason: string): Promise<View> {
+    return atLeast(await this.json("POST", this.path("/decline"), { reason }), viewShape);
+  }
+
+  async enrolBegin(id: string): Promise<Signed> {
+    return atLeast(await this.json("POST", "/sap/v1/enrolment/begin", { id }), { request: signedShape }).request;
+  }
+
+  async enrolFinish(id: string, registration: Bytes): Promise<{ signer: string; credential: string }> {
+    const r = await this.json("POST", "/sap/v1/enrolment/finish", { id, registration: encode(registration) });
+    return atLeast(r, { signer: "string", credential: "string" });
+  }
+
+  private path(rest = ""): string {
+    return `/sap/v1/operations/${encodeURIComponent(this.id)}${rest}`;
+  }
+
+  private async json(method: string, path: string, body?: unknown): Promise<unknown> {
+    const res = await this.call(method, path, body);
+    try {
+      return JSON.parse(new TextDecoder().decode(await readAll(res, maxJSON)));
+    } catch {
+      throw new RelayError("malformed", res.status, "later", "");
+    }
+  }
+
+  private async bytes(path: string, max: number): Promise<Bytes> {
+    const res = await this.call("GET", path);
+    try {
+      return await readAll(res, max);
+    } catch (e) {
+      if (e instanceof TooLarge) throw e;
+      throw new RelayError("network", 0, "same", "");
+    }
+  }
+
+  private async call(method: string, path: string, body?: unknown): Promise<Response> {
+    const headers: Record<string, string> = {};
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    if (this.token) headers["X-Assent-Operation-Token"] = this.token;
+    let res: Response;
+    try {
+      res = await fetch(this.origin + path, {
+        method, headers, credentials: "include", mode: "cors", cache: "no-store", redirect: "error", referrerPolicy: "no-referrer",
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+    } catch {
+      throw new RelayError("network", 0, "same", "");
+    }
+    if (!res.ok) throw await failure(res);
+    return res;
+  }
+}
+
+async function failure(res: Response): Promise<RelayError> {
+  try {
+    const e = atLeast(JSON.parse(new TextDecoder().decode(await readAll(res, 65536))), { error: "string", message: "string", retry: "string" });
+    return new RelayError(e.error, res.status, e.retry, displayable(e.message) ? e.message : "");
+  } catch {
+    return new RelayError("unknown", res.status, res.status >= 500 ? "later" : "never", "");
+  }
+}
+
+/** readAll reads a body of at most max bytes, whatever its header says. */
+async function readAll(res: Response, max: number): Promise<Bytes> {
+  const parts: Uint8Array[] = [];
+  let have = 0;
+  const reader = res.body?.getReader();
+  while (reader) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    have += value.length;
+    if (have > max) {
+      await reader.cancel();
+      throw new TooLarge();
+    }
+    parts.push(value);
+  }
+  const out = new Uint8Array(have);
+  let at = 0;
+  for (const p of parts) {
+    out.set(p, at);
+    at += p.length;
+  }
+  return out;
+}

@@ -1,0 +1,44 @@
+// What sicd says of the place: read from the signing origin itself, never from
+// the application or from a link.
+
+import { decode } from "./b64";
+import { importP256 } from "./crypto";
+import { atLeast } from "./shape";
+
+/** Config is /config.json, checked. */
+export interface Config {
+  sam: CryptoKey;
+  aud: string;
+  rpId: string;
+  origin: string;
+  api: string;
+  profile: string;
+  maxDocument: number;
+  viewer: boolean;
+  attestation: "none" | "direct";
+}
+
+const shape = {
+  sam_key: "string", sam_key_id: "string", aud: "string", rp_id: "string", origin: "string", api: "string",
+  profile: "string", max_document: "integer", viewer: "boolean", attestation: "string",
+} as const;
+
+/** loadConfig fetches and checks the configuration. */
+export async function loadConfig(): Promise<Config> {
+  const res = await fetch("/config.json", { credentials: "omit", cache: "no-store" });
+  if (!res.ok) throw new Error(`config: status ${res.status}`);
+  const c = atLeast(await res.json(), shape);
+  // samd accepts assertions of one origin only; at any other one nothing could succeed.
+  if (c.origin !== location.origin) throw new Error(`config: this page is at ${location.origin}, not at ${c.origin}`);
+  return {
+    sam: await importP256(decode(c.sam_key)),
+    aud: c.aud,
+    rpId: c.rp_id,
+    origin: c.origin,
+    api: new URL(c.api).origin,
+    profile: c.profile,
+    maxDocument: c.max_document,
+    viewer: c.viewer,
+    attestation: c.attestation === "direct" ? "direct" : "none",
+  };
+}

@@ -1,0 +1,200 @@
+package signapp
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/assent-sign/assent/internal/jcs"
+	"github.com/assent-sign/assent/sap"
+	"github.com/assent-sign/assent/sap/sapclient"
+)
+
+// View is an operation as the signer's app sees it. Everything in it is the
+// application's claim; the app recomputes or compares what it can and the
+// signer sees the rest.
+type View struct {
+	ID        string     `json:"id"`
+	State     State      `json:"state"`
+	Reason    string     `json:"reason"`
+	Signer    ViewSigner `json:"signer"`
+	Asker     string     `json:"asker"`
+	Purpose   string     `json:"purpose"`
+	Level     string     `json:"level"`
+	Key       string     `json:"key"`
+	Alg       string     `json:"alg"`
+	Chain     [][]byte   `json:"chain"`
+	Expires   int64      `json:"expires"` // Unix seconds
+	ReturnURL string     `json:"return_url"`
+	Items     []ViewItem `json:"items"`
+}
+
+// ViewSigner is who is asked. Name is what the certificate says.
+type ViewSigner struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// ViewItem is one signature that is asked for.
+type ViewItem struct {
+	I                int    `json:"i"`
+	Kind             string `json:"kind"`
+	Name             string `json:"name"`
+	Size             int64  `json:"size"` // of the prepared document; 0 for raw
+	Hash             string `json:"hash"`
+	SignedAttributes string `json:"signed_attributes"` // base64url DER; "" for raw
+	DTBSR            string `json:"dtbsr"`             // base64url
+}
+
+func (s *Service) view(r *record) (*View, error) {
+	v := &View{
+		ID: r.id, State: r.state, Reason: r.progress.Reason,
+		Signer: ViewSigner{r.signer, r.fixed.SignerName}, Asker: r.client.Name, Purpose: r.fixed.Purpose,
+		Level: r.fixed.Level, Key: r.fixed.Key, Alg: r.fixed.Alg, Chain: r.fixed.Chain,
+		Expires: r.expires.Unix(), ReturnURL: r.fixed.ReturnURL, Items: []ViewItem{},
+	}
+	for i, it := range r.fixed.Items {
+		o := ViewItem{I: i, Kind: it.Kind, Name: it.Name, Size: it.Size, Hash: it.Prepared.HashName, DTBSR: sap.B64(it.Prepared.DTBSR)}
+		if it.Kind == sap.KindPAdES {
+			attrs, err := sap.PAdESSignedAttributes(it.Prepared.DocDigest, r.fixed.Chain[0])
+			if err != nil {
+				return nil, fmt.Errorf("signapp: operation %s, item %d: %w", r.id, i, err)
+			}
+			o.SignedAttributes = sap.B64(attrs)
+		}
+		v.Items = append(v.Items, o)
+	}
+	return v, nil
+}
+
+// View returns the operation of a grant.
+func (s *Service) View(ctx context.Context, g Grant) (*View, error) {
+	r, err := s.granted(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	return s.view(r)
+}
+
+// RequestActivation gets a fresh activation request from the module. Only the
+// latest one counts: an approval of an older one is refused here, so that of
+// two tabs the one opened last wins. ErrState, ErrRefused, ErrUnavailable.
+func (s *Service) RequestActivation(ctx context.Context, g Grant) (*sap.Signed, error) {
+	r, err := s.granted(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	if !r.waiting() {
+		return nil, fmt.Errorf("%w: the operation is %s", ErrState, r.state)
+	}
+	mctx, cancel := context.WithTimeout(ctx, moduleTimeout)
+	defer cancel()
+	out, err := s.cfg.Module.Request(mctx, sapclient.ActivationRequestIn{
+		Signer: r.signer, Key: r.fixed.Key, Alg: r.fixed.Alg, N: len(r.fixed.Items),
+	})
+	if err != nil {
+		return nil, s.moduleError("request", r.id, err)
+	}
+	sid, err := r.checkRequest(out.Request)
+	if err != nil {
+		s.log.Error("module sent an activation request for something else", "operation", r.id, "error", err)
+		return nil, fmt.Errorf("%w: the module's answer does not fit", ErrUnavailable)
+	}
+	_, err = s.change(ctx, OfSigner(r.signer), r.id, func(_ Tx, r *record) error {
+		if !r.waiting() {
+			return fmt.Errorf("%w: the operation is %s", ErrState, r.state)
+		}
+		r.progress.Session = sid
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &out.Request, nil
+}
+
+// checkRequest compares an activation request with the operation and returns
+// its session id. The device verifies the module's signature; here a mix-up is
+// enough to stop.
+func (r *record) checkRequest(signed sap.Signed) (string, error) {
+	text, err := sap.UnB64(signed.Statement)
+	if err != nil {
+		return "", err
+	}
+	var ar sap.ActivationRequest
+	if err := jcs.Unmarshal(text, &ar); err != nil {
+		return "", err
+	}
+	return ar.Bind.Session, r.checkBinding(ar.Bind)
+}
+
+// checkBinding compares what an activation is bound to with the operation.
+func (r *record) checkBinding(b sap.Binding) error {
+	if err := b.Check(); err != nil {
+		return err
+	}
+	if b.Signer != r.signer || b.Key != r.fixed.Key || b.Alg != r.fixed.Alg || b.N != len(r.fixed.Items) || b.Cert != certHash(r.fixed.Chain[0]) {
+		return sap.ReasonBinding
+	}
+	return nil
+}
+
+// ItemDocument opens the exact prepared bytes of an item while the signer
+// decides; afterwards they are being finished and are no longer what was asked
+// for. Raw items have none. ErrNotFound, ErrState.
+func (s *Service) ItemDocument(ctx context.Context, g Grant, item int) (io.ReadSeekCloser, *Item, error) {
+	r, err := s.granted(ctx, g)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !r.waiting() {
+		return nil, nil, fmt.Errorf("%w: the operation is %s", ErrState, r.state)
+	}
+	return s.openItem(r, item)
+}
+
+// ItemResult opens the signed document of an item for the signer's app.
+func (s *Service) ItemResult(ctx context.Context, g Grant, item int) (io.ReadSeekCloser, *Item, error) {
+	r, err := s.granted(ctx, g)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.result(r, item)
+}
+
+// ItemReceipt returns the module's receipt for the signer's app.
+func (s *Service) ItemReceipt(ctx context.Context, g Grant) ([]byte, error) {
+	r, err := s.granted(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	return r.receipt()
+}
+
+func (s *Service) openItem(r *record, item int) (io.ReadSeekCloser, *Item, error) {
+	if item < 0 || item >= len(r.fixed.Items) || r.fixed.Items[item].Kind == sap.KindRaw {
+		return nil, nil, fmt.Errorf("%w: the operation has no document %d", ErrNotFound, item)
+	}
+	f, err := s.files.open(dirPrepared, preparedName(r.id, item))
+	if err != nil {
+		return nil, nil, err
+	}
+	return f, &r.operation().Items[item], nil
+}
+
+func (s *Service) result(r *record, item int) (io.ReadSeekCloser, *Item, error) {
+	if r.state != StateFinished {
+		return nil, nil, fmt.Errorf("%w: the operation is %s", ErrState, r.state)
+	}
+	if r.progress.FilesGone {
+		return nil, nil, fmt.Errorf("%w: the signed documents were deleted after the time they are kept", ErrExpired)
+	}
+	return s.openItem(r, item)
+}
+
+var _ io.ReadSeekCloser = (*os.File)(nil)
+
+func certHash(der []byte) string {
+	return sap.B64(sum256(der))
+}
