@@ -234,8 +234,8 @@ func (w *worker) Finish(ctx context.Context, p *workers.Prepared, sig []byte, do
 	if p.Kind != sap.KindPAdES || json.Unmarshal(p.State, &pp) != nil || !slices.Equal(pp.Digest, p.DocDigest) {
 		return nil, fmt.Errorf("%w: not a state of this kind", workers.ErrState)
 	}
-	if err := workers.CheckSignature(p, sig); err != nil {
-		return nil, err
+	if len(p.Chain) == 0 {
+		return nil, fmt.Errorf("%w: no certificate", workers.ErrState)
 	}
 	attrs, err := sap.PAdESSignedAttributes(p.DocDigest, p.Chain[0])
 	if err != nil {
@@ -245,14 +245,18 @@ func (w *worker) Finish(ctx context.Context, p *workers.Prepared, sig []byte, do
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", workers.ErrState, err)
 	}
+	// Before a time-stamp is asked for: a wrong value must not be stamped.
+	if err := verifyCMS(der, p.DocDigest, p.Chain[0]); err != nil {
+		if errors.Is(err, cms.ErrSignature) {
+			return nil, fmt.Errorf("%w: %v", workers.ErrSignature, err)
+		}
+		return nil, fmt.Errorf("%w: %v", workers.ErrState, err)
+	}
 	res := &workers.Result{Level: p.Level, Size: pp.Size, MIME: "application/pdf"}
 	if p.Level == LevelT {
 		if der, res.TimeStamp, err = w.stamp(ctx, der, sig); err != nil {
 			return nil, err
 		}
-	}
-	if err := verifyCMS(der, p.DocDigest, p.Chain[0]); err != nil {
-		return nil, fmt.Errorf("%w: %v", workers.ErrState, err)
 	}
 	if err := pdf.Embed(doc, &pp, der); err != nil {
 		return nil, fmt.Errorf("fill the signature's place: %w", err)
@@ -273,6 +277,9 @@ func (w *worker) stamp(ctx context.Context, der, sig []byte) ([]byte, time.Time,
 	}
 	out, err := cms.AddUnsigned(der, cms.Attribute(cms.OIDTimeStampToken, token))
 	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("%w: %w", workers.ErrTimeStamp, err)
+	}
+	if _, err := cms.Parse(out); err != nil {
 		return nil, time.Time{}, fmt.Errorf("%w: %w", workers.ErrTimeStamp, err)
 	}
 	return out, at, nil

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"fmt"
+	"io"
+	mathrand "math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/digitorus/pdf"
+	"github.com/digitorus/pdfsign/sign"
+
+	"github.com/assent-sign/assent/cryptotoken"
+	"github.com/assent-sign/assent/cryptotoken/softtoken"
+	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/certs"
+	"github.com/assent-sign/assent/workers"
+	"github.com/assent-sign/assent/workers/pades"
+)
+
+// bigPDF writes a one-page document with a content-free stream of n bytes.
+func bigPDF(path string, n int) error {
+	var head bytes.Buffer
+	off := make([]int, 5)
+	head.WriteString("%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
+	for i, s := range []string{"<< /Type /Catalog /Pages 2 0 R >>", "<< /Type /Pages /Kids [3 0 R] /Count 1 >>", "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 200] >>"} {
+		off[i+1] = head.Len()
+		fmt.Fprintf(&head, "%d 0 obj\n%s\nendobj\n", i+1, s)
+	}
+	off[4] = head.Len()
+	fmt.Fprintf(&head, "4 0 obj\n<< /Length %d >>\nstream\n", n)
+	body := make([]byte, n)
+	r := mathrand.NewChaCha8([32]byte{1})
+	r.Read(body) // never fails
+	var tail bytes.Buffer
+	tail.WriteString("\nendstream\nendobj\n")
+	xref := head.Len() + n + tail.Len()
+	tail.WriteString("xref\n0 5\n0000000000 65535 f \n")
+	for _, o := range off[1:] {
+		fmt.Fprintf(&tail, "%010d 00000 n \n", o)
+	}
+	fmt.Fprintf(&tail, "trailer\n<< /Size 5 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n", xref)
+	return os.WriteFile(path, slicesConcat(head.Bytes(), body, tail.Bytes()), 0o600)
+}
+
+func slicesConcat(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+
+// signer is a worker with a key at hand, as for a seal.
+type signer struct {
+	entry *workers.Entry
+	key   cryptotoken.Signer
+	cert  *x509.Certificate
+}
+
+func newSigner(ctx context.Context, dir string) (*signer, error) {
+	tok, err := softtoken.Open(softtoken.Config{Dir: filepath.Join(dir, "token"), PIN: []byte("bench-pin"), Profile: "development", Create: true})
+	if err != nil {
+		return nil, err
+	}
+	key, err := tok.CreateKey(ctx, cryptotoken.KeyRef{Label: "k"}, algo.P256)
+	if err != nil {
+		return nil, err
+	}
+	ca, err := certs.NewDemoCA(certs.DemoConfig{})
+	if err != nil {
+		return nil, err
+	}
+	chain, err := ca.IssueKey(key, certs.DemoRequest{Profile: certs.SignerProfile, CommonName: "bench"})
+	if err != nil {
+		return nil, err
+	}
+	set, err := workers.NewSet(ctx, []workers.Config{{Name: "pdf", Kind: "pades", Token: "t", Key: "k", Chain: "-"}}, workers.Options{
+		Kinds: map[string]workers.Kind{"pades": pades.Kind()}, Tokens: map[string]cryptotoken.Token{"t": tok}, Now: time.Now, Random: rand.Reader,
+		LoadChain: func(string) ([][]byte, error) { return chain, nil },
+	})
+	if err != nil {
+		return nil, err
+	}
+	e, err := set.Get("pdf")
+	if err != nil {
+		return nil, err
+	}
+	cert, err := x509.ParseCertificate(chain[0])
+	return &signer{e, key, cert}, err
+}
+
+func (s *signer) ours(ctx context.Context, in, out string) error {
+	f, err := os.Open(in)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	o, err := os.Create(out)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	_, err = workers.SignNow(ctx, s.entry, workers.Input{Document: f, Size: st.Size(), Name: "x.pdf"}, o)
+	return err
+}
+
+// floor copies the file, hashes it, signs the hash and syncs: what no signer of
+// PDFs can do without.
+func (s *signer) floor(in, out string) error {
+	f, err := os.Open(in)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	o, err := os.Create(out)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	h := sha256.New()
+	if _, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(o, h)}, struct{ io.Reader }{f}, make([]byte, 256<<10)); err != nil {
+		return err
+	}
+	if _, err := s.key.Sign(rand.Reader, h.Sum(nil), crypto.SHA256); err != nil {
+		return err
+	}
+	// Ours syncs twice: the prepared file before anybody is asked, and the end.
+	if err := o.Sync(); err != nil {
+		return err
+	}
+	return o.Sync()
+}
+
+// pdfsign is the Go library that others would take.
+func pdfsignFile(key *ecdsa.PrivateKey, cert *x509.Certificate, in, out string) error {
+	f, err := os.Open(in)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	o, err := os.Create(out)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	rdr, err := pdf.NewReader(f, st.Size())
+	if err != nil {
+		return err
+	}
+	return sign.Sign(f, o, rdr, st.Size(), sign.SignData{
+		Signature: sign.SignDataSignature{Info: sign.SignDataSignatureInfo{Date: time.Now()}, CertType: sign.ApprovalSignature},
+		Signer:    key, DigestAlgorithm: crypto.SHA256, Certificate: cert,
+	})
+}
+
+func benchPDF(ctx context.Context, c config) error {
+	heading("PAdES B-B: prepare, sign, finish, sync (floor: copy + SHA-256 + sign + sync)")
+	dir, err := os.MkdirTemp("", "assent-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	s, err := newSigner(ctx, dir)
+	if err != nil {
+		return err
+	}
+	peerKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	ca, err := certs.NewDemoCA(certs.DemoConfig{})
+	if err != nil {
+		return err
+	}
+	peerChain, err := ca.IssueKey(peerKey, certs.DemoRequest{Profile: certs.SignerProfile, CommonName: "peer"})
+	if err != nil {
+		return err
+	}
+	peerCert, err := x509.ParseCertificate(peerChain[0])
+	if err != nil {
+		return err
+	}
+	sizes := []int{100 << 10, 1 << 20, 10 << 20, 100 << 20}
+	if c.short {
+		sizes = sizes[:2]
+	}
+	for _, n := range sizes {
+		in, out := filepath.Join(dir, "in.pdf"), filepath.Join(dir, "out.pdf")
+		clean := func() { os.Remove(out) } // a file that is there would be truncated at someone's expense
+		if err := bigPDF(in, n); err != nil {
+			return err
+		}
+		if _, err := compare(fmt.Sprintf("%d KiB", n>>10), c.rounds, []contender{
+			{"floor", func() error { return s.floor(in, out) }, clean},
+			{"assent", func() error { return s.ours(ctx, in, out) }, clean},
+			{"digitorus/pdfsign", func() error { return pdfsignFile(peerKey, peerCert, in, out) }, clean},
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
