@@ -23,7 +23,7 @@ func TestEveryAlgorithmIsAcceptedByOpenSSL(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := pki().chains[keyFor(a)][0]; !bytes.Equal(leaf.Raw, want) {
+			if want := pki().chain(keyFor(a))[0]; !bytes.Equal(leaf.Raw, want) {
 				t.Errorf("verified with %s", leaf.Subject)
 			}
 			if out, err := opensslVerify(t, der, content); err != nil {
@@ -106,7 +106,7 @@ func TestD13ExactAttributeList(t *testing.T) {
 
 // D21: signing-time can be left out, and can be had where a profile wants it.
 func TestD21SigningTimeIsAChoice(t *testing.T) {
-	content, chain := []byte("x"), pki().chains[algo.P256]
+	content, chain := []byte("x"), pki().chain(algo.P256)
 	set := append(attrs(chain[0], crypto.SHA256, content), cms.SigningTimeAttr(time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)))
 	in := signed(t, algo.ES256, cms.Input{Alg: algo.ES256, Chain: chain, SignedAttrs: cms.SortedSet(set)})
 	der := assemble(t, in)
@@ -135,7 +135,7 @@ func TestSignedAttributesAreAssembledUnchanged(t *testing.T) {
 
 // SHA-384 and SHA-512 in ESS name their hash; SHA-256 is the omitted default.
 func TestESSHashIsExplicitOnlyWhenNotDefault(t *testing.T) {
-	leaf := pki().chains[algo.P256][0]
+	leaf := pki().chain(algo.P256)[0]
 	sha384 := []byte{0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02}
 	sha256 := []byte{0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01}
 	if !bytes.Contains(cms.SigningCertificateV2Attr(leaf, crypto.SHA384), sha384) {

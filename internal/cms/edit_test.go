@@ -120,7 +120,7 @@ func TestAddUnsignedKeepsForeignOrder(t *testing.T) {
 func TestAddUnsignedRefuses(t *testing.T) {
 	der := assemble(t, input(t, algo.ES256, content))
 	attr := cms.Attribute(asn1.ObjectIdentifier{1, 2, 3}, octet(nil))
-	two := rawFor(t, sorted(attrs(pki().chains[algo.P256][0], crypto.SHA256, content)...))
+	two := rawFor(t, sorted(attrs(pki().chain(algo.P256)[0], crypto.SHA256, content)...))
 	two.signers = 2
 	for name, c := range map[string]struct {
 		der, attr []byte
@@ -208,7 +208,7 @@ func opensslSign(t testing.TB, kt algo.KeyType, args ...string) []byte {
 	t.Helper()
 	dir := t.TempDir()
 	files := map[string][]byte{
-		"c.bin": content, "key.pem": keyPEM(t, kt), "leaf.pem": certs.EncodePEM(pki().chains[kt][0]), "mid.pem": certs.EncodePEM(pki().chains[kt][1]),
+		"c.bin": content, "key.pem": keyPEM(t, kt), "leaf.pem": certs.EncodePEM(pki().chain(kt)[0]), "mid.pem": certs.EncodePEM(pki().chain(kt)[1]),
 	}
 	path := filepath.Join(dir, "out.der")
 	all := append([]string{"cms", "-sign", "-binary", "-outform", "DER", "-in", "c.bin", "-signer", "leaf.pem", "-inkey", "key.pem", "-certfile", "mid.pem", "-out", path}, args...)

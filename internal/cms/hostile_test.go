@@ -123,7 +123,7 @@ func TestEveryCutAndFlipIsHarmless(t *testing.T) {
 			if err != nil {
 				continue
 			}
-			if !bytes.Equal(leaf.Raw, pki().chains[algo.P256][0]) || !bytes.Equal(mustParse(t, bad).Signers[0].RawSignedAttrs(), want) {
+			if !bytes.Equal(leaf.Raw, pki().chain(algo.P256)[0]) || !bytes.Equal(mustParse(t, bad).Signers[0].RawSignedAttrs(), want) {
 				t.Fatalf("byte %d: another signature verifies", i)
 			}
 		}
@@ -137,8 +137,8 @@ func seeds(f *testing.F) [][]byte {
 	if err != nil {
 		f.Fatal(err)
 	}
-	out := [][]byte{plain, stamped, assemble(f, input(f, algo.PS256, content)), append(bytes.Clone(plain), 0, 0), {0x30, 0x80}, nil}
-	return append(out, rawFor(f, sorted(attrs(pki().chains[algo.P256][0], crypto.SHA256, content)...)).der(f))
+	out := [][]byte{plain, stamped, assemble(f, input(f, algo.ES384, content)), append(bytes.Clone(plain), 0, 0), {0x30, 0x80}, nil}
+	return append(out, rawFor(f, sorted(attrs(pki().chain(algo.P256)[0], crypto.SHA256, content)...)).der(f))
 }
 
 // FuzzParse: no panic; what parses can be verified and asked without panic, and

@@ -20,34 +20,59 @@ import (
 	"github.com/assent-sign/assent/internal/testenv"
 )
 
-// pki is made once: RSA keys are slow to make.
+// pki is the demo CA and one key and chain for each key type, each made when
+// first asked for: RSA keys are slow to make, under fuzzing very slow.
 var pki = sync.OnceValue(func() *testPKI {
 	ca, err := certs.NewDemoCA(certs.DemoConfig{})
 	if err != nil {
 		panic(err)
 	}
-	p := &testPKI{ca: ca, keys: map[algo.KeyType]crypto.Signer{}, chains: map[algo.KeyType][][]byte{}}
-	for kt, gen := range map[algo.KeyType]func() (crypto.Signer, error){
-		algo.P256:    func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) },
-		algo.P384:    func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P384(), rand.Reader) },
-		algo.P521:    func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P521(), rand.Reader) },
-		algo.RSA2048: func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) },
-		algo.RSA3072: func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 3072) },
-	} {
-		if p.keys[kt], err = gen(); err != nil {
-			panic(err)
-		}
-		if p.chains[kt], err = ca.IssueKey(p.keys[kt], certs.DemoRequest{Profile: certs.SignerProfile, CommonName: string(kt)}); err != nil {
-			panic(err)
-		}
-	}
-	return p
+	return &testPKI{ca: ca, pairs: map[algo.KeyType]*testPair{}}
 })
 
 type testPKI struct {
-	ca     *certs.DemoCA
-	keys   map[algo.KeyType]crypto.Signer
-	chains map[algo.KeyType][][]byte
+	ca    *certs.DemoCA
+	mu    sync.Mutex
+	pairs map[algo.KeyType]*testPair
+}
+
+type testPair struct {
+	key   crypto.Signer
+	chain [][]byte
+}
+
+func (p *testPKI) chain(kt algo.KeyType) [][]byte    { return p.pair(kt).chain }
+func (p *testPKI) key(kt algo.KeyType) crypto.Signer { return p.pair(kt).key }
+
+func (p *testPKI) pair(kt algo.KeyType) *testPair {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.pairs[kt] == nil {
+		key, err := generate(kt)
+		if err != nil {
+			panic(err)
+		}
+		chain, err := p.ca.IssueKey(key, certs.DemoRequest{Profile: certs.SignerProfile, CommonName: string(kt)})
+		if err != nil {
+			panic(err)
+		}
+		p.pairs[kt] = &testPair{key, chain}
+	}
+	return p.pairs[kt]
+}
+
+func generate(kt algo.KeyType) (crypto.Signer, error) {
+	switch kt {
+	case algo.P256:
+		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case algo.P384:
+		return ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	case algo.P521:
+		return ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
+	case algo.RSA2048:
+		return rsa.GenerateKey(rand.Reader, 2048)
+	}
+	return rsa.GenerateKey(rand.Reader, 3072)
 }
 
 // keyFor returns the key type that the algorithm is tested with.
@@ -83,14 +108,14 @@ func attrs(leaf []byte, h crypto.Hash, content []byte) [][]byte {
 // input returns a complete, correctly signed Input for content.
 func input(t testing.TB, a algo.Algorithm, content []byte) cms.Input {
 	t.Helper()
-	chain := pki().chains[keyFor(a)]
+	chain := pki().chain(keyFor(a))
 	return signed(t, a, cms.Input{Alg: a, Chain: chain, SignedAttrs: cms.SortedSet(attrs(chain[0], a.Hash(), content))})
 }
 
 // signed fills in.Signature.
 func signed(t testing.TB, a algo.Algorithm, in cms.Input) cms.Input {
 	t.Helper()
-	sig, err := pki().keys[keyFor(a)].Sign(rand.Reader, digest(a.Hash(), in.SignedAttrs), a.SignerOpts())
+	sig, err := pki().key(keyFor(a)).Sign(rand.Reader, digest(a.Hash(), in.SignedAttrs), a.SignerOpts())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +174,7 @@ func opensslVerify(t testing.TB, der, content []byte) (string, error) {
 // keyPEM is the key of a type as PKCS#8 for OpenSSL.
 func keyPEM(t testing.TB, kt algo.KeyType) []byte {
 	t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(pki().keys[kt])
+	der, err := x509.MarshalPKCS8PrivateKey(pki().key(kt))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ var content = []byte("the bytes of the ByteRange")
 
 // Every way in which a message can be wrong has its own error.
 func TestVerifyNamesTheCause(t *testing.T) {
-	leaf := pki().chains[algo.P256][0]
+	leaf := pki().chain(algo.P256)[0]
 	parsed, err := x509.ParseCertificate(leaf)
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +31,7 @@ func TestVerifyNamesTheCause(t *testing.T) {
 	ct, md, ess := cms.ContentTypeAttr(cms.OIDData), cms.MessageDigestAttr(digest(crypto.SHA256, content)), cms.SigningCertificateV2Attr(leaf, crypto.SHA256)
 	good := rawFor(t, sorted(ct, md, ess))
 	with := func(edit func(*raw)) raw { r := good; edit(&r); return r }
-	other := pki().chains[algo.P384][0]
+	other := pki().chain(algo.P384)[0]
 	for name, c := range map[string]struct {
 		msg  raw
 		opts cms.VerifyOptions
@@ -94,7 +94,7 @@ func TestVerifyNamesTheCause(t *testing.T) {
 // presented as the content of a message without signed attributes. The signature
 // is genuine for those bytes; the message must be refused all the same.
 func TestForgedAttributesAreRefused(t *testing.T) {
-	leaf := pki().chains[algo.P256][0]
+	leaf := pki().chain(algo.P256)[0]
 	set := cms.SortedSet(attrs(leaf, crypto.SHA256, content))
 	forged := rawFor(t, nil)
 	forged.signedAttrs, forged.signature = nil, signES256(t, set)
@@ -111,7 +111,7 @@ func TestForgedAttributesAreRefused(t *testing.T) {
 // Certificates with the same issuer and serial number: the protected attribute
 // decides, in either order.
 func TestTwoCertificatesWithOneSerial(t *testing.T) {
-	leaf := pki().chains[algo.P256][0]
+	leaf := pki().chain(algo.P256)[0]
 	c, err := x509.ParseCertificate(leaf)
 	if err != nil {
 		t.Fatal(err)
@@ -121,7 +121,7 @@ func TestTwoCertificatesWithOneSerial(t *testing.T) {
 		t.Fatal(err)
 	}
 	twin, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: c.SerialNumber, Subject: c.Subject, NotBefore: c.NotBefore, NotAfter: c.NotAfter},
-		&x509.Certificate{RawSubject: c.RawIssuer}, pki().keys[algo.P384].Public(), evilKey)
+		&x509.Certificate{RawSubject: c.RawIssuer}, pki().key(algo.P384).Public(), evilKey)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestTwoCertificatesWithOneSerial(t *testing.T) {
 
 // Assemble refuses what Verify would refuse, and signatures that cannot be.
 func TestAssembleRefusesWhatNobodyWouldAccept(t *testing.T) {
-	chain := pki().chains[algo.P256]
+	chain := pki().chain(algo.P256)
 	list := attrs(chain[0], crypto.SHA256, content)
 	good := input(t, algo.ES256, content)
 	for name, c := range map[string]struct {
@@ -207,7 +207,7 @@ func TestE3NoSigningTimeIsAdded(t *testing.T) {
 
 // Encapsulated content (time-stamp tokens) makes SignedData version 3.
 func TestEncapsulatedContent(t *testing.T) {
-	chain := pki().chains[algo.P256]
+	chain := pki().chain(algo.P256)
 	for _, oid := range []asn1.ObjectIdentifier{cms.OIDData, cms.OIDTSTInfo} {
 		set := cms.SortedSet([][]byte{cms.ContentTypeAttr(oid), cms.MessageDigestAttr(digest(crypto.SHA256, content)), cms.SigningCertificateV2Attr(chain[0], crypto.SHA256)})
 		der := assemble(t, signed(t, algo.ES256, cms.Input{Alg: algo.ES256, Chain: chain, SignedAttrs: set, ContentType: oid, Content: content}))

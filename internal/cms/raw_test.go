@@ -107,7 +107,7 @@ func rawFor(t testing.TB, list [][]byte) raw {
 		}
 	})
 	attrs := set.BytesOrPanic()
-	chain := pki().chains[algo.P256]
+	chain := pki().chain(algo.P256)
 	return raw{
 		signedAttrs: implicitAttr(attrs), digestOID: oidSHA256, sigAlg: algES256, signature: signES256(t, attrs),
 		sidFrom: chain[0], certs: chain, contentType: cms.OIDData, signers: 1,
@@ -116,7 +116,7 @@ func rawFor(t testing.TB, list [][]byte) raw {
 
 func signES256(t testing.TB, data []byte) []byte {
 	t.Helper()
-	sig, err := pki().keys[algo.P256].Sign(rand.Reader, digest(crypto.SHA256, data), crypto.SHA256)
+	sig, err := pki().key(algo.P256).Sign(rand.Reader, digest(crypto.SHA256, data), crypto.SHA256)
 	if err != nil {
 		t.Fatal(err)
 	}
