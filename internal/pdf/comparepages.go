@@ -163,7 +163,7 @@ func (c *comparison) annotation(n int, id ref, e value) error {
 	if err != nil {
 		return err
 	}
-	t, err := c.reach(v, "P", "Parent", "Kids")
+	t, err := c.reach(v, "P", "Parent", "Kids", "V")
 	if err != nil || !touched && !t {
 		return err
 	}

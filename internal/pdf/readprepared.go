@@ -63,13 +63,14 @@ func notPrepared(format string, args ...any) error {
 	return located(ErrNotPrepared, -1, format, args...)
 }
 
-// waitingSignature returns the one unsigned signature that covers the file.
+// waitingSignature returns the one unsigned signature that covers the file. Other
+// holes are of no use to anyone: the digest covers them.
 func (d *Document) waitingSignature() (Signature, error) {
 	sigs, err := d.Signatures()
 	if err != nil {
 		return Signature{}, err
 	}
-	found := -1
+	found, near := -1, "no field waits for a signature"
 	for i, s := range sigs {
 		unsigned := false
 		for _, p := range s.Problems {
@@ -78,26 +79,24 @@ func (d *Document) waitingSignature() (Signature, error) {
 				unsigned = true
 			case ProblemOutsideTree, ProblemShared, ProblemOverlap:
 				return s, notPrepared("%s", p.Text)
+			default:
+				near = "field \"" + s.Field + "\": " + p.Text
 			}
 		}
-		if unsigned && found >= 0 {
+		if !unsigned || !s.CoversWholeFile {
+			continue
+		}
+		if found >= 0 {
 			return s, notPrepared("fields %q and %q both wait for a signature", sigs[found].Field, s.Field)
 		}
-		if unsigned {
-			found = i
-		}
+		found = i
 	}
 	if found < 0 {
-		return Signature{}, notPrepared("no field waits for a signature")
+		return Signature{}, notPrepared("%s", near)
 	}
 	s := sigs[found]
-	for _, p := range s.Problems {
-		if p.Kind != ProblemUnsigned {
-			return s, notPrepared("field %q: %s", s.Field, p.Text)
-		}
-	}
-	if !s.CoversWholeFile {
-		return s, notPrepared("field %q: the signed bytes end at %d, the file at %d", s.Field, s.CoveredEnd, d.size)
+	if len(s.Problems) != 1 {
+		return s, notPrepared("%s", near)
 	}
 	return s, d.checkZeros(s)
 }

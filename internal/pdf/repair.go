@@ -3,6 +3,7 @@ package pdf
 import (
 	"bytes"
 	"errors"
+	"fmt"
 )
 
 // repair rebuilds the cross-reference by a scan, after cause made the file's own
@@ -15,13 +16,17 @@ import (
 func (d *Document) repair(cause error) error {
 	d.xref, d.streams, d.streamMem = xrefTable{}, nil, 0
 	d.kind, d.repaired, d.trailer = xrefTableKind, true, value{}
-	if err := d.scan(); err != nil {
-		return err
+	err := d.scan()
+	if err == nil && !d.trailer.isDict() {
+		err = malformed(-1, "no trailer to recover the file from")
 	}
-	if !d.trailer.isDict() {
-		return errors.Join(cause, malformed(-1, "no trailer to recover the file from"))
+	if err == nil {
+		err = d.checkCatalog()
 	}
-	return d.checkCatalog()
+	if err != nil && !errors.Is(err, ErrEncrypted) {
+		err = fmt.Errorf("%w; no repair: %w", cause, err)
+	}
+	return err
 }
 
 // scan walks over the file from object to object. Stream data is skipped, so that
