@@ -1,0 +1,61 @@
+# Assent. "make demo" proves the whole path unattended; "make run" leaves a living
+# system up. Both need Go, a C compiler and Debian packages (see .ci/deps).
+
+GO      ?= go
+PROGRAMS = samd sicd ssad assent
+# The same bytes from the same source, wherever it is built.
+BUILD    = $(GO) build -trimpath -buildvcs=false
+FUZZTIME ?= 20s
+# In CI a test that was skipped is a failure, unless the reviewed list allows it.
+SKIPS    = $(if $(filter true,$(CI)),-skips conformance/testdata/skips,-any-skip)
+
+.PHONY: help build demo run test race lint fuzz bench conformance assets deps judges
+
+help: ## show these lines
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+build: ## compile the four programs into bin/
+	@mkdir -p bin
+	$(BUILD) -o bin/ $(PROGRAMS:%=./cmd/%)
+
+judges: ## compile the judge that runs in its own process into bin/
+	@mkdir -p bin
+	$(BUILD) -o bin/ ./conformance/cmd/pdfsignjudge
+
+deps: ## install the Debian packages of "make test" (root), or print the command
+	@.ci/deps test
+
+demo: ## sign, judge and try to cheat, unattended; exit 0 only if everything held
+	@.ci/deps demo
+	@$(MAKE) --no-print-directory build judges
+	bin/assent demo
+
+run: ## the same system, living: sign an own PDF in the browser; Ctrl-C ends it
+	@.ci/deps run
+	@$(MAKE) --no-print-directory assets build
+	bin/assent run
+
+assets: ## fetch pdf.js by its lock file and bundle the signer's app
+	cd signapp/signer && npm ci --ignore-scripts
+	$(GO) run ./signapp/signer/build
+
+test: ## go vet and all tests, after installing what they need
+	@.ci/deps test
+	@$(MAKE) --no-print-directory assets
+	$(GO) vet ./...
+	$(GO) test -json -timeout 15m ./... | $(GO) run ./conformance/cmd/testsum $(SKIPS)
+
+race: ## the packages with concurrency, under the race detector
+	$(GO) test -race -timeout 20m ./internal/... ./sap/... ./cryptotoken/... ./sam/... ./signapp ./signapp/appsqlite ./workers/... ./api/...
+
+lint: ## gofmt, go vet, staticcheck; golangci-lint when it is installed
+	@.ci/lint
+
+fuzz: ## every fuzz target for FUZZTIME (20s), one after the other
+	@.ci/fuzz $(FUZZTIME)
+
+bench: ## all benchmarks, once, CPU first
+	$(GO) test -run xxx -bench . -benchmem -timeout 60m ./conformance/bench ./...
+
+conformance: ## boundaries, documents and judges only
+	$(GO) test -count=1 ./conformance/...
