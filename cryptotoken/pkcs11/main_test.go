@@ -6,7 +6,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if RunChildIfAsked() {
+	if RunChildIfAsked() || runFakeIfAsked() || runParentIfAsked() {
 		return
 	}
 	os.Exit(m.Run())

@@ -91,6 +91,9 @@ func (p *pool) replace(old *worker) {
 		if err == nil {
 			if old != nil {
 				old.retire.Store(true)
+				p.mu.Lock()
+				p.sweep()
+				p.mu.Unlock()
 			}
 			return
 		}
@@ -174,12 +177,16 @@ func (p *pool) watch(w *worker) {
 	p.jobs <- nil
 }
 
-// sweep takes dead workers out of the idle ones. Called with mu held.
+// sweep takes dead and replaced workers out of the idle ones. Called with mu held.
 func (p *pool) sweep() {
 	for range len(p.idle) {
 		select {
 		case w := <-p.idle:
-			if !w.dead() {
+			switch {
+			case w.dead():
+			case w.retire.Load():
+				p.stopLocked(w)
+			default:
 				p.idle <- w
 			}
 		default:
@@ -309,6 +316,10 @@ func (p *pool) settle() {
 func (p *pool) stopSoon(w *worker) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.stopLocked(w)
+}
+
+func (p *pool) stopLocked(w *worker) {
 	select {
 	case <-p.closed:
 		return // close ends it

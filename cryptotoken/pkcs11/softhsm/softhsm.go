@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 )
 
@@ -54,6 +55,9 @@ func Provision(dir, label, pin, soPIN string) (env, module string, err error) {
 	}
 	if dir, err = filepath.Abs(dir); err != nil {
 		return "", "", fmt.Errorf("softhsm: %w", err)
+	}
+	if strings.ContainsAny(dir, "=#\n") { // its configuration has no way to quote
+		return "", "", fmt.Errorf("softhsm: SoftHSM2 cannot use a directory with '=' or '#' in its path: %s", dir)
 	}
 	tokens, conf := filepath.Join(dir, "tokens"), filepath.Join(dir, "softhsm2.conf")
 	if err := os.MkdirAll(tokens, 0o700); err != nil {
