@@ -200,10 +200,11 @@ func has(attrs []Attr, oid asn1.ObjectIdentifier) bool {
 	return slices.ContainsFunc(attrs, func(a Attr) bool { return a.Type.Equal(oid) })
 }
 
-// isSorted tells whether the attributes are in DER order and all different.
+// isSorted tells whether the attributes are in DER order. Equal ones may follow
+// each other: X.690 section 11.6 orders a SET OF, it does not forbid repetition.
 func isSorted(attrs []Attr) bool {
 	for i := 1; i < len(attrs); i++ {
-		if bytes.Compare(attrs[i-1].Raw, attrs[i].Raw) >= 0 {
+		if bytes.Compare(attrs[i-1].Raw, attrs[i].Raw) > 0 {
 			return false
 		}
 	}
