@@ -63,8 +63,8 @@ type Wrapper interface {
 	// verify over a digest that the driver composes), wraps the private key
 	// and destroys it in the token.
 	GenerateWrapped(ctx context.Context, kt algo.KeyType) (Wrapped, error)
-	// SignWrapped unwraps the key, signs every digest with alg in order and
-	// destroys the key again, whatever happens. ECDSA signatures are ASN.1
+	// SignWrapped unwraps the key, signs every digest (at most MaxDigests) with
+	// alg in order and destroys the key again, whatever happens. ECDSA signatures are ASN.1
 	// DER. It does not verify them; the caller must. An error for which
 	// errors.Is(err, ErrNotStarted) holds proves that no private-key
 	// operation began; after any other error some signatures may exist.
