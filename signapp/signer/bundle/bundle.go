@@ -87,7 +87,7 @@ func Tests(dir string) ([]byte, error) {
 
 func script(entry string, format api.Format, platform api.Platform, minify bool) ([]byte, error) {
 	res := api.Build(api.BuildOptions{
-		EntryPoints:       []string{entry},
+		EntryPoints:       []string{absolute(entry)},
 		Bundle:            true,
 		Format:            format,
 		Platform:          platform,

@@ -1,1 +1,42 @@
-export {};
+// The page of the signing origin: finds out from its address what it is for.
+
+import { loadConfig } from "./config";
+import { el, show } from "./dom";
+import { broken } from "./ends";
+import { enrol } from "./enrol";
+import { Signing } from "./sign";
+import { validID } from "./sap";
+import { t } from "./strings";
+
+async function main(): Promise<void> {
+  // The policy forbids framing already; a browser that ignores it gets nothing.
+  if (window.top !== window.self) return show(t("error.framed"));
+  const params = new URLSearchParams(location.hash.slice(1));
+  const op = params.get("op") ?? "";
+  const enrolling = location.pathname === "/enrol";
+  // One-time secrets leave the address bar before anything else happens. The
+  // name of an operation stays, so that a reload finds it again.
+  history.replaceState(null, "", enrolling ? "/enrol" : op && validID(op) ? `/#op=${encodeURIComponent(op)}` : "/");
+  let cfg;
+  try {
+    cfg = await loadConfig();
+  } catch {
+    return broken(undefined, "", undefined, t("error.config"));
+  }
+  if (cfg.profile === "demo") ribbon();
+  if (enrolling) return enrol(cfg, params.get("id") ?? "", params.get("code") ?? "");
+  if (!op) return show(t("home.title"), el("p", {}, t("home.text")));
+  if (!validID(op)) return broken(undefined, "", undefined, t("error.link"));
+  // Another link pasted into this tab starts anew.
+  addEventListener("hashchange", () => location.reload());
+  return new Signing(cfg, op, params.get("ticket") ?? "").start();
+}
+
+function ribbon(): void {
+  const r = document.getElementById("ribbon");
+  if (!r) return;
+  r.textContent = t("ribbon.demo");
+  r.hidden = false;
+}
+
+void main();

@@ -1,0 +1,134 @@
+// Command sicd serves the static signer's app on the signing origin: the page
+// on which signers read, approve and check. It has its own TLS key and its own
+// system user, no state and no other function. Whoever controls it controls what
+// signers see, so keep it apart from everything that takes uploads.
+//
+//	sicd -config sicd.yaml     serve until SIGINT or SIGTERM
+//	sicd -config sicd.yaml -check   read the configuration, say what is wrong, end
+//
+// Exit codes: 0 ended as asked, 1 could not serve, 2 the configuration is wrong.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/assent-sign/assent/signapp/signer"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], nil)
+	stop()
+	os.Exit(code)
+}
+
+// run is main with its surroundings as arguments. ready, if not nil, gets the
+// address once connections are accepted.
+func run(ctx context.Context, args []string, ready func(net.Addr)) int {
+	flags := flag.NewFlagSet("sicd", flag.ContinueOnError)
+	path := flags.String("config", "sicd.yaml", "configuration file (see sicd.example.yaml)")
+	check := flags.Bool("check", false, "check the configuration and end")
+	if err := flags.Parse(args); err != nil {
+		return 2
+	}
+	cfg, err := load(*path)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "sicd:", err)
+		return 2
+	}
+	if *check {
+		fmt.Println("sicd: the configuration is good")
+		return 0
+	}
+	if err := serve(ctx, cfg, ready); err != nil {
+		fmt.Fprintln(os.Stderr, "sicd:", err)
+		return 1
+	}
+	return 0
+}
+
+// load reads the configuration and builds the handler from it.
+func load(path string) (*setup, error) {
+	cfg, err := readConfig(path)
+	if err != nil {
+		return nil, err
+	}
+	app, err := cfg.app()
+	if err != nil {
+		return nil, err
+	}
+	h, err := signer.New(app)
+	if err != nil {
+		return nil, err
+	}
+	tc, err := cfg.tls()
+	if err != nil {
+		return nil, err
+	}
+	return &setup{listen: cfg.Listen, handler: h, tls: tc, demo: app.Profile == signer.ProfileDemo, origin: app.Origin}, nil
+}
+
+// setup is all that serve needs.
+type setup struct {
+	listen  string
+	origin  string
+	handler http.Handler
+	tls     *tls.Config // nil: plain HTTP on loopback, or behind a TLS front
+	demo    bool
+}
+
+// serve answers until ctx ends, then lets running answers finish.
+func serve(ctx context.Context, s *setup, ready func(net.Addr)) error {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	srv := &http.Server{
+		Handler:           s.handler,
+		TLSConfig:         s.tls,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      2 * time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	if s.demo {
+		log.Warn("demo profile: software keys and self-made certificates, never for real signatures")
+	}
+	log.Info("serving the signer's app", "origin", s.origin, "listen", ln.Addr().String(), "tls", s.tls != nil)
+	if ready != nil {
+		ready(ln.Addr())
+	}
+	done := make(chan error, 1)
+	go func() {
+		if s.tls != nil {
+			done <- srv.ServeTLS(ln, "", "")
+			return
+		}
+		done <- srv.Serve(ln)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	end, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := srv.Shutdown(end); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,2196 @@
+"use strict";
+(() => {
+  // ts/b64.ts
+  var alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  function encode(b) {
+    let out = "";
+    for (let i = 0; i < b.length; i += 3) {
+      const n = b[i] << 16 | (b[i + 1] ?? 0) << 8 | (b[i + 2] ?? 0);
+      const have = Math.min(3, b.length - i);
+      for (let k = 0; k <= have; k++) out += alphabet[n >> 18 - 6 * k & 63];
+    }
+    return out;
+  }
+  function decode(s) {
+    const out = new Uint8Array(Math.floor(s.length * 3 / 4));
+    let bits = 0;
+    let n = 0;
+    let at2 = 0;
+    for (const c of s) {
+      const v = alphabet.indexOf(c);
+      if (v < 0) throw new Error("not base64url");
+      n = (n << 6 | v) & 65535;
+      bits += 6;
+      if (bits >= 8) {
+        bits -= 8;
+        out[at2++] = n >> bits & 255;
+      }
+    }
+    if (encode(out) !== s) throw new Error("not base64url in its one form");
+    return out;
+  }
+  function decodeLen(s, octets) {
+    const b = decode(s);
+    if (b.length !== octets) throw new Error(`${b.length} octets where ${octets} belong`);
+    return b;
+  }
+  function equal(a, b) {
+    return a.length === b.length && a.every((v, i) => v === b[i]);
+  }
+  function concat(...parts) {
+    const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
+    let at2 = 0;
+    for (const p of parts) {
+      out.set(p, at2);
+      at2 += p.length;
+    }
+    return out;
+  }
+  function utf8(s) {
+    return concat(new TextEncoder().encode(s));
+  }
+  function hex(b) {
+    return Array.from(b, (v) => v.toString(16).padStart(2, "0")).join("");
+  }
+
+  // ts/der.ts
+  var maxDepth = 20;
+  function read(b, tag) {
+    const [n, rest] = element(b, 0);
+    if (rest.length !== 0 || n.tag !== tag) throw new Error("DER: unexpected element");
+    return n;
+  }
+  function element(b, depth) {
+    if (depth > maxDepth || b.length < 2 || (b[0] & 31) === 31) throw new Error("DER: bad element");
+    let len = b[1];
+    let head = 2;
+    if (len >= 128) {
+      const octets = len & 127;
+      if (octets < 1 || octets > 3 || b.length < 2 + octets) throw new Error("DER: bad length");
+      len = 0;
+      for (let i = 0; i < octets; i++) len = len * 256 + b[2 + i];
+      head += octets;
+      if (len < 128 || octets > 1 && b[2] === 0) throw new Error("DER: length not minimal");
+    }
+    if (b.length < head + len) throw new Error("DER: cut short");
+    const n = { tag: b[0], raw: b.subarray(0, head + len), body: b.subarray(head, head + len), children: [] };
+    if (n.tag & 32) {
+      for (let rest = n.body; rest.length > 0; ) {
+        const [child, after] = element(rest, depth + 1);
+        n.children.push(child);
+        rest = after;
+      }
+    }
+    return [n, b.subarray(head + len)];
+  }
+  function derInteger(n, size2) {
+    if (n.tag !== 2 || n.body.length === 0 || n.body[0] >= 128) throw new Error("DER: bad integer");
+    const b = n.body[0] === 0 ? n.body.subarray(1) : n.body;
+    if (b.length > size2) throw new Error("DER: integer too large");
+    return concat(new Uint8Array(size2 - b.length), b);
+  }
+  function tlv(tag, ...parts) {
+    const body = concat(...parts);
+    const n = body.length;
+    const len = n < 128 ? [n] : n < 256 ? [129, n] : n < 65536 ? [130, n >> 8, n & 255] : void 0;
+    if (!len) throw new Error("DER: too long");
+    return concat(new Uint8Array([tag, ...len]), body);
+  }
+
+  // ts/crypto.ts
+  var hashes = { sha256: "SHA-256", sha384: "SHA-384", sha512: "SHA-512" };
+  var hashSize = { sha256: 32, sha384: 48, sha512: 64 };
+  function isHash(name) {
+    return Object.hasOwn(hashes, name);
+  }
+  async function digest(h, b) {
+    return new Uint8Array(await crypto.subtle.digest(hashes[h], b));
+  }
+  function labelled(label2, ...parts) {
+    return digest("sha256", message(label2, ...parts));
+  }
+  function message(label2, ...parts) {
+    return concat(utf8(label2), new Uint8Array([0]), ...parts);
+  }
+  async function hmac(key, b) {
+    const k = await crypto.subtle.importKey("raw", key, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+    return new Uint8Array(await crypto.subtle.sign("HMAC", k, b));
+  }
+  function importP256(spki) {
+    return crypto.subtle.importKey("spki", spki, { name: "ECDSA", namedCurve: "P-256" }, false, ["verify"]);
+  }
+  async function verifyES256(key, body, sig) {
+    return sig.length === 64 && await crypto.subtle.verify({ name: "ECDSA", hash: "SHA-256" }, key, sig, body);
+  }
+  var algorithms = {
+    ES256: { hash: "sha256", curve: "P-256" },
+    ES384: { hash: "sha384", curve: "P-384" },
+    ES512: { hash: "sha512", curve: "P-521" },
+    RS256: { hash: "sha256" },
+    RS384: { hash: "sha384" },
+    RS512: { hash: "sha512" },
+    PS256: { hash: "sha256", pss: true },
+    PS384: { hash: "sha384", pss: true },
+    PS512: { hash: "sha512", pss: true }
+  };
+  async function verifySignature(alg, spki, body, sig) {
+    const row = Object.hasOwn(algorithms, alg) ? algorithms[alg] : void 0;
+    if (!row) return false;
+    const hash = hashes[row.hash];
+    try {
+      if (row.curve) {
+        const key2 = await crypto.subtle.importKey("spki", spki, { name: "ECDSA", namedCurve: row.curve }, false, ["verify"]);
+        return await crypto.subtle.verify({ name: "ECDSA", hash }, key2, rawECDSA(sig, curveSize[row.curve]), body);
+      }
+      const name = row.pss ? "RSA-PSS" : "RSASSA-PKCS1-v1_5";
+      const key = await crypto.subtle.importKey("spki", spki, { name, hash }, false, ["verify"]);
+      return await crypto.subtle.verify({ name, saltLength: hashSize[row.hash] }, key, sig, body);
+    } catch {
+      return false;
+    }
+  }
+  var curveSize = { "P-256": 32, "P-384": 48, "P-521": 66 };
+  function rawECDSA(der, size2) {
+    const seq = read(der, 48);
+    if (seq.children.length !== 2) throw new Error("not an ECDSA signature");
+    return concat(...seq.children.map((n) => derInteger(n, size2)));
+  }
+
+  // ts/shape.ts
+  function exact(v, s) {
+    check(v, s, true, "");
+    return v;
+  }
+  function atLeast(v, s) {
+    check(v, s, false, "");
+    return v;
+  }
+  function check(v, s, strict, where) {
+    const bad = (what) => {
+      throw new Error(`${where || "message"}: ${what}`);
+    };
+    if (s === "integer") {
+      if (!Number.isSafeInteger(v)) bad("integer expected");
+    } else if (typeof s === "string") {
+      if (typeof v !== s) bad(`${s} expected`);
+    } else if (Array.isArray(s)) {
+      if (!Array.isArray(v)) return bad("list expected");
+      v.forEach((e, i) => check(e, s[0], strict, `${where}[${i}]`));
+    } else {
+      checkMembers(v, s, strict, where);
+    }
+  }
+  function checkMembers(v, s, strict, where) {
+    if (typeof v !== "object" || v === null || Array.isArray(v)) throw new Error(`${where || "message"}: object expected`);
+    const o = v;
+    for (const name of Object.keys(s)) {
+      if (!Object.hasOwn(o, name)) throw new Error(`${where}.${name}: missing`);
+      check(o[name], s[name], strict, `${where}.${name}`);
+    }
+    if (strict && Object.keys(o).length !== Object.keys(s).length) throw new Error(`${where || "message"}: unknown member`);
+  }
+
+  // ts/config.ts
+  var shape = {
+    sam_key: "string",
+    sam_key_id: "string",
+    aud: "string",
+    rp_id: "string",
+    origin: "string",
+    api: "string",
+    profile: "string",
+    max_document: "integer",
+    viewer: "boolean",
+    attestation: "string"
+  };
+  async function loadConfig() {
+    const res = await fetch("/config.json", { credentials: "omit", cache: "no-store" });
+    if (!res.ok) throw new Error(`config: status ${res.status}`);
+    const c = atLeast(await res.json(), shape);
+    if (c.origin !== location.origin) throw new Error(`config: this page is at ${location.origin}, not at ${c.origin}`);
+    return {
+      sam: await importP256(decode(c.sam_key)),
+      aud: c.aud,
+      rpId: c.rp_id,
+      origin: c.origin,
+      api: new URL(c.api).origin,
+      profile: c.profile,
+      maxDocument: c.max_document,
+      viewer: c.viewer,
+      attestation: c.attestation === "direct" ? "direct" : "none"
+    };
+  }
+
+  // ts/dom.ts
+  function el(tag, attrs = {}, ...children) {
+    const e = document.createElement(tag);
+    for (const [name, v] of Object.entries(attrs)) {
+      if (typeof v === "function") e.addEventListener(name.slice(2), v);
+      else if (typeof v === "boolean") e.toggleAttribute(name, v);
+      else e.setAttribute(name, v);
+    }
+    fill(e, ...children);
+    return e;
+  }
+  function fill(e, ...children) {
+    e.replaceChildren(...children.filter((c) => c !== void 0 && c !== false));
+  }
+  function button(text2, press, attrs = {}) {
+    return el("button", { type: "button", onclick: press, ...attrs }, text2);
+  }
+  function foreign(text2) {
+    return el("bdi", {}, text2);
+  }
+  function facts(...rows) {
+    return el("dl", { class: "facts" }, ...rows.flatMap(([k, v]) => [el("dt", {}, k), el("dd", {}, v)]));
+  }
+  function root() {
+    const m = document.getElementById("step");
+    if (!m) throw new Error("page without a place for its steps");
+    return m;
+  }
+  function show(title, ...children) {
+    const h = el("h1", { tabindex: "-1" }, title);
+    fill(root(), h, ...children);
+    document.title = title;
+    h.focus();
+    window.scrollTo(0, 0);
+  }
+  function say(text2) {
+    const e = document.getElementById("live");
+    if (e) e.textContent = text2;
+  }
+
+  // ts/jcs.ts
+  var maxSize = 1 << 20;
+  var maxDepth2 = 16;
+  function canonical(v) {
+    return write(v, 0);
+  }
+  function canonicalBytes(v) {
+    return utf8(canonical(v));
+  }
+  function decode2(text2) {
+    if (text2.length > maxSize) throw new Error("text is too large");
+    const v = JSON.parse(text2);
+    if (canonical(v) !== text2) throw new Error("text is not in canonical form");
+    return v;
+  }
+  function decodeBytes(b) {
+    return decode2(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(b));
+  }
+  function write(v, depth) {
+    if (depth > maxDepth2) throw new Error("value is too deep");
+    switch (typeof v) {
+      case "string":
+        return writeString(v);
+      case "boolean":
+        return v ? "true" : "false";
+      case "number":
+        if (!Number.isSafeInteger(v) || Object.is(v, -0)) throw new Error("number has no canonical form");
+        return String(v);
+      case "object":
+        if (v === null) break;
+        return Array.isArray(v) ? "[" + v.map((e) => write(e, depth + 1)).join(",") + "]" : writeObject(v, depth);
+    }
+    throw new Error("value has no canonical form");
+  }
+  function writeObject(o, depth) {
+    const names = Object.keys(o).sort((a, b) => a < b ? -1 : a > b ? 1 : 0);
+    return "{" + names.map((n) => writeString(n) + ":" + write(o[n], depth + 1)).join(",") + "}";
+  }
+  var short = { '"': '\\"', "\\": "\\\\", "\b": "\\b", "	": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r" };
+  function writeString(s) {
+    let out = '"';
+    for (const c of s) {
+      const code = c.codePointAt(0);
+      if (short[c] !== void 0) out += short[c];
+      else if (code < 32) out += "\\u" + code.toString(16).padStart(4, "0");
+      else if (code >= 55296 && code <= 57343) out += "�";
+      else out += c;
+    }
+    return out + '"';
+  }
+
+  // ts/sap.ts
+  var label = {
+    activationRequest: "assent/activation-request/v1",
+    challenge: "assent/sad-challenge/v1",
+    registration: "assent/registration-request/v1",
+    regChallenge: "assent/registration-challenge/v1",
+    enrolCode: "assent/enrolment-code/v1",
+    enrolProof: "assent/enrolment-proof/v1",
+    receiptLeaf: "assent/receipt-leaf/v1",
+    receiptNode: "assent/receipt-node/v1",
+    receiptRoot: "assent/receipt-root/v1"
+  };
+  var maxItems = 1e3;
+  var maxText = 300;
+  var nonceLen = 32;
+  var sessionLen = 16;
+  var signedShape = { statement: "string", signature: "string", key: "string" };
+  var bindingShape = {
+    aud: "string",
+    sid: "string",
+    nonce: "string",
+    sub: "string",
+    kid: "string",
+    cert: "string",
+    alg: "string",
+    caller: "string",
+    policy: "string",
+    n: "integer",
+    iat: "integer",
+    exp: "integer"
+  };
+  var requestShape = {
+    typ: "string",
+    bind: bindingShape,
+    carrier: "string",
+    creds: ["string"],
+    origin: "string",
+    rpId: "string",
+    assurance: "string"
+  };
+  async function openStatement(sam, lab, s) {
+    const text2 = decode(s.statement);
+    if (!await verifyES256(sam, message(lab, text2), decode(s.signature))) throw new Error("the SAM's signature does not verify");
+    return decodeBytes(text2);
+  }
+  async function openActivationRequest(sam, s) {
+    const r = exact(await openStatement(sam, label.activationRequest, s), requestShape);
+    if (r.typ !== "sap/activation-request/1") throw new Error("message of another type");
+    checkBinding(r.bind);
+    return r;
+  }
+  function checkBinding(b) {
+    decodeLen(b.sid, sessionLen);
+    decodeLen(b.nonce, nonceLen);
+    decodeLen(b.cert, 32);
+    for (const id of [b.aud, b.sub, b.kid, b.caller, b.policy]) {
+      if (!validID(id)) throw new Error("binding: bad identifier");
+    }
+    if (!Object.hasOwn(algorithms, b.alg)) throw new Error("binding: unknown algorithm");
+    if (b.n < 1 || b.n > maxItems) throw new Error("binding: bad count");
+    if (b.iat <= 0 || b.exp <= b.iat) throw new Error("binding: bad times");
+  }
+  async function composeSAD(r, cred, ctx, items) {
+    const sad = { typ: "sap/sad/1", bind: r.bind, auth: { method: "webauthn", cred }, ctx, items };
+    checkSAD(sad);
+    const bytes = canonicalBytes(sad);
+    return { sad, bytes, challenge: await challenge(r.bind.nonce, bytes) };
+  }
+  async function challenge(nonce, sad) {
+    return labelled(label.challenge, decodeLen(nonce, nonceLen), await digest("sha256", sad));
+  }
+  function checkSAD(s) {
+    checkBinding(s.bind);
+    const cred = decode(s.auth.cred);
+    if (cred.length === 0 || cred.length > 1023) throw new Error("SAD: bad authenticator");
+    if (!validID(s.ctx.op) || !validID(s.ctx.level)) throw new Error("SAD: bad operation or level");
+    if (!displayable(s.ctx.asker) || !displayable(s.ctx.purpose)) throw new Error("SAD: text that cannot be shown");
+    if (s.items.length !== s.bind.n) throw new Error("SAD: number of items");
+    const seen = /* @__PURE__ */ new Set();
+    s.items.forEach((it, i) => {
+      checkItem(it, i);
+      if (seen.has(it.dtbsr)) throw new Error("SAD: one digest twice");
+      seen.add(it.dtbsr);
+    });
+  }
+  var kinds = /* @__PURE__ */ new Set(["pades", "xades", "cades", "jades", "raw"]);
+  function checkItem(it, i) {
+    if (it.i !== i || !kinds.has(it.kind) || !isHash(it.hash)) throw new Error("SAD: bad item");
+    if (it.name === "" || !displayable(it.name)) throw new Error("SAD: name that cannot be shown");
+    decodeLen(it.dtbsr, hashSize[it.hash]);
+    if (it.kind === "raw") {
+      if (it.doc !== "") throw new Error("SAD: raw item with a document");
+    } else {
+      decodeLen(it.doc, hashSize[it.hash]);
+    }
+  }
+  function hashOf(alg) {
+    const row = Object.hasOwn(algorithms, alg) ? algorithms[alg] : void 0;
+    if (!row) throw new Error("unknown algorithm");
+    return row.hash;
+  }
+  function validID(s) {
+    return /^[0-9A-Za-z][0-9A-Za-z._:#@-]{0,127}$/.test(s);
+  }
+  function displayable(s) {
+    let n = 0;
+    for (const c of s) {
+      if (++n > maxText || c === "�") return false;
+      if (c !== " " && c !== " " && !/^[\p{L}\p{M}\p{N}\p{P}\p{S}]$/u.test(c)) return false;
+    }
+    return true;
+  }
+
+  // ts/receipt.ts
+  var signedReceiptShape = {
+    receipt: "string",
+    path: ["string"],
+    index: "integer",
+    size: "integer",
+    signature: "string",
+    key: "string"
+  };
+  var receiptShape = {
+    typ: "string",
+    aud: "string",
+    instance: "string",
+    time: "integer",
+    sad: "string",
+    proof: "string",
+    authenticator: "string",
+    certificate: "string",
+    origin: "string",
+    rpId: "string",
+    items: [{ i: "integer", dtbsr: "string", signature: "string", shown: "boolean" }],
+    assurance: "string",
+    auditSeq: "integer",
+    auditHash: "string"
+  };
+  async function openReceipt(sam, s) {
+    const text2 = decode(s.receipt);
+    if (s.size < 1 || s.size > 1 << 20 || s.index < 0 || s.index >= s.size || s.path.length > 20) throw new Error("receipt: bad position");
+    const path = s.path.map((p) => decodeLen(p, 32));
+    const root2 = await rootFrom(await labelled(label.receiptLeaf, text2), s.index, s.size, path);
+    if (!await verifyES256(sam, message(label.receiptRoot, root2), decode(s.signature))) throw new Error("receipt: the SAM's signature does not verify");
+    const r = exact(decodeBytes(text2), receiptShape);
+    if (r.typ !== "sap/receipt/1") throw new Error("receipt: message of another type");
+    return r;
+  }
+  async function rootFrom(leaf2, i, n, path) {
+    if (n === 1) {
+      if (path.length !== 0) throw new Error("receipt: path too long");
+      return leaf2;
+    }
+    const last = path[path.length - 1];
+    if (!last) throw new Error("receipt: path too short");
+    const rest = path.slice(0, -1);
+    let k = 1;
+    while (k * 2 < n) k *= 2;
+    if (i < k) return labelled(label.receiptNode, await rootFrom(leaf2, i, k, rest), last);
+    return labelled(label.receiptNode, last, await rootFrom(leaf2, i - k, n - k, rest));
+  }
+  async function compareReceipt(r, a) {
+    const same = r.sad === encode(a.sad) && r.proof === encode(a.proof) && r.certificate === encode(a.certificate) && r.aud === a.aud;
+    if (!same || r.items.length !== a.items.length) throw new Error("receipt: it is about something else");
+    for (const [i, it] of a.items.entries()) {
+      const got = r.items[i];
+      if (got.i !== i || got.dtbsr !== it.dtbsr || got.shown === it.raw) throw new Error(`receipt: item ${i + 1} differs`);
+      if (it.attributes && !await verifySignature(a.alg, a.spki, it.attributes, decode(got.signature))) {
+        throw new Error(`receipt: signature ${i + 1} does not verify`);
+      }
+    }
+  }
+
+  // ts/api.ts
+  var RelayError = class extends Error {
+    constructor(code, status, retry, said) {
+      super(code);
+      this.code = code;
+      this.status = status;
+      this.retry = retry;
+      this.said = said;
+    }
+    code;
+    status;
+    retry;
+    said;
+  };
+  var TooLarge = class extends Error {
+  };
+  var viewShape = {
+    id: "string",
+    state: "string",
+    reason: "string",
+    signer: { id: "string", name: "string" },
+    asker: "string",
+    purpose: "string",
+    level: "string",
+    key: "string",
+    alg: "string",
+    chain: ["string"],
+    expires: "integer",
+    return_url: "string",
+    items: [{ i: "integer", kind: "string", name: "string", size: "integer", hash: "string", signed_attributes: "string", dtbsr: "string" }]
+  };
+  var maxJSON = 8 << 20;
+  var Relay = class {
+    constructor(origin, token = "", id = "") {
+      this.origin = origin;
+      this.token = token;
+      this.id = id;
+    }
+    origin;
+    token;
+    id;
+    /** session trades the ticket for the operation's token. */
+    async session(ticket) {
+      const r = atLeast(await this.json("POST", "/sap/v1/session", { ticket }), { token: "string", operation: viewShape });
+      this.token = r.token;
+      this.id = r.operation.id;
+      return { token: r.token, view: r.operation };
+    }
+    async view() {
+      return atLeast(await this.json("GET", this.path()), viewShape);
+    }
+    /** request gets a fresh activation request; it voids the older one. */
+    async request() {
+      return atLeast(await this.json("POST", this.path("/request"), {}), { request: signedShape }).request;
+    }
+    /** document fetches the prepared bytes of an item, at most max of them. */
+    document(i, max) {
+      return this.bytes(this.path(`/items/${i}/document`), max);
+    }
+    /** result fetches a signed document. */
+    result(i, max) {
+      return this.bytes(this.path(`/items/${i}/result`), max);
+    }
+    async redeem(sad, proof) {
+      const r = await this.json("POST", this.path("/redeem"), { sad: encode(sad), proof: encode(proof) });
+      return atLeast(r, { state: "string", receipt: signedReceiptShape });
+    }
+    async decline(reason) {
+      return atLeast(await this.json("POST", this.path("/decline"), { reason }), viewShape);
+    }
+    async enrolBegin(id) {
+      return atLeast(await this.json("POST", "/sap/v1/enrolment/begin", { id }), { request: signedShape }).request;
+    }
+    async enrolFinish(id, registration2) {
+      const r = await this.json("POST", "/sap/v1/enrolment/finish", { id, registration: encode(registration2) });
+      return atLeast(r, { signer: "string", credential: "string" });
+    }
+    path(rest = "") {
+      return `/sap/v1/operations/${encodeURIComponent(this.id)}${rest}`;
+    }
+    async json(method, path, body) {
+      const res = await this.call(method, path, body);
+      try {
+        return JSON.parse(new TextDecoder().decode(await readAll(res, maxJSON)));
+      } catch {
+        throw new RelayError("malformed", res.status, "later", "");
+      }
+    }
+    async bytes(path, max) {
+      const res = await this.call("GET", path);
+      try {
+        return await readAll(res, max);
+      } catch (e) {
+        if (e instanceof TooLarge) throw e;
+        throw new RelayError("network", 0, "same", "");
+      }
+    }
+    async call(method, path, body) {
+      const headers = {};
+      if (body !== void 0) headers["Content-Type"] = "application/json";
+      if (this.token) headers["X-Assent-Operation-Token"] = this.token;
+      let res;
+      try {
+        res = await fetch(this.origin + path, {
+          method,
+          headers,
+          credentials: "include",
+          mode: "cors",
+          cache: "no-store",
+          redirect: "error",
+          referrerPolicy: "no-referrer",
+          ...body === void 0 ? {} : { body: JSON.stringify(body) }
+        });
+      } catch {
+        throw new RelayError("network", 0, "same", "");
+      }
+      if (!res.ok) throw await failure(res);
+      return res;
+    }
+  };
+  async function failure(res) {
+    try {
+      const e = atLeast(JSON.parse(new TextDecoder().decode(await readAll(res, 65536))), { error: "string", message: "string", retry: "string" });
+      return new RelayError(e.error, res.status, e.retry, displayable(e.message) ? e.message : "");
+    } catch {
+      return new RelayError("unknown", res.status, res.status >= 500 ? "later" : "never", "");
+    }
+  }
+  async function readAll(res, max) {
+    const parts = [];
+    let have = 0;
+    const reader = res.body?.getReader();
+    while (reader) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      have += value.length;
+      if (have > max) {
+        await reader.cancel();
+        throw new TooLarge();
+      }
+      parts.push(value);
+    }
+    const out = new Uint8Array(have);
+    let at2 = 0;
+    for (const p of parts) {
+      out.set(p, at2);
+      at2 += p.length;
+    }
+    return out;
+  }
+
+  // ts/strings.ts
+  var en = {
+    "app.title": "Sign with Assent",
+    "ribbon.demo": "DEMO: software keys and self-made certificates. Signatures made here have no legal effect.",
+    "common.try_again": "Try again",
+    "common.continue": "Continue",
+    "common.back": "Back",
+    "common.reference": "Reference for support: {id}",
+    "common.said": "The service says: “{said}”",
+    "load.title": "Getting your documents",
+    "load.session": "Opening the request…",
+    "load.request": "Checking the request…",
+    "load.document": "Fetching document {i} of {n}…",
+    "load.check": "Checking document {i} of {n}…",
+    "review.title.one": "Read, then decide: 1 document to sign",
+    "review.title.other": "Read, then decide: {n} documents to sign",
+    "review.raw.title.one": "Decide: 1 fingerprint to approve",
+    "review.raw.title.other": "Decide: {n} fingerprints to approve",
+    "review.mixed.title": "Decide: {n} signatures are asked for",
+    "review.who": "Who asks",
+    "review.why": "Why",
+    "review.no_purpose": "No reason was given.",
+    "review.files": "What you sign",
+    "review.open": "Show {name}",
+    "review.shown_now": "shown now",
+    "review.size": "{size}",
+    "review.pages.one": "1 page",
+    "review.pages.other": "{n} pages",
+    "review.pages.unknown": "pages not counted yet",
+    "review.not_opened": "not opened yet",
+    "review.cannot_show": "cannot be shown",
+    "review.fingerprint": "Fingerprint",
+    "review.raw": "You are approving a fingerprint of content that is not shown. Nobody here can tell you what it is. Approve it only if you know what the program that asks is signing.",
+    "review.raw.short": "content not shown",
+    "review.document": "Document: {name}",
+    "review.document.heading": "The document",
+    "review.document.note": "This picture is drawn from exactly the bytes whose fingerprint you approve. Fields cannot be filled in here.",
+    "review.loading_document": "Drawing the document…",
+    "review.warn.script": "This document contains program code. The code does not run here; another reader may show the document differently.",
+    "review.warn.attachments": "Files are attached inside this document. They are signed with it, but not shown here.",
+    "review.warn.layers": "This document has parts that are switched off and not visible here.",
+    "review.warn.xfa": "This document has a second, program-like form inside that is not shown here.",
+    "review.signature": "Your signature",
+    "review.holder": "Certificate holder",
+    "review.issuer": "Issued by",
+    "review.validity": "Valid",
+    "review.validity.range": "{from} to {to}",
+    "review.validity.expired": "{from} to {to} (not valid now)",
+    "review.level": "Form",
+    "review.level.B-B": "Basic signature (PAdES B-B)",
+    "review.level.B-T": "Signature with a trusted time-stamp (PAdES B-T)",
+    "review.level.B-LT": "Signature with time-stamp and validation data (PAdES B-LT)",
+    "review.level.B-LTA": "Signature for long-term archiving (PAdES B-LTA)",
+    "review.level.other": "Level {level}",
+    "review.assurance": "Assurance",
+    "review.assurance.development": "Development: software keys, no legal claim.",
+    "review.assurance.SCAL2": "Only your own approval can use your key (sole control, SCAL2). The key device is not certified, so no claim of a qualified signature is made.",
+    "review.assurance.SCAL2-QSCD": "Only your own approval can use your key (sole control, SCAL2), in a certified signature creation device.",
+    "review.use": "This approval",
+    "review.use.text.one": "1 signature, now, once",
+    "review.use.text.other": "{n} signatures, now, once",
+    "review.time": "Time",
+    "review.time.left": "You have until {time} to decide.",
+    "review.time.soon": "Less than {n} seconds are left to decide. You can take more time.",
+    "review.time.over": "The time to decide is over. Nothing was signed and nothing is lost; ask for more time to go on.",
+    "review.time.more": "More time",
+    "review.time.renewed": "You have more time now: until {time}.",
+    "review.passkey": "Passkey",
+    "review.passkey.n": "Signing passkey {i} (ends in {end})",
+    "review.decide": "Your decision",
+    "review.sign.one": "Sign 1 document as {name}",
+    "review.sign.other": "Sign {n} documents as {name}",
+    "review.sign.raw.one": "Approve 1 fingerprint as {name}",
+    "review.sign.raw.other": "Approve {n} fingerprints as {name}",
+    "review.sign.mixed": "Approve {n} signatures as {name}",
+    "review.decline": "Do not sign",
+    "review.unopened.one": "You have not opened 1 of the documents.",
+    "review.unopened.other": "You have not opened {n} of the documents.",
+    "review.wait.drawing": "The document is still being drawn; a moment please.",
+    "review.blocked": "“{name}” cannot be shown here, so it cannot be signed here. You can still say no.",
+    "review.no_viewer": "This installation has no document viewer, so documents cannot be signed in the browser here.",
+    "review.passkey.wait": "Waiting for your passkey. Your device asks for your fingerprint, face or PIN.",
+    "review.redeem.wait": "Approved. Signing…",
+    "review.passkey.cancelled": "The passkey dialog was closed, or this device has no passkey for signing as {name}. Nothing was signed. You can try again or decide not to sign.",
+    "review.passkey.unsupported": "This browser cannot use passkeys here. Open the link in another browser. Nothing was signed.",
+    "review.passkey.other": "The passkey did not answer as it should ({detail}). Nothing was signed.",
+    "review.redeem.network": "The connection was lost after you approved. Your approval is kept on this page; send it again. It can be used only once.",
+    "review.redeem.again": "Send the approval again",
+    "decline.title": "Do not sign",
+    "decline.reason": "Reason (optional; the sender will read it)",
+    "decline.confirm": "Confirm: do not sign",
+    "declined.title": "You did not sign",
+    "declined.text": "Nothing was signed. {asker} is told that you declined.",
+    "result.title.one": "Signed: 1 document",
+    "result.title.other": "Signed: {n} documents",
+    "result.raw.title": "Approved and signed",
+    "result.text": "Signed as {name} on {time}, approved with your passkey.",
+    "result.working": "Signed. The documents are being completed…",
+    "result.three": "Shown, approved and signed are the same",
+    "result.three.explain": "The bars and numbers are short fingerprints of what you were shown, what you approved and what was signed. They are computed on this device.",
+    "result.shown": "Shown",
+    "result.approved": "Approved",
+    "result.signed": "Signed",
+    "result.not_shown": "not shown",
+    "result.download": "Download signed “{name}”",
+    "result.receipt": "Download receipt",
+    "result.receipt.explain": "The receipt proves what you approved. Keep it with the documents; it can be checked without this service.",
+    "result.download.failed": "The file could not be fetched. Try again.",
+    "result.download.bad": "The file that came is not the document that you approved. It was not saved. Keep the receipt and tell the service.",
+    "result.download.ok": "“{name}” matches what you approved and was saved.",
+    "result.failed": "You approved and the signature was made, but the documents could not be completed. Keep the receipt; the sender is informed.",
+    "result.not_you": "If this was not you, tell your service provider at once and have the certificate suspended. Reference: {id}",
+    "result.waiting_long": "Completing the documents takes longer than usual. You can close this page; they are completed anyway.",
+    "stop.title": "This request is not what it claims; nothing was signed",
+    "stop.text": "This page stopped before asking for your passkey. Tell the sender and your service provider; do not try again with another link to the same request before they have answered.",
+    "stop.what": "What does not fit",
+    "stop.request": "The request for activation was not made by the signing module, or was changed on the way.",
+    "stop.binding": "The signing module's request is for something else: another person, key, certificate, number of signatures or place.",
+    "stop.certificate": "The certificate is not the one that the signing module named.",
+    "stop.view": "The description of the request is malformed or contains text that cannot be shown as it is.",
+    "stop.kind": "A kind of signature is asked for that this page cannot check.",
+    "stop.document": "“{name}”: the document was not delivered.",
+    "stop.too_large": "“{name}”: the document is larger than announced or than this page accepts.",
+    "stop.hole": "“{name}”: the place for the signature in the PDF is not as it must be; the document could be changed after signing.",
+    "stop.attributes": "“{name}”: what is to be signed does not belong to the document that was delivered.",
+    "stop.digest": "“{name}”: the fingerprint that was announced is not the document's.",
+    "stop.receipt": "The receipt does not prove what you approved.",
+    "stop.receipt.title": "The result does not match what you approved",
+    "stop.receipt.text": "You approved, but the answer that came back is not a valid proof of it. Tell your service provider and keep this reference.",
+    "stop.technical": "Technical detail: {detail}",
+    "end.expired.title": "This request has expired",
+    "end.expired.text": "Nothing was signed. Ask the sender for a new request.",
+    "end.cancelled.title": "The sender withdrew this request",
+    "end.cancelled.text": "Nothing was signed. There is nothing that you need to do.",
+    "end.failed.title": "This request cannot be completed",
+    "end.failed.text": "The sender is informed. If you approved before, ask the sender whether a new approval is needed.",
+    "end.signed.title": "You already answered this request",
+    "end.signed.text": "It is finished or being completed. You find the documents where you signed in.",
+    "error.title": "That did not work",
+    "error.link": "This link is incomplete, was used already or is too old. Open the request again from the page where you signed in.",
+    "error.network": "The service cannot be reached. Check your connection and try again; nothing was signed.",
+    "error.refused": "The service refused the request. Nothing was signed.",
+    "error.refused.approval": "The signing module refused this approval. Nothing was signed with it.",
+    "error.later": "The service is busy or not available now. Try again in a moment; nothing was signed.",
+    "error.config": "This page is not set up correctly (config). Tell your service provider.",
+    "error.framed": "This page must not be shown inside another page.",
+    "home.title": "Nothing to sign here",
+    "home.text": "This page opens with the link of a signing request or of an enrolment. Start from the page where you sign in.",
+    "enrol.title": "Set up your signing passkey",
+    "enrol.for": "For",
+    "enrol.explain": "A signing passkey is the key to your signature. It stays on your device or in your password manager; the service never gets it. Each time you sign, your device asks for your fingerprint, face or PIN.",
+    "enrol.explain2": "When you press the button, your device opens its own dialog. Afterwards this page confirms what was set up.",
+    "enrol.separate": "It is separate from the passkey that you sign in with.",
+    "enrol.button": "Create the signing passkey for {name}",
+    "enrol.wait": "Waiting for your device…",
+    "enrol.finishing": "Finishing…",
+    "enrol.cancelled": "The dialog was closed and no passkey was made. You can try again.",
+    "enrol.exists": "This device already holds a signing passkey for you. Use another device or remove the old passkey first.",
+    "enrol.bad_link": "This enrolment link is incomplete or was used already. Ask for a new one where your identity was checked.",
+    "enrol.expired": "This enrolment has expired. Ask for a new link where your identity was checked.",
+    "enrol.not_genuine": "The offer to enrol was not made by the signing module. Nothing was set up. Tell your service provider.",
+    "enrol.refused": "The signing module refused this enrolment. Nothing was set up. Ask for a new link where your identity was checked.",
+    "enrol.network": "The connection was lost. Your new passkey is kept on this page; send it again.",
+    "enrol.again": "Send again",
+    "enrol.done.title": "Your signing passkey is set up",
+    "enrol.done.text": "From now on only this passkey can approve signatures of {name}. If you lose it, have your identity checked again.",
+    "enrol.done.close": "You can close this page."
+  };
+  var plural = new Intl.PluralRules("en");
+  function t(key, values = {}) {
+    const table = en;
+    let s = table[key];
+    if (s === void 0) s = table[`${key}.${plural.select(Number(values["n"]))}`] ?? table[`${key}.other`] ?? key;
+    return s.replace(/\{(\w+)\}/g, (all, name) => String(values[name] ?? all));
+  }
+  function has(key) {
+    return Object.hasOwn(en, key);
+  }
+  function size(bytes) {
+    if (bytes < 1e3) return `${bytes} bytes`;
+    if (bytes < 1e6) return `${(bytes / 1e3).toFixed(bytes < 1e4 ? 1 : 0)} kB`;
+    return `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
+  }
+  function day(d) {
+    return new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric" }).format(d);
+  }
+  function clock(d) {
+    return new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short" }).format(d);
+  }
+  function moment(d) {
+    return `${day(d)}, ${clock(d)}`;
+  }
+
+  // ts/ends.ts
+  function onward(cfg, url) {
+    try {
+      const u = new URL(url);
+      if (u.origin !== cfg.api || u.username !== "" || u.password !== "") return void 0;
+      return el("p", {}, el("a", { class: "act", href: u.href, rel: "noreferrer", id: "continue" }, t("common.continue")));
+    } catch {
+      return void 0;
+    }
+  }
+  function stopped(s, reference) {
+    const after = s.code === "receipt";
+    show(
+      t(after ? "stop.receipt.title" : "stop.title"),
+      el(
+        "div",
+        { class: "stop", role: "alert", id: "stop", "data-code": s.code },
+        el("h2", {}, t("stop.what")),
+        el("p", {}, t(`stop.${s.code}`, { name: s.item })),
+        el("p", {}, t(after ? "stop.receipt.text" : "stop.text"))
+      ),
+      el("p", { class: "hint" }, t("stop.technical", { detail: `${s.code}: ${s.detail}`.slice(0, 300) })),
+      reference !== "" && el("p", { class: "hint" }, t("common.reference", { id: reference }))
+    );
+  }
+  function ended(cfg, v) {
+    const table = {
+      expired: ["end.expired.title", "end.expired.text"],
+      cancelled: ["end.cancelled.title", "end.cancelled.text"],
+      failed: ["end.failed.title", "end.failed.text"],
+      declined: ["declined.title", "declined.text"]
+    };
+    const [title, text2] = table[v.state] ?? ["end.signed.title", "end.signed.text"];
+    show(t(title), el("p", { id: "ended", "data-state": v.state }, t(text2, { asker: v.asker })), onward(cfg, v.return_url), el("p", { class: "hint" }, t("common.reference", { id: v.id })));
+  }
+  function sentence(e, refused = "error.refused") {
+    if (!(e instanceof RelayError)) return t("error.refused");
+    if (e.code === "network") return t("error.network");
+    if (e.retry === "later" || e.status >= 500) return t("error.later");
+    return t(refused);
+  }
+  function broken(e, reference, again, text2 = sentence(e)) {
+    const said = e instanceof RelayError && e.said !== "" && el("p", {}, foreign(t("common.said", { said: e.said })));
+    show(
+      t("error.title"),
+      el("p", { role: "alert", id: "error" }, text2),
+      said,
+      again && button(t("common.try_again"), again, { class: "act" }),
+      reference !== "" && el("p", { class: "hint" }, t("common.reference", { id: reference }))
+    );
+  }
+
+  // ts/enrolment.ts
+  var requestShape2 = {
+    typ: "string",
+    aud: "string",
+    rid: "string",
+    nonce: "string",
+    sub: "string",
+    name: "string",
+    origin: "string",
+    rpId: "string",
+    iat: "integer",
+    exp: "integer"
+  };
+  async function openRegistrationRequest(sam, s) {
+    const r = exact(await openStatement(sam, label.registration, s), requestShape2);
+    if (r.typ !== "sap/registration-request/1") throw new Error("message of another type");
+    decodeLen(r.rid, 16);
+    decodeLen(r.nonce, nonceLen);
+    if (!validID(r.aud) || !validID(r.sub) || r.exp <= r.iat) throw new Error("registration request: bad field");
+    return r;
+  }
+  async function registrationChallenge(nonce, statement) {
+    return labelled(label.regChallenge, nonce, await digest("sha256", statement));
+  }
+  async function codeKey(code) {
+    const raw = decode(code);
+    if (raw.length < 16 || raw.length > 64) throw new Error("the code has not the right length");
+    return labelled(label.enrolCode, raw);
+  }
+  async function codeProof(key, statement, attestation, clientData) {
+    const sums = await Promise.all([statement, attestation, clientData].map((b) => digest("sha256", b)));
+    return hmac(key, concat(utf8(label.enrolProof), new Uint8Array([0]), ...sums));
+  }
+  function registration(attestation, clientData, proof) {
+    return canonicalBytes({ attestationObject: encode(attestation), clientDataJSON: encode(clientData), codeProof: encode(proof) });
+  }
+
+  // ts/webauthn.ts
+  var PasskeyError = class extends Error {
+    constructor(kind, detail) {
+      super(detail);
+      this.kind = kind;
+    }
+    kind;
+  };
+  async function approve(rpId, cred, challenge2, timeout) {
+    const got = await ceremony(
+      () => navigator.credentials.get({
+        publicKey: {
+          rpId,
+          challenge: challenge2,
+          timeout,
+          userVerification: "required",
+          allowCredentials: [{ type: "public-key", id: decode(cred) }]
+        }
+      })
+    );
+    const r = got.response;
+    if (!(r instanceof AuthenticatorAssertionResponse)) throw new PasskeyError("other", "no assertion");
+    if (encode(new Uint8Array(got.rawId)) !== cred) throw new PasskeyError("other", "another passkey answered");
+    return canonicalBytes({
+      carrier: "webauthn",
+      credential: cred,
+      authenticatorData: encode(new Uint8Array(r.authenticatorData)),
+      clientDataJSON: encode(new Uint8Array(r.clientDataJSON)),
+      signature: encode(new Uint8Array(r.signature))
+    });
+  }
+  async function create(r, challenge2, attestation) {
+    const handle = await digest("sha256", utf8(`assent/signing-passkey/v1\0${r.aud}\0${r.sub}`));
+    const got = await ceremony(
+      () => navigator.credentials.create({
+        publicKey: {
+          rp: { id: r.rpId, name: "Assent signing" },
+          user: { id: handle, name: `${r.name} (signing)`, displayName: `${r.name} (signing)` },
+          challenge: challenge2,
+          pubKeyCredParams: [
+            { type: "public-key", alg: -7 },
+            { type: "public-key", alg: -35 }
+          ],
+          attestation,
+          authenticatorSelection: { residentKey: "preferred", userVerification: "required" },
+          timeout: 3e5
+        }
+      })
+    );
+    const res = got.response;
+    if (!(res instanceof AuthenticatorAttestationResponse)) throw new PasskeyError("other", "no attestation");
+    return { attestationObject: new Uint8Array(res.attestationObject), clientDataJSON: new Uint8Array(res.clientDataJSON) };
+  }
+  async function ceremony(run) {
+    if (typeof PublicKeyCredential === "undefined") throw new PasskeyError("unsupported", "no WebAuthn");
+    try {
+      const c = await run();
+      if (c instanceof PublicKeyCredential) return c;
+    } catch (e) {
+      const name = e instanceof DOMException ? e.name : "";
+      if (name === "NotAllowedError" || name === "AbortError" || name === "TimeoutError") throw new PasskeyError("cancelled", name);
+      if (name === "InvalidStateError") throw new PasskeyError("exists", name);
+      if (name === "NotSupportedError" || name === "SecurityError") throw new PasskeyError("unsupported", name);
+      throw new PasskeyError("other", name || String(e));
+    }
+    throw new PasskeyError("other", "nothing came back");
+  }
+
+  // ts/enrol.ts
+  async function enrol(cfg, id, code) {
+    show(t("enrol.title"), el("p", { class: "working" }, t("load.request")));
+    const relay = new Relay(cfg.api);
+    let key;
+    try {
+      decode(id);
+      key = await codeKey(code);
+    } catch {
+      return broken(void 0, "", void 0, t("enrol.bad_link"));
+    }
+    let signed;
+    try {
+      signed = await relay.enrolBegin(id);
+    } catch (e) {
+      const retry = e instanceof RelayError && e.retry !== "never";
+      return broken(e, id, retry ? () => void enrol(cfg, id, code) : void 0, retry ? sentence(e) : t("enrol.bad_link"));
+    }
+    const request = await check2(cfg, id, signed);
+    if (!request) return broken(void 0, id, void 0, t("enrol.not_genuine"));
+    new Enrolment(cfg, relay, id, key, signed, request).open();
+  }
+  async function check2(cfg, id, signed) {
+    try {
+      const r = await openRegistrationRequest(cfg.sam, signed);
+      const fits = r.rid === id && r.aud === cfg.aud && r.origin === cfg.origin && r.rpId === cfg.rpId && r.name !== "" && displayable(r.name);
+      return fits ? r : void 0;
+    } catch {
+      return void 0;
+    }
+  }
+  var Enrolment = class {
+    constructor(cfg, relay, id, key, signed, request) {
+      this.cfg = cfg;
+      this.relay = relay;
+      this.id = id;
+      this.key = key;
+      this.signed = signed;
+      this.request = request;
+      this.button = button(t("enrol.button", { name: request.name }), () => void this.create(), { class: "act", id: "create" });
+      this.ends = performance.now() + (request.exp - request.iat) * 1e3;
+    }
+    cfg;
+    relay;
+    id;
+    key;
+    signed;
+    request;
+    status = el("div", { class: "status" });
+    button;
+    busy = false;
+    ends;
+    open() {
+      show(
+        t("enrol.title"),
+        facts([t("enrol.for"), el("strong", {}, foreign(this.request.name))]),
+        el("p", {}, t("enrol.explain")),
+        el("p", {}, t("enrol.explain2")),
+        el("p", {}, t("enrol.separate")),
+        el("div", { class: "actions single" }, this.button),
+        this.status
+      );
+    }
+    async create() {
+      if (this.busy) return;
+      if (performance.now() > this.ends) return broken(void 0, this.id, void 0, t("enrol.expired"));
+      this.working(t("enrol.wait"));
+      try {
+        const statement = decode(this.signed.statement);
+        const challenge2 = await registrationChallenge(decode(this.request.nonce), statement);
+        const made = await create(this.request, challenge2, this.cfg.attestation);
+        const proof = await codeProof(this.key, statement, made.attestationObject, made.clientDataJSON);
+        await this.send(registration(made.attestationObject, made.clientDataJSON, proof));
+      } catch (e) {
+        if (e instanceof PasskeyError && e.kind === "exists") return this.tell(t("enrol.exists"));
+        if (e instanceof PasskeyError && e.kind === "cancelled") return this.tell(t("enrol.cancelled"));
+        this.tell(e instanceof PasskeyError && e.kind === "unsupported" ? t("review.passkey.unsupported") : t("review.passkey.other", { detail: String(e) }));
+      }
+    }
+    async send(answer) {
+      this.working(t("enrol.finishing"));
+      try {
+        const done = await this.relay.enrolFinish(this.id, answer);
+        if (done.signer !== this.request.sub) return broken(void 0, this.id, void 0, t("enrol.not_genuine"));
+        show(t("enrol.done.title"), el("p", { id: "enrolled", "data-credential": done.credential }, t("enrol.done.text", { name: this.request.name })), el("p", {}, t("enrol.done.close")));
+      } catch (e) {
+        if (e instanceof RelayError && e.retry !== "never") {
+          this.tell(e.code === "network" ? t("enrol.network") : t("error.later"), button(t("enrol.again"), () => void this.send(answer), { class: "act" }));
+          this.busy = true;
+          return;
+        }
+        broken(e, this.id, void 0, t("enrol.refused"));
+      }
+    }
+    working(text2) {
+      this.busy = true;
+      this.button.setAttribute("aria-disabled", "true");
+      fill(this.status, el("p", { class: "working" }, text2));
+      say(text2);
+    }
+    tell(text2, ...more) {
+      this.busy = false;
+      this.button.setAttribute("aria-disabled", "false");
+      fill(this.status, el("div", { role: "alert", class: "notice" }, el("p", {}, text2), ...more));
+    }
+  };
+
+  // ts/cms.ts
+  var oid = (...b) => new Uint8Array([6, b.length, ...b]);
+  var contentType = oid(42, 134, 72, 134, 247, 13, 1, 9, 3);
+  var messageDigest = oid(42, 134, 72, 134, 247, 13, 1, 9, 4);
+  var signingCertificateV2 = oid(42, 134, 72, 134, 247, 13, 1, 9, 16, 2, 47);
+  var data = oid(42, 134, 72, 134, 247, 13, 1, 7, 1);
+  var SEQUENCE = 48;
+  var SET = 49;
+  var OCTET_STRING = 4;
+  async function padesSignedAttributes(docDigest, certificate) {
+    if (docDigest.length === 0 || certificate.length === 0) throw new Error("no digest or no certificate");
+    const certHash = await digest("sha256", certificate);
+    const essCertID = tlv(SEQUENCE, tlv(OCTET_STRING, certHash));
+    const attrs = [
+      attribute(contentType, data),
+      attribute(messageDigest, tlv(OCTET_STRING, docDigest)),
+      attribute(signingCertificateV2, tlv(SEQUENCE, tlv(SEQUENCE, essCertID)))
+    ].sort(compare);
+    return tlv(SET, concat(...attrs));
+  }
+  function attribute(type, value) {
+    return tlv(SEQUENCE, type, tlv(SET, value));
+  }
+  function compare(a, b) {
+    for (let i = 0; i < Math.min(a.length, b.length); i++) {
+      if (a[i] !== b[i]) return a[i] - b[i];
+    }
+    return a.length - b.length;
+  }
+
+  // ts/pdfhole.ts
+  var HoleError = class extends Error {
+  };
+  var minZeros = 64;
+  var maxZeros = 8 << 20;
+  function findHole(pdf) {
+    if (ascii(pdf, 0, 5) !== "%PDF-") throw new HoleError("the file does not begin as a PDF");
+    const whole = [];
+    let lastEnd = 0;
+    for (const at3 of byteRanges(pdf)) {
+      const range2 = readRange(pdf, at3);
+      if (!range2) continue;
+      const end = range2[2] + range2[3];
+      if (end >= pdf.length || range2[0] !== 0) whole.push({ at: at3, range: range2 });
+      else lastEnd = Math.max(lastEnd, end);
+    }
+    if (whole.length === 0) throw new HoleError("no signature field covers the whole file up to its last byte");
+    if (whole.length > 1) throw new HoleError("more than one signature claims the whole file");
+    const { at: at2, range } = whole[0];
+    const hole = checkRange(pdf, range);
+    if (hole.start < lastEnd) throw new HoleError("the signature is not in the last revision");
+    checkDictionary(pdf, at2, hole);
+    checkEnd(pdf, hole);
+    return hole;
+  }
+  function covered(pdf, h) {
+    return concat(pdf.subarray(0, h.start), pdf.subarray(h.end));
+  }
+  function checkRange(pdf, r) {
+    const [zero, start, end, rest] = r;
+    if (zero !== 0 || start <= 0 || end <= start || end + rest !== pdf.length) throw new HoleError("the byte range is not [0, a, b, end of file]");
+    const zeros = end - start - 2;
+    if (zeros < minZeros || zeros > maxZeros || zeros % 2 !== 0) throw new HoleError("the gap has not the size of a signature");
+    if (pdf[start] !== 60 || pdf[end - 1] !== 62) throw new HoleError("the gap is more than the signature's own string");
+    for (let i = start + 1; i < end - 1; i++) {
+      if (pdf[i] !== 48) throw new HoleError("the gap is not filled with zeros");
+    }
+    return { start, end };
+  }
+  function checkDictionary(pdf, rangeAt, h) {
+    const open = objectStart(pdf, Math.min(rangeAt, h.start));
+    const seen = /* @__PURE__ */ new Map();
+    let p = skip(pdf, open);
+    if (ascii(pdf, p, 2) !== "<<") throw new HoleError("the signature is not a dictionary of its own");
+    p = skip(pdf, p + 2);
+    while (ascii(pdf, p, 2) !== ">>") {
+      if (pdf[p] !== 47) throw new HoleError("the signature dictionary cannot be read");
+      const [name, after] = readName(pdf, p);
+      if (seen.has(name)) throw new HoleError(`the signature dictionary has two /${name}`);
+      const value = skip(pdf, after);
+      seen.set(name, name === "ByteRange" ? p : value);
+      p = skip(pdf, skipValue(pdf, value, 0));
+    }
+    p = skip(pdf, p + 2);
+    if (ascii(pdf, p, 6) !== "endobj") throw new HoleError("the signature is not a plain object");
+    if (seen.get("ByteRange") !== rangeAt || seen.get("Contents") !== h.start) throw new HoleError("the gap is not this signature's /Contents");
+  }
+  function checkEnd(pdf, h) {
+    const tail = ascii(pdf, Math.max(h.end, pdf.length - 64), 64);
+    const m = /startxref[\r\n ]+(\d{1,15})[\r\n ]+%%EOF[\r\n]*$/.exec(tail);
+    if (!m || Number(m[1]) >= pdf.length) throw new HoleError("the file does not end with its last revision");
+  }
+  function* byteRanges(pdf) {
+    for (let i = pdf.indexOf(47); i >= 0; i = pdf.indexOf(47, i + 1)) {
+      const c = pdf[i + 1];
+      if (c !== 66 && c !== 35) continue;
+      if (readName(pdf, i)[0] === "ByteRange") yield i;
+    }
+  }
+  function readName(pdf, at2) {
+    let out = "";
+    let i = at2 + 1;
+    for (; i < pdf.length && i - at2 < 200 && regular(pdf[i]); i++) {
+      const esc = pdf[i] === 35 ? /^#([0-9A-Fa-f]{2})/.exec(ascii(pdf, i, 3)) : null;
+      out += String.fromCharCode(esc ? parseInt(esc[1], 16) : pdf[i]);
+      if (esc) i += 2;
+    }
+    return [out, i];
+  }
+  function readRange(pdf, at2) {
+    let p = skip(pdf, readName(pdf, at2)[1]);
+    if (pdf[p] !== 91) {
+      if (digit(pdf[p])) throw new HoleError("a byte range is not written in place");
+      return void 0;
+    }
+    const out = [];
+    for (p = skip(pdf, p + 1); pdf[p] !== 93; p = skip(pdf, p)) {
+      const m = /^\+?(\d{1,15})(?=[\0\t\n\f\r \]%]|$)/.exec(ascii(pdf, p, 20));
+      if (!m || out.length === 4) throw new HoleError("a byte range is not four numbers");
+      out.push(Number(m[1]));
+      p += m[0].length;
+    }
+    if (out.length !== 4) throw new HoleError("a byte range is not four numbers");
+    return out;
+  }
+  function objectStart(pdf, before) {
+    const from = Math.max(0, before - 65536);
+    const text2 = ascii(pdf, from, before - from);
+    let last = -1;
+    for (const m of text2.matchAll(/(?:^|[\0\t\n\f\r ])\d{1,10}[\0\t\n\f\r ]+\d{1,5}[\0\t\n\f\r ]+obj(?![A-Za-z0-9])/g)) last = m.index + m[0].length;
+    if (last < 0) throw new HoleError("the signature dictionary has no object");
+    return from + last;
+  }
+  var maxNesting = 16;
+  function skipValue(pdf, p, depth) {
+    if (depth > maxNesting || p >= pdf.length) throw new HoleError("the signature dictionary cannot be read");
+    const two = ascii(pdf, p, 2);
+    if (two === "<<") return skipUntil(pdf, p + 2, ">>", depth);
+    switch (two[0]) {
+      case "[":
+        return skipUntil(pdf, p + 1, "]", depth);
+      case "/":
+        return readName(pdf, p)[1];
+      case "(":
+        return skipLiteral(pdf, p);
+      case "<": {
+        const end = pdf.indexOf(62, p);
+        if (end < 0) throw new HoleError("the signature dictionary cannot be read");
+        return end + 1;
+      }
+    }
+    const m = /^(?:\d+[\0\t\n\f\r ]+\d+[\0\t\n\f\r ]+R(?![A-Za-z0-9])|[A-Za-z]+|[+-]?[0-9.]+)/.exec(ascii(pdf, p, 64));
+    if (!m) throw new HoleError("the signature dictionary cannot be read");
+    return p + m[0].length;
+  }
+  function skipUntil(pdf, from, end, depth) {
+    let p = skip(pdf, from);
+    while (ascii(pdf, p, end.length) !== end) p = skip(pdf, skipValue(pdf, p, depth + 1));
+    return p + end.length;
+  }
+  function skipLiteral(pdf, p) {
+    let open = 0;
+    for (let i = p; i < pdf.length; i++) {
+      if (pdf[i] === 92) i++;
+      else if (pdf[i] === 40) open++;
+      else if (pdf[i] === 41 && --open === 0) return i + 1;
+    }
+    throw new HoleError("the signature dictionary cannot be read");
+  }
+  function skip(pdf, p) {
+    for (; p < pdf.length; p++) {
+      if (pdf[p] === 37) {
+        while (p + 1 < pdf.length && pdf[p + 1] !== 10 && pdf[p + 1] !== 13) p++;
+      } else if (!white(pdf[p])) break;
+    }
+    return p;
+  }
+  function white(c) {
+    return c === 0 || c === 9 || c === 10 || c === 12 || c === 13 || c === 32;
+  }
+  function regular(c) {
+    return !white(c) && !"()<>[]{}/%".includes(String.fromCharCode(c));
+  }
+  function digit(c) {
+    return c !== void 0 && c >= 48 && c <= 57;
+  }
+  function ascii(pdf, at2, n) {
+    let s = "";
+    for (let i = at2; i < Math.min(at2 + n, pdf.length); i++) s += String.fromCharCode(pdf[i]);
+    return s;
+  }
+
+  // ts/x509.ts
+  function parseCertificate(der) {
+    const cert = read(der, 48);
+    const tbs = at(cert, 0, 48);
+    const first = tbs.children[0]?.tag === 160 ? 1 : 0;
+    const validity = at(tbs, first + 3, 48);
+    return {
+      der,
+      issuer: nameText(at(tbs, first + 2, 48)),
+      subject: nameText(at(tbs, first + 4, 48)),
+      notBefore: time(validity.children[0]),
+      notAfter: time(validity.children[1]),
+      spki: at(tbs, first + 5, 48).raw.slice()
+    };
+  }
+  function at(n, i, tag) {
+    const c = n.children[i];
+    if (!c || c.tag !== tag) throw new Error("certificate: unexpected structure");
+    return c;
+  }
+  var attributeNames = { "550403": "CN", "55040a": "O", "55040b": "OU", "550406": "C", "550404": "SN", "55042a": "GN", "550405": "serialNumber" };
+  function nameText(name) {
+    const found = [];
+    for (const rdn of name.children) {
+      for (const atv of rdn.children) {
+        const type = Array.from(at(atv, 0, 6).body, (v) => v.toString(16).padStart(2, "0")).join("");
+        found.push([attributeNames[type] ?? "?", text(atv.children[1])]);
+      }
+    }
+    const pick = (k) => found.find(([n]) => n === k)?.[1];
+    return pick("CN") ?? pick("O") ?? found.map(([k, v]) => `${k}=${v}`).join(", ");
+  }
+  function text(n) {
+    switch (n?.tag) {
+      case 12:
+        return new TextDecoder("utf-8", { fatal: true }).decode(n.body);
+      case 19:
+      // PrintableString
+      case 22:
+        return Array.from(n.body, (v) => String.fromCharCode(v & 127)).join("");
+      case 20:
+        return Array.from(n.body, (v) => String.fromCharCode(v)).join("");
+      case 30:
+        return new TextDecoder("utf-16be").decode(n.body);
+    }
+    throw new Error("certificate: unreadable name");
+  }
+  function time(n) {
+    const s = n ? Array.from(n.body, (v) => String.fromCharCode(v)).join("") : "";
+    const m = /^(\d{2}|\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})Z$/.exec(s);
+    if (!m || !n || n.tag !== 23 && n.tag !== 24 || n.tag === 23 !== (m[1].length === 2)) throw new Error("certificate: unreadable time");
+    let year = Number(m[1]);
+    if (n.tag === 23) year += year < 50 ? 2e3 : 1900;
+    return new Date(Date.UTC(year, Number(m[2]) - 1, Number(m[3]), Number(m[4]), Number(m[5]), Number(m[6])));
+  }
+
+  // ts/offer.ts
+  var Stop = class extends Error {
+    constructor(code, detail, item = "") {
+      super(`${code}: ${detail}`);
+      this.code = code;
+      this.detail = detail;
+      this.item = item;
+    }
+    code;
+    detail;
+    item;
+  };
+  function checkView(v) {
+    const fail = (what) => {
+      throw new Stop("view", what);
+    };
+    if (!validID(v.id) || !validID(v.level) || !validID(v.key) || !validID(v.signer.id)) fail("identifier");
+    if (!displayable(v.asker) || v.asker === "" || !displayable(v.purpose)) fail("asker or purpose");
+    if (v.items.length < 1 || v.items.length > maxItems) fail(`${v.items.length} items`);
+    if (v.chain.length < 1) fail("no certificate");
+    v.items.forEach((it, i) => {
+      if (it.i !== i || it.name === "" || !displayable(it.name) || it.size < 0) fail(`item ${i}`);
+      if (it.kind !== "pades" && it.kind !== "raw") throw new Stop("kind", it.kind, it.name);
+    });
+  }
+  function leaf(v) {
+    try {
+      return parseCertificate(Uint8Array.from(atob(v.chain[0]), (c) => c.charCodeAt(0)));
+    } catch (e) {
+      throw new Stop("certificate", String(e));
+    }
+  }
+  async function checkRequest(cfg, v, cert, signed) {
+    let r;
+    try {
+      r = await openActivationRequest(cfg.sam, signed);
+    } catch (e) {
+      throw new Stop("request", String(e));
+    }
+    const b = r.bind;
+    const differs = Object.entries({
+      aud: b.aud !== cfg.aud,
+      origin: r.origin !== cfg.origin,
+      rpId: r.rpId !== cfg.rpId,
+      carrier: r.carrier !== "webauthn",
+      sub: b.sub !== v.signer.id,
+      kid: b.kid !== v.key,
+      alg: b.alg !== v.alg,
+      n: b.n !== v.items.length,
+      creds: r.creds.length < 1 || r.creds.length > 20
+    }).filter(([, bad]) => bad);
+    if (differs.length > 0) throw new Stop("binding", differs.map(([name]) => name).join(", "));
+    if (b.cert !== encode(await digest("sha256", cert.der))) throw new Stop("certificate", "hash differs");
+    return r;
+  }
+  function sameTerms(a, b) {
+    const terms = (r) => JSON.stringify([r.bind.caller, r.bind.policy, r.assurance, [...r.creds].sort()]);
+    return terms(a) === terms(b);
+  }
+  async function checkDocument(claim, bytes, hash, cert) {
+    const stop = (code, e) => new Stop(code, e instanceof Error ? e.message : String(e), claim.name);
+    if (claim.hash !== hash) throw stop("digest", `${claim.hash} where ${hash} belongs`);
+    if (bytes.length !== claim.size) throw stop("document", `${bytes.length} bytes where ${claim.size} were announced`);
+    let hole;
+    try {
+      hole = findHole(bytes);
+    } catch (e) {
+      throw stop("hole", e);
+    }
+    const doc = await digest(hash, covered(bytes, hole));
+    const attributes = await padesSignedAttributes(doc, cert.der);
+    if (!equal(attributes, claimed(claim.signed_attributes))) throw stop("attributes", `document digest ${encode(doc)}`);
+    const dtbsr = encode(await digest(hash, attributes));
+    if (dtbsr !== claim.dtbsr) throw stop("digest", `${claim.dtbsr} announced, ${dtbsr} computed`);
+    const item = { i: claim.i, kind: "pades", name: claim.name, hash, doc: encode(doc), dtbsr };
+    return { item, size: bytes.length, bytes, hole, attributes };
+  }
+  function claimed(s) {
+    try {
+      return decode(s);
+    } catch {
+      return new Uint8Array(0);
+    }
+  }
+  function rawDocument(claim, hash) {
+    try {
+      decodeLen(claim.dtbsr, hashSize[hash]);
+    } catch (e) {
+      throw new Stop("digest", String(e), claim.name);
+    }
+    if (claim.hash !== hash || claim.signed_attributes !== "") throw new Stop("digest", "raw item with attributes or another hash", claim.name);
+    return { item: { i: claim.i, kind: "raw", name: claim.name, hash, doc: "", dtbsr: claim.dtbsr }, size: claim.size };
+  }
+  async function fetchOffer(cfg, relay, v, step) {
+    checkView(v);
+    const certificate = leaf(v);
+    step("request", 0);
+    const request = await checkRequest(cfg, v, certificate, await relay.request());
+    const hash = hashOf(request.bind.alg);
+    const documents = [];
+    for (const claim of v.items) {
+      if (claim.kind === "raw") {
+        documents.push(rawDocument(claim, hash));
+        continue;
+      }
+      step("document", claim.i);
+      const bytes = await fetchDocument(cfg, relay, claim);
+      step("check", claim.i);
+      documents.push(await checkDocument(claim, bytes, hash, certificate));
+    }
+    return { view: v, request, certificate, hash, documents };
+  }
+  async function fetchDocument(cfg, relay, claim) {
+    const max = Math.min(cfg.maxDocument, claim.size);
+    if (claim.size > cfg.maxDocument) throw new Stop("too_large", `${claim.size} bytes`, claim.name);
+    try {
+      return await relay.document(claim.i, max);
+    } catch (e) {
+      if (e instanceof TooLarge) throw new Stop("too_large", `more than ${max} bytes`, claim.name);
+      if (e instanceof Error && "status" in e && e.status === 404) throw new Stop("document", "not found", claim.name);
+      throw e;
+    }
+  }
+
+  // ts/fingerprint.ts
+  var svg = "http://www.w3.org/2000/svg";
+  function fingerprint(digest2) {
+    const text2 = hex(digest2.subarray(0, 8)).replace(/(.{4})(?=.)/g, "$1 ");
+    return el("span", { class: "fingerprint", title: hex(digest2) }, bar(digest2), el("code", {}, text2));
+  }
+  function bar(digest2) {
+    const n = 8;
+    const s = document.createElementNS(svg, "svg");
+    s.setAttribute("viewBox", `0 0 ${n * 10} 12`);
+    s.setAttribute("class", "bar");
+    s.setAttribute("aria-hidden", "true");
+    for (let i = 0; i < n; i++) {
+      const r = document.createElementNS(svg, "rect");
+      r.setAttribute("x", String(i * 10));
+      r.setAttribute("width", "10");
+      r.setAttribute("height", "12");
+      r.setAttribute("fill", `hsl(${Math.round(digest2[i] * 360 / 256)} 65% ${35 + digest2[i + 8] % 4 * 10}%)`);
+      s.append(r);
+    }
+    return s;
+  }
+
+  // ts/result.ts
+  var growth = 64 << 20;
+  var Result = class {
+    constructor(cfg, relay, offer, signed, receipt) {
+      this.cfg = cfg;
+      this.relay = relay;
+      this.offer = offer;
+      this.signed = signed;
+      this.receipt = receipt;
+    }
+    cfg;
+    relay;
+    offer;
+    signed;
+    receipt;
+    status = el("p", { role: "status", id: "result-status" });
+    downloads = el("div", { class: "downloads" });
+    /** open shows the step; the documents may still be on their way. */
+    open() {
+      const docs = this.offer.documents;
+      const name = this.offer.certificate.subject;
+      show(
+        docs.every((d) => d.bytes) ? t("result.title", { n: docs.length }) : t("result.raw.title"),
+        el("div", { class: "signed", id: "signed" }, el("p", {}, t("result.text", { name, time: moment(new Date(this.receipt.time)) })), this.status),
+        this.downloads,
+        el("h2", {}, t("result.three")),
+        el("p", { class: "hint" }, t("result.three.explain")),
+        ...docs.map((d) => this.three(d)),
+        button(t("result.receipt"), () => this.saveReceipt(), { class: "act", id: "receipt" }),
+        el("p", { class: "hint" }, t("result.receipt.explain")),
+        el("p", { class: "hint" }, t("result.not_you", { id: this.offer.view.id })),
+        onward(this.cfg, this.offer.view.return_url)
+      );
+      this.status.textContent = t("result.working");
+    }
+    /** finished offers the documents. */
+    finished() {
+      this.status.textContent = "";
+      fill(
+        this.downloads,
+        ...this.offer.documents.filter((d) => d.bytes).map((d) => button(t("result.download", { name: d.item.name }), () => void this.save(d), { class: "act" }))
+      );
+    }
+    /** note puts a sentence where progress is told. */
+    note(text2) {
+      this.status.textContent = text2;
+    }
+    three(d) {
+      const shown = d.item.kind === "raw" ? void 0 : decode(d.item.doc);
+      const approved = decode(d.item.kind === "raw" ? d.item.dtbsr : d.item.doc);
+      const row = (label2, value, kind) => el("tr", { "data-kind": kind }, el("th", { scope: "row" }, label2), el("td", {}, value));
+      return el(
+        "table",
+        { class: "three" },
+        el("caption", {}, foreign(d.item.name)),
+        el(
+          "tbody",
+          {},
+          row(t("result.shown"), shown ? fingerprint(shown) : t("result.not_shown"), "shown"),
+          row(t("result.approved"), fingerprint(approved), "approved"),
+          row(t("result.signed"), fingerprint(this.signedDigest(d)), "signed")
+        )
+      );
+    }
+    /**
+     * signedDigest is taken from what the verified signature covers: the
+     * message-digest inside the attributes (for raw items the receipt's digest),
+     * not from what was shown.
+     */
+    signedDigest(d) {
+      if (!d.attributes) return decode(this.receipt.items[d.item.i].dtbsr);
+      const mark = new Uint8Array([42, 134, 72, 134, 247, 13, 1, 9, 4]);
+      for (let i = 0; i + mark.length < d.attributes.length; i++) {
+        const at2 = i + mark.length;
+        if (equal(d.attributes.subarray(i, at2), mark)) return d.attributes.slice(at2 + 4, at2 + 4 + d.attributes[at2 + 3]);
+      }
+      return new Uint8Array(0);
+    }
+    /** save fetches a signed file and keeps it only if it is the approved document. */
+    async save(d) {
+      const name = d.item.name;
+      let file;
+      try {
+        file = await this.relay.result(d.item.i, d.size + growth);
+      } catch {
+        return this.note(t("result.download.failed"));
+      }
+      const same = d.hole && file.length >= d.size && equal(await digest(this.offer.hash, covered(file.subarray(0, d.size), d.hole)), decode(d.item.doc));
+      if (!same) return this.note(t("result.download.bad"));
+      download(file, name.replace(/(\.pdf)?$/i, "-signed.pdf"), "application/pdf");
+      this.note(t("result.download.ok", { name }));
+    }
+    saveReceipt() {
+      download(new TextEncoder().encode(JSON.stringify(this.signed, null, 1)), `receipt-${this.offer.view.id}.json`, "application/json");
+      say(t("result.receipt"));
+    }
+  };
+  function download(bytes, name, type) {
+    const url = URL.createObjectURL(new Blob([bytes], { type }));
+    el("a", { href: url, download: name.replace(/[\\/:*?"<>|]/g, "_") }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 6e4);
+  }
+  function over(v) {
+    return ["finished", "declined", "cancelled", "expired", "failed"].includes(v.state);
+  }
+  function receiptTerms(offer, sad, proof) {
+    return {
+      sad,
+      proof,
+      aud: offer.request.bind.aud,
+      alg: offer.request.bind.alg,
+      certificate: offer.certificate.der,
+      spki: offer.certificate.spki,
+      items: offer.documents.map((d) => ({ dtbsr: d.item.dtbsr, raw: d.item.kind === "raw", ...d.attributes ? { attributes: d.attributes } : {} }))
+    };
+  }
+
+  // ts/viewerframe.ts
+  var patience = 3e4;
+  var knownWarnings = /* @__PURE__ */ new Set(["script", "attachments", "layers", "xfa"]);
+  var dataFile = /^[A-Za-z0-9_-]{1,64}\.(?:bcmap|pfb|ttf|wasm)$/;
+  var dataFolder = { cMapUrl: "cmaps", standardFontDataUrl: "standard_fonts", wasmUrl: "wasm" };
+  function openFrame(host, title, bytes, draw = true) {
+    const element2 = el("iframe", { sandbox: "allow-scripts", allow: "", referrerpolicy: "no-referrer", title, src: "/viewer.html" });
+    if (!draw) {
+      element2.className = "counting";
+      element2.tabIndex = -1;
+      element2.setAttribute("aria-hidden", "true");
+    }
+    const channel = new MessageChannel();
+    const port = channel.port1;
+    const drawn = new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error("no answer")), patience);
+      port.onmessage = (e) => {
+        const m = e.data;
+        if (m?.t === "drawn") {
+          clearTimeout(timer);
+          resolve(readDrawn(m));
+        } else if (m?.t === "failed") {
+          clearTimeout(timer);
+          reject(new Error(String(m["code"]).slice(0, 40)));
+        } else if (m?.t === "data") {
+          void sendData(port, m);
+        }
+      };
+    });
+    element2.addEventListener(
+      "load",
+      () => {
+        element2.contentWindow?.postMessage("assent-viewer", "*", [channel.port2]);
+        port.postMessage({ t: "open", pdf: bytes.buffer, draw });
+      },
+      { once: true }
+    );
+    host.append(element2);
+    drawn.catch(() => void 0);
+    return {
+      element: element2,
+      drawn,
+      close() {
+        port.close();
+        element2.remove();
+      }
+    };
+  }
+  function readDrawn(m) {
+    const pages = Number.isSafeInteger(m["pages"]) ? Number(m["pages"]) : 0;
+    const w = Array.isArray(m["warnings"]) ? m["warnings"].filter((x) => typeof x === "string" && knownWarnings.has(x)) : [];
+    return { pages, warnings: [...new Set(w)] };
+  }
+  async function sendData(port, m) {
+    const folder = typeof m["kind"] === "string" && Object.hasOwn(dataFolder, m["kind"]) ? dataFolder[m["kind"]] : void 0;
+    const name = m["name"];
+    let data2 = null;
+    if (folder && typeof name === "string" && dataFile.test(name)) {
+      try {
+        const res = await fetch(`/pdfjs/${folder}/${name}`, { credentials: "omit" });
+        if (res.ok) data2 = await res.arrayBuffer();
+      } catch {
+        data2 = null;
+      }
+    }
+    port.postMessage({ t: "data", n: m["n"], data: data2 });
+  }
+
+  // ts/review.ts
+  var countAhead = 20;
+  var Review = class {
+    constructor(cfg, offer, decisions) {
+      this.cfg = cfg;
+      this.offer = offer;
+      this.decisions = decisions;
+      this.cred = offer.request.creds[0];
+      this.sign = button(this.signText(), () => this.press(), { class: "act", id: "sign" });
+      this.no = button(t("review.decline"), () => this.askDecline(), { class: "act", id: "decline" });
+    }
+    cfg;
+    offer;
+    decisions;
+    status = el("div", { class: "status" });
+    time = el("p", {});
+    warnings = el("div", {});
+    stage = el("div", { class: "stage" });
+    counter = el("div", { class: "counter" });
+    unopened = el("p", { class: "hint" });
+    sign;
+    no;
+    actions = el("div", { class: "actions" });
+    rows = /* @__PURE__ */ new Map();
+    opened = /* @__PURE__ */ new Set();
+    failed = /* @__PURE__ */ new Set();
+    frame;
+    waiting = 0;
+    // documents being drawn
+    busy = false;
+    over = false;
+    cred;
+    timer;
+    ends = 0;
+    // by performance.now()
+    warned = false;
+    /** open shows the step. */
+    open() {
+      const docs = this.offer.documents;
+      const raw = docs.filter((d) => d.item.kind === "raw");
+      const title = raw.length === 0 ? t("review.title", { n: docs.length }) : raw.length === docs.length ? t("review.raw.title", { n: docs.length }) : t("review.mixed.title", { n: docs.length });
+      const shown = docs.filter((d) => d.bytes);
+      show(
+        title,
+        el("div", { class: shown.length > 0 ? "review" : "review narrow" }, this.asking(raw.length > 0), shown.length > 0 && this.documentSection(), this.signing(), this.deciding())
+      );
+      this.ready();
+      const first = shown[0];
+      if (first) void this.display(first).then(() => this.countOthers());
+    }
+    /** close stops clocks and frames. */
+    close() {
+      clearInterval(this.timer);
+      this.frame?.close();
+      fill(this.counter);
+    }
+    /** renewed is called when the SAM gave more time. */
+    renewed(offer) {
+      this.offer.request = offer.request;
+      this.over = false;
+      this.startClock();
+      this.idle(t("review.time.renewed", { time: this.deadline() }));
+    }
+    /** wait says what is being waited for; the buttons rest meanwhile. */
+    wait(text2) {
+      this.busy = true;
+      this.ready();
+      fill(this.status, el("p", { class: "working" }, text2));
+      say(text2);
+    }
+    /** hold keeps the buttons at rest and offers one way on. */
+    hold(text2, ...more) {
+      this.idle(text2, ...more);
+      this.busy = true;
+      this.ready();
+    }
+    /** idle ends waiting and leaves a message. */
+    idle(text2, ...more) {
+      this.busy = false;
+      this.ready();
+      fill(this.status, el("div", { role: "alert", class: "notice" }, el("p", {}, text2), ...more));
+    }
+    asking(raw) {
+      const v = this.offer.view;
+      const list = el("ul", { class: "files" }, ...this.offer.documents.map((d) => this.file(d)));
+      return el(
+        "section",
+        { class: "asking" },
+        facts(
+          [t("review.who"), el("strong", {}, foreign(v.asker))],
+          [t("review.why"), v.purpose === "" ? t("review.no_purpose") : foreign(v.purpose)]
+        ),
+        el("h2", {}, t("review.files")),
+        raw && el("p", { class: "warning" }, t("review.raw")),
+        list
+      );
+    }
+    file(d) {
+      const digest2 = decode(d.item.kind === "raw" ? d.item.dtbsr : d.item.doc);
+      const state = el("span", { class: "state" }, d.bytes ? `${t("review.pages.unknown")}, ${t("review.not_opened")}` : t("review.raw.short"));
+      const open = button(t("review.open", { name: d.item.name }), () => void this.display(d), { class: "quiet" });
+      this.rows.set(d.item.i, { state, open });
+      return el(
+        "li",
+        {},
+        el("div", { class: "name" }, el("strong", {}, foreign(d.item.name))),
+        el("div", { class: "hint" }, d.bytes ? `${size(d.size)}, ` : "", state),
+        el("div", { class: "hint" }, `${t("review.fingerprint")}: `, fingerprint(digest2)),
+        d.bytes && this.offer.documents.length > 1 && open
+      );
+    }
+    documentSection() {
+      return el(
+        "section",
+        { class: "document", "aria-labelledby": "document-heading" },
+        el("h2", { id: "document-heading" }, t("review.document.heading")),
+        el("p", { class: "hint" }, t("review.document.note")),
+        this.warnings,
+        this.stage,
+        this.counter
+      );
+    }
+    signing() {
+      const { certificate: c, view: v, request: r } = this.offer;
+      const now = Date.now();
+      const valid = now >= c.notBefore.getTime() && now <= c.notAfter.getTime();
+      const level = `review.level.${v.level}`;
+      const assurance = `review.assurance.${r.assurance}`;
+      return el(
+        "section",
+        { class: "signing" },
+        el("h2", {}, t("review.signature")),
+        facts(
+          [t("review.holder"), el("strong", {}, foreign(c.subject))],
+          [t("review.issuer"), foreign(c.issuer)],
+          [t("review.validity"), t(valid ? "review.validity.range" : "review.validity.expired", { from: day(c.notBefore), to: day(c.notAfter) })],
+          [t("review.level"), has(level) ? t(level) : t("review.level.other", { level: v.level })],
+          [t("review.assurance"), has(assurance) ? t(assurance) : foreign(r.assurance)],
+          [t("review.use"), el("strong", {}, t("review.use.text", { n: r.bind.n }))]
+        ),
+        this.passkeys()
+      );
+    }
+    /** passkeys lets a signer with several passkeys choose the one at hand. */
+    passkeys() {
+      const creds = this.offer.request.creds;
+      if (creds.length < 2) return void 0;
+      const select = el("select", { id: "passkey", onchange: () => this.cred = creds[select.selectedIndex] });
+      creds.forEach((c, i) => select.append(el("option", { value: String(i) }, t("review.passkey.n", { i: i + 1, end: c.slice(-4) }))));
+      return el("p", {}, el("label", { for: "passkey" }, t("review.passkey")), " ", select);
+    }
+    deciding() {
+      fill(this.actions, this.sign, this.no);
+      return el("section", { class: "deciding" }, el("h2", {}, t("review.decide")), this.unopened, this.time, this.actions, this.status);
+    }
+    signText() {
+      const docs = this.offer.documents;
+      const raw = docs.filter((d) => d.item.kind === "raw").length;
+      const key = raw === 0 ? "review.sign" : raw === docs.length ? "review.sign.raw" : "review.sign.mixed";
+      return t(key, { n: docs.length, name: this.offer.certificate.subject });
+    }
+    async display(d) {
+      this.frame?.close();
+      const row = this.rows.get(d.item.i);
+      fill(this.warnings);
+      if (!this.cfg.viewer || !d.bytes) {
+        this.failed.add(d.item.i);
+        fill(this.stage, el("p", { class: "warning" }, t("review.no_viewer")));
+        return this.ready();
+      }
+      fill(this.stage);
+      const frame = openFrame(this.stage, t("review.document", { name: d.item.name }), d.bytes);
+      this.frame = frame;
+      this.waiting++;
+      this.ready();
+      try {
+        const drawn = await frame.drawn;
+        this.opened.add(d.item.i);
+        this.failed.delete(d.item.i);
+        row.state.textContent = `${t("review.pages", { n: drawn.pages })}, ${t("review.shown_now")}`;
+        for (const [i, other] of this.rows) if (i !== d.item.i) other.state.textContent = other.state.textContent.replace(`, ${t("review.shown_now")}`, "");
+        fill(this.warnings, ...drawn.warnings.map((w) => el("p", { class: "warning" }, t(`review.warn.${w}`))));
+      } catch {
+        if (this.frame === frame) this.cannotShow(d);
+      } finally {
+        this.waiting--;
+        this.ready();
+      }
+    }
+    cannotShow(d) {
+      this.failed.add(d.item.i);
+      const text2 = t("review.blocked", { name: d.item.name });
+      this.rows.get(d.item.i).state.textContent = t("review.cannot_show");
+      this.frame?.close();
+      fill(this.stage, el("p", { class: "warning", role: "alert" }, text2));
+    }
+    /** countOthers opens the other documents out of sight, one by one. */
+    async countOthers() {
+      for (const d of this.offer.documents.slice(0, countAhead)) {
+        if (!d.bytes || this.opened.has(d.item.i) || this.failed.has(d.item.i)) continue;
+        const frame = openFrame(this.counter, "", d.bytes, false);
+        try {
+          const { pages } = await frame.drawn;
+          if (!this.opened.has(d.item.i)) this.rows.get(d.item.i).state.textContent = `${t("review.pages", { n: pages })}, ${t("review.not_opened")}`;
+        } catch {
+          this.failed.add(d.item.i);
+          this.rows.get(d.item.i).state.textContent = t("review.cannot_show");
+          this.ready();
+        } finally {
+          frame.close();
+        }
+      }
+    }
+    /**
+     * ready sets the buttons. Signing needs that the document was drawn and that
+     * none is known to be impossible to show; saying no is always possible. A
+     * button that rests keeps its place and the focus (aria-disabled).
+     */
+    ready() {
+      const docs = this.offer.documents.filter((d) => d.bytes);
+      const missing = docs.filter((d) => !this.opened.has(d.item.i) && !this.failed.has(d.item.i)).length;
+      const blocked = this.offer.documents.find((d) => this.failed.has(d.item.i));
+      this.sign.setAttribute("aria-disabled", String(this.why() !== ""));
+      this.no.setAttribute("aria-disabled", String(this.busy));
+      this.unopened.textContent = blocked ? t("review.blocked", { name: blocked.item.name }) : docs.length > 1 && missing > 0 && this.opened.size > 0 ? t("review.unopened", { n: missing }) : "";
+    }
+    /** why tells what keeps the signer from signing now; "" for nothing. */
+    why() {
+      const blocked = this.offer.documents.find((d) => this.failed.has(d.item.i));
+      if (blocked) return this.cfg.viewer ? t("review.blocked", { name: blocked.item.name }) : t("review.no_viewer");
+      if (this.over) return t("review.time.over");
+      if (this.waiting > 0) return t("review.wait.drawing");
+      return this.busy ? " " : "";
+    }
+    press() {
+      const why = this.why();
+      if (why.trim() !== "" && !this.busy) return this.idle(why);
+      if (why === "") this.decisions.approve(this.cred);
+    }
+    askDecline() {
+      if (this.busy) return;
+      const reason = el("input", { id: "reason", type: "text", maxlength: "300", autocomplete: "off" });
+      const back = () => {
+        fill(this.actions, this.sign, this.no);
+        this.no.focus();
+      };
+      fill(
+        this.actions,
+        el(
+          "form",
+          { class: "decline", onsubmit: (e) => (e.preventDefault(), this.decisions.decline(reason.value.trim())) },
+          el("h3", {}, t("decline.title")),
+          el("label", { for: "reason" }, t("decline.reason")),
+          reason,
+          el("div", { class: "actions" }, button(t("decline.confirm"), () => this.decisions.decline(reason.value.trim()), { class: "act", id: "confirm-decline" }), button(t("common.back"), back, { class: "act" }))
+        )
+      );
+      reason.focus();
+    }
+    /**
+     * startClock counts the SAM's own span from now, so that a wrong clock on this
+     * device neither shortens nor lengthens it.
+     */
+    startClock() {
+      const b = this.offer.request.bind;
+      this.ends = performance.now() + (b.exp - b.iat) * 1e3 - 2e3;
+      this.warned = false;
+      this.time.textContent = t("review.time.left", { time: this.deadline() });
+      clearInterval(this.timer);
+      this.timer = setInterval(() => this.tick(), 1e3);
+    }
+    /** left is the time in ms until the request ends. */
+    left() {
+      return this.ends - performance.now();
+    }
+    deadline() {
+      return clock(new Date(Date.now() + this.left()));
+    }
+    tick() {
+      const left = this.left();
+      const more = () => button(t("review.time.more"), () => this.decisions.moreTime(), { class: "act", id: "more-time" });
+      if (left <= 0 && !this.over) {
+        this.over = true;
+        if (!this.busy) this.idle(t("review.time.over"), more());
+        this.ready();
+      } else if (left > 0 && left < 6e4 && !this.warned && !this.busy) {
+        this.warned = true;
+        this.idle(t("review.time.soon", { n: Math.max(20, Math.ceil(left / 1e3)) }), more());
+      }
+    }
+  };
+
+  // ts/sign.ts
+  var pollEvery = 1e3;
+  var pollAtMost = 600;
+  var Signing = class {
+    constructor(cfg, op, ticket) {
+      this.cfg = cfg;
+      this.op = op;
+      this.ticket = ticket;
+      this.relay = new Relay(cfg.api, ticket ? "" : recall(op) ?? "", op);
+    }
+    cfg;
+    op;
+    ticket;
+    relay;
+    review;
+    offer;
+    /** start runs until the signer has to decide. */
+    async start() {
+      show(t("load.title"), el("p", { id: "progress", class: "working" }, t("load.session")));
+      try {
+        const view = await this.open();
+        if (view.id !== this.op) throw new Stop("view", "another operation");
+        if (!["prepared", "shown"].includes(view.state)) return this.end(view);
+        const n = view.items.length;
+        this.offer = await fetchOffer(this.cfg, this.relay, view, (what, i) => this.progress(t(`load.${what}`, { i: i + 1, n })));
+        this.review = new Review(this.cfg, this.offer, {
+          approve: (cred) => void this.approve(cred),
+          decline: (reason) => void this.decline(reason),
+          moreTime: () => void this.moreTime()
+        });
+        this.review.open();
+        this.review.startClock();
+      } catch (e) {
+        this.fail(e, () => void this.start());
+      }
+    }
+    /** open trades the ticket once; afterwards this tab remembers the token. */
+    async open() {
+      if (!this.ticket) {
+        if (!recall(this.op)) throw new RelayError("link", 0, "never", "");
+        return this.relay.view();
+      }
+      const { token, view } = await this.relay.session(this.ticket);
+      remember(this.op, token);
+      return view;
+    }
+    progress(text2) {
+      const p = document.getElementById("progress");
+      if (p) p.textContent = text2;
+      say(text2);
+    }
+    async approve(cred) {
+      const { offer, review } = this;
+      if (!offer || !review) return;
+      const v = offer.view;
+      review.wait(t("review.passkey.wait"));
+      try {
+        const ctx = { op: v.id, asker: v.asker, purpose: v.purpose, level: v.level };
+        const made = await composeSAD(offer.request, cred, ctx, offer.documents.map((d) => d.item));
+        const proof = await approve(this.cfg.rpId, cred, made.challenge, Math.max(1e4, review.left()));
+        await this.redeem(made.bytes, proof);
+      } catch (e) {
+        if (e instanceof PasskeyError) return review.idle(passkeySentence(e, offer.certificate.subject));
+        this.fail(e);
+      }
+    }
+    /**
+     * redeem sends an approval. After a lost connection the same bytes are sent
+     * again: the module answers a repetition with the stored result and never
+     * uses the key twice for it.
+     */
+    async redeem(sad, proof) {
+      const review = this.review;
+      review.wait(t("review.redeem.wait"));
+      try {
+        const { receipt } = await this.relay.redeem(sad, proof);
+        await this.finish(sad, proof, receipt);
+      } catch (e) {
+        if (e instanceof RelayError && e.retry !== "never") {
+          const again = button(t("review.redeem.again"), () => void this.redeem(sad, proof), { class: "act", id: "send-again" });
+          return review.hold(e.code === "network" ? t("review.redeem.network") : t("error.later"), again);
+        }
+        this.close();
+        if (e instanceof RelayError) return broken(e, this.op, void 0, sentence(e, "error.refused.approval"));
+        this.fail(e);
+      }
+    }
+    async finish(sad, proof, signed) {
+      const offer = this.offer;
+      let receipt;
+      try {
+        receipt = await openReceipt(this.cfg.sam, signed);
+        await compareReceipt(receipt, receiptTerms(offer, sad, proof));
+      } catch (e) {
+        throw new Stop("receipt", String(e));
+      }
+      this.close();
+      const result = new Result(this.cfg, this.relay, offer, signed, receipt);
+      result.open();
+      await this.follow(result);
+    }
+    /** follow waits for the documents to be completed. */
+    async follow(result) {
+      for (let i = 0; i < pollAtMost; i++) {
+        try {
+          const v = await this.relay.view();
+          if (v.state === "finished") {
+            say(t("result.title", { n: v.items.length }));
+            return result.finished();
+          }
+          if (over(v)) return result.note(t("result.failed"));
+        } catch (e) {
+          if (e instanceof RelayError && e.retry === "never") return result.note(t("result.waiting_long"));
+        }
+        if (i === 30) result.note(t("result.waiting_long"));
+        await new Promise((r) => setTimeout(r, pollEvery));
+      }
+    }
+    async decline(reason) {
+      try {
+        this.review?.wait(t("decline.title"));
+        const v = await this.relay.decline(reason);
+        this.close();
+        ended(this.cfg, v);
+      } catch (e) {
+        if (e instanceof RelayError && e.retry !== "never") return this.review?.idle(sentence(e));
+        this.fail(e);
+      }
+    }
+    /** moreTime replaces the activation request; everything else is kept. */
+    async moreTime() {
+      const { offer, review } = this;
+      if (!offer || !review) return;
+      try {
+        review.wait(t("load.request"));
+        const request = await checkRequest(this.cfg, offer.view, offer.certificate, await this.relay.request());
+        if (!sameTerms(offer.request, request)) throw new Stop("binding", "the renewed request has other terms");
+        review.renewed({ ...offer, request });
+      } catch (e) {
+        if (e instanceof RelayError && e.retry !== "never") {
+          return review.idle(sentence(e), button(t("review.time.more"), () => void this.moreTime(), { class: "act" }));
+        }
+        if (e instanceof RelayError) return void this.lookAgain(e);
+        this.fail(e);
+      }
+    }
+    /** lookAgain finds out whether the operation ended meanwhile. */
+    async lookAgain(cause) {
+      try {
+        const v = await this.relay.view();
+        if (!["prepared", "shown"].includes(v.state)) {
+          this.close();
+          return this.end(v);
+        }
+      } catch {
+      }
+      this.fail(cause);
+    }
+    end(v) {
+      if (over(v)) forget(this.op);
+      ended(this.cfg, v);
+    }
+    close() {
+      this.review?.close();
+      this.review = void 0;
+    }
+    fail(e, again) {
+      this.close();
+      if (e instanceof Stop) return stopped(e, this.op);
+      if (e instanceof RelayError && e.code === "network") return broken(e, this.op, again);
+      if (e instanceof RelayError && e.retry !== "never") return broken(e, this.op, again);
+      if (e instanceof RelayError) return broken(e, this.op, void 0, t("error.link"));
+      stopped(new Stop("view", String(e)), this.op);
+    }
+  };
+  function passkeySentence(e, name) {
+    if (e.kind === "cancelled") return t("review.passkey.cancelled", { name });
+    if (e.kind === "unsupported") return t("review.passkey.unsupported");
+    return t("review.passkey.other", { detail: e.message });
+  }
+  var storageKey = (op) => `assent-operation:${op}`;
+  function remember(op, token) {
+    try {
+      sessionStorage.setItem(storageKey(op), token);
+    } catch {
+    }
+  }
+  function recall(op) {
+    try {
+      return sessionStorage.getItem(storageKey(op));
+    } catch {
+      return null;
+    }
+  }
+  function forget(op) {
+    try {
+      sessionStorage.removeItem(storageKey(op));
+    } catch {
+    }
+  }
+
+  // ts/main.ts
+  async function main() {
+    if (window.top !== window.self) return show(t("error.framed"));
+    const params = new URLSearchParams(location.hash.slice(1));
+    const op = params.get("op") ?? "";
+    const enrolling = location.pathname === "/enrol";
+    history.replaceState(null, "", enrolling ? "/enrol" : op && validID(op) ? `/#op=${encodeURIComponent(op)}` : "/");
+    let cfg;
+    try {
+      cfg = await loadConfig();
+    } catch {
+      return broken(void 0, "", void 0, t("error.config"));
+    }
+    if (cfg.profile === "demo") ribbon();
+    if (enrolling) return enrol(cfg, params.get("id") ?? "", params.get("code") ?? "");
+    if (!op) return show(t("home.title"), el("p", {}, t("home.text")));
+    if (!validID(op)) return broken(void 0, "", void 0, t("error.link"));
+    addEventListener("hashchange", () => location.reload());
+    return new Signing(cfg, op, params.get("ticket") ?? "").start();
+  }
+  function ribbon() {
+    const r = document.getElementById("ribbon");
+    if (!r) return;
+    r.textContent = t("ribbon.demo");
+    r.hidden = false;
+  }
+  void main();
+})();

@@ -1,0 +1,138 @@
+// The result step: what was signed, three equal fingerprints, the files.
+
+import type { Relay, View } from "./api";
+import { decode, equal, type Bytes } from "./b64";
+import type { Config } from "./config";
+import { digest } from "./crypto";
+import { button, el, fill, foreign, say, show } from "./dom";
+import { onward } from "./ends";
+import { fingerprint } from "./fingerprint";
+import type { Document, Offer } from "./offer";
+import { covered } from "./pdfhole";
+import type { Receipt, SignedReceipt } from "./receipt";
+import { moment, t } from "./strings";
+
+const growth = 64 << 20; // what validation data may add behind a signed file
+
+/** Result is the step after a verified receipt. */
+export class Result {
+  private readonly status = el("p", { role: "status", id: "result-status" });
+  private readonly downloads = el("div", { class: "downloads" });
+
+  constructor(
+    private readonly cfg: Config,
+    private readonly relay: Relay,
+    private readonly offer: Offer,
+    private readonly signed: SignedReceipt,
+    private readonly receipt: Receipt,
+  ) {}
+
+  /** open shows the step; the documents may still be on their way. */
+  open(): void {
+    const docs = this.offer.documents;
+    const name = this.offer.certificate.subject;
+    show(
+      docs.every((d) => d.bytes) ? t("result.title", { n: docs.length }) : t("result.raw.title"),
+      el("div", { class: "signed", id: "signed" }, el("p", {}, t("result.text", { name, time: moment(new Date(this.receipt.time)) })), this.status),
+      this.downloads,
+      el("h2", {}, t("result.three")),
+      el("p", { class: "hint" }, t("result.three.explain")),
+      ...docs.map((d) => this.three(d)),
+      button(t("result.receipt"), () => this.saveReceipt(), { class: "act", id: "receipt" }),
+      el("p", { class: "hint" }, t("result.receipt.explain")),
+      el("p", { class: "hint" }, t("result.not_you", { id: this.offer.view.id })),
+      onward(this.cfg, this.offer.view.return_url),
+    );
+    this.status.textContent = t("result.working");
+  }
+
+  /** finished offers the documents. */
+  finished(): void {
+    this.status.textContent = "";
+    fill(
+      this.downloads,
+      ...this.offer.documents.filter((d) => d.bytes).map((d) => button(t("result.download", { name: d.item.name }), () => void this.save(d), { class: "act" })),
+    );
+  }
+
+  /** note puts a sentence where progress is told. */
+  note(text: string): void {
+    this.status.textContent = text;
+  }
+
+  private three(d: Document): HTMLElement {
+    const shown = d.item.kind === "raw" ? undefined : decode(d.item.doc);
+    const approved = decode(d.item.kind === "raw" ? d.item.dtbsr : d.item.doc);
+    const row = (label: string, value: HTMLElement | string, kind: string) => el("tr", { "data-kind": kind }, el("th", { scope: "row" }, label), el("td", {}, value));
+    return el(
+      "table",
+      { class: "three" },
+      el("caption", {}, foreign(d.item.name)),
+      el(
+        "tbody",
+        {},
+        row(t("result.shown"), shown ? fingerprint(shown) : t("result.not_shown"), "shown"),
+        row(t("result.approved"), fingerprint(approved), "approved"),
+        row(t("result.signed"), fingerprint(this.signedDigest(d)), "signed"),
+      ),
+    );
+  }
+
+  /**
+   * signedDigest is taken from what the verified signature covers: the
+   * message-digest inside the attributes (for raw items the receipt's digest),
+   * not from what was shown.
+   */
+  private signedDigest(d: Document): Bytes {
+    if (!d.attributes) return decode(this.receipt.items[d.item.i]!.dtbsr);
+    const mark = new Uint8Array([0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x04]); // id-messageDigest
+    for (let i = 0; i + mark.length < d.attributes.length; i++) {
+      // OID, SET header (2), OCTET STRING header (2), digest
+      const at = i + mark.length;
+      if (equal(d.attributes.subarray(i, at), mark)) return d.attributes.slice(at + 4, at + 4 + d.attributes[at + 3]!);
+    }
+    return new Uint8Array(0);
+  }
+
+  /** save fetches a signed file and keeps it only if it is the approved document. */
+  private async save(d: Document): Promise<void> {
+    const name = d.item.name;
+    let file: Bytes;
+    try {
+      file = await this.relay.result(d.item.i, d.size + growth);
+    } catch {
+      return this.note(t("result.download.failed"));
+    }
+    // The signed file is the shown one with its hole filled; only later
+    // additions may follow.
+    const same = d.hole && file.length >= d.size && equal(await digest(this.offer.hash, covered(file.subarray(0, d.size), d.hole)), decode(d.item.doc));
+    if (!same) return this.note(t("result.download.bad"));
+    download(file, name.replace(/(\.pdf)?$/i, "-signed.pdf"), "application/pdf");
+    this.note(t("result.download.ok", { name }));
+  }
+
+  private saveReceipt(): void {
+    download(new TextEncoder().encode(JSON.stringify(this.signed, null, 1)), `receipt-${this.offer.view.id}.json`, "application/json");
+    say(t("result.receipt"));
+  }
+}
+
+function download(bytes: Bytes, name: string, type: string): void {
+  const url = URL.createObjectURL(new Blob([bytes], { type }));
+  el("a", { href: url, download: name.replace(/[\\/:*?"<>|]/g, "_") }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}
+
+/** over tells whether an operation changes no more. */
+export function over(v: View): boolean {
+  return ["finished", "declined", "cancelled", "expired", "failed"].includes(v.state);
+}
+
+/** receiptTerms names what a receipt must be about. */
+export function receiptTerms(offer: Offer, sad: Bytes, proof: Bytes) {
+  return {
+    sad, proof, aud: offer.request.bind.aud, alg: offer.request.bind.alg, certificate: offer.certificate.der, spki: offer.certificate.spki,
+    items: offer.documents.map((d) => ({ dtbsr: d.item.dtbsr, raw: d.item.kind === "raw", ...(d.attributes ? { attributes: d.attributes } : {}) })),
+  };
+}
+

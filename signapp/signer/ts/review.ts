@@ -1,0 +1,332 @@
+// The review step: who asks for what and why, the documents themselves, the
+// certificate, how often the approval counts, and two equal buttons.
+
+import { decode } from "./b64";
+import type { Config } from "./config";
+import { button, el, facts, fill, foreign, say, show, type Child } from "./dom";
+import { fingerprint } from "./fingerprint";
+import type { Document, Offer } from "./offer";
+import { clock, day, has, size, t, type Key } from "./strings";
+import { openFrame, type Frame } from "./viewerframe";
+
+/** What the review step asks its owner to do. */
+export interface Decisions {
+  approve(cred: string): void;
+  decline(reason: string): void;
+  moreTime(): void;
+}
+
+const countAhead = 20; // documents that are counted before they are opened
+
+/** Review is the step on the page. */
+export class Review {
+  private readonly status = el("div", { class: "status" });
+  private readonly time = el("p", {});
+  private readonly warnings = el("div", {});
+  private readonly stage = el("div", { class: "stage" });
+  private readonly counter = el("div", { class: "counter" });
+  private readonly unopened = el("p", { class: "hint" });
+  private readonly sign: HTMLButtonElement;
+  private readonly no: HTMLButtonElement;
+  private readonly actions = el("div", { class: "actions" });
+  private readonly rows = new Map<number, { state: HTMLElement; open: HTMLButtonElement }>();
+  private readonly opened = new Set<number>();
+  private readonly failed = new Set<number>();
+  private frame: Frame | undefined;
+  private waiting = 0; // documents being drawn
+  private busy = false;
+  private over = false;
+  private cred: string;
+  private timer: ReturnType<typeof setInterval> | undefined;
+  private ends = 0; // by performance.now()
+  private warned = false;
+
+  constructor(
+    private readonly cfg: Config,
+    private readonly offer: Offer,
+    private readonly decisions: Decisions,
+  ) {
+    this.cred = offer.request.creds[0]!;
+    this.sign = button(this.signText(), () => this.press(), { class: "act", id: "sign" });
+    this.no = button(t("review.decline"), () => this.askDecline(), { class: "act", id: "decline" });
+  }
+
+  /** open shows the step. */
+  open(): void {
+    const docs = this.offer.documents;
+    const raw = docs.filter((d) => d.item.kind === "raw");
+    const title = raw.length === 0 ? t("review.title", { n: docs.length }) : raw.length === docs.length ? t("review.raw.title", { n: docs.length }) : t("review.mixed.title", { n: docs.length });
+    const shown = docs.filter((d) => d.bytes);
+    show(
+      title,
+      el("div", { class: shown.length > 0 ? "review" : "review narrow" }, this.asking(raw.length > 0), shown.length > 0 && this.documentSection(), this.signing(), this.deciding()),
+    );
+    this.ready();
+    const first = shown[0];
+    if (first) void this.display(first).then(() => this.countOthers());
+  }
+
+  /** close stops clocks and frames. */
+  close(): void {
+    clearInterval(this.timer);
+    this.frame?.close();
+    fill(this.counter);
+  }
+
+  /** renewed is called when the SAM gave more time. */
+  renewed(offer: Offer): void {
+    this.offer.request = offer.request;
+    this.over = false;
+    this.startClock();
+    this.idle(t("review.time.renewed", { time: this.deadline() }));
+  }
+
+  /** wait says what is being waited for; the buttons rest meanwhile. */
+  wait(text: string): void {
+    this.busy = true;
+    this.ready();
+    fill(this.status, el("p", { class: "working" }, text));
+    say(text);
+  }
+
+  /** hold keeps the buttons at rest and offers one way on. */
+  hold(text: string, ...more: Child[]): void {
+    this.idle(text, ...more);
+    this.busy = true;
+    this.ready();
+  }
+
+  /** idle ends waiting and leaves a message. */
+  idle(text: string, ...more: Child[]): void {
+    this.busy = false;
+    this.ready();
+    fill(this.status, el("div", { role: "alert", class: "notice" }, el("p", {}, text), ...more));
+  }
+
+  private asking(raw: boolean): HTMLElement {
+    const v = this.offer.view;
+    const list = el("ul", { class: "files" }, ...this.offer.documents.map((d) => this.file(d)));
+    return el(
+      "section",
+      { class: "asking" },
+      facts(
+        [t("review.who"), el("strong", {}, foreign(v.asker))],
+        [t("review.why"), v.purpose === "" ? t("review.no_purpose") : foreign(v.purpose)],
+      ),
+      el("h2", {}, t("review.files")),
+      raw && el("p", { class: "warning" }, t("review.raw")),
+      list,
+    );
+  }
+
+  private file(d: Document): HTMLElement {
+    const digest = decode(d.item.kind === "raw" ? d.item.dtbsr : d.item.doc);
+    const state = el("span", { class: "state" }, d.bytes ? `${t("review.pages.unknown")}, ${t("review.not_opened")}` : t("review.raw.short"));
+    const open = button(t("review.open", { name: d.item.name }), () => void this.display(d), { class: "quiet" });
+    this.rows.set(d.item.i, { state, open });
+    return el(
+      "li",
+      {},
+      el("div", { class: "name" }, el("strong", {}, foreign(d.item.name))),
+      el("div", { class: "hint" }, d.bytes ? `${size(d.size)}, ` : "", state),
+      el("div", { class: "hint" }, `${t("review.fingerprint")}: `, fingerprint(digest)),
+      d.bytes && this.offer.documents.length > 1 && open,
+    );
+  }
+
+  private documentSection(): HTMLElement {
+    return el(
+      "section",
+      { class: "document", "aria-labelledby": "document-heading" },
+      el("h2", { id: "document-heading" }, t("review.document.heading")),
+      el("p", { class: "hint" }, t("review.document.note")),
+      this.warnings,
+      this.stage,
+      this.counter,
+    );
+  }
+
+  private signing(): HTMLElement {
+    const { certificate: c, view: v, request: r } = this.offer;
+    const now = Date.now();
+    const valid = now >= c.notBefore.getTime() && now <= c.notAfter.getTime();
+    const level = `review.level.${v.level}`;
+    const assurance = `review.assurance.${r.assurance}`;
+    return el(
+      "section",
+      { class: "signing" },
+      el("h2", {}, t("review.signature")),
+      facts(
+        [t("review.holder"), el("strong", {}, foreign(c.subject))],
+        [t("review.issuer"), foreign(c.issuer)],
+        [t("review.validity"), t(valid ? "review.validity.range" : "review.validity.expired", { from: day(c.notBefore), to: day(c.notAfter) })],
+        [t("review.level"), has(level) ? t(level) : t("review.level.other", { level: v.level })],
+        [t("review.assurance"), has(assurance) ? t(assurance) : foreign(r.assurance)],
+        [t("review.use"), el("strong", {}, t("review.use.text", { n: r.bind.n }))],
+      ),
+      this.passkeys(),
+    );
+  }
+
+  /** passkeys lets a signer with several passkeys choose the one at hand. */
+  private passkeys(): HTMLElement | undefined {
+    const creds = this.offer.request.creds;
+    if (creds.length < 2) return undefined;
+    const select = el("select", { id: "passkey", onchange: () => (this.cred = creds[select.selectedIndex]!) });
+    creds.forEach((c, i) => select.append(el("option", { value: String(i) }, t("review.passkey.n", { i: i + 1, end: c.slice(-4) }))));
+    return el("p", {}, el("label", { for: "passkey" }, t("review.passkey")), " ", select);
+  }
+
+  private deciding(): HTMLElement {
+    fill(this.actions, this.sign, this.no);
+    return el("section", { class: "deciding" }, el("h2", {}, t("review.decide")), this.unopened, this.time, this.actions, this.status);
+  }
+
+  private signText(): string {
+    const docs = this.offer.documents;
+    const raw = docs.filter((d) => d.item.kind === "raw").length;
+    const key: Key = raw === 0 ? "review.sign" : raw === docs.length ? "review.sign.raw" : "review.sign.mixed";
+    return t(key, { n: docs.length, name: this.offer.certificate.subject });
+  }
+
+  private async display(d: Document): Promise<void> {
+    this.frame?.close();
+    const row = this.rows.get(d.item.i)!;
+    fill(this.warnings);
+    if (!this.cfg.viewer || !d.bytes) {
+      this.failed.add(d.item.i);
+      fill(this.stage, el("p", { class: "warning" }, t("review.no_viewer")));
+      return this.ready();
+    }
+    fill(this.stage);
+    const frame = openFrame(this.stage, t("review.document", { name: d.item.name }), d.bytes);
+    this.frame = frame;
+    this.waiting++;
+    this.ready();
+    try {
+      const drawn = await frame.drawn;
+      this.opened.add(d.item.i);
+      this.failed.delete(d.item.i);
+      row.state.textContent = `${t("review.pages", { n: drawn.pages })}, ${t("review.shown_now")}`;
+      for (const [i, other] of this.rows) if (i !== d.item.i) other.state.textContent = other.state.textContent!.replace(`, ${t("review.shown_now")}`, "");
+      fill(this.warnings, ...drawn.warnings.map((w) => el("p", { class: "warning" }, t(`review.warn.${w}` as Key))));
+    } catch {
+      // A frame that was closed for another document is no failure of this one.
+      if (this.frame === frame) this.cannotShow(d);
+    } finally {
+      this.waiting--;
+      this.ready();
+    }
+  }
+
+  private cannotShow(d: Document): void {
+    this.failed.add(d.item.i);
+    const text = t("review.blocked", { name: d.item.name });
+    this.rows.get(d.item.i)!.state.textContent = t("review.cannot_show");
+    this.frame?.close();
+    fill(this.stage, el("p", { class: "warning", role: "alert" }, text));
+  }
+
+  /** countOthers opens the other documents out of sight, one by one. */
+  private async countOthers(): Promise<void> {
+    for (const d of this.offer.documents.slice(0, countAhead)) {
+      if (!d.bytes || this.opened.has(d.item.i) || this.failed.has(d.item.i)) continue;
+      const frame = openFrame(this.counter, "", d.bytes, false);
+      try {
+        const { pages } = await frame.drawn;
+        if (!this.opened.has(d.item.i)) this.rows.get(d.item.i)!.state.textContent = `${t("review.pages", { n: pages })}, ${t("review.not_opened")}`;
+      } catch {
+        this.failed.add(d.item.i);
+        this.rows.get(d.item.i)!.state.textContent = t("review.cannot_show");
+        this.ready();
+      } finally {
+        frame.close();
+      }
+    }
+  }
+
+  /**
+   * ready sets the buttons. Signing needs that the document was drawn and that
+   * none is known to be impossible to show; saying no is always possible. A
+   * button that rests keeps its place and the focus (aria-disabled).
+   */
+  private ready(): void {
+    const docs = this.offer.documents.filter((d) => d.bytes);
+    const missing = docs.filter((d) => !this.opened.has(d.item.i) && !this.failed.has(d.item.i)).length;
+    const blocked = this.offer.documents.find((d) => this.failed.has(d.item.i));
+    this.sign.setAttribute("aria-disabled", String(this.why() !== ""));
+    this.no.setAttribute("aria-disabled", String(this.busy));
+    this.unopened.textContent = blocked ? t("review.blocked", { name: blocked.item.name }) : docs.length > 1 && missing > 0 && this.opened.size > 0 ? t("review.unopened", { n: missing }) : "";
+  }
+
+  /** why tells what keeps the signer from signing now; "" for nothing. */
+  private why(): string {
+    const blocked = this.offer.documents.find((d) => this.failed.has(d.item.i));
+    if (blocked) return this.cfg.viewer ? t("review.blocked", { name: blocked.item.name }) : t("review.no_viewer");
+    if (this.over) return t("review.time.over");
+    if (this.waiting > 0) return t("review.wait.drawing");
+    return this.busy ? " " : "";
+  }
+
+  private press(): void {
+    const why = this.why();
+    if (why.trim() !== "" && !this.busy) return this.idle(why);
+    if (why === "") this.decisions.approve(this.cred);
+  }
+
+  private askDecline(): void {
+    if (this.busy) return;
+    const reason = el("input", { id: "reason", type: "text", maxlength: "300", autocomplete: "off" });
+    const back = () => {
+      fill(this.actions, this.sign, this.no);
+      this.no.focus();
+    };
+    fill(
+      this.actions,
+      el(
+        "form",
+        { class: "decline", onsubmit: (e) => (e.preventDefault(), this.decisions.decline(reason.value.trim())) },
+        el("h3", {}, t("decline.title")),
+        el("label", { for: "reason" }, t("decline.reason")),
+        reason,
+        el("div", { class: "actions" }, button(t("decline.confirm"), () => this.decisions.decline(reason.value.trim()), { class: "act", id: "confirm-decline" }), button(t("common.back"), back, { class: "act" })),
+      ),
+    );
+    reason.focus();
+  }
+
+  /**
+   * startClock counts the SAM's own span from now, so that a wrong clock on this
+   * device neither shortens nor lengthens it.
+   */
+  startClock(): void {
+    const b = this.offer.request.bind;
+    this.ends = performance.now() + (b.exp - b.iat) * 1000 - 2000;
+    this.warned = false;
+    this.time.textContent = t("review.time.left", { time: this.deadline() });
+    clearInterval(this.timer);
+    this.timer = setInterval(() => this.tick(), 1000);
+  }
+
+  /** left is the time in ms until the request ends. */
+  left(): number {
+    return this.ends - performance.now();
+  }
+
+  private deadline(): string {
+    return clock(new Date(Date.now() + this.left()));
+  }
+
+  private tick(): void {
+    const left = this.left();
+    const more = () => button(t("review.time.more"), () => this.decisions.moreTime(), { class: "act", id: "more-time" });
+    if (left <= 0 && !this.over) {
+      this.over = true;
+      if (!this.busy) this.idle(t("review.time.over"), more());
+      this.ready();
+    } else if (left > 0 && left < 60_000 && !this.warned && !this.busy) {
+      this.warned = true;
+      this.idle(t("review.time.soon", { n: Math.max(20, Math.ceil(left / 1000)) }), more());
+    }
+  }
+}

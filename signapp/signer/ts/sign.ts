@@ -1,0 +1,238 @@
+// The signing flow: session, checks, review, passkey, receipt, result.
+
+import { Relay, RelayError, type View } from "./api";
+import { type Bytes } from "./b64";
+import type { Config } from "./config";
+import { button, el, say, show } from "./dom";
+import { broken, ended, sentence, stopped } from "./ends";
+import { checkRequest, fetchOffer, sameTerms, Stop, type Offer } from "./offer";
+import { compareReceipt, openReceipt, type SignedReceipt } from "./receipt";
+import { over, receiptTerms, Result } from "./result";
+import { Review } from "./review";
+import { composeSAD } from "./sap";
+import { t } from "./strings";
+import { approve as askPasskey, PasskeyError } from "./webauthn";
+
+const pollEvery = 1000; // ms
+const pollAtMost = 600;
+
+/** Signing is one operation on this page. */
+export class Signing {
+  private readonly relay: Relay;
+  private review: Review | undefined;
+  private offer: Offer | undefined;
+
+  constructor(
+    private readonly cfg: Config,
+    private readonly op: string,
+    private readonly ticket: string,
+  ) {
+    this.relay = new Relay(cfg.api, ticket ? "" : (recall(op) ?? ""), op);
+  }
+
+  /** start runs until the signer has to decide. */
+  async start(): Promise<void> {
+    show(t("load.title"), el("p", { id: "progress", class: "working" }, t("load.session")));
+    try {
+      const view = await this.open();
+      if (view.id !== this.op) throw new Stop("view", "another operation");
+      if (!["prepared", "shown"].includes(view.state)) return this.end(view);
+      const n = view.items.length;
+      this.offer = await fetchOffer(this.cfg, this.relay, view, (what, i) => this.progress(t(`load.${what}`, { i: i + 1, n })));
+      this.review = new Review(this.cfg, this.offer, {
+        approve: (cred) => void this.approve(cred),
+        decline: (reason) => void this.decline(reason),
+        moreTime: () => void this.moreTime(),
+      });
+      this.review.open();
+      this.review.startClock();
+    } catch (e) {
+      this.fail(e, () => void this.start());
+    }
+  }
+
+  /** open trades the ticket once; afterwards this tab remembers the token. */
+  private async open(): Promise<View> {
+    if (!this.ticket) {
+      if (!recall(this.op)) throw new RelayError("link", 0, "never", "");
+      return this.relay.view();
+    }
+    const { token, view } = await this.relay.session(this.ticket);
+    remember(this.op, token);
+    return view;
+  }
+
+  private progress(text: string): void {
+    const p = document.getElementById("progress");
+    if (p) p.textContent = text;
+    say(text);
+  }
+
+  private async approve(cred: string): Promise<void> {
+    const { offer, review } = this;
+    if (!offer || !review) return;
+    const v = offer.view;
+    review.wait(t("review.passkey.wait"));
+    try {
+      const ctx = { op: v.id, asker: v.asker, purpose: v.purpose, level: v.level };
+      const made = await composeSAD(offer.request, cred, ctx, offer.documents.map((d) => d.item));
+      const proof = await askPasskey(this.cfg.rpId, cred, made.challenge, Math.max(10_000, review.left()));
+      await this.redeem(made.bytes, proof);
+    } catch (e) {
+      if (e instanceof PasskeyError) return review.idle(passkeySentence(e, offer.certificate.subject));
+      this.fail(e);
+    }
+  }
+
+  /**
+   * redeem sends an approval. After a lost connection the same bytes are sent
+   * again: the module answers a repetition with the stored result and never
+   * uses the key twice for it.
+   */
+  private async redeem(sad: Bytes, proof: Bytes): Promise<void> {
+    const review = this.review!;
+    review.wait(t("review.redeem.wait"));
+    try {
+      const { receipt } = await this.relay.redeem(sad, proof);
+      await this.finish(sad, proof, receipt);
+    } catch (e) {
+      if (e instanceof RelayError && e.retry !== "never") {
+        const again = button(t("review.redeem.again"), () => void this.redeem(sad, proof), { class: "act", id: "send-again" });
+        return review.hold(e.code === "network" ? t("review.redeem.network") : t("error.later"), again);
+      }
+      this.close();
+      if (e instanceof RelayError) return broken(e, this.op, undefined, sentence(e, "error.refused.approval"));
+      this.fail(e);
+    }
+  }
+
+  private async finish(sad: Bytes, proof: Bytes, signed: SignedReceipt): Promise<void> {
+    const offer = this.offer!;
+    let receipt;
+    try {
+      receipt = await openReceipt(this.cfg.sam, signed);
+      await compareReceipt(receipt, receiptTerms(offer, sad, proof));
+    } catch (e) {
+      throw new Stop("receipt", String(e));
+    }
+    this.close();
+    const result = new Result(this.cfg, this.relay, offer, signed, receipt);
+    result.open();
+    await this.follow(result);
+  }
+
+  /** follow waits for the documents to be completed. */
+  private async follow(result: Result): Promise<void> {
+    for (let i = 0; i < pollAtMost; i++) {
+      try {
+        const v = await this.relay.view();
+        if (v.state === "finished") {
+          say(t("result.title", { n: v.items.length }));
+          return result.finished();
+        }
+        if (over(v)) return result.note(t("result.failed"));
+      } catch (e) {
+        if (e instanceof RelayError && e.retry === "never") return result.note(t("result.waiting_long"));
+      }
+      if (i === 30) result.note(t("result.waiting_long"));
+      await new Promise((r) => setTimeout(r, pollEvery));
+    }
+  }
+
+  private async decline(reason: string): Promise<void> {
+    try {
+      this.review?.wait(t("decline.title"));
+      const v = await this.relay.decline(reason);
+      this.close();
+      ended(this.cfg, v);
+    } catch (e) {
+      if (e instanceof RelayError && e.retry !== "never") return this.review?.idle(sentence(e));
+      this.fail(e);
+    }
+  }
+
+  /** moreTime replaces the activation request; everything else is kept. */
+  private async moreTime(): Promise<void> {
+    const { offer, review } = this;
+    if (!offer || !review) return;
+    try {
+      review.wait(t("load.request"));
+      const request = await checkRequest(this.cfg, offer.view, offer.certificate, await this.relay.request());
+      if (!sameTerms(offer.request, request)) throw new Stop("binding", "the renewed request has other terms");
+      review.renewed({ ...offer, request });
+    } catch (e) {
+      if (e instanceof RelayError && e.retry !== "never") {
+        return review.idle(sentence(e), button(t("review.time.more"), () => void this.moreTime(), { class: "act" }));
+      }
+      if (e instanceof RelayError) return void this.lookAgain(e);
+      this.fail(e);
+    }
+  }
+
+  /** lookAgain finds out whether the operation ended meanwhile. */
+  private async lookAgain(cause: unknown): Promise<void> {
+    try {
+      const v = await this.relay.view();
+      if (!["prepared", "shown"].includes(v.state)) {
+        this.close();
+        return this.end(v);
+      }
+    } catch {
+      // the first cause says more
+    }
+    this.fail(cause);
+  }
+
+  private end(v: View): void {
+    if (over(v)) forget(this.op);
+    ended(this.cfg, v);
+  }
+
+  private close(): void {
+    this.review?.close();
+    this.review = undefined;
+  }
+
+  private fail(e: unknown, again?: () => void): void {
+    this.close();
+    if (e instanceof Stop) return stopped(e, this.op);
+    if (e instanceof RelayError && e.code === "network") return broken(e, this.op, again);
+    if (e instanceof RelayError && e.retry !== "never") return broken(e, this.op, again);
+    if (e instanceof RelayError) return broken(e, this.op, undefined, t("error.link"));
+    // A message of the wrong shape, or text that cannot be shown: not what it claims.
+    stopped(new Stop("view", String(e)), this.op);
+  }
+}
+
+function passkeySentence(e: PasskeyError, name: string): string {
+  if (e.kind === "cancelled") return t("review.passkey.cancelled", { name });
+  if (e.kind === "unsupported") return t("review.passkey.unsupported");
+  return t("review.passkey.other", { detail: e.message });
+}
+
+// The operation token lives in this tab only, so that a reload loses nothing.
+const storageKey = (op: string) => `assent-operation:${op}`;
+
+function remember(op: string, token: string): void {
+  try {
+    sessionStorage.setItem(storageKey(op), token);
+  } catch {
+    // a reload will then need a new link; nothing else is lost
+  }
+}
+
+function recall(op: string): string | null {
+  try {
+    return sessionStorage.getItem(storageKey(op));
+  } catch {
+    return null;
+  }
+}
+
+function forget(op: string): void {
+  try {
+    sessionStorage.removeItem(storageKey(op));
+  } catch {
+    // nothing was kept
+  }
+}
