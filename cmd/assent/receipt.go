@@ -1,0 +1,68 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/assent-sign/assent/cmd/assent/internal/proof"
+)
+
+func receiptCommand() *cobra.Command {
+	return group("receipt", "Check what a receipt proves", "  assent receipt verify contract.receipt.json contract-signed.pdf --sam-key sam-key.pem",
+		receiptVerifyCommand())
+}
+
+func receiptVerifyCommand() *cobra.Command {
+	var keyFile, format string
+	cmd := &cobra.Command{
+		Use:   "verify RECEIPT FILE",
+		Short: "Check a receipt against the signed file, off line",
+		Long: `Recomputes the digest of the file from its ByteRange, rebuilds what the key
+signed from that digest and the certificate, and compares both with the signer's
+approval and with the signature in the file. Checks the module's signature over
+the receipt and the authenticator's signature over the approval. Asks no server.
+` + exitCodes,
+		Example: "  assent receipt verify contract.receipt.json contract-signed.pdf --sam-key sam-key.pem",
+		Args:    cobra.ExactArgs(2),
+		RunE: action(func(cmd *cobra.Command, args []string) error {
+			key, err := readSAMKey(keyFile)
+			if err != nil {
+				return err
+			}
+			receipt, err := readBounded(args[0], proof.MaxReceipt)
+			if err != nil {
+				return err
+			}
+			f, size, err := openFile(args[1])
+			if err != nil {
+				return err
+			}
+			defer func() { _ = f.Close() }()
+			res, err := proof.Verify(cmd.Context(), receipt, f, size, key)
+			if err != nil {
+				return &exitError{exitNotValid, fmt.Errorf("the receipt does not hold for %s: %w", args[1], err)}
+			}
+			return output(cmd.OutOrStdout(), format, res, func(w io.Writer) error { return res.Print(w) })
+		}),
+	}
+	cmd.Flags().StringVar(&keyFile, "sam-key", "", "file with the module's public key: PEM, DER, or base64url as in config.json of the signing origin")
+	_ = cmd.MarkFlagRequired("sam-key")
+	outputFlag(cmd, &format)
+	return cmd
+}
+
+func readSAMKey(path string) (*ecdsa.PublicKey, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, missing("--sam-key: %w", err)
+	}
+	key, err := proof.ReadSAMKey(b)
+	if err != nil {
+		return nil, missing("--sam-key %s: %w", path, err)
+	}
+	return key, nil
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/assent-sign/assent/cmd/assent/internal/caller"
+	"github.com/assent-sign/assent/internal/config"
+	"github.com/assent-sign/assent/internal/mtls"
+)
+
+// settingsFile is what "assent init" writes for this program into the data
+// directory. Paths in it count from the file's own folder.
+const settingsFile = "assent.yaml"
+
+// settings say where the service is and with which certificates this program
+// speaks to samd. Officer and auditor are two certificates, because no identity
+// may hold two conflicting roles; on a real service they are two people's files.
+type settings struct {
+	Profile string `yaml:"profile"` // "demo" or "production"
+	Samd    struct {
+		Address    string `yaml:"address"`     // https://host:port
+		ServerName string `yaml:"server_name"` // name in samd's certificate
+		CA         string `yaml:"ca"`          // PEM of the CA that issued samd's certificate
+	} `yaml:"samd"`
+	Officer       identity `yaml:"officer"`
+	Auditor       identity `yaml:"auditor"`
+	SigningOrigin string   `yaml:"signing_origin"` // of sicd
+	AppOrigin     string   `yaml:"app_origin"`     // of ssad
+	Admin         string   `yaml:"admin"`          // ssad's admin listener, http://127.0.0.1:port
+	AdminToken    string   `yaml:"admin_token"`    // file with its token, mode 0600
+	Client        struct {
+		ID     string `yaml:"id"`
+		Secret string `yaml:"secret"` // file, mode 0600
+	} `yaml:"client"`
+	Authenticator string `yaml:"authenticator"` // demo only: file of the software authenticator
+
+	dir string
+}
+
+type identity struct {
+	Cert string `yaml:"cert"`
+	Key  string `yaml:"key"`
+}
+
+// dirFlag adds --dir and returns a loader of the settings in it.
+func dirFlag(cmd *cobra.Command) func() (*settings, error) {
+	def := os.Getenv("ASSENT_DIR")
+	if def == "" {
+		def = "assent"
+	}
+	var dir string
+	cmd.Flags().StringVar(&dir, "dir", def, "data directory made by assent init (environment ASSENT_DIR)")
+	return func() (*settings, error) { return loadSettings(dir) }
+}
+
+func loadSettings(dir string) (*settings, error) {
+	s := &settings{dir: dir}
+	path := filepath.Join(dir, settingsFile)
+	if _, err := os.Stat(path); err != nil {
+		return nil, missing("%s is not there: say with --dir where assent init put it", path)
+	}
+	if err := config.Load(path, s); err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	return s, nil
+}
+
+// path makes a path of the file absolute from its folder.
+func (s *settings) path(p string) string {
+	if p == "" || filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(s.dir, p)
+}
+
+func (s *settings) connect(id identity) (*caller.Client, error) {
+	return caller.New(s.Samd.Address, s.Samd.ServerName,
+		mtls.Files{Cert: s.path(id.Cert), Key: s.path(id.Key), CA: s.path(s.Samd.CA)})
+}
+
+func (s *settings) officer() (*caller.Client, error) { return s.connect(s.Officer) }
+
+func (s *settings) auditor() (*caller.Client, error) { return s.connect(s.Auditor) }

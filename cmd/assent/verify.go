@@ -1,0 +1,103 @@
+package main
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/assent-sign/assent/cmd/assent/internal/verify"
+	"github.com/assent-sign/assent/internal/certs"
+)
+
+func verifyCommand() *cobra.Command {
+	var trust []string
+	var format string
+	cmd := &cobra.Command{
+		Use:   "verify FILE",
+		Short: "Judge the signatures of a PDF in plain words",
+		Long: `Says for each signature who made it, when and how that is known, how much of the
+file it covers, whether its chain ends at a certificate you trust, what its
+time-stamps say, and what was changed afterwards. Nothing is fetched from the
+net. Revocation is not checked.
+` + exitCodes,
+		Example: `  assent verify contract-signed.pdf --trust root.pem
+  assent verify contract-signed.pdf --trust root.pem -o json`,
+		Args: cobra.ExactArgs(1),
+		RunE: action(func(cmd *cobra.Command, args []string) error {
+			anchors, err := loadTrust(trust)
+			if err != nil {
+				return err
+			}
+			rep, err := verifyFile(cmd, args[0], anchors)
+			if err != nil {
+				return err
+			}
+			if err := output(cmd.OutOrStdout(), format, rep, func(w io.Writer) error { return rep.Print(w) }); err != nil {
+				return err
+			}
+			if rep.Verdict != verify.Valid {
+				return &exitError{exitNotValid, nil}
+			}
+			return nil
+		}),
+	}
+	cmd.Flags().StringArrayVar(&trust, "trust", nil, "PEM file with certificates to trust; may be given again")
+	outputFlag(cmd, &format)
+	return cmd
+}
+
+func verifyFile(cmd *cobra.Command, path string, anchors []*x509.Certificate) (*verify.Report, error) {
+	f, size, err := openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	return verify.File(cmd.Context(), filepath.Base(path), f, size, verify.Options{Anchors: anchors})
+}
+
+func loadTrust(paths []string) ([]*x509.Certificate, error) {
+	var anchors []*x509.Certificate
+	for _, p := range paths {
+		c, err := certs.LoadPEM(p)
+		if err != nil {
+			return nil, &exitError{exitUsage, fmt.Errorf("--trust: %w", err)}
+		}
+		anchors = append(anchors, c...)
+	}
+	return anchors, nil
+}
+
+// openFile opens a regular file; one that is not there is a usage error.
+func openFile(path string) (*os.File, int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			err = &exitError{exitUsage, err}
+		}
+		return nil, 0, err
+	}
+	st, err := f.Stat()
+	if err != nil || !st.Mode().IsRegular() {
+		_ = f.Close()
+		return nil, 0, errors.Join(err, missing("%s is not a regular file", path))
+	}
+	return f, st.Size(), nil
+}
+
+// readBounded reads a file that must not be larger than limit bytes.
+func readBounded(path string, limit int64) ([]byte, error) {
+	f, size, err := openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	if size > limit {
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, limit)
+	}
+	return io.ReadAll(io.LimitReader(f, limit))
+}
