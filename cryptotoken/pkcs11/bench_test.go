@@ -43,6 +43,18 @@ func BenchmarkPKCS11SignWrapped(b *testing.B) {
 	}
 }
 
+// BenchmarkOneCaller is what one caller waits, to compare with BenchmarkDirect.
+func BenchmarkOneCaller(b *testing.B) {
+	tok, w := benchToken(b, 1)
+	digests := [][]byte{make([]byte, 32)}
+	for b.Loop() {
+		if _, err := tok.SignWrapped(b.Context(), w, algo.ES256, digests); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ops/s")
+}
+
 // BenchmarkIPC is what the child process costs: a request that does nothing.
 func BenchmarkIPC(b *testing.B) {
 	tok, _ := benchToken(b, 1)

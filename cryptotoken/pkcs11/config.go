@@ -41,7 +41,7 @@ type Config struct {
 	Env []string
 
 	Watchdog  time.Duration // a call must answer within this; 3 s
-	PerDigest time.Duration // plus this for every digest; 50 ms
+	PerDigest time.Duration // plus this for every digest; 20 ms
 	QueueWait time.Duration // a call waits so long for a free child; 3 s
 	StartWait time.Duration // a child must be ready within this; 15 s
 
@@ -75,7 +75,7 @@ func (c *Config) defaults() {
 		c.RecycleAfter = 20_000
 	}
 	wait(&c.Watchdog, 3*time.Second)
-	wait(&c.PerDigest, 50*time.Millisecond)
+	wait(&c.PerDigest, 20*time.Millisecond)
 	wait(&c.QueueWait, 3*time.Second)
 	wait(&c.StartWait, 15*time.Second)
 	if c.Log == nil {
