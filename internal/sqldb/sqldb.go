@@ -123,7 +123,9 @@ func (d *DB) connect(cfg Config) error {
 		"_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_foreign_keys": {"1"},
 		"_busy_timeout": {strconv.FormatInt(cfg.Busy.Milliseconds(), 10)},
 	}
-	dsn := func(extra string) string { return "file:" + (&url.URL{Path: cfg.Path}).EscapedPath() + "?" + opts.Encode() + extra }
+	dsn := func(extra string) string {
+		return "file:" + (&url.URL{Path: cfg.Path}).EscapedPath() + "?" + opts.Encode() + extra
+	}
 	if d.write, err = sql.Open("sqlite3", dsn("")); err != nil {
 		return fmt.Errorf("%w: %w", ErrOpen, err)
 	}

@@ -1,0 +1,256 @@
+package sam
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/assent-sign/assent/internal/audit"
+	"github.com/assent-sign/assent/internal/jcs"
+)
+
+// anchor is what is kept outside the database, so that an older copy of it put
+// back by anyone shows at the next start (T34, KPR-03, BKP-03). It is at most
+// AnchorEvery older than the last commit.
+type anchor struct {
+	Cluster    string `json:"cluster"`
+	Instance   string `json:"instance"`
+	Epoch      int64  `json:"epoch"`
+	Seq        int64  `json:"seq"`        // audit record that must be there
+	Head       string `json:"head"`       // its hash, hex
+	Tombstones int64  `json:"tombstones"` // destroyed keys
+}
+
+type anchorFile struct {
+	Anchor anchor `json:"anchor"`
+	MAC    string `json:"mac"`
+}
+
+// readAnchor returns nil when there is none.
+func readAnchor(path string, s *sealer) (*anchor, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: anchor: %w", ErrOpen, err)
+	}
+	var f anchorFile
+	if len(text) > 4096 {
+		return nil, fmt.Errorf("%w: anchor %s is too large", ErrOpen, path)
+	}
+	if err := jcs.Unmarshal(bytes.TrimSuffix(text, []byte("\n")), &f); err != nil {
+		return nil, fmt.Errorf("%w: anchor %s: %w", ErrOpen, path, err)
+	}
+	body, err := jcs.Marshal(f.Anchor)
+	if err != nil {
+		return nil, fmt.Errorf("%w: anchor %s: %w", ErrOpen, path, err)
+	}
+	mac, err := base64.RawURLEncoding.DecodeString(f.MAC)
+	if err != nil || !hmac.Equal(mac, s.anchorMAC(body)) {
+		return nil, fmt.Errorf("%w: anchor %s was not made with this token and cluster name", ErrOpen, path)
+	}
+	return &f.Anchor, nil
+}
+
+// writeAnchor replaces the file by one that fits the committed state.
+func (m *Module) writeAnchor(ctx context.Context) error {
+	a := anchor{Cluster: m.cfg.Cluster, Instance: m.instance, Epoch: m.epoch}
+	err := m.view(ctx, func(tx *Tx) error {
+		head, err := tx.Audit.Last()
+		if err != nil {
+			return err
+		}
+		a.Seq, a.Head = head.Seq, hex.EncodeToString(head.Hash)
+		a.Tombstones, err = tx.Tombstones.Count()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	body, err := jcs.Marshal(a)
+	if err != nil {
+		return err
+	}
+	text, err := jcs.Marshal(anchorFile{Anchor: a, MAC: b64(m.seal.anchorMAC(body))})
+	if err != nil {
+		return err
+	}
+	return replaceFile(m.cfg.AnchorPath, append(text, '\n'))
+}
+
+// replaceFile writes beside, flushes, renames and flushes the directory: after a
+// crash the file is the old or the new one.
+func replaceFile(path string, text []byte) error {
+	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// tail is how many records before the head are verified at every start; a whole
+// chain is verified off line ("assent audit verify").
+const tail = 1000
+
+// checkState compares the database with the anchor. With AcceptRestore, the
+// officer's word that the database is a restore, it opens a new epoch instead:
+// aud changes, so every open session and SAD of before is void.
+func (m *Module) checkState(ctx context.Context, meta *Meta, a *anchor) (*Meta, error) {
+	if err := m.seal.check(meta); err != nil {
+		return nil, fmt.Errorf("%w: %w (is this the token that the database belongs to?)", ErrOpen, err)
+	}
+	if meta.Cluster != m.cfg.Cluster || a.Cluster != m.cfg.Cluster || a.Instance != meta.Instance {
+		return nil, fmt.Errorf("%w: database is of %s (%s), anchor of %s (%s), configured is %s",
+			ErrOpen, meta.Cluster, meta.Instance, a.Cluster, a.Instance, m.cfg.Cluster)
+	}
+	older, err := m.compareAnchor(ctx, meta, a)
+	if err != nil {
+		return nil, err
+	}
+	if m.cfg.AcceptRestore {
+		return meta, m.acceptRestore(ctx, meta, a)
+	}
+	if older != "" {
+		return nil, fmt.Errorf("%w: the database is older than the anchor: %s; if it is a wanted restore, an officer starts samd once with -accept-restore", ErrOpen, older)
+	}
+	return meta, nil
+}
+
+// compareAnchor verifies the end of the chain and says in what the database is
+// behind the anchor; "" when it is not.
+func (m *Module) compareAnchor(ctx context.Context, meta *Meta, a *anchor) (older string, err error) {
+	err = m.store.View(ctx, func(tx *Tx) error {
+		head, err := tx.Audit.Last()
+		if err != nil {
+			return err
+		}
+		last, err := tx.Audit.LastOf(meta.object())
+		if err != nil {
+			return err
+		}
+		if err := verifyTail(tx, meta.Instance, min(a.Seq, head.Seq-tail), head); err != nil {
+			return fmt.Errorf("%w: %w", ErrOpen, err)
+		}
+		stones, err := tx.Tombstones.Count()
+		if err != nil {
+			return err
+		}
+		switch {
+		case last != meta.Seq:
+			return fmt.Errorf("%w: the module's own record is not the last one that was written", ErrOpen)
+		case head.Seq < a.Seq:
+			older = fmt.Sprintf("it ends at audit record %d, the anchor knows %d", head.Seq, a.Seq)
+		case meta.Epoch != a.Epoch:
+			older = fmt.Sprintf("its epoch is %d, the anchor's %d", meta.Epoch, a.Epoch)
+			if meta.Epoch > a.Epoch { // crash between the new epoch and its anchor
+				older = ""
+			}
+		case stones < a.Tombstones:
+			older = fmt.Sprintf("it knows %d destroyed keys, the anchor %d", stones, a.Tombstones)
+		}
+		if older != "" {
+			return nil
+		}
+		rec, err := tx.Audit.Page(a.Seq, 1)
+		if err != nil {
+			return err
+		}
+		if len(rec) != 1 || rec[0].Seq != a.Seq || hex.EncodeToString(rec[0].Hash) != a.Head {
+			older = "audit record " + strconv.FormatInt(a.Seq, 10) + " is not the anchored one"
+		}
+		return nil
+	})
+	return older, err
+}
+
+// verifyTail checks the chain after record from, which is taken as it stands,
+// up to the head; from below 0 means all of it.
+func verifyTail(tx *Tx, chain string, from int64, head audit.Head) error {
+	start := audit.Checkpoint{Seq: -1}
+	if from >= 0 {
+		rec, err := tx.Audit.Page(from, 1)
+		if err != nil {
+			return err
+		}
+		if len(rec) != 1 || rec[0].Seq != from {
+			return &audit.BadRecord{Index: from, Why: "missing"}
+		}
+		start = audit.Checkpoint{Chain: chain, Seq: from, Hash: rec[0].Hash}
+	}
+	_, err := audit.VerifyFrom(start, pages(tx, start.Seq+1), audit.Checkpoint{Chain: chain, Seq: head.Seq, Hash: head.Hash})
+	return err
+}
+
+// pages walks the chain from a record on.
+func pages(tx *Tx, from int64) iter.Seq2[audit.Record, error] {
+	return func(yield func(audit.Record, error) bool) {
+		for {
+			page, err := tx.Audit.Page(from, 500)
+			if err != nil {
+				yield(audit.Record{}, err)
+				return
+			}
+			for _, r := range page {
+				if !yield(r, nil) {
+					return
+				}
+			}
+			if len(page) == 0 {
+				return
+			}
+			from = page[len(page)-1].Seq + 1
+		}
+	}
+}
+
+func (m *Module) acceptRestore(ctx context.Context, meta *Meta, a *anchor) error {
+	meta.Epoch = max(meta.Epoch, a.Epoch) + 1
+	return m.update(ctx, self(), func(w *work) error {
+		seq, err := w.log(EventRestore, audit.OK, "", audit.Data{
+			"epoch": meta.Epoch, "anchor_seq": a.Seq, "anchor_head": a.Head, "anchor_tombstones": a.Tombstones, "obj": meta.object(),
+		})
+		if err != nil {
+			return err
+		}
+		m.seal.stamp(meta, seq)
+		return w.Meta.Update(meta)
+	})
+}
+
+// configDigest names the configuration that a start ran with (T25): a change
+// shows in the chain.
+func (m *Module) configDigest() string {
+	c := m.cfg
+	text, err := json.Marshal([]any{
+		c.Cluster, c.Production, c.StatementKey, c.Origin, c.RPID, c.Policies, c.DeviceBound, c.LockoutLimit, c.LockoutTime,
+		c.CodeLifetime, c.WrongCodes, c.OpenSessions, c.Retention,
+	})
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}

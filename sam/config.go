@@ -1,0 +1,166 @@
+package sam
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/assent-sign/assent/cryptotoken"
+	"github.com/assent-sign/assent/internal/clock"
+	"github.com/assent-sign/assent/sap"
+)
+
+// ErrConfig is returned by Open for a configuration that cannot be used.
+var ErrConfig = errors.New("sam: configuration cannot be used")
+
+// PolicyQualified is the policy under which a raw digest is never signed.
+const PolicyQualified = "qualified"
+
+// Policy is an activation policy.
+type Policy struct {
+	ID       string
+	MaxItems int           // signatures of one approval; 1 switches batches off (BLK-01)
+	Lifetime time.Duration // of an activation request; at most MaxLifetime (SAP-06)
+	Raw      bool          // whether a credential's raw permission counts under it
+}
+
+// MaxLifetime is the hard cap of an activation request's life.
+const MaxLifetime = 15 * time.Minute
+
+// Config is what a module needs. Zero values mean the default that is given.
+type Config struct {
+	Cluster    string            // name of this module; part of every aud; letters, digits and . _ -
+	Store      Store             // owned by the module from Open on
+	Token      cryptotoken.Token // must be a Wrapper and a Sealer, and Named for the first start
+	AnchorPath string            // file outside the database, best on another medium
+	Production bool              // refuse tokens that are for development only
+
+	StatementKey string   // label of the P-256 key that signs statements; "samd-statement"
+	Origin       string   // the one exact origin of the signer's app
+	RPID         string   // WebAuthn relying party id; a suffix of the origin's host
+	Policies     []Policy // the first is the default; {"standard", 100, 5m}
+	DeviceBound  bool     // refuse authenticators whose key can be backed up (BE=1)
+
+	LockoutLimit  int           // consecutive failures; 5
+	LockoutTime   time.Duration // 15m; negative: until an officer lifts it
+	CodeLifetime  time.Duration // of an enrolment code; 72h
+	WrongCodes    int           // wrong code proofs that close an enrolment; 5
+	OpenSessions  int           // open activation requests of one signer; 100
+	Retention     time.Duration // how long an answer is kept for byte-identical retries; 24h
+	AnchorEvery   time.Duration // 1s
+	AcceptRestore bool          // the database is an accepted restore: open a new epoch
+
+	Clock   clock.Clock      // the machine's
+	Log     *slog.Logger     // slog.Default()
+	Version string           // shown in Info
+	Hook    func(point Step) // tests only: called between the durable steps
+}
+
+// Step is a place between two durable steps, for kill tests.
+type Step string
+
+// Steps of an activation, in order.
+const (
+	StepRequested Step = "request" // activation request is durable, not answered
+	StepVerified  Step = "reserve" // SAD verified, nothing reserved
+	StepReserved  Step = "sign"    // reservation durable, key not used
+	StepSigned    Step = "outcome" // key used, outcome not recorded
+	StepRecorded  Step = "finish"  // outcome durable, not answered
+)
+
+func (c *Config) fill() error {
+	setDefault(&c.StatementKey, "samd-statement")
+	setDefault(&c.LockoutLimit, 5)
+	setDefault(&c.LockoutTime, 15*time.Minute)
+	setDefault(&c.CodeLifetime, 72*time.Hour)
+	setDefault(&c.WrongCodes, 5)
+	setDefault(&c.OpenSessions, 100)
+	setDefault(&c.Retention, 24*time.Hour)
+	setDefault(&c.AnchorEvery, time.Second)
+	setDefault(&c.Version, "dev")
+	if c.Clock == nil {
+		c.Clock = clock.System{}
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Hook == nil {
+		c.Hook = func(Step) {}
+	}
+	if len(c.Policies) == 0 {
+		c.Policies = []Policy{{ID: "standard", MaxItems: 100, Lifetime: 5 * time.Minute}}
+	}
+	return c.check()
+}
+
+func setDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+func (c *Config) check() error {
+	bad := func(what string, args ...any) error {
+		return fmt.Errorf("%w: "+what, append([]any{ErrConfig}, args...)...)
+	}
+	if !sap.ValidID(c.Cluster) || len(c.Cluster) > 64 || strings.ContainsAny(c.Cluster, "#:@") {
+		return bad("cluster %q: 1 to 64 letters, digits and . _ -", c.Cluster)
+	}
+	if c.Store == nil || c.Token == nil || c.AnchorPath == "" {
+		return bad("store, token and anchor path are needed")
+	}
+	if err := checkOrigin(c.Origin, c.RPID); err != nil {
+		return bad("%w", err)
+	}
+	if c.LockoutLimit < 1 || c.WrongCodes < 1 || c.OpenSessions < 1 || c.Retention < time.Minute || c.CodeLifetime < time.Minute {
+		return bad("limits must be positive, retention and code lifetime at least a minute")
+	}
+	seen := map[string]bool{}
+	for _, p := range c.Policies {
+		switch {
+		case !sap.ValidID(p.ID) || seen[p.ID]:
+			return bad("policy id %q is no identifier or used twice", p.ID)
+		case p.MaxItems < 1 || p.MaxItems > sap.MaxItems:
+			return bad("policy %s: max_items must be 1 to %d", p.ID, sap.MaxItems)
+		case p.Lifetime < 10*time.Second || p.Lifetime > MaxLifetime:
+			return bad("policy %s: lifetime must be 10s to %v", p.ID, MaxLifetime)
+		case p.Raw && p.ID == PolicyQualified:
+			return bad("policy %s never signs digests of unseen content: remove raw", p.ID)
+		}
+		seen[p.ID] = true
+	}
+	return nil
+}
+
+// checkOrigin wants an https origin, or http on localhost, in the spelling that
+// browsers use, and a relying party id that covers its host.
+func checkOrigin(origin, rpID string) error {
+	u, err := url.Parse(origin)
+	if err != nil || u.Host == "" || u.Scheme+"://"+u.Host != origin || strings.ToLower(origin) != origin {
+		return fmt.Errorf("origin %q is not scheme://host[:port] in lower case", origin)
+	}
+	host := u.Hostname()
+	if u.Scheme != "https" && (u.Scheme != "http" || host != "localhost") {
+		return fmt.Errorf("origin %q: https, or http on localhost", origin)
+	}
+	if rpID == "" || (host != rpID && !strings.HasSuffix(host, "."+rpID)) {
+		return fmt.Errorf("rp_id %q does not cover the origin's host %q", rpID, host)
+	}
+	return nil
+}
+
+func (m *Module) policy(id string) (Policy, error) {
+	if id == "" {
+		return m.cfg.Policies[0], nil
+	}
+	for _, p := range m.cfg.Policies {
+		if p.ID == id {
+			return p, nil
+		}
+	}
+	return Policy{}, fmt.Errorf("%w: %q", sap.ReasonPolicy, clip(id, 64))
+}

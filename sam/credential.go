@@ -1,0 +1,322 @@
+package sam
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/assent-sign/assent/cryptotoken"
+	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/audit"
+	"github.com/assent-sign/assent/sap"
+)
+
+// CredentialView is a signer's key as callers may see it.
+type CredentialView struct {
+	Key, Signer, KeyType string
+	Algs                 []string // allowed now, default first
+	State, Carrier       string
+	Chain                [][]byte
+	CSR                  []byte // while the state is generated
+	Raw                  bool
+	Assurance            string
+	Created              int64
+}
+
+const maxKeys = 32 // of one signer
+
+// Generate makes a key for an enrolled signer (officer) and returns it with its
+// certification request. The key is bound to the authenticator that is enrolled
+// now; its two uses outside any approval, the token's generation test and the
+// proof of possession, are over bytes that token and module compose (I1).
+func (m *Module) Generate(ctx context.Context, c Caller, signer, keyType, subject string) (*CredentialView, error) {
+	if err := m.admit(ctx, c, OpGenerate); err != nil {
+		return nil, err
+	}
+	id := make([]byte, 16)
+	_, _ = rand.Read(id)
+	cred := &Credential{Key: "k-" + hex.EncodeToString(id), Signer: signer, KeyType: keyType, Carrier: sap.CarrierWebAuthn, State: KeyGenerated}
+	err := m.generate(context.WithoutCancel(ctx), c, cred, subject)
+	if err != nil {
+		return nil, m.refuse(ctx, c, string(OpGenerate), err, audit.Data{"signer": clip(signer, sap.MaxIDLen), "key": cred.Key})
+	}
+	return m.credentialView(cred, m.clock.Now())
+}
+
+func (m *Module) generate(ctx context.Context, c Caller, cred *Credential, subject string) error {
+	kt := algo.KeyType(cred.KeyType)
+	if !kt.Valid() || len(algorithmsAt(kt, m.clock.Now())) == 0 {
+		return fmt.Errorf("%w: key type %q", sap.ReasonAlgorithm, clip(cred.KeyType, 16))
+	}
+	// The intent is durable before the token makes a key.
+	err := m.update(ctx, c, func(w *work) error {
+		s, err := m.mayGetKey(w, cred)
+		if err != nil {
+			return err
+		}
+		if cred.Subject, err = commonName(s.Name); subject != "" {
+			cred.Subject, err = parseName(subject)
+		}
+		if err != nil {
+			return err
+		}
+		_, err = w.log(EventKeyIntent, audit.OK, "", audit.Data{"key": cred.Key, "signer": cred.Signer, "key_type": cred.KeyType})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	wrapped, err := m.wrapper.GenerateWrapped(ctx, kt)
+	if err != nil {
+		return fmt.Errorf("%w: %w", sap.ReasonToken, err)
+	}
+	pub, err := cryptotoken.CheckWrappedForm(wrapped)
+	if err != nil {
+		return fmt.Errorf("%w: %w", sap.ReasonToken, err)
+	}
+	cred.Public, cred.Blob, cred.KEK = wrapped.Public, wrapped.Blob, wrapped.KEK
+	pop := &popSigner{ctx: ctx, token: m.wrapper, key: wrapped, public: pub}
+	// SHA-256 of the subject alone says nothing; the whole request is in the record.
+	if cred.CSR, err = x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{RawSubject: cred.Subject}, pop); err != nil {
+		return fmt.Errorf("%w: %w", sap.ReasonCSR, err)
+	}
+	return m.update(ctx, c, func(w *work) error {
+		// The signer may have changed while the token worked.
+		before := cred.AuthHash
+		if _, err := m.mayGetKey(w, cred); err != nil {
+			return err
+		}
+		if string(before) != string(cred.AuthHash) {
+			return fmt.Errorf("%w: authenticators changed", sap.ReasonState)
+		}
+		return w.insertKey(cred, pop.digest)
+	})
+}
+
+// mayGetKey checks that the signer is enrolled and binds cred to the enrolled
+// authenticators.
+func (m *Module) mayGetKey(w *work, cred *Credential) (*Signer, error) {
+	s, err := m.signerRecord(w.Tx, cred.Signer, false)
+	if err != nil {
+		return nil, err
+	}
+	auths, err := m.authenticators(w.Tx, cred.Signer, false)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := w.Credentials.BySigner(cred.Signer)
+	if err != nil {
+		return nil, err
+	}
+	if s.State != SignerEnrolled || len(auths) == 0 {
+		return nil, fmt.Errorf("%w: the authenticator is enrolled before a key is made", sap.ReasonState)
+	}
+	if len(keys) >= maxKeys {
+		return nil, fmt.Errorf("%w: signer has %d keys", sap.ReasonState, len(keys))
+	}
+	cred.AuthHash = authenticatorHash(auths)
+	return s, nil
+}
+
+func (w *work) insertKey(cred *Credential, pop []byte) error {
+	cred.Created = w.now.Unix()
+	pub := sha256.Sum256(cred.Public)
+	alg, test := cryptotoken.GenerationTest(algo.KeyType(cred.KeyType), cred.Public)
+	seq, err := w.log(EventKey, audit.OK, "", audit.Data{
+		"obj": cred.object(), "key": cred.Key, "signer": cred.Signer, "key_type": cred.KeyType, "public": b64(pub[:]),
+		"authenticators": b64(cred.AuthHash), "carrier": cred.Carrier, "kek": cred.KEK, "alg": alg.String(),
+		"generation_test": b64(test), "pop_digest": b64(pop),
+	})
+	if err != nil {
+		return err
+	}
+	w.m.seal.stamp(cred, seq)
+	return w.Credentials.Insert(cred)
+}
+
+// popSigner is the crypto.Signer of one certification request: it allows exactly
+// one call, over the digest of what this process composed, and remembers it.
+type popSigner struct {
+	ctx    context.Context
+	token  cryptotoken.Wrapper
+	key    cryptotoken.Wrapped
+	public crypto.PublicKey
+	used   atomic.Bool
+	digest []byte
+}
+
+// Public implements crypto.Signer.
+func (p *popSigner) Public() crypto.PublicKey { return p.public }
+
+// Sign implements crypto.Signer, once.
+func (p *popSigner) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	if !p.used.CompareAndSwap(false, true) {
+		return nil, errors.New("sam: a key proves its possession once")
+	}
+	a, err := cryptotoken.AlgorithmOf(p.key.KeyType, opts)
+	if err != nil {
+		return nil, err
+	}
+	p.digest = digest
+	sigs, err := p.token.SignWrapped(p.ctx, p.key, a, [][]byte{digest})
+	if err != nil {
+		return nil, err
+	}
+	if len(sigs) != 1 {
+		return nil, fmt.Errorf("sam: token made %d signatures", len(sigs))
+	}
+	return sigs[0], algo.Verify(p.public, a, digest, sigs[0])
+}
+
+// LinkCertificate links a certificate to a key (officer); the key can be used
+// from then on (KEY-07).
+func (m *Module) LinkCertificate(ctx context.Context, c Caller, key string, chain [][]byte) (*CredentialView, error) {
+	return m.changeKey(ctx, c, OpLink, key, func(w *work, cred *Credential) (string, audit.Data, error) {
+		if cred.State != KeyGenerated {
+			return "", nil, fmt.Errorf("%w: %s", sap.ReasonState, cred.State)
+		}
+		if err := checkLink(cred, chain, w.now); err != nil {
+			return "", nil, err
+		}
+		cred.State, cred.Chain, cred.CertHash = KeyActive, chain, certHash(chain[0])
+		return EventLinked, audit.Data{"cert": b64(cred.CertHash)}, nil
+	})
+}
+
+// SetRaw sets or clears the permission to sign digests of unseen content
+// (officer). It counts only under a policy that has raw too.
+func (m *Module) SetRaw(ctx context.Context, c Caller, key string, raw bool) (*CredentialView, error) {
+	return m.changeKey(ctx, c, OpPermission, key, func(w *work, cred *Credential) (string, audit.Data, error) {
+		if cred.State == KeyDestroyed {
+			return "", nil, fmt.Errorf("%w: %s", sap.ReasonState, cred.State)
+		}
+		cred.Raw = raw
+		return EventPermission, audit.Data{"raw": raw}, nil
+	})
+}
+
+// Destroy destroys a key for ever (officer): the wrapped key is overwritten and
+// a tombstone stays, so that a restored backup cannot bring it back unnoticed
+// (KPR-07, KPR-08).
+func (m *Module) Destroy(ctx context.Context, c Caller, key string) (*CredentialView, error) {
+	return m.changeKey(ctx, c, OpDestroy, key, func(w *work, cred *Credential) (string, audit.Data, error) {
+		if cred.State == KeyDestroyed {
+			return "", nil, fmt.Errorf("%w: %s", sap.ReasonState, cred.State)
+		}
+		cred.State, cred.Blob, cred.Raw = KeyDestroyed, nil, false
+		return EventDestroyed, audit.Data{}, nil
+	})
+}
+
+// changeKey is the frame of every change of a credential: read and verify, let
+// change decide and alter, record, seal, swap.
+func (m *Module) changeKey(ctx context.Context, c Caller, op Op, key string, change func(*work, *Credential) (string, audit.Data, error)) (*CredentialView, error) {
+	if err := m.admit(ctx, c, op); err != nil {
+		return nil, err
+	}
+	var cred *Credential
+	err := m.update(ctx, c, func(w *work) error {
+		var err error
+		if cred, err = w.Credentials.Get(key); err != nil {
+			return notFound(err, sap.ReasonKey)
+		}
+		if err := m.verified(w.Tx, cred, false); err != nil {
+			return err
+		}
+		event, data, err := change(w, cred)
+		if err != nil {
+			return err
+		}
+		data["obj"], data["key"], data["signer"] = cred.object(), cred.Key, cred.Signer
+		seq, err := w.log(event, audit.OK, "", data)
+		if err != nil {
+			return err
+		}
+		m.seal.stamp(cred, seq)
+		if cred.State == KeyDestroyed {
+			t := &Tombstone{Key: cred.Key, Destroyed: w.now.Unix()}
+			m.seal.stamp(t, seq)
+			if err := w.Tombstones.Insert(t); err != nil {
+				return err
+			}
+		}
+		return w.Credentials.Update(cred)
+	})
+	if err != nil {
+		return nil, m.refuse(ctx, c, string(op), err, audit.Data{"key": clip(key, sap.MaxIDLen)})
+	}
+	return m.credentialView(cred, m.clock.Now())
+}
+
+// Credentials lists a signer's keys, or the one key (officer, sspu). Exactly one
+// of signer and key is given.
+func (m *Module) Credentials(ctx context.Context, c Caller, signer, key string) ([]CredentialView, error) {
+	if err := m.admit(ctx, c, OpCredentials); err != nil {
+		return nil, err
+	}
+	var out []CredentialView
+	err := m.view(ctx, func(tx *Tx) error {
+		list, err := m.findKeys(tx, signer, key)
+		if err != nil {
+			return err
+		}
+		for _, cred := range list {
+			if err := m.verified(tx, cred, true); err != nil {
+				return err
+			}
+			v, err := m.credentialView(cred, m.clock.Now())
+			if err != nil {
+				return err
+			}
+			out = append(out, *v)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, m.refuse(ctx, c, string(OpCredentials), err, audit.Data{"signer": clip(signer, sap.MaxIDLen), "key": clip(key, sap.MaxIDLen)})
+	}
+	return out, nil
+}
+
+func (m *Module) findKeys(tx *Tx, signer, key string) ([]*Credential, error) {
+	switch {
+	case (signer == "") == (key == ""):
+		return nil, fmt.Errorf("%w: give a signer or a key", sap.ReasonInvalid)
+	case signer != "":
+		if _, err := m.signerRecord(tx, signer, true); err != nil {
+			return nil, err
+		}
+		return tx.Credentials.BySigner(signer)
+	}
+	cred, err := tx.Credentials.Get(key)
+	if err != nil {
+		return nil, notFound(err, sap.ReasonKey)
+	}
+	return []*Credential{cred}, nil
+}
+
+func (m *Module) credentialView(c *Credential, now time.Time) (*CredentialView, error) {
+	p, err := m.parse(c)
+	if err != nil {
+		return nil, err
+	}
+	v := &CredentialView{
+		Key: c.Key, Signer: c.Signer, KeyType: c.KeyType, State: c.State, Carrier: c.Carrier, Chain: c.Chain,
+		Raw: c.Raw, Assurance: m.assurance, Created: c.Created,
+	}
+	if c.State == KeyGenerated {
+		v.CSR = c.CSR
+	}
+	for _, a := range algorithmsAt(p.keyType, now) {
+		v.Algs = append(v.Algs, a.String())
+	}
+	return v, nil
+}

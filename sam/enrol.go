@@ -1,0 +1,324 @@
+package sam
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/assent-sign/assent/internal/audit"
+	"github.com/assent-sign/assent/internal/jcs"
+	"github.com/assent-sign/assent/sap"
+)
+
+const (
+	codeLen       = 20 // octets of an enrolment code: 160 bits
+	enrolmentLife = 10 * time.Minute
+	maxBegun      = 50 // registration requests of one enrolment
+)
+
+// Code opens an enrolment. Code is shown once and goes to the signer by a way
+// that the SSA does not see.
+type Code struct {
+	ID, Code string
+	Expires  int64
+}
+
+// OpenEnrolment lets a signer enrol one authenticator (officer). It closes any
+// other open enrolment of the signer. A signer who has an authenticator or a key
+// is refused: a change of authenticator is a different procedure (ENR-04).
+func (m *Module) OpenEnrolment(ctx context.Context, c Caller, signer string) (*Code, error) {
+	if err := m.admit(ctx, c, OpEnrolOpen); err != nil {
+		return nil, err
+	}
+	secret, id := make([]byte, codeLen), make([]byte, 16)
+	_, _ = rand.Read(secret)
+	_, _ = rand.Read(id)
+	out := &Code{ID: b64Name(id), Code: sap.B64(secret)}
+	key, err := sap.CodeKey(out.Code)
+	if err == nil {
+		err = m.update(ctx, c, func(w *work) error {
+			if err := m.mayEnrol(w, signer); err != nil {
+				return err
+			}
+			if err := w.closeOpen(signer); err != nil {
+				return err
+			}
+			out.Expires = w.now.Add(m.cfg.CodeLifetime).Unix()
+			e := &Enrolment{
+				ID: out.ID, Signer: signer, Code: m.seal.hide(key, "enrolment:"+out.ID), State: EnrolOpen,
+				Created: w.now.Unix(), Expires: out.Expires,
+			}
+			seq, err := w.log(EventEnrolOpened, audit.OK, "", audit.Data{"obj": e.object(), "signer": signer, "expires": e.Expires})
+			if err != nil {
+				return err
+			}
+			m.seal.stamp(e, seq)
+			return w.Enrolments.Insert(e)
+		})
+	}
+	if err != nil {
+		return nil, m.refuse(ctx, c, string(OpEnrolOpen), err, audit.Data{"signer": clip(signer, sap.MaxIDLen)})
+	}
+	return out, nil
+}
+
+// b64Name is B64 behind a letter, so that the result is a ValidID.
+func b64Name(b []byte) string { return "e" + b64(b) }
+
+// mayEnrol tells whether the signer may get the one authenticator.
+func (m *Module) mayEnrol(w *work, signer string) error {
+	s, err := m.signerRecord(w.Tx, signer, false)
+	if err != nil {
+		return err
+	}
+	auths, err := m.authenticators(w.Tx, signer, false)
+	if err != nil {
+		return err
+	}
+	keys, err := w.Credentials.BySigner(signer)
+	if err != nil {
+		return err
+	}
+	if s.State != SignerCreated || len(auths) != 0 || len(keys) != 0 {
+		return fmt.Errorf("%w: signer has an authenticator or a key", sap.ReasonState)
+	}
+	return nil
+}
+
+func (w *work) closeOpen(signer string) error {
+	ids, err := w.Enrolments.OpenOf(signer)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		e, err := w.m.enrolment(w, id)
+		if err != nil {
+			return err
+		}
+		if err := w.closeEnrolment(e, EnrolClosed, EventEnrolClosed, sap.ReasonEnrolment); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *work) closeEnrolment(e *Enrolment, state, event string, why sap.Reason) error {
+	seq, err := w.log(event, audit.OK, why, audit.Data{"obj": e.object(), "signer": e.Signer})
+	if err != nil {
+		return err
+	}
+	e.State, e.Code = state, nil // the secret is gone with the permission
+	w.m.seal.stamp(e, seq)
+	return w.Enrolments.Update(e)
+}
+
+// enrolment reads one, whatever its state.
+func (m *Module) enrolment(w *work, id string) (*Enrolment, error) {
+	e, err := w.Enrolments.Get(id)
+	if err != nil {
+		return nil, notFound(err, sap.ReasonEnrolment)
+	}
+	return e, m.verified(w.Tx, e, false)
+}
+
+// openOne reads an enrolment that is open and not expired.
+func (m *Module) openOne(w *work, id string) (*Enrolment, error) {
+	e, err := m.enrolment(w, id)
+	if err != nil {
+		return nil, err
+	}
+	if e.State != EnrolOpen || w.now.Unix() >= e.Expires {
+		return nil, fmt.Errorf("%w: state %s", sap.ReasonEnrolment, e.State)
+	}
+	return e, nil
+}
+
+// BeginEnrolment issues the signed registration request of an open enrolment
+// (sspu). A new one voids the older.
+func (m *Module) BeginEnrolment(ctx context.Context, c Caller, id string) (sap.Signed, error) {
+	if err := m.admit(ctx, c, OpEnrolBegin); err != nil {
+		return sap.Signed{}, err
+	}
+	var signed sap.Signed
+	err := m.update(ctx, c, func(w *work) error {
+		e, err := m.openOne(w, id)
+		if err != nil {
+			return err
+		}
+		if e.Begun >= maxBegun {
+			return fmt.Errorf("%w: too many registration requests", sap.ReasonEnrolment)
+		}
+		s, err := m.signerRecord(w.Tx, e.Signer, false)
+		if err != nil {
+			return err
+		}
+		req := m.registrationRequest(e, s, w.now)
+		if signed, err = sap.SignStatement(m.statement, m.keyID, sap.LabelRegistration, req); err != nil {
+			return fmt.Errorf("%w: statement key: %w", sap.ReasonToken, err)
+		}
+		if e.Statement, err = sap.UnB64(signed.Statement); err != nil {
+			return err
+		}
+		e.Begun++
+		seq, err := w.log(EventEnrolBegun, audit.OK, "", audit.Data{"obj": e.object(), "signer": e.Signer})
+		if err != nil {
+			return err
+		}
+		m.seal.stamp(e, seq)
+		return w.Enrolments.Update(e)
+	})
+	if err != nil {
+		return sap.Signed{}, m.refuse(ctx, c, string(OpEnrolBegin), err, audit.Data{"enrolment": clip(id, 64)})
+	}
+	return signed, nil
+}
+
+func (m *Module) registrationRequest(e *Enrolment, s *Signer, now time.Time) *sap.RegistrationRequest {
+	nonce, rid := make([]byte, sap.NonceLen), sha256.Sum256([]byte(e.ID))
+	_, _ = rand.Read(nonce)
+	return &sap.RegistrationRequest{
+		Type: sap.TypeRegistration, Audience: m.audience, ID: sap.B64(rid[:16]), Nonce: sap.B64(nonce), Signer: e.Signer, Display: s.Name,
+		Origin: m.cfg.Origin, RPID: m.cfg.RPID, IssuedAt: now.Unix(), Expires: min(now.Add(enrolmentLife).Unix(), e.Expires),
+	}
+}
+
+// Enrolled tells what an enrolment led to.
+type Enrolled struct {
+	Signer     string
+	Credential string // base64url
+}
+
+// errWrongCode marks a wrong proof, which counts against the enrolment.
+var errWrongCode = errors.New("sam: wrong code proof")
+
+// FinishEnrolment checks the device's answer and enrols the authenticator
+// (sspu). The SSA relays it but cannot make one: it lacks the officer's code,
+// and the proof covers the authenticator's key (T21).
+func (m *Module) FinishEnrolment(ctx context.Context, c Caller, id string, registration []byte) (*Enrolled, error) {
+	if err := m.admit(ctx, c, OpEnrolFinish); err != nil {
+		return nil, err
+	}
+	data := audit.Data{"enrolment": clip(id, 64)}
+	reg, err := sap.DecodeRegistration(registration)
+	var out *Enrolled
+	if err == nil {
+		err = m.update(ctx, c, func(w *work) error {
+			out, err = m.finishEnrolment(w, id, reg)
+			return err
+		})
+	}
+	if errors.Is(err, errWrongCode) {
+		return nil, m.refuse(ctx, c, string(OpEnrolFinish), err, data, func(w *work) error { return m.countWrongCode(w, id, data) })
+	}
+	if err != nil {
+		return nil, m.refuse(ctx, c, string(OpEnrolFinish), err, data)
+	}
+	return out, nil
+}
+
+func (m *Module) finishEnrolment(w *work, id string, reg *sap.Registration) (*Enrolled, error) {
+	e, err := m.openOne(w, id)
+	if err != nil {
+		return nil, err
+	}
+	var req sap.RegistrationRequest
+	if err := jcs.Unmarshal(e.Statement, &req); err != nil {
+		return nil, fmt.Errorf("%w: no registration request was issued", sap.ReasonEnrolment)
+	}
+	if req.Audience != m.audience || w.now.Unix() >= req.Expires {
+		return nil, fmt.Errorf("%w: the registration request is not valid any more", sap.ReasonExpired)
+	}
+	object, clientData, err := m.checkCode(e, reg)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.mayEnrol(w, e.Signer); err != nil {
+		return nil, err
+	}
+	a, err := m.checkRegistration(&req, e.Statement, object, clientData)
+	if err != nil {
+		return nil, err
+	}
+	a.Signer, a.Created = e.Signer, w.now.Unix()
+	if err := w.enrol(e, a); err != nil {
+		return nil, err
+	}
+	return &Enrolled{Signer: e.Signer, Credential: b64(a.Credential)}, nil
+}
+
+// checkCode verifies the proof of the one-time code over exactly this
+// attestation object and client data. It comes before anything is parsed.
+func (m *Module) checkCode(e *Enrolment, reg *sap.Registration) (object, clientData []byte, err error) {
+	if object, err = sap.UnB64(reg.AttestationObject); err != nil {
+		return nil, nil, fmt.Errorf("%w: attestationObject", err)
+	}
+	if clientData, err = sap.UnB64(reg.ClientDataJSON); err != nil {
+		return nil, nil, fmt.Errorf("%w: clientDataJSON", err)
+	}
+	proof, err := sap.UnB64(reg.CodeProof)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: codeProof", err)
+	}
+	key, err := m.seal.reveal(e.Code, "enrolment:"+e.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer clear(key)
+	if !hmac.Equal(proof, sap.CodeProof(key, e.Statement, object, clientData)) {
+		return nil, nil, fmt.Errorf("%w: %w", sap.ReasonEnrolCode, errWrongCode)
+	}
+	return object, clientData, nil
+}
+
+// countWrongCode closes an enrolment after too many wrong proofs.
+func (m *Module) countWrongCode(w *work, id string, data audit.Data) error {
+	e, err := m.openOne(w, id)
+	if err != nil {
+		return err
+	}
+	e.Wrong++
+	if e.Wrong >= int64(m.cfg.WrongCodes) {
+		e.State, e.Code = EnrolClosed, nil
+	}
+	data["obj"], data["wrong"], data["state"] = e.object(), e.Wrong, e.State
+	head, err := w.Audit.Last()
+	if err != nil {
+		return err
+	}
+	m.seal.stamp(e, head.Seq+1) // the refusal's own record
+	return w.Enrolments.Update(e)
+}
+
+// enrol writes authenticator, guard, signer and enrolment in one transaction.
+func (w *work) enrol(e *Enrolment, a *Authenticator) error {
+	if _, err := w.Authenticators.Get(a.Credential); !isNotFound(err) {
+		if err == nil {
+			err = fmt.Errorf("%w: credential id is enrolled already", sap.ReasonExists)
+		}
+		return err
+	}
+	g := &Guard{Credential: a.Credential, Signer: a.Signer}
+	seq, err := w.log(EventEnrolled, audit.OK, "", audit.Data{
+		"guard": g.object(), "obj": "signer:" + a.Signer, "signer": a.Signer, "credential": b64(a.Credential), "aaguid": b64(a.AAGUID),
+		"attestation": a.Attestation, "backup_eligible": a.BackupEligible, "carrier": a.Carrier, "record": b64(authenticatorHash([]*Authenticator{a})),
+	})
+	if err != nil {
+		return err
+	}
+	w.m.seal.stamp(a, seq)
+	w.m.seal.stamp(g, seq)
+	s, err := w.Signers.Get(a.Signer)
+	if err != nil {
+		return err
+	}
+	s.State = SignerEnrolled
+	w.m.seal.stamp(s, seq)
+	if err := errors.Join(w.Authenticators.Insert(a), w.Guards.Insert(g), w.Signers.Update(s)); err != nil {
+		return err
+	}
+	return w.closeEnrolment(e, EnrolUsed, EventEnrolDone, "")
+}

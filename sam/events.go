@@ -1,0 +1,157 @@
+package sam
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/assent-sign/assent/internal/audit"
+	"github.com/assent-sign/assent/sap"
+)
+
+// Event types of the audit chain (AUD-01, AUD-02); audit.TypeStart is record 0.
+// Refused operations are recorded under the operation's name.
+const (
+	EventStart       = "module_start"
+	EventStop        = "module_stop"
+	EventRestore     = "restore_accepted"
+	EventClosed      = "module_closed"
+	EventIdentity    = "identity_first_seen"
+	EventSigner      = "signer_created"
+	EventEnrolOpened = "enrolment_opened"
+	EventEnrolBegun  = "enrolment_begun"
+	EventEnrolled    = "authenticator_enrolled"
+	EventEnrolDone   = "enrolment_used"
+	EventEnrolClosed = "enrolment_closed"
+	EventKeyIntent   = "key_generation_intent" // before the token makes a key: two uses are allowed, both over bytes of the module
+	EventKey         = "key_generated"
+	EventLinked      = "certificate_linked"
+	EventPermission  = "raw_permission_set"
+	EventDestroyed   = "key_destroyed"
+	EventLifted      = "lockout_lifted"
+	EventRequested   = "activation_requested"
+	EventReserved    = "activation_reserved" // the intent: what may be signed from here on
+	EventCounter     = "signature_counter"
+	EventSigned      = "activation_consumed"
+	EventWithheld    = "activation_withheld" // burnt: a signature may exist and is never released
+	EventReleased    = "activation_released" // the key use never began
+	EventAuditRead   = "audit_read"
+)
+
+// work is a transaction that writes audit records.
+type work struct {
+	*Tx
+	m      *Module
+	caller Caller
+	now    time.Time
+}
+
+// log appends a record and returns its number. A record that tells of a change
+// of a sealed record names it as "obj" (a guard as "guard").
+func (w *work) log(event, outcome string, reason sap.Reason, data audit.Data) (int64, error) {
+	r, err := w.record(event, outcome, reason, data)
+	return r.Seq, err
+}
+
+func (w *work) record(event, outcome string, reason sap.Reason, data audit.Data) (audit.Record, error) {
+	return audit.Append(w.Audit, w.now, audit.Entry{
+		Type: event, Actor: w.caller.actor(), Outcome: outcome, Reason: string(reason), Data: data,
+	})
+}
+
+func (c Caller) actor() string {
+	if c.Identity == "" {
+		return "samd"
+	}
+	return string(c.Role) + ":" + clip(c.Identity, 128)
+}
+
+// self is the module as an actor.
+func self() Caller { return Caller{} }
+
+// update runs fn in a durable transaction. Errors that carry no reason come from
+// the store.
+func (m *Module) update(ctx context.Context, c Caller, fn func(*work) error) error {
+	err := m.store.Update(ctx, func(tx *Tx) error {
+		return fn(&work{Tx: tx, m: m, caller: c, now: m.clock.Now()})
+	})
+	if err != nil {
+		return storeError(err)
+	}
+	m.dirty.Store(true)
+	return nil
+}
+
+func (m *Module) view(ctx context.Context, fn func(*Tx) error) error {
+	return storeError(m.store.View(ctx, fn))
+}
+
+// storeError gives a reason to errors that have none.
+func storeError(err error) error {
+	var r sap.Reason
+	if err == nil || errors.As(err, &r) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", sap.ReasonStore, err)
+}
+
+// refuse records why a request was refused (I8: one record each) and returns
+// what the caller gets. more may change records in the same transaction.
+func (m *Module) refuse(ctx context.Context, c Caller, event string, cause error, data audit.Data, more ...func(*work) error) error {
+	reason := reasonOf(cause)
+	outcome := audit.Refused
+	if reason == sap.ReasonStore || reason == sap.ReasonToken {
+		outcome = audit.Error
+	}
+	data["detail"] = detail(cause)
+	ref := int64(-1)
+	err := m.update(context.WithoutCancel(ctx), c, func(w *work) error {
+		for _, fn := range more {
+			if err := fn(w); err != nil {
+				return err
+			}
+		}
+		var err error
+		ref, err = w.log(event, outcome, reason, data)
+		return err
+	})
+	if err != nil {
+		m.logger.Error("samd: a refusal could not be recorded", "event", event, "reason", string(reason), "err", err)
+		return &Refusal{Reason: sap.ReasonStore, Ref: -1, Err: errors.Join(cause, err)}
+	}
+	m.logger.Info("samd: refused", "event", event, "caller", c.actor(), "reason", string(reason), "ref", ref)
+	return &Refusal{Reason: reason, Ref: ref, Err: cause}
+}
+
+func reasonOf(err error) sap.Reason {
+	var r sap.Reason
+	switch {
+	case errors.As(err, &r):
+		return r
+	case errors.Is(err, ErrNotFound):
+		return sap.ReasonInvalid
+	case errors.Is(err, ErrConflict):
+		return sap.ReasonExists
+	}
+	return sap.ReasonStore
+}
+
+// detail is the cause in a form that is safe to keep: bounded, one line.
+func detail(err error) string {
+	s := strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(err.Error(), "?"))
+	return clip(s, 200)
+}
+
+func clip(s string, n int) string {
+	if len(s) > n {
+		return strings.ToValidUTF8(s[:n], "")
+	}
+	return s
+}

@@ -1,0 +1,298 @@
+package sam
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+)
+
+// Stamp is what every sealed record carries beside its own columns.
+type Stamp struct {
+	Seq     int64  // audit record of the last change; an older row put back shows
+	Version int64  // grows by one with each change; the store compares and swaps on it
+	MAC     []byte // seal over all columns, see sealer
+}
+
+// Meta is the one record that says which module this database is of.
+type Meta struct {
+	Stamp
+	Cluster      string // configured name; part of aud
+	Instance     string // name of the audit chain
+	Epoch        int64  // grows with each accepted restore; part of aud
+	StatementKey []byte // SubjectPublicKeyInfo of the key that signs statements
+}
+
+// Identity remembers in which role a caller was first seen: none holds two
+// (ROL-02).
+type Identity struct {
+	Stamp
+	Name    string
+	Role    Role
+	Created int64
+}
+
+// Signer states.
+const (
+	SignerCreated  = "created"
+	SignerEnrolled = "enrolled"
+)
+
+// Signer is a person after identity proofing.
+type Signer struct {
+	Stamp
+	ID      string
+	Name    string // as proofed
+	Proof   string // reference of the proofing record (ENR-01)
+	State   string
+	Created int64 // Unix seconds, as all times of records
+}
+
+// Authenticator is a signer's enrolled signing authenticator. It never changes.
+type Authenticator struct {
+	Stamp
+	Credential     []byte // WebAuthn credential id
+	Signer         string
+	Public         []byte // SubjectPublicKeyInfo
+	AAGUID         []byte
+	BackupEligible bool
+	Attestation    string // format that was verified
+	Carrier        string
+	Created        int64
+}
+
+// Guard counts failed authentications of one authenticator of one signer, and
+// holds its signature counter.
+type Guard struct {
+	Stamp
+	Credential  []byte
+	Signer      string
+	Failures    int64 // consecutive
+	LockedUntil int64 // Unix seconds; 0: not locked; forever: until an officer lifts it
+	SignCount   int64
+}
+
+// Enrolment states.
+const (
+	EnrolOpen   = "open"
+	EnrolUsed   = "used"
+	EnrolClosed = "closed" // too many wrong codes, or replaced by a newer one
+)
+
+// Enrolment is an officer's permission to enrol one authenticator, once.
+type Enrolment struct {
+	Stamp
+	ID        string
+	Signer    string
+	Code      []byte // key of the code proof, encrypted by the module's vault
+	State     string
+	Begun     int64  // registration requests issued
+	Wrong     int64  // wrong code proofs
+	Statement []byte // canonical registration request that is valid now; empty before Begin
+	Created   int64
+	Expires   int64
+}
+
+// Credential states.
+const (
+	KeyGenerated = "generated" // proof of possession made, no certificate yet
+	KeyActive    = "active"
+	KeyDestroyed = "destroyed"
+)
+
+// Credential is a signer's key: everything that decides about its use is under
+// one seal (KEY-06, KPR-02).
+type Credential struct {
+	Stamp
+	Key      string
+	Signer   string
+	KeyType  string
+	Public   []byte // SubjectPublicKeyInfo
+	Blob     []byte // wrapped private key; empty once destroyed
+	KEK      string
+	Carrier  string // the one activation mechanism (SAP-11)
+	State    string
+	Raw      bool   // may sign digests of unseen content
+	AuthHash []byte // hash of the signer's authenticator records
+	Subject  []byte // DER name of the certification request
+	CSR      []byte
+	Chain    [][]byte // DER, leaf first
+	CertHash []byte   // SHA-256 of the leaf; empty before the link
+	Created  int64
+}
+
+// Activation states (design, section 4).
+const (
+	ActOpen     = "open"     // activation request issued; AUTHORIZED once a SAD verifies
+	ActReserved = "reserved" // durable before the key is used
+	ActConsumed = "consumed"
+	ActReleased = "released" // the driver proved that the key use never began
+	ActBurnt    = "burnt"    // outcome unknown, or the signature is withheld
+)
+
+// Activation is a signature session. Until it is redeemed it holds hashes only.
+type Activation struct {
+	Stamp
+	Session    []byte
+	Signer     string // for the limit of open sessions; also under Binding
+	NonceHash  []byte
+	Binding    []byte // hash of every bound field
+	Expires    int64
+	State      string
+	Redemption []byte // sap.RedemptionID; empty while open
+	Digests    []byte // SHA-256 over the ordered digests that were reserved
+	Answer     []byte // stored answer of a consumed session
+	Updated    int64
+}
+
+// Tombstone says that a key was destroyed and must never come back (KPR-08).
+type Tombstone struct {
+	Stamp
+	Key       string
+	Destroyed int64
+}
+
+// record is what sealer and freshness work on.
+type record interface {
+	kind() string
+	object() string // name in the audit data that carries the record's history; "" when it has none
+	columns(e *encoder)
+	stamp() *Stamp
+}
+
+func (s *Stamp) stamp() *Stamp { return s }
+
+// encoder writes columns one after the other, each with its length.
+type encoder struct{ b []byte }
+
+func (e *encoder) bytes(v []byte) {
+	e.b = binary.BigEndian.AppendUint32(e.b, uint32(len(v)))
+	e.b = append(e.b, v...)
+}
+
+func (e *encoder) str(v string) {
+	e.b = binary.BigEndian.AppendUint32(e.b, uint32(len(v)))
+	e.b = append(e.b, v...)
+}
+
+func (e *encoder) int(v int64) { e.b = binary.BigEndian.AppendUint64(e.b, uint64(v)) }
+
+func (e *encoder) bool(v bool) {
+	if v {
+		e.int(1)
+	} else {
+		e.int(0)
+	}
+}
+
+func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+
+func (*Meta) kind() string   { return "meta" }
+func (*Meta) object() string { return "meta" }
+func (r *Meta) columns(e *encoder) {
+	e.str(r.Cluster)
+	e.str(r.Instance)
+	e.int(r.Epoch)
+	e.bytes(r.StatementKey)
+}
+
+func (*Identity) kind() string   { return "identity" }
+func (*Identity) object() string { return "" }
+func (r *Identity) columns(e *encoder) {
+	e.str(r.Name)
+	e.str(string(r.Role))
+	e.int(r.Created)
+}
+
+func (*Signer) kind() string     { return "signer" }
+func (r *Signer) object() string { return "signer:" + r.ID }
+func (r *Signer) columns(e *encoder) {
+	e.str(r.ID)
+	e.str(r.Name)
+	e.str(r.Proof)
+	e.str(r.State)
+	e.int(r.Created)
+}
+
+func (*Authenticator) kind() string   { return "authenticator" }
+func (*Authenticator) object() string { return "" }
+func (r *Authenticator) columns(e *encoder) {
+	e.bytes(r.Credential)
+	e.str(r.Signer)
+	e.bytes(r.Public)
+	e.bytes(r.AAGUID)
+	e.bool(r.BackupEligible)
+	e.str(r.Attestation)
+	e.str(r.Carrier)
+	e.int(r.Created)
+}
+
+func (*Guard) kind() string     { return "guard" }
+func (r *Guard) object() string { return guardObject(r.Credential) }
+func (r *Guard) columns(e *encoder) {
+	e.bytes(r.Credential)
+	e.str(r.Signer)
+	e.int(r.Failures)
+	e.int(r.LockedUntil)
+	e.int(r.SignCount)
+}
+
+func (*Enrolment) kind() string     { return "enrolment" }
+func (r *Enrolment) object() string { return "enrolment:" + r.ID }
+func (r *Enrolment) columns(e *encoder) {
+	e.str(r.ID)
+	e.str(r.Signer)
+	e.bytes(r.Code)
+	e.str(r.State)
+	e.int(r.Begun)
+	e.int(r.Wrong)
+	e.bytes(r.Statement)
+	e.int(r.Created)
+	e.int(r.Expires)
+}
+
+func (*Credential) kind() string     { return "credential" }
+func (r *Credential) object() string { return "key:" + r.Key }
+func (r *Credential) columns(e *encoder) {
+	e.str(r.Key)
+	e.str(r.Signer)
+	e.str(r.KeyType)
+	e.bytes(r.Public)
+	e.bytes(r.Blob)
+	e.str(r.KEK)
+	e.str(r.Carrier)
+	e.str(r.State)
+	e.bool(r.Raw)
+	e.bytes(r.AuthHash)
+	e.bytes(r.Subject)
+	e.bytes(r.CSR)
+	e.int(int64(len(r.Chain)))
+	for _, c := range r.Chain {
+		e.bytes(c)
+	}
+	e.bytes(r.CertHash)
+	e.int(r.Created)
+}
+
+func (*Activation) kind() string     { return "activation" }
+func (r *Activation) object() string { return sessionObject(r.Session) }
+func (r *Activation) columns(e *encoder) {
+	e.bytes(r.Session)
+	e.str(r.Signer)
+	e.bytes(r.NonceHash)
+	e.bytes(r.Binding)
+	e.int(r.Expires)
+	e.str(r.State)
+	e.bytes(r.Redemption)
+	e.bytes(r.Digests)
+	e.bytes(r.Answer)
+	e.int(r.Updated)
+}
+
+func (*Tombstone) kind() string   { return "tombstone" }
+func (*Tombstone) object() string { return "" }
+func (r *Tombstone) columns(e *encoder) {
+	e.str(r.Key)
+	e.int(r.Destroyed)
+}
+
+func guardObject(credential []byte) string { return "guard:" + b64(credential) }
+func sessionObject(sid []byte) string      { return "session:" + b64(sid) }

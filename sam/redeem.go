@@ -1,0 +1,275 @@
+package sam
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/audit"
+	"github.com/assent-sign/assent/internal/jcs"
+	"github.com/assent-sign/assent/sap"
+)
+
+// Redeem redeems signature activation data (sspu): verifies it in the order of
+// the design, reserves, uses the key, records the outcome and answers with the
+// canonical JSON of the signatures and the receipt. The byte-identical request
+// of the same caller gets the same bytes again, without key use and without
+// counting against a lockout, for Config.Retention even after exp; while the
+// first is still running it waits for it. Everything else that uses the SAD
+// again is ReasonConsumed.
+func (m *Module) Redeem(ctx context.Context, c Caller, sad, proof, evidence []byte) ([]byte, error) {
+	if err := m.admit(ctx, c, OpRedeem); err != nil {
+		return nil, err
+	}
+	id := sap.RedemptionID(c.Identity, sad, proof, evidence)
+	return m.flights.do(ctx, id, func(ctx context.Context) ([]byte, error) {
+		r := &redemption{m: m, caller: c, id: id, sadText: sad, proofText: proof, evidence: evidence, data: audit.Data{}}
+		answer, err := r.run(ctx)
+		if err != nil {
+			return nil, r.refuse(ctx, err)
+		}
+		return answer, nil
+	})
+}
+
+// redemption is one run of Redeem: what came in, and what was found about it.
+type redemption struct {
+	m         *Module
+	caller    Caller
+	id        []byte
+	sadText   []byte
+	proofText []byte
+	evidence  []byte
+
+	now     time.Time
+	sad     *sap.SAD
+	proof   *sap.Assertion
+	session *Activation
+	held    *holding
+	auth    *Authenticator
+	guard   *Guard
+	policy  Policy
+	alg     algo.Algorithm
+	count   uint32   // new signature counter
+	digests [][]byte // rebuilt DTBS/R, in the order of the items
+
+	data   audit.Data // of the refusal's record, as far as known
+	failed bool       // authentication failed: counts against auth
+}
+
+func (r *redemption) refuse(ctx context.Context, err error) error {
+	var done *Refusal
+	if errors.As(err, &done) {
+		return err // recorded where it happened
+	}
+	if r.failed {
+		return r.m.refuse(ctx, r.caller, string(OpRedeem), err, r.data, func(w *work) error {
+			return r.m.countFailure(w, r.auth.Credential, r.data)
+		})
+	}
+	return r.m.refuse(ctx, r.caller, string(OpRedeem), err, r.data)
+}
+
+func (r *redemption) run(ctx context.Context) ([]byte, error) {
+	answer, err := r.repeated(ctx)
+	if answer != nil || err != nil {
+		return answer, err
+	}
+	if err := r.decode(); err != nil {
+		return nil, err
+	}
+	// Verify on committed data, then reserve with compare-and-swap on what was
+	// read. When something changed in between, look again; three times is more
+	// than honest traffic on one authenticator needs.
+	for range 3 {
+		act, err := r.authorise(ctx)
+		if errors.Is(err, ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return r.m.activate(ctx, act)
+	}
+	return nil, fmt.Errorf("%w: records change too fast", sap.ReasonStore)
+}
+
+func (r *redemption) authorise(ctx context.Context) (*activation, error) {
+	if err := r.m.view(ctx, r.check); err != nil {
+		return nil, err
+	}
+	if err := r.authenticate(); err != nil {
+		return nil, err
+	}
+	if err := r.rebuild(); err != nil {
+		return nil, err
+	}
+	r.m.cfg.Hook(StepVerified)
+	return r.reserve(ctx)
+}
+
+// repeated answers a byte-identical retry from the stored outcome; nil, nil when
+// there is none.
+func (r *redemption) repeated(ctx context.Context) ([]byte, error) {
+	var a *Activation
+	err := r.m.view(ctx, func(tx *Tx) error {
+		var err error
+		if a, err = tx.Activations.ByRedemption(r.id); err != nil {
+			return err
+		}
+		return r.m.verified(tx, a, true)
+	})
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.data["session"] = b64(a.Session)
+	switch a.State {
+	case ActConsumed:
+		return a.Answer, nil
+	case ActReleased:
+		return nil, sap.ReasonReleased
+	case ActReserved:
+		// Nobody is working on it (flights), so its outcome was lost: the key may
+		// have been used.
+		if err := r.m.settle(ctx, r.caller, a, ActBurnt, EventWithheld, sap.ReasonBurnt); err != nil {
+			return nil, err
+		}
+	}
+	return nil, sap.ReasonBurnt
+}
+
+// decode is strict: one spelling of each message.
+func (r *redemption) decode() error {
+	var err error
+	if len(r.sadText) > jcs.MaxSize {
+		return fmt.Errorf("%w: SAD of %d octets", sap.ReasonTooLarge, len(r.sadText))
+	}
+	if r.sad, err = sap.DecodeSAD(r.sadText); err != nil {
+		return err
+	}
+	b := r.sad.Bind
+	r.data["session"], r.data["signer"], r.data["key"], r.data["n"] = b.Session, b.Signer, b.Key, b.N
+	if string(r.evidence) != "[]" {
+		return fmt.Errorf("%w: no item kind takes any", sap.ReasonEvidence)
+	}
+	if r.sad.Auth.Method != sap.CarrierWebAuthn {
+		return fmt.Errorf("%w: %q", sap.ReasonCarrier, r.sad.Auth.Method)
+	}
+	r.proof, err = sap.DecodeAssertion(r.proofText)
+	return err
+}
+
+// check compares the SAD with what the module issued and holds.
+func (r *redemption) check(tx *Tx) error {
+	m, b := r.m, r.sad.Bind
+	r.now = m.clock.Now()
+	if b.Audience != m.audience {
+		return fmt.Errorf("%w: %q, this is %q", sap.ReasonAudience, b.Audience, m.audience)
+	}
+	if err := r.checkSession(tx); err != nil {
+		return err
+	}
+	id, err := sap.UnB64(r.sad.Auth.Cred)
+	if err != nil {
+		return err
+	}
+	if r.held, err = m.holding(tx, b.Signer, b.Key, true); err != nil {
+		return err
+	}
+	if r.auth, err = r.held.authenticator(id); err != nil {
+		return err
+	}
+	if r.guard, err = m.guard(tx, r.auth, true); err != nil {
+		return err
+	}
+	if r.guard.locked(r.now.Unix()) {
+		return sap.ReasonLocked
+	}
+	if sap.B64(r.held.cred.CertHash) != b.Cert {
+		return sap.ReasonCertificate
+	}
+	if r.policy, err = m.policy(b.Policy); err != nil {
+		return err
+	}
+	if r.alg, err = r.held.usable(b.Alg, b.N, r.policy, r.now); err != nil {
+		return err
+	}
+	if r.held.cred.Carrier != r.sad.Auth.Method {
+		return fmt.Errorf("%w: key is bound to %s", sap.ReasonCarrier, r.held.cred.Carrier)
+	}
+	return nil
+}
+
+func (r *redemption) checkSession(tx *Tx) error {
+	b := r.sad.Bind
+	sid, err := sap.UnB64(b.Session)
+	if err != nil {
+		return err
+	}
+	if r.session, err = tx.Activations.Get(sid); err != nil {
+		return notFound(err, sap.ReasonSession)
+	}
+	if err := r.m.verified(tx, r.session, true); err != nil {
+		return err
+	}
+	if b.Caller != r.caller.Identity {
+		return fmt.Errorf("%w: asked for by %q", sap.ReasonCaller, b.Caller)
+	}
+	hash, err := b.Hash()
+	if err != nil {
+		return err
+	}
+	if string(hash) != string(r.session.Binding) {
+		return sap.ReasonBinding
+	}
+	if r.session.State != ActOpen {
+		return fmt.Errorf("%w: %s", sap.ReasonConsumed, r.session.State)
+	}
+	if r.now.Unix() >= b.Expires {
+		return sap.ReasonExpired
+	}
+	if r.now.Unix() < b.IssuedAt {
+		return sap.ReasonNotYet
+	}
+	return nil
+}
+
+// authenticate verifies the carrier's signature over exactly these SAD bytes. A
+// failure counts: it names an authenticator that is enrolled.
+func (r *redemption) authenticate() error {
+	key, err := r.m.authKey(r.auth)
+	if err != nil {
+		return err
+	}
+	challenge, err := r.sad.Challenge(r.sadText)
+	if err != nil {
+		return err
+	}
+	r.count, err = sap.VerifyAssertion(r.proof, challenge, sap.Authenticator{
+		CredentialID: r.auth.Credential, Public: key, BackupEligible: r.auth.BackupEligible, SignCount: uint32(r.guard.SignCount),
+	}, sap.AssertionPolicy{Origin: r.m.cfg.Origin, RPID: r.m.cfg.RPID})
+	r.failed = err != nil
+	return err
+}
+
+// rebuild computes what the key will sign from the approved document digests
+// (SGN-01, SGN-04), and asks for the permission that raw digests need.
+func (r *redemption) rebuild() error {
+	r.digests = make([][]byte, len(r.sad.Items))
+	for i, it := range r.sad.Items {
+		d, err := sap.Rebuild(it, r.held.cred.Chain[0], r.alg, nil)
+		if err != nil {
+			return err
+		}
+		if it.Kind == sap.KindRaw && !(r.held.cred.Raw && r.policy.Raw && r.policy.ID != PolicyQualified) {
+			return sap.ReasonRaw
+		}
+		r.digests[i] = d
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+package sam
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"strconv"
+
+	"github.com/assent-sign/assent/internal/audit"
+	"github.com/assent-sign/assent/sap"
+)
+
+func appendStdB64(out, b []byte) []byte { return base64.StdEncoding.AppendEncode(out, b) }
+
+// Info is what a module says of itself.
+type Info struct {
+	Audience, Instance string
+	StatementKey       []byte
+	KeyID              string
+	Origin, RPID       string
+	Assurance, Version string
+	Policies           []Policy
+}
+
+// Status is for operators.
+type Status struct {
+	Info
+	State    string // open, closed
+	Why      string
+	Token    string
+	KeyUses  uint64
+	AuditSeq int64
+	AuditSum []byte
+}
+
+// Info tells who the module is (all roles).
+func (m *Module) Info(ctx context.Context, c Caller) (*Info, error) {
+	if err := m.admit(ctx, c, OpInfo); err != nil {
+		return nil, err
+	}
+	i := m.info()
+	return &i, nil
+}
+
+func (m *Module) info() Info {
+	return Info{
+		Audience: m.audience, Instance: m.instance, StatementKey: m.spki, KeyID: m.keyID, Origin: m.cfg.Origin, RPID: m.cfg.RPID,
+		Assurance: m.assurance, Version: m.cfg.Version, Policies: m.cfg.Policies,
+	}
+}
+
+// Health tells whether keys could be used now (all roles).
+func (m *Module) Health(ctx context.Context, c Caller) error {
+	if err := m.admit(ctx, c, OpHealth); err != nil {
+		return err
+	}
+	if why := m.closedWhy(); why != "" {
+		return &Refusal{Reason: sap.ReasonToken, Ref: -1, Err: fmt.Errorf("%w: %s", ErrClosed, why)}
+	}
+	if _, err := m.token.Info(ctx); err != nil {
+		return &Refusal{Reason: sap.ReasonToken, Ref: -1, Err: err}
+	}
+	err := m.view(ctx, func(tx *Tx) error { _, err := tx.Audit.Last(); return err })
+	if err != nil {
+		return &Refusal{Reason: sap.ReasonStore, Ref: -1, Err: err}
+	}
+	return nil
+}
+
+// Status tells an operator how the module is (officer, auditor).
+func (m *Module) Status(ctx context.Context, c Caller) (*Status, error) {
+	if err := m.admit(ctx, c, OpStatus); err != nil {
+		return nil, err
+	}
+	s := &Status{Info: m.info(), State: "open"}
+	if why := m.closedWhy(); why != "" {
+		s.State, s.Why = "closed", why
+	}
+	info, err := m.token.Info(ctx)
+	if err != nil {
+		s.State, s.Why = "closed", err.Error()
+	}
+	s.Token, s.KeyUses = info.Driver+" "+info.Name+" ("+info.Model+")", info.KeyUses
+	err = m.view(ctx, func(tx *Tx) error {
+		head, err := tx.Audit.Last()
+		s.AuditSeq, s.AuditSum = head.Seq, head.Hash
+		return err
+	})
+	if err != nil {
+		return nil, m.refuse(ctx, c, string(OpStatus), err, audit.Data{})
+	}
+	return s, nil
+}
+
+// MaxAuditPage bounds one page of Audit.
+const MaxAuditPage = 1000
+
+// Audit returns records from a number on (auditor). Reading is recorded too
+// (AUD-07).
+func (m *Module) Audit(ctx context.Context, c Caller, from int64, limit int) ([]audit.Record, error) {
+	if err := m.admit(ctx, c, OpAudit); err != nil {
+		return nil, err
+	}
+	var out []audit.Record
+	var err error
+	if from < 0 || limit < 1 || limit > MaxAuditPage {
+		err = fmt.Errorf("%w: from and a limit of 1 to %d", sap.ReasonInvalid, MaxAuditPage)
+	} else {
+		err = m.update(ctx, c, func(w *work) error {
+			_, err := w.log(EventAuditRead, audit.OK, "", audit.Data{"from": from, "limit": limit})
+			return err
+		})
+	}
+	if err == nil {
+		err = m.view(ctx, func(tx *Tx) error {
+			var err error
+			out, err = tx.Audit.Page(from, limit)
+			return err
+		})
+	}
+	if err != nil {
+		return nil, m.refuse(ctx, c, string(OpAudit), err, audit.Data{})
+	}
+	return out, nil
+}
+
+// Explain returns the record that a refusal's reference names (auditor,
+// officer).
+func (m *Module) Explain(ctx context.Context, c Caller, ref string) (*audit.Record, error) {
+	if err := m.admit(ctx, c, OpExplain); err != nil {
+		return nil, err
+	}
+	seq, err := strconv.ParseInt(ref, 10, 64)
+	var rec []audit.Record
+	if err != nil || seq < 0 {
+		err = fmt.Errorf("%w: reference", sap.ReasonInvalid)
+	} else {
+		err = m.view(ctx, func(tx *Tx) error {
+			var err error
+			rec, err = tx.Audit.Page(seq, 1)
+			return err
+		})
+	}
+	if err == nil && (len(rec) != 1 || rec[0].Seq != seq) {
+		err = fmt.Errorf("%w: no record %d", sap.ReasonInvalid, seq)
+	}
+	if err != nil {
+		return nil, m.refuse(ctx, c, string(OpExplain), err, audit.Data{"ref": clip(ref, 32)})
+	}
+	return &rec[0], nil
+}

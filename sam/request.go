@@ -1,0 +1,221 @@
+package sam
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/x509"
+	"fmt"
+	"time"
+
+	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/audit"
+	"github.com/assent-sign/assent/sap"
+)
+
+// Ask is what a caller wants an activation request for.
+type Ask struct {
+	Signer, Key string
+	Alg         string // JOSE name; "" for the key's default
+	N           int    // signatures, exactly
+	Policy      string // "" for the module's default
+}
+
+// holding is a signer's key with everything that decides about its use, read
+// and verified in one transaction.
+type holding struct {
+	signer *Signer
+	cred   *Credential
+	auths  []*Authenticator
+	parsed *parsedKey
+}
+
+// holding reads and verifies: seals, freshness, that the key is the signer's
+// (IAM-05), active (KEY-07), and bound to exactly these authenticators.
+func (m *Module) holding(tx *Tx, signer, key string, committed bool) (*holding, error) {
+	h := &holding{}
+	var err error
+	if h.signer, err = m.signerRecord(tx, signer, committed); err != nil {
+		return nil, err
+	}
+	if h.cred, err = tx.Credentials.Get(key); err != nil {
+		return nil, notFound(err, sap.ReasonKey)
+	}
+	if err := m.verified(tx, h.cred, committed); err != nil {
+		return nil, err
+	}
+	if h.cred.Signer != signer {
+		return nil, sap.ReasonSigner
+	}
+	if h.cred.State != KeyActive || len(h.cred.Chain) == 0 {
+		return nil, fmt.Errorf("%w: %s", sap.ReasonKeyState, h.cred.State)
+	}
+	if h.auths, err = m.authenticators(tx, signer, committed); err != nil {
+		return nil, err
+	}
+	if string(authenticatorHash(h.auths)) != string(h.cred.AuthHash) {
+		return nil, fmt.Errorf("%w: the signer's authenticators are not those the key was bound to", sap.ReasonSeal)
+	}
+	h.parsed, err = m.parse(h.cred)
+	return h, err
+}
+
+// usable checks algorithm, count and certificate: what must hold both when a
+// request is issued and when it is redeemed.
+func (h *holding) usable(alg string, n int, p Policy, now time.Time) (algo.Algorithm, error) {
+	a, err := chooseAlgorithm(alg, h.parsed.keyType, now)
+	if err != nil {
+		return 0, err
+	}
+	if n < 1 {
+		return 0, fmt.Errorf("%w: n=%d", sap.ReasonCount, n)
+	}
+	if n > p.MaxItems {
+		return 0, fmt.Errorf("%w: %d, policy %s allows %d", sap.ReasonTooMany, n, p.ID, p.MaxItems)
+	}
+	if now.Before(h.parsed.cert.NotBefore) || now.After(h.parsed.cert.NotAfter) {
+		return 0, sap.ReasonCertValidity
+	}
+	return a, nil
+}
+
+// authenticator finds an enrolled authenticator by its id.
+func (h *holding) authenticator(id []byte) (*Authenticator, error) {
+	for _, a := range h.auths {
+		if string(a.Credential) == string(id) {
+			return a, nil
+		}
+	}
+	return nil, sap.ReasonAuthenticator
+}
+
+// authKey parses an authenticator's public key, once.
+func (m *Module) authKey(a *Authenticator) (*ecdsa.PublicKey, error) {
+	if k, ok := m.authKeys.get(string(a.MAC)); ok {
+		return k, nil
+	}
+	pub, err := x509.ParsePKIXPublicKey(a.Public)
+	k, ok := pub.(*ecdsa.PublicKey)
+	if err != nil || !ok {
+		return nil, fmt.Errorf("%w: authenticator key", sap.ReasonSeal)
+	}
+	m.authKeys.put(string(a.MAC), k)
+	return k, nil
+}
+
+// Request issues an activation request (sspu): the module's signed offer of one
+// approval. It keeps the session's id and hashes, nothing more.
+func (m *Module) Request(ctx context.Context, c Caller, in Ask) (sap.Signed, error) {
+	if err := m.admit(ctx, c, OpRequest); err != nil {
+		return sap.Signed{}, err
+	}
+	signed, err := m.request(ctx, c, in)
+	if err != nil {
+		return sap.Signed{}, m.refuse(ctx, c, string(OpRequest), err,
+			audit.Data{"signer": clip(in.Signer, sap.MaxIDLen), "key": clip(in.Key, sap.MaxIDLen)})
+	}
+	m.cfg.Hook(StepRequested)
+	return signed, nil
+}
+
+func (m *Module) request(ctx context.Context, c Caller, in Ask) (sap.Signed, error) {
+	now := m.clock.Now()
+	policy, err := m.policy(in.Policy)
+	if err != nil {
+		return sap.Signed{}, err
+	}
+	var req *sap.ActivationRequest
+	err = m.view(ctx, func(tx *Tx) error {
+		h, err := m.holding(tx, in.Signer, in.Key, true)
+		if err != nil {
+			return err
+		}
+		if err := m.mayAsk(tx, h, now); err != nil {
+			return err
+		}
+		a, err := h.usable(in.Alg, in.N, policy, now)
+		if err != nil {
+			return err
+		}
+		req = m.activationRequest(c, h, a, in.N, policy, now)
+		return nil
+	})
+	if err != nil {
+		return sap.Signed{}, err
+	}
+	signed, err := sap.SignStatement(m.statement, m.keyID, sap.LabelActivationRequest, req)
+	if err != nil {
+		return sap.Signed{}, fmt.Errorf("%w: statement key: %w", sap.ReasonToken, err)
+	}
+	return signed, m.openSession(ctx, c, req.Bind)
+}
+
+// mayAsk bounds a signer's open sessions (AFL-04) and refuses when every
+// authenticator is locked out.
+func (m *Module) mayAsk(tx *Tx, h *holding, now time.Time) error {
+	open, err := tx.Sessions.CountOpen(h.signer.ID, now.Unix())
+	if err != nil {
+		return err
+	}
+	if open >= m.cfg.OpenSessions {
+		return fmt.Errorf("%w: signer has %d open activation requests", sap.ReasonTooMany, open)
+	}
+	for _, a := range h.auths {
+		g, err := m.guard(tx, a, true)
+		if err != nil {
+			return err
+		}
+		if !g.locked(now.Unix()) {
+			return nil
+		}
+	}
+	return sap.ReasonLocked
+}
+
+func (m *Module) activationRequest(c Caller, h *holding, a algo.Algorithm, n int, p Policy, now time.Time) *sap.ActivationRequest {
+	sid, nonce := make([]byte, sap.SessionLen), make([]byte, sap.NonceLen)
+	_, _ = rand.Read(sid)
+	_, _ = rand.Read(nonce)
+	creds := make([]string, len(h.auths))
+	for i, au := range h.auths {
+		creds[i] = sap.B64(au.Credential)
+	}
+	return &sap.ActivationRequest{
+		Type: sap.TypeActivationRequest,
+		Bind: sap.Binding{
+			Audience: m.audience, Session: sap.B64(sid), Nonce: sap.B64(nonce), Signer: h.signer.ID, Key: h.cred.Key,
+			Cert: sap.B64(h.cred.CertHash), Alg: a.String(), Caller: c.Identity, Policy: p.ID, N: n,
+			IssuedAt: now.Unix(), Expires: now.Add(p.Lifetime).Unix(),
+		},
+		Carrier: h.cred.Carrier, Credentials: creds, Origin: m.cfg.Origin, RPID: m.cfg.RPID, Assurance: m.assurance,
+	}
+}
+
+func (m *Module) openSession(ctx context.Context, c Caller, b sap.Binding) error {
+	sid, err := sap.UnB64(b.Session)
+	if err != nil {
+		return err
+	}
+	nonce, err := sap.UnB64(b.Nonce)
+	if err != nil {
+		return err
+	}
+	hash, err := b.Hash()
+	if err != nil {
+		return err
+	}
+	return m.update(ctx, c, func(w *work) error {
+		s := &Activation{
+			Session: sid, Signer: b.Signer, NonceHash: nonceHash(nonce), Binding: hash, Expires: b.Expires,
+			State: ActOpen, Updated: w.now.Unix(),
+		}
+		seq, err := w.log(EventRequested, audit.OK, "", audit.Data{
+			"obj": s.object(), "signer": b.Signer, "key": b.Key, "cert": b.Cert, "alg": b.Alg, "policy": b.Policy, "n": b.N, "exp": b.Expires,
+		})
+		if err != nil {
+			return err
+		}
+		m.seal.stamp(s, seq)
+		return w.Activations.Insert(s)
+	})
+}

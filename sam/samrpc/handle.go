@@ -1,0 +1,158 @@
+package samrpc
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"unicode/utf8"
+
+	"github.com/assent-sign/assent/internal/mtls"
+	"github.com/assent-sign/assent/sam"
+	"github.com/assent-sign/assent/sap"
+	"github.com/assent-sign/assent/sap/sapclient"
+)
+
+// request is what a handler gets: the caller from TLS, and the body, bounded.
+type request struct {
+	*http.Request
+	caller sam.Caller
+	body   []byte
+}
+
+// rawJSON is an answer that is JSON already and goes out byte by byte.
+type rawJSON []byte
+
+// errBody is a request that could not be read.
+var errBody = errors.New("samrpc: request body cannot be used")
+
+// adapt does for every route what is not the route's own: identity, size,
+// decoding errors, the error table, encoding.
+func (s *Server) adapt(rt Route) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		peer, err := mtls.Peer(r.TLS)
+		if err != nil {
+			writeError(w, http.StatusForbidden, sapclient.ErrorBody{Code: sapclient.CodeForbidden, Retry: sapclient.RetryNever})
+			return
+		}
+		req := &request{Request: r, caller: sam.Caller{Identity: peer.Name, Role: sam.Role(peer.Role)}}
+		if req.body, err = readBody(w, r, rt.Limit); err != nil {
+			s.fail(w, rt, err)
+			return
+		}
+		out, err := rt.serve(s, req)
+		if err != nil {
+			s.fail(w, rt, err)
+			return
+		}
+		raw, ok := out.(rawJSON)
+		if !ok {
+			if raw, err = json.Marshal(out); err != nil {
+				s.fail(w, rt, err)
+				return
+			}
+		}
+		header(w, len(raw))
+		_, _ = w.Write(raw)
+	}
+}
+
+func header(w http.ResponseWriter, n int) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Length", fmt.Sprint(n))
+}
+
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	if r.ContentLength > limit {
+		return nil, fmt.Errorf("%w: %d bytes, the limit is %d", errBody, r.ContentLength, limit)
+	}
+	if limit == 0 {
+		return nil, nil
+	}
+	if r.ContentLength > 0 {
+		b := make([]byte, r.ContentLength)
+		if _, err := io.ReadFull(r.Body, b); err != nil {
+			return nil, fmt.Errorf("%w: %w", errBody, err)
+		}
+		return b, nil
+	}
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errBody, err)
+	}
+	return b, nil
+}
+
+// decode reads the body strictly: known members only, one value, UTF-8.
+func decode[T any](r *request) (T, error) {
+	var v T
+	if !utf8.Valid(r.body) {
+		return v, fmt.Errorf("%w: not UTF-8", errBody)
+	}
+	dec := json.NewDecoder(bytes.NewReader(r.body))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&v); err != nil {
+		return v, fmt.Errorf("%w: %w", errBody, err)
+	}
+	if len(bytes.TrimSpace(r.body[dec.InputOffset():])) != 0 {
+		return v, fmt.Errorf("%w: bytes after the value", errBody)
+	}
+	return v, nil
+}
+
+// fail is the one table from module errors to answers. The default is opaque.
+func (s *Server) fail(w http.ResponseWriter, rt Route, err error) {
+	status, body := http.StatusServiceUnavailable, sapclient.ErrorBody{Code: sapclient.CodeUnavailable, Retry: sapclient.RetrySame}
+	var refusal *sam.Refusal
+	switch {
+	case errors.Is(err, errBody):
+		status, body = http.StatusBadRequest, sapclient.ErrorBody{Code: sapclient.CodeInvalid, Retry: sapclient.RetryNever}
+	case errors.As(err, &refusal):
+		status, body = refusalAnswer(rt.Op, refusal)
+	default:
+		s.log.Error("samrpc: call failed", "op", string(rt.Op), "err", err)
+	}
+	writeError(w, status, body)
+}
+
+func refusalAnswer(op sam.Op, r *sam.Refusal) (int, sapclient.ErrorBody) {
+	body := sapclient.ErrorBody{Code: sapclient.CodeRefused, Retry: sapclient.RetryNever}
+	if r.Ref >= 0 {
+		body.Ref = fmt.Sprint(r.Ref)
+	}
+	read := op == sam.OpSigner || op == sam.OpCredentials
+	switch r.Reason {
+	case sap.ReasonRole:
+		body.Code = sapclient.CodeForbidden
+		return http.StatusForbidden, body
+	case sap.ReasonStore:
+		body.Code, body.Retry = sapclient.CodeUnavailable, sapclient.RetrySame
+		return http.StatusServiceUnavailable, body
+	case sap.ReasonToken:
+		body.Code, body.Retry = sapclient.CodeUnavailable, sapclient.RetryLater
+		return http.StatusServiceUnavailable, body
+	case sap.ReasonInvalid:
+		body.Code = sapclient.CodeInvalid
+		return http.StatusBadRequest, body
+	case sap.ReasonSignerUnknown, sap.ReasonKey:
+		if read {
+			body.Code = sapclient.CodeNotFound
+			return http.StatusNotFound, body
+		}
+	}
+	return http.StatusUnprocessableEntity, body
+}
+
+func writeError(w http.ResponseWriter, status int, body sapclient.ErrorBody) {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		raw = []byte(`{"code":"unavailable","retry":"same"}`)
+	}
+	header(w, len(raw))
+	w.WriteHeader(status)
+	_, _ = w.Write(raw)
+}

@@ -1,0 +1,157 @@
+package samsqlite
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/assent-sign/assent/internal/audit"
+	"github.com/assent-sign/assent/internal/sqldb"
+	"github.com/assent-sign/assent/sam"
+)
+
+type credentials struct{ base }
+
+func scanCredential(s sqldb.Scanner, r *sam.Credential) error {
+	var chain []byte
+	if err := s.Scan(&r.Key, &r.Signer, &r.KeyType, &r.Public, &r.Blob, &r.KEK, &r.Carrier, &r.State, &r.Raw, &r.AuthHash,
+		&r.Subject, &r.CSR, &chain, &r.CertHash, &r.Created, &r.Seq, &r.Version, &r.MAC); err != nil {
+		return err
+	}
+	var err error
+	r.Chain, err = splitChain(chain)
+	return err
+}
+
+func credentialArgs(r *sam.Credential) []any {
+	return []any{r.Key, r.Signer, r.KeyType, blob(r.Public), blob(r.Blob), r.KEK, r.Carrier, r.State, r.Raw, blob(r.AuthHash),
+		blob(r.Subject), blob(r.CSR), joinChain(r.Chain), blob(r.CertHash), r.Created, r.Seq, r.Version, r.MAC}
+}
+
+func (t credentials) Get(key string) (*sam.Credential, error) {
+	return get(t.base, "credential.get", scanCredential, key)
+}
+
+func (t credentials) BySigner(signer string) ([]*sam.Credential, error) {
+	return list(t.base, "credential.by_signer", scanCredential, signer)
+}
+func (t credentials) Insert(r *sam.Credential) error {
+	return t.write("credential.insert", credentialArgs(r)...)
+}
+func (t credentials) Update(r *sam.Credential) error {
+	return t.write("credential.update", credentialArgs(r)...)
+}
+
+type activations struct{ base }
+
+func scanActivation(s sqldb.Scanner, r *sam.Activation) error {
+	return s.Scan(&r.Session, &r.Signer, &r.NonceHash, &r.Binding, &r.Expires, &r.State, &r.Redemption, &r.Digests,
+		&r.Answer, &r.Updated, &r.Seq, &r.Version, &r.MAC)
+}
+
+func activationArgs(r *sam.Activation) []any {
+	return []any{r.Session, r.Signer, blob(r.NonceHash), blob(r.Binding), r.Expires, r.State, blob(r.Redemption),
+		blob(r.Digests), blob(r.Answer), r.Updated, r.Seq, r.Version, r.MAC}
+}
+
+func (t activations) Get(session []byte) (*sam.Activation, error) {
+	return get(t.base, "activation.get", scanActivation, session)
+}
+
+func (t activations) ByRedemption(id []byte) (*sam.Activation, error) {
+	return get(t.base, "activation.by_redemption", scanActivation, id)
+}
+func (t activations) Insert(r *sam.Activation) error {
+	return t.write("activation.insert", activationArgs(r)...)
+}
+func (t activations) Update(r *sam.Activation) error {
+	return t.write("activation.update", activationArgs(r)...)
+}
+
+type sessions struct{ base }
+
+func (t sessions) CountOpen(signer string, now int64) (int, error) {
+	n, err := t.count("session.count_open", signer, now)
+	return int(n), err
+}
+
+func (t sessions) Reserved(limit int) ([]*sam.Activation, error) {
+	return list(t.base, "activation.reserved", scanActivation, limit)
+}
+
+func (t sessions) Purge(openBefore, doneBefore int64, limit int) (int64, error) {
+	a, err := t.t.Exec(t.q["session.purge_open"], openBefore, limit)
+	if err != nil {
+		return 0, fmt.Errorf("samsqlite: session.purge_open: %w", err)
+	}
+	b, err := t.t.Exec(t.q["session.purge_done"], doneBefore, limit)
+	if err != nil {
+		return 0, fmt.Errorf("samsqlite: session.purge_done: %w", err)
+	}
+	return a + b, nil
+}
+
+type tombstones struct{ base }
+
+func scanTombstone(s sqldb.Scanner, r *sam.Tombstone) error {
+	return s.Scan(&r.Key, &r.Destroyed, &r.Seq, &r.Version, &r.MAC)
+}
+
+func (t tombstones) Has(key string) (bool, error) {
+	_, err := get(t.base, "tombstone.get", scanTombstone, key)
+	if errors.Is(err, sam.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (t tombstones) Insert(r *sam.Tombstone) error {
+	return t.write("tombstone.insert", r.Key, r.Destroyed, r.Seq, r.Version, r.MAC)
+}
+func (t tombstones) Count() (int64, error) { return t.count("tombstone.count") }
+
+type auditLog struct{ base }
+
+func (t auditLog) Last() (audit.Head, error) {
+	h := audit.Head{Seq: -1}
+	err := t.t.Row(t.q["audit.last"]).Scan(&h.Seq, &h.Hash)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return h, fmt.Errorf("samsqlite: audit.last: %w", err)
+	}
+	return h, nil
+}
+
+func (t auditLog) Insert(r audit.Record) error {
+	return t.write("audit.insert", r.Seq, r.Time, r.Type, r.Actor, r.Outcome, r.Reason, r.Data, r.Hash)
+}
+
+func (t auditLog) LastOf(object string) (int64, error) {
+	query := "audit.last_of_object"
+	if strings.HasPrefix(object, "guard:") {
+		query = "audit.last_of_guard"
+	}
+	var seq int64
+	err := t.t.Row(t.q[query], object).Scan(&seq)
+	if errors.Is(err, sql.ErrNoRows) {
+		return -1, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("samsqlite: %s: %w", query, err)
+	}
+	return seq, nil
+}
+
+func (t auditLog) Page(from int64, limit int) ([]audit.Record, error) {
+	var out []audit.Record
+	err := t.t.Each(func(s sqldb.Scanner) error {
+		var r audit.Record
+		err := s.Scan(&r.Seq, &r.Time, &r.Type, &r.Actor, &r.Outcome, &r.Reason, &r.Data, &r.Hash)
+		out = append(out, r)
+		return err
+	}, t.q["audit.page"], from, limit)
+	if err != nil {
+		return nil, fmt.Errorf("samsqlite: audit.page: %w", err)
+	}
+	return out, nil
+}

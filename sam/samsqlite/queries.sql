@@ -1,0 +1,144 @@
+-- The statements of package samsqlite. Insert and update take a record's columns
+-- in the order of its table; update swaps only the version just before.
+
+-- name: meta.get
+SELECT cluster, instance, epoch, statement_key, seq, version, mac FROM meta WHERE id = 1;
+
+-- name: meta.insert
+INSERT INTO meta (id, cluster, instance, epoch, statement_key, seq, version, mac) VALUES (1, ?1, ?2, ?3, ?4,
+?5, ?6, ?7);
+
+-- name: meta.update
+UPDATE meta SET cluster = ?1, instance = ?2, epoch = ?3, statement_key = ?4, seq = ?5, version = ?6, mac = ?7
+WHERE id = 1 AND version = ?6 - 1;
+
+-- name: identity.get
+SELECT name, role, created, seq, version, mac FROM identity WHERE name = ?1;
+
+-- name: identity.insert
+INSERT INTO identity (name, role, created, seq, version, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6);
+
+-- name: signer.get
+SELECT id, name, proof, state, created, seq, version, mac FROM signer WHERE id = ?1;
+
+-- name: signer.insert
+INSERT INTO signer (id, name, proof, state, created, seq, version, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,
+?8);
+
+-- name: signer.update
+UPDATE signer SET name = ?2, proof = ?3, state = ?4, created = ?5, seq = ?6, version = ?7, mac = ?8 WHERE id =
+?1 AND version = ?7 - 1;
+
+-- name: authenticator.get
+SELECT credential, signer, public, aaguid, backup_eligible, attestation, carrier, created, seq, version, mac
+FROM authenticator WHERE credential = ?1;
+
+-- name: authenticator.by_signer
+SELECT credential, signer, public, aaguid, backup_eligible, attestation, carrier, created, seq, version, mac
+FROM authenticator WHERE signer = ?1 ORDER BY credential;
+
+-- name: authenticator.insert
+INSERT INTO authenticator (credential, signer, public, aaguid, backup_eligible, attestation, carrier, created,
+seq, version, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11);
+
+-- name: guard.get
+SELECT credential, signer, failures, locked_until, sign_count, seq, version, mac FROM guard WHERE credential =
+?1;
+
+-- name: guard.insert
+INSERT INTO guard (credential, signer, failures, locked_until, sign_count, seq, version, mac) VALUES (?1, ?2,
+?3, ?4, ?5, ?6, ?7, ?8);
+
+-- name: guard.update
+UPDATE guard SET signer = ?2, failures = ?3, locked_until = ?4, sign_count = ?5, seq = ?6, version = ?7, mac =
+?8 WHERE credential = ?1 AND version = ?7 - 1;
+
+-- name: enrolment.get
+SELECT id, signer, code, state, begun, wrong, statement, created, expires, seq, version, mac FROM enrolment
+WHERE id = ?1;
+
+-- name: enrolment.insert
+INSERT INTO enrolment (id, signer, code, state, begun, wrong, statement, created, expires, seq, version, mac)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12);
+
+-- name: enrolment.update
+UPDATE enrolment SET signer = ?2, code = ?3, state = ?4, begun = ?5, wrong = ?6, statement = ?7, created = ?8,
+expires = ?9, seq = ?10, version = ?11, mac = ?12 WHERE id = ?1 AND version = ?11 - 1;
+
+-- name: credential.get
+SELECT key, signer, key_type, public, blob, kek, carrier, state, raw, auth_hash, subject, csr, chain,
+cert_hash, created, seq, version, mac FROM credential WHERE key = ?1;
+
+-- name: credential.by_signer
+SELECT key, signer, key_type, public, blob, kek, carrier, state, raw, auth_hash, subject, csr, chain,
+cert_hash, created, seq, version, mac FROM credential WHERE signer = ?1 ORDER BY created, key;
+
+-- name: credential.insert
+INSERT INTO credential (key, signer, key_type, public, blob, kek, carrier, state, raw, auth_hash, subject,
+csr, chain, cert_hash, created, seq, version, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
+?13, ?14, ?15, ?16, ?17, ?18);
+
+-- name: credential.update
+UPDATE credential SET signer = ?2, key_type = ?3, public = ?4, blob = ?5, kek = ?6, carrier = ?7, state = ?8,
+raw = ?9, auth_hash = ?10, subject = ?11, csr = ?12, chain = ?13, cert_hash = ?14, created = ?15, seq = ?16,
+version = ?17, mac = ?18 WHERE key = ?1 AND version = ?17 - 1;
+
+-- name: activation.get
+SELECT session, signer, nonce_hash, binding, expires, state, redemption, digests, answer, updated, seq,
+version, mac FROM activation WHERE session = ?1;
+
+-- name: activation.by_redemption
+SELECT session, signer, nonce_hash, binding, expires, state, redemption, digests, answer, updated, seq,
+version, mac FROM activation WHERE redemption = ?1 AND redemption <> x'';
+
+-- name: activation.reserved
+SELECT session, signer, nonce_hash, binding, expires, state, redemption, digests, answer, updated, seq,
+version, mac FROM activation WHERE state = 'reserved' LIMIT ?1;
+
+-- name: activation.insert
+INSERT INTO activation (session, signer, nonce_hash, binding, expires, state, redemption, digests, answer,
+updated, seq, version, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13);
+
+-- name: activation.update
+UPDATE activation SET signer = ?2, nonce_hash = ?3, binding = ?4, expires = ?5, state = ?6, redemption = ?7,
+digests = ?8, answer = ?9, updated = ?10, seq = ?11, version = ?12, mac = ?13 WHERE session = ?1 AND version =
+?12 - 1;
+
+-- name: tombstone.get
+SELECT key, destroyed, seq, version, mac FROM tombstone WHERE key = ?1;
+
+-- name: tombstone.insert
+INSERT INTO tombstone (key, destroyed, seq, version, mac) VALUES (?1, ?2, ?3, ?4, ?5);
+
+-- name: enrolment.open_of
+SELECT id FROM enrolment WHERE signer = ?1 AND state = 'open' ORDER BY id;
+
+-- name: tombstone.count
+SELECT count(*) FROM tombstone;
+
+-- name: session.count_open
+SELECT count(*) FROM activation WHERE signer = ?1 AND state = 'open' AND expires > ?2;
+
+-- name: session.purge_open
+DELETE FROM activation WHERE session IN (SELECT session FROM activation WHERE state = 'open' AND expires < ?1
+LIMIT ?2);
+
+-- name: session.purge_done
+DELETE FROM activation WHERE session IN (SELECT session FROM activation WHERE state IN ('consumed',
+'released', 'burnt') AND updated < ?1 LIMIT ?2);
+
+-- name: audit.last
+SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1;
+
+-- name: audit.insert
+INSERT INTO audit (seq, time, type, actor, outcome, reason, data, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,
+?8);
+
+-- name: audit.page
+SELECT seq, time, type, actor, outcome, reason, data, hash FROM audit WHERE seq >= ?1 ORDER BY seq LIMIT ?2;
+
+-- name: audit.last_of_object
+SELECT seq FROM audit WHERE json_extract(data, '$.obj') = ?1 ORDER BY seq DESC LIMIT 1;
+
+-- name: audit.last_of_guard
+SELECT seq FROM audit WHERE json_extract(data, '$.guard') = ?1 ORDER BY seq DESC LIMIT 1;

@@ -1,0 +1,89 @@
+// Package samsqlite keeps the records of package sam in an SQLite database: one
+// module on one node. Commits are shared by all callers (internal/sqldb). The
+// statements are in queries.sql, the schema in migrations.
+package samsqlite
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/assent-sign/assent/internal/sqldb"
+	"github.com/assent-sign/assent/sam"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+//go:embed queries.sql
+var queryText string
+
+// Config says where the database is.
+type Config struct {
+	Path     string // database file, beside it its WAL and its lock
+	Readers  int    // connections for reading; 4 when 0
+	MaxPages int    // bound on the size, in pages of 4096 bytes; none when 0
+}
+
+// Store implements sam.Store.
+type Store struct {
+	db *sqldb.DB
+	q  queries
+}
+
+type queries map[string]string
+
+// Open opens the database, makes it when the file is absent, and brings its
+// schema up to date. Errors are those of internal/sqldb.
+func Open(cfg Config) (*Store, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, fmt.Errorf("samsqlite: %w", err)
+	}
+	q, err := parseQueries(queryText)
+	if err != nil {
+		return nil, err
+	}
+	db, err := sqldb.Open(sqldb.Config{Path: cfg.Path, Migrations: files, Readers: cfg.Readers, MaxPages: cfg.MaxPages})
+	if err != nil {
+		return nil, fmt.Errorf("samsqlite: %w", err)
+	}
+	return &Store{db: db, q: q}, nil
+}
+
+// parseQueries reads "-- name: x" blocks.
+func parseQueries(text string) (queries, error) {
+	q := queries{}
+	for _, block := range strings.Split(text, "-- name: ")[1:] {
+		name, sql, ok := strings.Cut(block, "\n")
+		if !ok || q[name] != "" {
+			return nil, fmt.Errorf("samsqlite: query %q", name)
+		}
+		q[name] = strings.TrimSpace(sql)
+	}
+	return q, nil
+}
+
+// View implements sam.Store.
+func (s *Store) View(ctx context.Context, fn func(*sam.Tx) error) error {
+	return s.db.View(ctx, func(t *sqldb.Tx) error { return fn(s.tx(t)) })
+}
+
+// Update implements sam.Store.
+func (s *Store) Update(ctx context.Context, fn func(*sam.Tx) error) error {
+	return s.db.Update(ctx, func(t *sqldb.Tx) error { return fn(s.tx(t)) })
+}
+
+// Close implements sam.Store.
+func (s *Store) Close() error { return s.db.Close() }
+
+func (s *Store) tx(t *sqldb.Tx) *sam.Tx {
+	b := base{t, s.q}
+	return &sam.Tx{
+		Meta: meta{b}, Identities: identities{b}, Signers: signers{b}, Authenticators: authenticators{b},
+		Guards: guards{b}, Enrolments: enrolments{b}, Credentials: credentials{b}, Activations: activations{b},
+		Sessions: sessions{b}, Tombstones: tombstones{b}, Audit: auditLog{b},
+	}
+}

@@ -1,0 +1,83 @@
+package samtest
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/assent-sign/assent/cryptotoken"
+	"github.com/assent-sign/assent/internal/algo"
+)
+
+// Full is a token with everything that a module needs.
+type Full interface {
+	cryptotoken.Token
+	cryptotoken.Named
+	cryptotoken.Wrapper
+	cryptotoken.Sealer
+}
+
+// Token counts every use of a signer's key, independently of what the token
+// says, and can be made to fail in pairs.
+type Token struct {
+	Full
+	uses atomic.Int64 // calls of SignWrapped that reached the token
+
+	mu     sync.Mutex
+	before error // SignWrapped fails and the key is not used
+	after  error // SignWrapped fails and the key was used
+	spoil  bool  // signatures come back wrong
+	log    []Use
+}
+
+// Use is one call that reached a signer's key.
+type Use struct {
+	Alg     algo.Algorithm
+	Digests [][]byte
+}
+
+// Uses returns the number of key uses.
+func (t *Token) Uses() int64 { return t.uses.Load() }
+
+// Log returns all key uses in order.
+func (t *Token) Log() []Use {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return append([]Use(nil), t.log...)
+}
+
+// FailBefore makes the next uses fail before the key is used; nil ends it.
+func (t *Token) FailBefore(err error) { t.set(func() { t.before = err }) }
+
+// FailAfter makes the next uses fail after the key was used; nil ends it.
+func (t *Token) FailAfter(err error) { t.set(func() { t.after = err }) }
+
+// Spoil makes signatures wrong.
+func (t *Token) Spoil(on bool) { t.set(func() { t.spoil = on }) }
+
+func (t *Token) set(f func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f()
+}
+
+// SignWrapped implements cryptotoken.Wrapper.
+func (t *Token) SignWrapped(ctx context.Context, w cryptotoken.Wrapped, a algo.Algorithm, digests [][]byte) ([][]byte, error) {
+	t.mu.Lock()
+	before, after, spoil := t.before, t.after, t.spoil
+	t.mu.Unlock()
+	if before != nil {
+		return nil, before
+	}
+	t.uses.Add(1)
+	t.set(func() { t.log = append(t.log, Use{a, digests}) })
+	sigs, err := t.Full.SignWrapped(ctx, w, a, digests)
+	if after != nil {
+		return nil, after
+	}
+	if spoil && len(sigs) > 0 {
+		s := sigs[len(sigs)-1]
+		s[len(s)-1] ^= 1
+	}
+	return sigs, err
+}

@@ -1,0 +1,122 @@
+package sam
+
+import (
+	"context"
+	"errors"
+
+	"github.com/assent-sign/assent/internal/audit"
+)
+
+// Store keeps the module's records. Every driver passes sam/storetest.
+//
+// Update runs its function in a transaction that may be shared with others; it
+// returns nil only when the changes are durable, and on any error nothing of
+// the function's changes exists, except that an error from the commit itself
+// may be ambiguous (written, but the answer was lost). The module is built so
+// that this is safe. Functions given to one Store never run at the same time as
+// another Update's. View sees committed data only.
+type Store interface {
+	View(ctx context.Context, fn func(*Tx) error) error
+	Update(ctx context.Context, fn func(*Tx) error) error
+	Close() error
+}
+
+// Tx is a transaction: a table for each kind of record.
+type Tx struct {
+	Meta           MetaTable
+	Identities     IdentityTable
+	Signers        SignerTable
+	Authenticators AuthenticatorTable
+	Guards         GuardTable
+	Enrolments     EnrolmentTable
+	Credentials    CredentialTable
+	Activations    ActivationTable
+	Sessions       SessionTable
+	Tombstones     TombstoneTable
+	Audit          AuditTable
+}
+
+// Errors of a Store.
+var (
+	ErrNotFound = errors.New("sam: no such record")
+	ErrConflict = errors.New("sam: the record changed meanwhile, or exists already")
+)
+
+// All Get methods return ErrNotFound. All Insert methods return ErrConflict when
+// the key is taken. All Update methods replace the row whose version is one less
+// than the given record's, else ErrConflict: the one compare-and-swap that keeps
+// a state from going back.
+type (
+	// MetaTable has one row.
+	MetaTable interface {
+		Get() (*Meta, error)
+		Insert(*Meta) error
+		Update(*Meta) error
+	}
+	// IdentityTable holds callers.
+	IdentityTable interface {
+		Get(name string) (*Identity, error)
+		Insert(*Identity) error
+	}
+	// SignerTable holds signers.
+	SignerTable interface {
+		Get(id string) (*Signer, error)
+		Insert(*Signer) error
+		Update(*Signer) error
+	}
+	// AuthenticatorTable holds authenticators; BySigner orders by credential id.
+	AuthenticatorTable interface {
+		Get(credential []byte) (*Authenticator, error)
+		BySigner(signer string) ([]*Authenticator, error)
+		Insert(*Authenticator) error
+	}
+	// GuardTable holds failure and signature counters.
+	GuardTable interface {
+		Get(credential []byte) (*Guard, error)
+		Insert(*Guard) error
+		Update(*Guard) error
+	}
+	// EnrolmentTable holds enrolments; OpenOf lists the ids of a signer's open ones.
+	EnrolmentTable interface {
+		Get(id string) (*Enrolment, error)
+		OpenOf(signer string) ([]string, error)
+		Insert(*Enrolment) error
+		Update(*Enrolment) error
+	}
+	// CredentialTable holds signers' keys; BySigner orders by creation.
+	CredentialTable interface {
+		Get(key string) (*Credential, error)
+		BySigner(signer string) ([]*Credential, error)
+		Insert(*Credential) error
+		Update(*Credential) error
+	}
+	// ActivationTable holds sessions.
+	ActivationTable interface {
+		Get(session []byte) (*Activation, error)
+		ByRedemption(id []byte) (*Activation, error)
+		Insert(*Activation) error
+		Update(*Activation) error
+	}
+	// SessionTable counts and sweeps sessions. Purge deletes open sessions that
+	// expired before openBefore and terminal ones last changed before doneBefore
+	// (Unix seconds), at most limit rows.
+	SessionTable interface {
+		CountOpen(signer string, now int64) (int, error)
+		Reserved(limit int) ([]*Activation, error)
+		Purge(openBefore, doneBefore int64, limit int) (int64, error)
+	}
+	// TombstoneTable holds destroyed keys.
+	TombstoneTable interface {
+		Has(key string) (bool, error)
+		Insert(*Tombstone) error
+		Count() (int64, error)
+	}
+	// AuditTable is the audit chain: append and read only. LastOf returns the
+	// number of the last record whose data names object ("obj" or, for guards,
+	// "guard"), -1 when there is none. Page returns records from a number on.
+	AuditTable interface {
+		audit.Table
+		LastOf(object string) (int64, error)
+		Page(from int64, limit int) ([]audit.Record, error)
+	}
+)

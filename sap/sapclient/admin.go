@@ -1,0 +1,106 @@
+package sapclient
+
+import (
+	"context"
+	"net/url"
+	"strconv"
+)
+
+// Admin is the officer's and the auditor's client. Which calls work depends on
+// the role in the certificate; the others give ErrForbidden.
+type Admin struct {
+	*transport
+}
+
+// NewAdmin returns a client for an officer or an auditor.
+func NewAdmin(cfg Config) (*Admin, error) {
+	t, err := newTransport(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Admin{t}, nil
+}
+
+// Info tells who the SAM is.
+func (a *Admin) Info(ctx context.Context) (*Info, error) {
+	return call[Info](ctx, a.transport, "GET", PathInfo, nil, nil)
+}
+
+// Health returns nil when the SAM could use keys now.
+func (a *Admin) Health(ctx context.Context) error {
+	_, err := a.do(ctx, "GET", PathHealth, nil, nil)
+	return err
+}
+
+// Status tells how the SAM is (officer, auditor).
+func (a *Admin) Status(ctx context.Context) (*Status, error) {
+	return call[Status](ctx, a.transport, "GET", PathStatus, nil, nil)
+}
+
+// CreateSigner records a signer after identity proofing (officer).
+func (a *Admin) CreateSigner(ctx context.Context, in SignerIn) (*Signer, error) {
+	return call[Signer](ctx, a.transport, "POST", PathSigners, nil, in)
+}
+
+// Signer returns a signer (officer). ErrNotFound.
+func (a *Admin) Signer(ctx context.Context, id string) (*Signer, error) {
+	return call[Signer](ctx, a.transport, "GET", PathSigners, url.Values{"id": {id}}, nil)
+}
+
+// EnrolCode opens an enrolment and returns its one-time code (officer).
+func (a *Admin) EnrolCode(ctx context.Context, signer string) (*EnrolCodeOut, error) {
+	return call[EnrolCodeOut](ctx, a.transport, "POST", PathEnrolCode, nil, EnrolCodeIn{Signer: signer})
+}
+
+// Generate makes a key for an enrolled signer (officer); the answer has the CSR.
+func (a *Admin) Generate(ctx context.Context, in GenerateIn) (*Credential, error) {
+	return call[Credential](ctx, a.transport, "POST", PathCredentials, nil, in)
+}
+
+// Credentials lists a signer's keys (officer).
+func (a *Admin) Credentials(ctx context.Context, signer string) ([]Credential, error) {
+	return credentials(ctx, a.transport, url.Values{"signer": {signer}})
+}
+
+// Credential returns one key (officer). ErrNotFound.
+func (a *Admin) Credential(ctx context.Context, key string) (*Credential, error) {
+	return credential(ctx, a.transport, key)
+}
+
+// LinkCertificate links a chain, leaf first, to a key (officer).
+func (a *Admin) LinkCertificate(ctx context.Context, key string, chain [][]byte) (*Credential, error) {
+	return call[Credential](ctx, a.transport, "POST", PathCertificate, nil, CertificateIn{Key: key, Chain: chain})
+}
+
+// SetRaw sets or clears the permission to sign digests of unseen content
+// (officer).
+func (a *Admin) SetRaw(ctx context.Context, key string, raw bool) (*Credential, error) {
+	return call[Credential](ctx, a.transport, "POST", PathPermission, nil, PermissionIn{Key: key, Raw: raw})
+}
+
+// Destroy destroys a key for ever (officer).
+func (a *Admin) Destroy(ctx context.Context, key string) (*Credential, error) {
+	return call[Credential](ctx, a.transport, "POST", PathDestroy, nil, KeyIn{Key: key})
+}
+
+// Lift ends a lockout (officer).
+func (a *Admin) Lift(ctx context.Context, in LiftIn) error {
+	_, err := a.do(ctx, "POST", PathLift, nil, in)
+	return err
+}
+
+// Audit returns audit records from a number on, at most limit (auditor; 1,000).
+func (a *Admin) Audit(ctx context.Context, from int64, limit int) ([]AuditRecord, error) {
+	q := url.Values{"from": {strconv.FormatInt(from, 10)}, "limit": {strconv.Itoa(limit)}}
+	out, err := call[AuditOut](ctx, a.transport, "GET", PathAudit, q, nil)
+	if err != nil {
+		return nil, err
+	}
+	return out.Records, nil
+}
+
+// Explain returns the audit record that a refusal's Ref names (auditor,
+// officer).
+func (a *Admin) Explain(ctx context.Context, ref string) (*AuditRecord, error) {
+	return call[AuditRecord](ctx, a.transport, "GET", PathExplain, url.Values{"ref": {ref}}, nil)
+}
