@@ -1,0 +1,220 @@
+// Package relay serves the signer's app at the signing origin: it hands out
+// exactly what is to be approved and passes approvals on to the module. The
+// app believes nothing that it says; what can go wrong here is delay.
+//
+// Every call on an operation needs two things that do not travel together: the
+// login session's cookie, which scripts cannot read, and the operation's token
+// in a header, which another origin's form cannot send. The token works only in
+// the session that opened the operation, so an approval prepared in one browser
+// is worth nothing in another (T8, the 2024 BankID case).
+package relay
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"golang.org/x/time/rate"
+
+	"github.com/assent-sign/assent/sap"
+	"github.com/assent-sign/assent/sap/sapclient"
+	"github.com/assent-sign/assent/signapp"
+)
+
+// Sessions tells who is logged in at the app origin (portal.Portal).
+type Sessions interface {
+	Session(r *http.Request) (signapp.Session, bool)
+}
+
+// Config is what a Relay is made of. All but Log is required.
+type Config struct {
+	Service       *signapp.Service
+	Enroller      signapp.Enroller
+	Sessions      Sessions
+	SigningOrigin string // the one origin whose scripts may call
+	Log           *slog.Logger
+}
+
+// Relay is the endpoints under /sap/v1.
+type Relay struct {
+	cfg    Config
+	enrols *rate.Limiter
+}
+
+// New checks the configuration.
+func New(cfg Config) (*Relay, error) {
+	if cfg.Service == nil || cfg.Enroller == nil || cfg.Sessions == nil || cfg.SigningOrigin == "" {
+		return nil, fmt.Errorf("relay: Config needs Service, Enroller, Sessions and SigningOrigin")
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	// Enrolment is the one thing that needs no login. Each call costs the
+	// module an audited answer, so it is rationed.
+	return &Relay{cfg: cfg, enrols: rate.NewLimiter(rate.Every(100*time.Millisecond), 20)}, nil
+}
+
+// Size limits of request bodies, in bytes.
+const (
+	maxSmall  = 4 << 10
+	maxEnrol  = 128 << 10
+	maxRedeem = 1 << 20
+)
+
+// Header is where the operation token travels.
+const Header = "X-Assent-Operation-Token"
+
+// Mount adds the endpoints to the app origin's router.
+func (h *Relay) Mount(r chi.Router) {
+	r.Route("/sap/v1", func(r chi.Router) {
+		r.Use(h.cors)
+		r.Options("/*", func(http.ResponseWriter, *http.Request) {}) // answered by cors
+		r.Post("/session", h.session)
+		r.Get("/operations/{id}", serve(h, maxSmall, h.view))
+		r.Post("/operations/{id}/request", serve(h, maxSmall, h.request))
+		r.Post("/operations/{id}/redeem", serve(h, maxRedeem, h.redeem))
+		r.Post("/operations/{id}/decline", serve(h, maxSmall, h.decline))
+		r.Get("/operations/{id}/receipt", h.receipt)
+		r.Get("/operations/{id}/items/{i}/document", h.file(h.cfg.Service.ItemDocument))
+		r.Get("/operations/{id}/items/{i}/result", h.file(h.cfg.Service.ItemResult))
+		r.Post("/enrolment/begin", h.enrolBegin)
+		r.Post("/enrolment/finish", h.enrolFinish)
+		r.NotFound(func(w http.ResponseWriter, r *http.Request) { h.fail(w, r, signapp.ErrNotFound) })
+		r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) { h.fail(w, r, errMethod) })
+	})
+}
+
+type none struct{}
+
+type sessionIn struct {
+	Ticket string `json:"ticket"`
+}
+
+type sessionOut struct {
+	Token     string        `json:"token"`
+	Operation *signapp.View `json:"operation"`
+}
+
+func (h *Relay) session(w http.ResponseWriter, r *http.Request) {
+	sess, ok := h.cfg.Sessions.Session(r)
+	if !ok {
+		h.fail(w, r, errLogin)
+		return
+	}
+	var in sessionIn
+	if err := decode(w, r, maxSmall, &in); err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	token, v, err := h.cfg.Service.OpenSession(r.Context(), sess, in.Ticket)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	reply(w, http.StatusOK, sessionOut{token, v})
+}
+
+func (h *Relay) view(ctx context.Context, g signapp.Grant, _ none) (*signapp.View, error) {
+	return h.cfg.Service.View(ctx, g)
+}
+
+type requestOut struct {
+	Request *sap.Signed `json:"request"`
+}
+
+func (h *Relay) request(ctx context.Context, g signapp.Grant, _ none) (requestOut, error) {
+	req, err := h.cfg.Service.RequestActivation(ctx, g)
+	return requestOut{req}, err
+}
+
+type redeemIn struct {
+	SAD   string `json:"sad"`   // base64url
+	Proof string `json:"proof"` // base64url
+}
+
+type redeemOut struct {
+	State   signapp.State      `json:"state"`
+	Receipt *sap.SignedReceipt `json:"receipt,omitempty"` // absent while the module cannot be reached
+}
+
+func (h *Relay) redeem(ctx context.Context, g signapp.Grant, in redeemIn) (redeemOut, error) {
+	sad, err := sap.UnB64(in.SAD)
+	if err != nil {
+		return redeemOut{}, fmt.Errorf("%w: sad is not base64url", signapp.ErrInput)
+	}
+	proof, err := sap.UnB64(in.Proof)
+	if err != nil {
+		return redeemOut{}, fmt.Errorf("%w: proof is not base64url", signapp.ErrInput)
+	}
+	op, err := h.cfg.Service.Redeem(ctx, g, sad, proof)
+	if err != nil {
+		return redeemOut{}, err
+	}
+	return redeemOut{op.State, op.Receipt}, nil
+}
+
+type declineIn struct {
+	Reason string `json:"reason"`
+}
+
+func (h *Relay) decline(ctx context.Context, g signapp.Grant, in declineIn) (*signapp.View, error) {
+	return h.cfg.Service.Decline(ctx, g, in.Reason)
+}
+
+type enrolIn struct {
+	ID string `json:"id"`
+}
+
+func (h *Relay) enrolBegin(w http.ResponseWriter, r *http.Request) {
+	var in enrolIn
+	if err := h.enrolment(w, r, &in); err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	out, err := h.cfg.Enroller.EnrolBegin(r.Context(), sapclient.EnrolBeginIn{ID: in.ID})
+	if err != nil {
+		h.fail(w, r, moduleError(err))
+		return
+	}
+	reply(w, http.StatusOK, requestOut{&out.Request})
+}
+
+type enrolFinishIn struct {
+	ID           string `json:"id"`
+	Registration string `json:"registration"` // base64url of the canonical sap.Registration
+}
+
+type enrolFinishOut struct {
+	Signer     string `json:"signer"`
+	Credential string `json:"credential"`
+}
+
+func (h *Relay) enrolFinish(w http.ResponseWriter, r *http.Request) {
+	var in enrolFinishIn
+	if err := h.enrolment(w, r, &in); err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	reg, err := sap.UnB64(in.Registration)
+	if err != nil {
+		h.fail(w, r, fmt.Errorf("%w: registration is not base64url", signapp.ErrInput))
+		return
+	}
+	out, err := h.cfg.Enroller.EnrolFinish(r.Context(), sapclient.EnrolFinishIn{ID: in.ID, Registration: reg})
+	if err != nil {
+		h.fail(w, r, moduleError(err))
+		return
+	}
+	reply(w, http.StatusOK, enrolFinishOut{out.Signer, out.Credential})
+}
+
+// enrolment is the entry of both enrolment calls: no login, so a ration.
+func (h *Relay) enrolment(w http.ResponseWriter, r *http.Request, in any) error {
+	if !h.enrols.Allow() {
+		return errBusy
+	}
+	return decode(w, r, maxEnrol, in)
+}
