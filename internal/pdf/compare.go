@@ -65,7 +65,7 @@ func (c *comparison) survey() error {
 	c.was = map[[32]byte]wasField{}
 	_, err = c.old.eachField(form, func(f field) error {
 		c.was[nameKey(f.name)] = wasField{id: f.id, v: compact(f.v)}
-		return nil
+		return c.old.spend(int64(len(f.v.raw)))
 	})
 	return err
 }
@@ -128,6 +128,9 @@ func (c *comparison) field(was wasField, existed bool, f field) error {
 				return err
 			}
 		}
+	}
+	if err := c.cur.spend(int64(len(f.v.raw))); err != nil {
+		return err
 	}
 	touched := existed && !bytes.Equal(was.v.raw, compact(f.v).raw)
 	if id, ok := f.v.asRef(); ok && c.changed.has(id.num) {
@@ -249,36 +252,54 @@ func eachRef(v value, except []string, fn func(ref)) error {
 	}
 }
 
+// maxDiffKeys bounds the keys that are compared one by one.
+const maxDiffKeys = 1000
+
 // diffKeys returns the keys whose bytes differ between two dictionaries.
 func diffKeys(a, b value, except ...string) ([]string, error) {
-	var keys []string
-	collect := func(v value) error {
-		if !v.isDict() {
-			return nil
-		}
-		return v.eachPair(func(key []byte, _ value) bool {
-			if k := string(key); !slices.Contains(except, k) && !slices.Contains(keys, k) && len(keys) < 1000 {
-				keys = append(keys, k)
-			}
-			return true
-		})
-	}
-	if err := firstError(collect(a), collect(b)); err != nil {
+	old, err := keySpans(a, except)
+	if err != nil {
 		return nil, err
 	}
-	var out []string
-	for _, k := range keys {
-		x, err1 := a.getDict(k)
-		y, err2 := b.getDict(k)
-		if err := firstError(err1, err2); err != nil {
-			return nil, err
+	cur, err := keySpans(b, except)
+	if err != nil {
+		return nil, err
+	}
+	if len(old) > maxDiffKeys || len(cur) > maxDiffKeys {
+		if bytes.Equal(a.raw, b.raw) {
+			return nil, nil
 		}
-		if !bytes.Equal(x.raw, y.raw) {
+		return []string{"a dictionary of very many keys"}, nil
+	}
+	var out []string
+	for k, v := range cur {
+		if was, ok := old[k]; !ok || !bytes.Equal(was, v) {
+			out = append(out, "/"+k)
+		}
+	}
+	for k := range old {
+		if _, ok := cur[k]; !ok {
 			out = append(out, "/"+k)
 		}
 	}
 	slices.Sort(out)
 	return out, nil
+}
+
+// keySpans returns keys and raw values, at most one more than maxDiffKeys. Of a
+// key that occurs twice, which is ambiguous, it keeps both values as one.
+func keySpans(v value, except []string) (map[string][]byte, error) {
+	out := map[string][]byte{}
+	if !v.isDict() {
+		return out, nil
+	}
+	err := v.eachPair(func(key []byte, val value) bool {
+		if k := string(key); !slices.Contains(except, k) {
+			out[k] = append(out[k][:len(out[k]):len(out[k])], val.raw...)
+		}
+		return len(out) <= maxDiffKeys
+	})
+	return out, err
 }
 
 // catalog compares the document catalog and what hangs from it, pages and form

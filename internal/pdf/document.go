@@ -24,7 +24,8 @@ type Document struct {
 
 	streams   map[int]*objectStream // inflated object streams
 	streamMem int64
-	loading   int // depth of nested loads: /Length of an object stream and the like
+	window    []byte // see parseAt
+	loading   int    // depth of nested loads: /Length of an object stream and the like
 }
 
 // Open reads the header, the cross-reference and the catalog. A broken

@@ -54,25 +54,48 @@ func (d *Document) loadNumber(num int) (object, error) {
 	return d.load(id)
 }
 
-// objectAt reads "N G obj value" at an absolute offset, with a window that grows
-// until the value fits.
+// objectAt reads "N G obj value" at an absolute offset.
 func (d *Document) objectAt(off int64) (object, error) {
+	var o object
+	err := d.parseAt(off, func(l lexer) (err error) {
+		o, err = parseObject(l, off)
+		return err
+	})
+	if err == nil {
+		o.val.raw = bytes.Clone(o.val.raw) // out of the shared window
+	}
+	return o, err
+}
+
+// parseAt calls parse with a window at an offset, which grows until parse is
+// content. The window is shared: parse must not read elsewhere in the document,
+// and what it keeps must be copied.
+func (d *Document) parseAt(off int64, parse func(lexer) error) error {
 	for n := int64(512); ; n *= 4 {
 		n = min(n, d.lim.MaxObjectBytes)
-		b, err := d.readAt(make([]byte, n), off)
+		if int64(len(d.window)) < n {
+			d.window = make([]byte, n)
+		}
+		b, err := d.readAt(d.window[:n], off)
 		if err != nil {
-			return object{}, err
+			return err
 		}
 		eof := off+int64(len(b)) >= d.size
-		o, err := parseObject(lexer{b: b, eof: eof, maxDepth: d.lim.MaxDepth}, off)
-		if !errors.Is(err, errShort) {
-			return o, err
+		err = parse(lexer{b: b, eof: eof, maxDepth: d.lim.MaxDepth})
+		if len(d.window) > maxWindow {
+			defer func() { d.window = nil }()
+		}
+		if err != errShort {
+			return err
 		}
 		if n == d.lim.MaxObjectBytes {
-			return object{}, located(ErrLimit, off, "object larger than %d bytes", n)
+			return located(ErrLimit, off, "object larger than %d bytes", n)
 		}
 	}
 }
+
+// maxWindow is the largest window that is kept for the next object.
+const maxWindow = 1 << 20
 
 // parseObject reads one indirect object from l.b, which begins at offset off.
 func parseObject(l lexer, off int64) (object, error) {
@@ -158,8 +181,12 @@ func (d *Document) resolve(v value) (value, error) {
 	return value{}, malformed(v.off, "chain of references")
 }
 
-// key returns the resolved value of a dictionary key.
+// key returns the resolved value of a dictionary key. The search is charged,
+// because a large dictionary may be reached in many ways.
 func (d *Document) key(dict value, name string) (value, error) {
+	if err := d.spend(int64(len(dict.raw))); err != nil {
+		return value{}, err
+	}
 	v, err := dict.get(name)
 	if err != nil {
 		return value{}, err

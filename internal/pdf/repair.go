@@ -33,7 +33,7 @@ func (d *Document) repair(cause error) error {
 // text which looks like an object within it is not taken for one.
 func (d *Document) scan() error {
 	r := d.newReader(d.base)
-	for {
+	for trailers := 0; trailers <= d.lim.MaxXrefSections; {
 		from := r.off
 		which, err := r.search("obj", "trailer")
 		if err != nil || which < 0 {
@@ -42,11 +42,13 @@ func (d *Document) scan() error {
 		next := r.off + int64(len("trailer"))
 		if which == 1 {
 			d.scanTrailer(next)
+			trailers++
 		} else if next, err = d.scanObject(r.off, from); err != nil {
 			return err
 		}
 		r.seek(next)
 	}
+	return overLimit("more than %d trailers", d.lim.MaxXrefSections)
 }
 
 // scanTrailer keeps the last trailer that names a root.

@@ -107,7 +107,7 @@ func (s *Signature) CMS() ([]byte, error) {
 // Bounds on what Signatures keeps; a field tree can make many of few bytes.
 const (
 	maxSignatures = 1000
-	maxContents   = 32 << 20
+	maxContents   = 8 << 20
 )
 
 // Signatures returns the signatures of all fields in the order of what they

@@ -277,22 +277,20 @@ func (d *Document) readTableSection(off int64) (section, error) {
 
 // readTrailer reads the dictionary behind the keyword trailer.
 func (d *Document) readTrailer(off int64) (value, error) {
-	for n := int64(1024); ; n *= 4 {
-		n = min(n, d.lim.MaxObjectBytes)
-		b, err := d.readAt(make([]byte, n), off)
-		if err != nil {
-			return value{}, err
-		}
-		l := lexer{b: b, eof: off+int64(len(b)) >= d.size, maxDepth: d.lim.MaxDepth}
+	var v value
+	err := d.parseAt(off, func(l lexer) error {
 		start, end, err := l.value()
-		switch {
-		case errors.Is(err, ErrLimit):
-			return value{}, err
-		case errors.Is(err, errShort) && n < d.lim.MaxObjectBytes:
-			continue
-		case err != nil || !bytes.HasPrefix(b[start:], []byte("<<")):
-			return value{}, damaged(off, "no trailer dictionary")
+		if err == nil {
+			v = value{raw: l.b[start:end], off: off + int64(start)}
 		}
-		return value{raw: b[start:end:end], off: off + int64(start)}, nil
+		return err
+	})
+	switch {
+	case errors.Is(err, ErrMalformed) || err == nil && !v.isDict():
+		return v, damaged(off, "no trailer dictionary")
+	case err != nil:
+		return v, err
 	}
+	v.raw = bytes.Clone(v.raw)
+	return v, nil
 }
