@@ -205,14 +205,14 @@ func (s *Service) Credentials(ctx context.Context, signer string) ([]sapclient.C
 	ctx, cancel := context.WithTimeout(ctx, moduleTimeout)
 	defer cancel()
 	list, err := s.cfg.Module.Credentials(ctx, signer)
-	switch {
-	case errors.Is(err, ErrRefused), isNotFound(err):
-		return nil, nil
-	case err != nil:
-		s.log.Warn("module could not be asked for credentials", "error", err)
-		return nil, fmt.Errorf("%w: the module did not answer", ErrUnavailable)
+	if err == nil {
+		return list, nil
 	}
-	return list, nil
+	if _, no := final(err); no {
+		return nil, nil // a signer that the module does not know has no keys
+	}
+	s.log.Warn("module could not be asked for credentials", "error", err)
+	return nil, ModuleError(err)
 }
 
 func commonName(leaf []byte, fallback string) string {

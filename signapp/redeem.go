@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"time"
 
@@ -127,11 +126,9 @@ func (s *Service) redeemStep(ctx context.Context, r *record) (*record, error) {
 	mctx, cancel := context.WithTimeout(ctx, moduleTimeout)
 	defer cancel()
 	out, err := s.cfg.Module.Redeem(mctx, sapclient.RedeemIn{SAD: r.progress.SAD, Proof: r.progress.Proof, Evidence: noEvidence})
-	if refusal := (*Refusal)(nil); errors.As(err, &refusal) {
-		return s.fail(ctx, r, ReasonRefused+" ref="+refusal.Ref, "")
-	}
-	if errors.Is(err, ErrRefused) {
-		return s.fail(ctx, r, ReasonRefused, "")
+	if ref, no := final(err); no {
+		s.log.Info("module refused", "operation", r.id, "ref", ref)
+		return s.fail(ctx, r, refused(ref), "")
 	}
 	if err != nil {
 		s.log.Warn("module could not be asked to redeem; will try again", "operation", r.id, "attempt", r.progress.Attempts+1, "error", err)
@@ -197,13 +194,12 @@ func (s *Service) openReceipt(sr sap.SignedReceipt) (*sap.Receipt, error) {
 	return &rec, jcs.Unmarshal(text, &rec)
 }
 
-// moduleError sorts an error of the module for the signer's app.
-func (s *Service) moduleError(what, id string, err error) error {
-	if errors.Is(err, ErrRefused) {
-		return err
+// refused is the reason of an operation that the module refused.
+func refused(ref string) string {
+	if ref == "" {
+		return ReasonRefused
 	}
-	s.log.Warn("module call failed", "call", what, "operation", id, "error", err)
-	return fmt.Errorf("%w: the module did not answer", ErrUnavailable)
+	return ReasonRefused + " ref=" + ref
 }
 
 func sum256(b []byte) []byte {

@@ -90,13 +90,14 @@ func (s *Service) RequestActivation(ctx context.Context, g Grant) (*sap.Signed, 
 	}
 	mctx, cancel := context.WithTimeout(ctx, moduleTimeout)
 	defer cancel()
-	out, err := s.cfg.Module.Request(mctx, sapclient.ActivationRequestIn{
+	req, err := s.cfg.Module.Request(mctx, sapclient.ActivationRequestIn{
 		Signer: r.signer, Key: r.fixed.Key, Alg: r.fixed.Alg, N: len(r.fixed.Items),
 	})
 	if err != nil {
-		return nil, s.moduleError("request", r.id, err)
+		s.log.Warn("module gave no activation request", "operation", r.id, "error", err)
+		return nil, ModuleError(err)
 	}
-	sid, err := r.checkRequest(out.Request)
+	sid, err := r.checkRequest(req)
 	if err != nil {
 		s.log.Error("module sent an activation request for something else", "operation", r.id, "error", err)
 		return nil, fmt.Errorf("%w: the module's answer does not fit", ErrUnavailable)
@@ -111,7 +112,7 @@ func (s *Service) RequestActivation(ctx context.Context, g Grant) (*sap.Signed, 
 	if err != nil {
 		return nil, err
 	}
-	return &out.Request, nil
+	return &req, nil
 }
 
 // checkRequest compares an activation request with the operation and returns

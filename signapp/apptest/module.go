@@ -25,7 +25,6 @@ import (
 	"github.com/assent-sign/assent/internal/jcs"
 	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/sap/sapclient"
-	"github.com/assent-sign/assent/signapp"
 )
 
 // Origins of the tests.
@@ -66,7 +65,7 @@ type Vice struct {
 }
 
 // ErrNoAnswer is what a caller of a module that is away sees.
-var ErrNoAnswer = errors.New("apptest: connection reset")
+var ErrNoAnswer error = &sapclient.Error{Kind: sapclient.ErrUnavailable, Retry: sapclient.RetrySame, Err: errors.New("connection reset")}
 
 // NewModule returns a module that knows the given signers, each with an
 // enrolled device and one active P-256 key.
@@ -140,7 +139,7 @@ func (m *Module) mood(ctx context.Context) (Vice, error) {
 	case v.Down:
 		return v, ErrNoAnswer
 	case v.Refuse:
-		return v, &signapp.Refusal{Ref: "17"}
+		return v, refusal("17")
 	}
 	return v, nil
 }
@@ -160,13 +159,13 @@ func (m *Module) Credentials(ctx context.Context, signer string) ([]sapclient.Cr
 }
 
 // Request implements signapp.Module.
-func (m *Module) Request(ctx context.Context, in sapclient.ActivationRequestIn) (*sapclient.ActivationRequestOut, error) {
+func (m *Module) Request(ctx context.Context, in sapclient.ActivationRequestIn) (sap.Signed, error) {
 	if _, err := m.mood(ctx); err != nil {
-		return nil, err
+		return sap.Signed{}, err
 	}
 	p, ok := m.people[in.Signer]
 	if !ok || p.cred.Key != in.Key {
-		return nil, &signapp.Refusal{Ref: "1"}
+		return sap.Signed{}, refusal("1")
 	}
 	sum := sha256.Sum256(p.cred.Chain[0])
 	now := m.Clock.Now()
@@ -174,19 +173,22 @@ func (m *Module) Request(ctx context.Context, in sapclient.ActivationRequestIn) 
 		Cert: sap.B64(sum[:]), Alg: in.Alg, Caller: "ssad", Policy: "default", N: in.N, IssuedAt: now.Unix(), Expires: now.Add(5 * time.Minute).Unix()}
 	hash, err := b.Hash()
 	if err != nil {
-		return nil, err
+		return sap.Signed{}, err
 	}
 	m.mu.Lock()
 	m.open[b.Session] = hash
 	m.mu.Unlock()
 	id, err := sap.KeyID(&m.Statement.PublicKey)
 	if err != nil {
-		return nil, err
+		return sap.Signed{}, err
 	}
 	req := sap.ActivationRequest{Type: sap.TypeActivationRequest, Bind: b, Carrier: sap.CarrierWebAuthn,
 		Credentials: []string{sap.B64(p.device.ID)}, Origin: SigningOrigin, RPID: RPID, Assurance: sap.AssuranceDevelopment}
-	signed, err := sap.SignStatement(m.Statement, id, sap.LabelActivationRequest, req)
-	return &sapclient.ActivationRequestOut{Request: signed}, err
+	return sap.SignStatement(m.Statement, id, sap.LabelActivationRequest, req)
+}
+
+func refusal(ref string) error {
+	return &sapclient.Error{Kind: sapclient.ErrRefused, Status: 403, Ref: ref, Retry: sapclient.RetryNever}
 }
 
 func random(n int) string {
@@ -211,7 +213,7 @@ func (m *Module) Redeem(ctx context.Context, in sapclient.RedeemIn) (*sapclient.
 	out, ok := m.answers[id]
 	if !ok {
 		if out, err = m.sign(in); err != nil {
-			return nil, fmt.Errorf("%w: %w", &signapp.Refusal{Ref: "2"}, err)
+			return nil, fmt.Errorf("%w: %w", refusal("2"), err)
 		}
 		m.answers[id] = out
 	}
@@ -280,18 +282,18 @@ func (m *Module) receipt(rec sap.Receipt) (sap.SignedReceipt, error) {
 	return sap.SignedReceipt{Receipt: sap.B64(text), Path: []string{}, Index: 0, Size: 1, Signature: sap.B64(sig), Key: id}, err
 }
 
-// EnrolBegin implements signapp.Enroller with a recognisable answer.
-func (m *Module) EnrolBegin(ctx context.Context, in sapclient.EnrolBeginIn) (*sapclient.EnrolBeginOut, error) {
+// EnrolBegin implements relay.Enroller with a recognisable answer.
+func (m *Module) EnrolBegin(ctx context.Context, id string) (sap.Signed, error) {
 	if _, err := m.mood(ctx); err != nil {
-		return nil, err
+		return sap.Signed{}, err
 	}
-	return &sapclient.EnrolBeginOut{Request: sap.Signed{Statement: sap.B64([]byte(in.ID)), Signature: "AA", Key: "k"}}, nil
+	return sap.Signed{Statement: sap.B64([]byte(id)), Signature: "AA", Key: "k"}, nil
 }
 
-// EnrolFinish implements signapp.Enroller with a recognisable answer.
-func (m *Module) EnrolFinish(ctx context.Context, in sapclient.EnrolFinishIn) (*sapclient.EnrolFinishOut, error) {
+// EnrolFinish implements relay.Enroller with a recognisable answer.
+func (m *Module) EnrolFinish(ctx context.Context, id string, registration []byte) (*sapclient.EnrolFinishOut, error) {
 	if _, err := m.mood(ctx); err != nil {
 		return nil, err
 	}
-	return &sapclient.EnrolFinishOut{Signer: in.ID, Credential: sap.B64(in.Registration)}, nil
+	return &sapclient.EnrolFinishOut{Signer: id, Credential: sap.B64(registration)}, nil
 }

@@ -3,7 +3,6 @@ package relay
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 
 	"github.com/assent-sign/assent/signapp"
@@ -68,13 +67,4 @@ func (h *Relay) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	h.cfg.Log.Error("relay call failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	reply(w, http.StatusInternalServerError, internal)
-}
-
-// moduleError keeps a refusal of the module and makes everything else
-// "unavailable": the caller of an enrolment may try again.
-func moduleError(err error) error {
-	if errors.Is(err, signapp.ErrRefused) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", signapp.ErrUnavailable, err)
 }

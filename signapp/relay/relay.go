@@ -29,10 +29,18 @@ type Sessions interface {
 	Session(r *http.Request) (signapp.Session, bool)
 }
 
+// Enroller relays the enrolment of a signing authenticator (sapclient.Client).
+// The application adds nothing and learns no secret: the officer's code never
+// passes it.
+type Enroller interface {
+	EnrolBegin(ctx context.Context, id string) (sap.Signed, error)
+	EnrolFinish(ctx context.Context, id string, registration []byte) (*sapclient.EnrolFinishOut, error)
+}
+
 // Config is what a Relay is made of. All but Log is required.
 type Config struct {
 	Service       *signapp.Service
-	Enroller      signapp.Enroller
+	Enroller      Enroller
 	Sessions      Sessions
 	SigningOrigin string // the one origin whose scripts may call
 	Log           *slog.Logger
@@ -174,12 +182,12 @@ func (h *Relay) enrolBegin(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, err)
 		return
 	}
-	out, err := h.cfg.Enroller.EnrolBegin(r.Context(), sapclient.EnrolBeginIn{ID: in.ID})
+	req, err := h.cfg.Enroller.EnrolBegin(r.Context(), in.ID)
 	if err != nil {
-		h.fail(w, r, moduleError(err))
+		h.fail(w, r, signapp.ModuleError(err))
 		return
 	}
-	reply(w, http.StatusOK, requestOut{&out.Request})
+	reply(w, http.StatusOK, requestOut{&req})
 }
 
 type enrolFinishIn struct {
@@ -203,9 +211,9 @@ func (h *Relay) enrolFinish(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, fmt.Errorf("%w: registration is not base64url", signapp.ErrInput))
 		return
 	}
-	out, err := h.cfg.Enroller.EnrolFinish(r.Context(), sapclient.EnrolFinishIn{ID: in.ID, Registration: reg})
+	out, err := h.cfg.Enroller.EnrolFinish(r.Context(), in.ID, reg)
 	if err != nil {
-		h.fail(w, r, moduleError(err))
+		h.fail(w, r, signapp.ModuleError(err))
 		return
 	}
 	reply(w, http.StatusOK, enrolFinishOut{out.Signer, out.Credential})

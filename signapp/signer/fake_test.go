@@ -1,0 +1,573 @@
+package signer_test
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/jcs"
+	"github.com/assent-sign/assent/internal/pdf"
+	"github.com/assent-sign/assent/sap"
+	"github.com/assent-sign/assent/signapp/signer"
+)
+
+// fake plays the application's relay and the SAM behind it. As the SAM it is
+// strict: it uses package sap for every check. As the application it lies where
+// a test tells it to.
+type fake struct {
+	t             testing.TB
+	sam           *ecdsa.PrivateKey
+	samID         string
+	key           *ecdsa.PrivateKey // the signer's
+	cert          []byte
+	app, sign     *httptest.Server
+	origin        string
+	mu            sync.Mutex
+	code          string
+	enrolment     sap.Signed
+	authenticator *sap.Authenticator
+	credential    string
+	ops           map[string]*operation
+	signatures    int // key uses
+	refusals      []string
+	lifetime      int64                  // seconds of an activation request
+	lie           lies                   // what the application changes
+	config        func(c *signer.Config) // what sicd is told differently
+}
+
+// lies are the ways in which the application may cheat.
+type lies struct {
+	view     func(v map[string]any)
+	document func(b []byte) []byte
+	request  func(s *sap.Signed)
+	receipt  func(s *sap.SignedReceipt)
+	redeem   func(w http.ResponseWriter) bool // true: answered already
+}
+
+type operation struct {
+	id, token, ticket, session string
+	state                      string
+	asker, purpose, returnURL  string
+	items                      []*item
+	expires                    time.Time
+	bind                       sap.Binding // of the newest activation request
+	answer                     []byte
+	redeemed                   string
+	reason                     string
+	polls                      int
+}
+
+type item struct {
+	kind, name string
+	bytes      []byte
+	prepared   *pdf.Prepared
+	dtbsr      []byte
+	attributes []byte
+}
+
+const testSigner = "anna"
+
+func newFake(t testing.TB, change func(c *signer.Config)) *fake {
+	t.Helper()
+	f := &fake{t: t, ops: map[string]*operation{}, lifetime: 300, config: change}
+	f.sam, f.key = newKey(t), newKey(t)
+	var err error
+	if f.samID, err = sap.KeyID(f.sam.Public()); err != nil {
+		t.Fatal(err)
+	}
+	tmpl := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Anna Example"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(8760 * time.Hour),
+	}
+	ca := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "Assent DEMO Issuing CA"}}
+	if f.cert, err = x509.CreateCertificate(rand.Reader, tmpl, ca, f.key.Public(), newKey(t)); err != nil {
+		t.Fatal(err)
+	}
+	f.app = httptest.NewServer(http.HandlerFunc(f.serve))
+	t.Cleanup(f.app.Close)
+	f.sign = httptest.NewUnstartedServer(nil)
+	f.origin = "http://localhost:" + port(f.sign.Listener.Addr().String())
+	f.sign.Config.Handler = f.handler()
+	f.sign.Start()
+	t.Cleanup(f.sign.Close)
+	return f
+}
+
+func newKey(t testing.TB) *ecdsa.PrivateKey {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func port(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:] }
+
+func (f *fake) api() string { return "http://localhost:" + port(f.app.Listener.Addr().String()) }
+
+func (f *fake) handler() http.Handler {
+	spki, err := x509.MarshalPKIXPublicKey(f.sam.Public())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	cfg := signer.Config{
+		SAMKey: spki, Audience: "demo#1", RPID: "localhost", Origin: f.origin, API: f.api(), Profile: signer.ProfileDemo, MaxDocument: 10 << 20,
+	}
+	if f.config != nil {
+		f.config(&cfg)
+	}
+	h, err := signer.New(cfg)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return h
+}
+
+// add stores an operation with prepared documents and returns the link of the
+// signing origin.
+func (f *fake) add(names ...string) (*operation, string) {
+	f.t.Helper()
+	o := &operation{
+		id: "op_" + random(8), token: random(32), ticket: random(32), state: "prepared", asker: "Example Lettings Ltd", purpose: "Sign the lease of 12 Harbour Street: 2 years, 900 € a month",
+		expires: time.Now().Add(time.Hour), returnURL: f.api() + "/done",
+	}
+	for _, n := range names {
+		b, p := preparePDF(f.t, makePDF("Lease: "+n, "House rules", "Inventory"))
+		attrs, err := sap.PAdESSignedAttributes(p.Digest, f.cert)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		sum := sha256.Sum256(attrs)
+		o.items = append(o.items, &item{kind: sap.KindPAdES, name: n, bytes: b, prepared: p, dtbsr: sum[:], attributes: attrs})
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ops[o.id] = o
+	return o, f.link(o)
+}
+
+func (f *fake) link(o *operation) string {
+	return fmt.Sprintf("%s/#op=%s&ticket=%s", f.origin, o.id, o.ticket)
+}
+
+func random(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b)
+	return sap.B64(bytes.ReplaceAll(b, []byte{0}, []byte{1}))
+}
+
+// openEnrolment plays the officer: a link with a one-time code.
+func (f *fake) openEnrolment(name string) string {
+	f.t.Helper()
+	id := make([]byte, 16)
+	_, _ = rand.Read(id)
+	code := make([]byte, 20)
+	_, _ = rand.Read(code)
+	nonce := make([]byte, sap.NonceLen)
+	_, _ = rand.Read(nonce)
+	now := time.Now().Unix()
+	s, err := sap.SignStatement(f.sam, f.samID, sap.LabelRegistration, sap.RegistrationRequest{
+		Type: sap.TypeRegistration, Audience: "demo#1", ID: sap.B64(id), Nonce: sap.B64(nonce), Signer: testSigner, Display: name,
+		Origin: f.origin, RPID: "localhost", IssuedAt: now, Expires: now + 600,
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.enrolment, f.code = s, sap.B64(code)
+	return fmt.Sprintf("%s/enrol#id=%s&code=%s", f.origin, sap.B64(id), sap.B64(code))
+}
+
+// apiError is every refusal of the relay.
+type apiError struct {
+	status               int
+	code, message, retry string
+}
+
+func refusal(status int, code, retry string) *apiError {
+	return &apiError{status, code, "Refused for the test: " + code + ".", retry}
+}
+
+func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !strings.HasPrefix(r.URL.Path, "/sap/v1/") {
+		f.page(w, r)
+		return
+	}
+	h := w.Header()
+	if r.Header.Get("Origin") != f.origin {
+		http.Error(w, "origin", http.StatusForbidden)
+		f.refusals = append(f.refusals, "origin")
+		return
+	}
+	h.Set("Access-Control-Allow-Origin", f.origin)
+	h.Set("Access-Control-Allow-Credentials", "true")
+	if r.Method == http.MethodOptions {
+		h.Set("Access-Control-Allow-Headers", "Content-Type, X-Assent-Operation-Token")
+		h.Set("Access-Control-Allow-Methods", "GET, POST")
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	out, e := f.dispatch(w, r)
+	if e != nil {
+		f.refusals = append(f.refusals, e.code)
+		h.Set("Content-Type", "application/json")
+		w.WriteHeader(e.status)
+		_ = json.NewEncoder(w).Encode(map[string]string{"error": e.code, "message": e.message, "retry": e.retry})
+		return
+	}
+	switch v := out.(type) {
+	case nil:
+	case []byte:
+		h.Set("Content-Type", "application/octet-stream")
+		_, _ = w.Write(v)
+	default:
+		h.Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(v)
+	}
+}
+
+// page is the application's own origin: a login that sets the session cookie.
+func (f *fake) page(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/html")
+	switch r.URL.Path {
+	case "/login":
+		http.SetCookie(w, &http.Cookie{Name: "assent_session", Value: r.URL.Query().Get("s"), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+		_, _ = fmt.Fprint(w, "<!doctype html><title>app</title>logged in")
+	case "/frame":
+		_, _ = fmt.Fprintf(w, "<!doctype html><title>evil</title><iframe id=victim width=600 height=600 src=%q></iframe>", r.URL.Query().Get("url"))
+	default:
+		_, _ = fmt.Fprint(w, "<!doctype html><title>app</title>the app origin")
+	}
+}
+
+func (f *fake) dispatch(w http.ResponseWriter, r *http.Request) (any, *apiError) {
+	path := strings.TrimPrefix(r.URL.Path, "/sap/v1/")
+	var body map[string]string
+	if r.Method == http.MethodPost {
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&body); err != nil {
+			return nil, refusal(400, "invalid", "never")
+		}
+	}
+	switch {
+	case path == "enrolment/begin":
+		return map[string]any{"request": f.enrolment}, nil
+	case path == "enrolment/finish":
+		return f.enrolFinish(body)
+	case path == "session":
+		return f.session(r, body)
+	case strings.HasPrefix(path, "operations/"):
+		return f.operation(w, r, strings.Split(strings.TrimPrefix(path, "operations/"), "/"), body)
+	}
+	return nil, refusal(404, "not_found", "never")
+}
+
+func cookie(r *http.Request) string {
+	c, err := r.Cookie("assent_session")
+	if err != nil {
+		return ""
+	}
+	return c.Value
+}
+
+func (f *fake) session(r *http.Request, body map[string]string) (any, *apiError) {
+	for _, o := range f.ops {
+		if o.ticket != "" && o.ticket == body["ticket"] {
+			if cookie(r) == "" || (o.session != "" && cookie(r) != o.session) {
+				return nil, refusal(403, "forbidden", "never")
+			}
+			o.ticket, o.session = "", cookie(r)
+			return map[string]any{"token": o.token, "operation": f.view(o)}, nil
+		}
+	}
+	return nil, refusal(403, "forbidden", "never")
+}
+
+func (f *fake) operation(w http.ResponseWriter, r *http.Request, parts []string, body map[string]string) (any, *apiError) {
+	o := f.ops[parts[0]]
+	if o == nil || o.session == "" || cookie(r) != o.session || r.Header.Get("X-Assent-Operation-Token") != o.token {
+		return nil, refusal(403, "forbidden", "never")
+	}
+	if time.Now().After(o.expires) && (o.state == "prepared" || o.state == "shown") {
+		o.state = "expired"
+	}
+	waiting := o.state == "prepared" || o.state == "shown"
+	switch what := strings.Join(parts[1:], "/"); {
+	case what == "":
+		if o.polls++; o.state == "signed" && o.polls > 1 {
+			o.state = "finished"
+		}
+		return f.view(o), nil
+	case what == "request" && waiting:
+		return f.request(o)
+	case what == "decline" && waiting:
+		o.state, o.reason = "declined", body["reason"]
+		return f.view(o), nil
+	case what == "redeem":
+		if f.lie.redeem != nil && f.lie.redeem(w) {
+			return nil, nil
+		}
+		return f.redeem(o, body)
+	case len(parts) == 4 && parts[1] == "items":
+		return f.file(o, parts[2], parts[3])
+	}
+	return nil, refusal(409, "state", "never")
+}
+
+func (f *fake) file(o *operation, index, what string) (any, *apiError) {
+	i, err := strconv.Atoi(index)
+	if err != nil || i < 0 || i >= len(o.items) || o.items[i].bytes == nil {
+		return nil, refusal(404, "not_found", "never")
+	}
+	b := o.items[i].bytes
+	if what == "document" {
+		o.state = "shown"
+		if f.lie.document != nil {
+			b = f.lie.document(b)
+		}
+		return b, nil
+	}
+	if what == "result" && o.state == "finished" {
+		if f.lie.document != nil {
+			b = f.lie.document(b)
+		}
+		return b, nil
+	}
+	return nil, refusal(409, "state", "never")
+}
+
+func (f *fake) view(o *operation) map[string]any {
+	items := []any{}
+	for i, it := range o.items {
+		items = append(items, map[string]any{
+			"i": i, "kind": it.kind, "name": it.name, "size": len(it.bytes), "hash": "sha256",
+			"signed_attributes": sap.B64(it.attributes), "dtbsr": sap.B64(it.dtbsr),
+		})
+	}
+	v := map[string]any{
+		"id": o.id, "state": o.state, "reason": o.reason, "signer": map[string]any{"id": testSigner, "name": "Anna Example"},
+		"asker": o.asker, "purpose": o.purpose, "level": "B-T", "key": "key-0001", "alg": "ES256", "chain": [][]byte{f.cert},
+		"expires": o.expires.Unix(), "return_url": o.returnURL, "items": items,
+	}
+	if f.lie.view != nil {
+		f.lie.view(v)
+	}
+	return v
+}
+
+func (f *fake) request(o *operation) (any, *apiError) {
+	sum := sha256.Sum256(f.cert)
+	nonce, sid := make([]byte, sap.NonceLen), make([]byte, sap.SessionLen)
+	_, _ = rand.Read(nonce)
+	_, _ = rand.Read(sid)
+	now := time.Now().Unix()
+	o.bind = sap.Binding{
+		Audience: "demo#1", Session: sap.B64(sid), Nonce: sap.B64(nonce), Signer: testSigner, Key: "key-0001", Cert: sap.B64(sum[:]), Alg: "ES256",
+		Caller: "ssad-1", Policy: "standard", N: len(o.items), IssuedAt: now, Expires: now + f.lifetime,
+	}
+	cred := f.credential
+	if cred == "" {
+		cred = sap.B64([]byte("nobody has enrolled"))
+	}
+	s, err := sap.SignStatement(f.sam, f.samID, sap.LabelActivationRequest, sap.ActivationRequest{
+		Type: sap.TypeActivationRequest, Bind: o.bind, Carrier: sap.CarrierWebAuthn, Credentials: []string{cred},
+		Origin: f.origin, RPID: "localhost", Assurance: sap.AssuranceDevelopment,
+	})
+	if err != nil {
+		return nil, refusal(500, err.Error(), "later")
+	}
+	if f.lie.request != nil {
+		f.lie.request(&s)
+	}
+	return map[string]any{"request": s}, nil
+}
+
+// redeem is the SAM: every check that package sap has, then one key use for
+// each item, then a receipt. A byte-identical repetition gets the same answer.
+func (f *fake) redeem(o *operation, body map[string]string) (any, *apiError) {
+	id := body["sad"] + "." + body["proof"]
+	if o.answer != nil {
+		if o.redeemed == id {
+			return json.RawMessage(o.answer), nil
+		}
+		return nil, refusal(409, "sad_consumed", "never")
+	}
+	sadText, err1 := sap.UnB64(body["sad"])
+	proof, err2 := sap.UnB64(body["proof"])
+	if err1 != nil || err2 != nil {
+		return nil, refusal(400, "encoding", "never")
+	}
+	sad, err := f.verify(o, sadText, proof)
+	if err != nil {
+		return nil, refusal(403, err.Error(), "never")
+	}
+	answer, err := f.activate(o, sad, sadText, proof)
+	if err != nil {
+		return nil, refusal(500, err.Error(), "later")
+	}
+	o.state, o.answer, o.redeemed, o.polls = "signed", answer, id, 0
+	return json.RawMessage(answer), nil
+}
+
+func (f *fake) verify(o *operation, sadText, proof []byte) (*sap.SAD, error) {
+	sad, err := sap.DecodeSAD(sadText)
+	if err != nil {
+		return nil, err
+	}
+	if sad.Bind != o.bind {
+		return nil, sap.ReasonBinding
+	}
+	if time.Now().Unix() > sad.Bind.Expires {
+		return nil, sap.ReasonExpired
+	}
+	if f.authenticator == nil || sad.Auth.Cred != f.credential {
+		return nil, sap.ReasonAuthenticator
+	}
+	a, err := sap.DecodeAssertion(proof)
+	if err != nil {
+		return nil, err
+	}
+	challenge, err := sad.Challenge(sadText)
+	if err != nil {
+		return nil, err
+	}
+	count, err := sap.VerifyAssertion(a, challenge, *f.authenticator, sap.AssertionPolicy{Origin: f.origin, RPID: "localhost"})
+	if err != nil {
+		return nil, err
+	}
+	f.authenticator.SignCount = count
+	return sad, nil
+}
+
+func (f *fake) activate(o *operation, sad *sap.SAD, sadText, proof []byte) ([]byte, error) {
+	spki, err := x509.MarshalPKIXPublicKey(f.authenticator.Public)
+	if err != nil {
+		return nil, err
+	}
+	r := sap.Receipt{
+		Type: sap.TypeReceipt, Audience: "demo#1", Instance: "chain-1", Time: time.Now().UnixMilli(), SAD: sap.B64(sadText), Proof: sap.B64(proof),
+		Authenticator: sap.B64(spki), Certificate: sap.B64(f.cert), Origin: f.origin, RPID: "localhost",
+		Assurance: sap.AssuranceDevelopment, AuditSeq: 1, AuditHash: sap.B64(make([]byte, 32)),
+	}
+	for i, it := range sad.Items {
+		d, err := sap.Rebuild(it, f.cert, algo.ES256, nil)
+		if err != nil {
+			return nil, err
+		}
+		sig, err := f.key.Sign(rand.Reader, d, crypto.SHA256)
+		if err != nil {
+			return nil, err
+		}
+		f.signatures++
+		r.Items = append(r.Items, sap.ReceiptItem{I: i, DTBSR: it.DTBSR, Signature: sap.B64(sig), Shown: it.Kind != sap.KindRaw})
+		if p := o.items[i].prepared; p != nil {
+			o.items[i].bytes = bytes.Clone(o.items[i].bytes)
+			copy(o.items[i].bytes[p.ContentsOffset+1:], hex.EncodeToString(sig))
+		}
+	}
+	text, err := jcs.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	tree := sap.NewReceiptTree([][]byte{[]byte("another receipt of the same commit"), text})
+	sig, err := sap.Sign(f.sam, sap.LabelReceiptRoot, tree.Root())
+	if err != nil {
+		return nil, err
+	}
+	s := sap.SignedReceipt{Receipt: sap.B64(text), Path: []string{}, Index: 1, Size: 2, Signature: sap.B64(sig), Key: f.samID}
+	for _, p := range tree.Path(1) {
+		s.Path = append(s.Path, sap.B64(p))
+	}
+	if f.lie.receipt != nil {
+		f.lie.receipt(&s)
+	}
+	return json.Marshal(map[string]any{"state": "signed", "receipt": s})
+}
+
+// enrolFinish verifies a registration as samd does (attestation none).
+func (f *fake) enrolFinish(body map[string]string) (any, *apiError) {
+	text, err := sap.UnB64(body["registration"])
+	if err != nil {
+		return nil, refusal(400, "encoding", "never")
+	}
+	cred, err := f.registered(text)
+	if err != nil {
+		return nil, refusal(403, err.Error(), "never")
+	}
+	f.credential = cred
+	return map[string]string{"signer": testSigner, "credential": cred}, nil
+}
+
+func (f *fake) registered(text []byte) (string, error) {
+	reg, err := sap.DecodeRegistration(text)
+	if err != nil {
+		return "", err
+	}
+	statement, _ := sap.UnB64(f.enrolment.Statement)
+	var req sap.RegistrationRequest
+	if err := jcs.Unmarshal(statement, &req); err != nil {
+		return "", err
+	}
+	nonce, _ := sap.UnB64(req.Nonce)
+	challenge, err := sap.RegistrationChallenge(nonce, statement)
+	if err != nil {
+		return "", err
+	}
+	att, err1 := sap.UnB64(reg.AttestationObject)
+	client, err2 := sap.UnB64(reg.ClientDataJSON)
+	if err1 != nil || err2 != nil {
+		return "", sap.ReasonEncoding
+	}
+	key, err := sap.CodeKey(f.code)
+	if err != nil {
+		return "", err
+	}
+	if sap.B64(sap.CodeProof(key, statement, att, client)) != reg.CodeProof {
+		return "", sap.ReasonEnrolCode
+	}
+	if err := sap.CheckRegistrationClientData(client, challenge, f.origin); err != nil {
+		return "", err
+	}
+	var obj struct {
+		Fmt      string         `cbor:"fmt"`
+		AuthData []byte         `cbor:"authData"`
+		AttStmt  map[string]any `cbor:"attStmt"`
+	}
+	if err := cbor.Unmarshal(att, &obj); err != nil || obj.Fmt != "none" || len(obj.AuthData) < 55 || obj.AuthData[32]&0x45 != 0x45 {
+		return "", sap.ReasonAttestation
+	}
+	n := int(obj.AuthData[53])<<8 | int(obj.AuthData[54])
+	id := obj.AuthData[55 : 55+n]
+	var cose map[int]any
+	if _, err := cbor.UnmarshalFirst(obj.AuthData[55+n:], &cose); err != nil {
+		return "", err
+	}
+	x, y := cose[-2].([]byte), cose[-3].([]byte)
+	pub, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), append(append([]byte{4}, x...), y...))
+	if err != nil {
+		return "", err
+	}
+	f.authenticator = &sap.Authenticator{CredentialID: id, Public: pub, BackupEligible: obj.AuthData[32]&0x08 != 0}
+	return sap.B64(id), nil
+}
