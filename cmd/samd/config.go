@@ -1,0 +1,152 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/assent-sign/assent/cryptotoken"
+	"github.com/assent-sign/assent/cryptotoken/pkcs11"
+	"github.com/assent-sign/assent/cryptotoken/softtoken"
+	"github.com/assent-sign/assent/internal/mtls"
+	"github.com/assent-sign/assent/sam"
+)
+
+// Profiles.
+const (
+	profileDemo        = "demo"
+	profileDevelopment = "development"
+	profileProduction  = "production"
+)
+
+// Config is samd's configuration file. It is strict YAML: unknown keys are
+// errors. Secrets are never in it; it names files that only samd's user can
+// read. samd.example.yaml shows every key.
+type Config struct {
+	Profile  string     `yaml:"profile"`  // demo, development or production; the last refuses every token for development
+	Cluster  string     `yaml:"cluster"`  // name of this module; part of every signed request; never changes
+	Listen   string     `yaml:"listen"`   // host:port; loopback or a private network only
+	TLS      mtls.Files `yaml:"tls"`      // own certificate and key; the CA whose certificates callers carry
+	Database string     `yaml:"database"` // SQLite file, made at the first start
+	Anchor   string     `yaml:"anchor"`   // freshness anchor; not in the same backup as the database
+	Log      string     `yaml:"log"`      // text or json
+
+	Token       TokenConfig `yaml:"token"`
+	Origin      string      `yaml:"origin"`       // the one origin of the signer's app, exactly as browsers spell it
+	RPID        string      `yaml:"rp_id"`        // WebAuthn relying party id
+	DeviceBound bool        `yaml:"device_bound"` // refuse authenticators whose key can be backed up
+	Policies    []Policy    `yaml:"policies"`     // the first is the default
+
+	Lockout struct {
+		Limit int           `yaml:"limit"` // failed authentications in a row
+		Time  time.Duration `yaml:"time"`  // negative: until an officer lifts it
+	} `yaml:"lockout"`
+	Enrolment struct {
+		CodeLifetime time.Duration `yaml:"code_lifetime"`
+		WrongCodes   int           `yaml:"wrong_codes"` // that close an enrolment
+	} `yaml:"enrolment"`
+	OpenSessions int           `yaml:"open_sessions"` // open activation requests of one signer
+	Retention    time.Duration `yaml:"retention"`     // of answers, for byte-identical retries
+}
+
+// Policy is an activation policy.
+type Policy struct {
+	ID       string        `yaml:"id"`
+	MaxItems int           `yaml:"max_items"`
+	Lifetime time.Duration `yaml:"lifetime"` // 10s to 15m
+	Raw      bool          `yaml:"raw"`      // allow digests of unseen content for credentials that have the permission
+}
+
+// TokenConfig says where the keys are. Which of the keys below count depends on
+// the driver.
+type TokenConfig struct {
+	Driver       string `yaml:"driver"` // softtoken or pkcs11
+	Name         string `yaml:"name"`
+	PINFile      string `yaml:"pin_file"`
+	StatementKey string `yaml:"statement_key"` // label of the key that signs requests and receipts
+
+	Dir    string `yaml:"dir"`    // softtoken: folder of the keystore
+	Create bool   `yaml:"create"` // softtoken: make it when it is absent
+
+	Module        string        `yaml:"module"`      // pkcs11: absolute path of the library
+	Label         string        `yaml:"label"`       // pkcs11: token label
+	Serial        string        `yaml:"serial"`      // pkcs11: serial number, when labels are not unique
+	Children      int           `yaml:"children"`    // pkcs11: processes
+	KEK           string        `yaml:"kek"`         // pkcs11: label of the wrapping key
+	Seal          string        `yaml:"seal"`        // pkcs11: label of the sealing key
+	WrapMechanism string        `yaml:"mechanism"`   // pkcs11: wrapping mechanism
+	Env           []string      `yaml:"env"`         // pkcs11: NAME=value for the processes that load the library
+	Development   bool          `yaml:"development"` // pkcs11: accept a module that fails the downgrade test
+	Watchdog      time.Duration `yaml:"watchdog"`    // pkcs11: longest call
+}
+
+var errConfig = errors.New("configuration")
+
+func defaults() Config {
+	c := Config{Profile: profileProduction, Listen: "127.0.0.1:8443", Log: "text"}
+	return c
+}
+
+// check says what is wrong in one sentence; the module checks its own part again.
+func (c *Config) check() error {
+	need := map[string]string{
+		"cluster": c.Cluster, "database": c.Database, "anchor": c.Anchor, "origin": c.Origin, "rp_id": c.RPID,
+		"tls.cert": c.TLS.Cert, "tls.key": c.TLS.Key, "tls.ca": c.TLS.CA, "token.driver": c.Token.Driver, "token.pin_file": c.Token.PINFile,
+	}
+	for key, v := range need {
+		if v == "" {
+			return fmt.Errorf("%w: %s is missing", errConfig, key)
+		}
+	}
+	switch {
+	case c.Profile != profileDemo && c.Profile != profileDevelopment && c.Profile != profileProduction:
+		return fmt.Errorf("%w: profile %q is not demo, development or production", errConfig, c.Profile)
+	case c.Token.Driver != "softtoken" && c.Token.Driver != "pkcs11":
+		return fmt.Errorf("%w: token.driver %q is not softtoken or pkcs11", errConfig, c.Token.Driver)
+	case c.Token.Driver == "softtoken" && c.Profile == profileProduction:
+		return fmt.Errorf("%w: profile production refuses softtoken: configure a pkcs11 token", errConfig)
+	case c.Token.Development && c.Profile == profileProduction:
+		return fmt.Errorf("%w: profile production refuses token.development", errConfig)
+	case c.Log != "text" && c.Log != "json":
+		return fmt.Errorf("%w: log %q is not text or json", errConfig, c.Log)
+	case c.Profile == profileProduction && filepath.Dir(c.Anchor) == filepath.Dir(c.Database):
+		return fmt.Errorf("%w: anchor and database must not be in the same folder: one restore would take both back", errConfig)
+	}
+	return nil
+}
+
+func (c *Config) logger(to io.Writer) *slog.Logger {
+	if c.Log == "json" {
+		return slog.New(slog.NewJSONHandler(to, nil))
+	}
+	return slog.New(slog.NewTextHandler(to, nil))
+}
+
+// module is the part that package sam takes; its zero values are sam's defaults.
+func (c *Config) module() sam.Config {
+	out := sam.Config{
+		Cluster: c.Cluster, AnchorPath: c.Anchor, Production: c.Profile == profileProduction, StatementKey: c.Token.StatementKey,
+		Origin: c.Origin, RPID: c.RPID, DeviceBound: c.DeviceBound, LockoutLimit: c.Lockout.Limit, LockoutTime: c.Lockout.Time,
+		CodeLifetime: c.Enrolment.CodeLifetime, WrongCodes: c.Enrolment.WrongCodes, OpenSessions: c.OpenSessions, Retention: c.Retention,
+	}
+	for _, p := range c.Policies {
+		out.Policies = append(out.Policies, sam.Policy(p))
+	}
+	return out
+}
+
+// openToken opens the configured driver. A literal list: a reader sees all.
+func openToken(c Config, log *slog.Logger) (cryptotoken.Token, error) {
+	t := c.Token
+	if t.Driver == "softtoken" {
+		return softtoken.Open(softtoken.Config{Name: t.Name, Dir: t.Dir, PINFile: t.PINFile, Profile: c.Profile, Create: t.Create, Log: log})
+	}
+	return pkcs11.Open(pkcs11.Config{
+		Name: t.Name, Module: t.Module, TokenLabel: t.Label, Serial: t.Serial, PINFile: t.PINFile, Children: t.Children,
+		KEKLabel: t.KEK, SealLabel: t.Seal, WrapMechanism: t.WrapMechanism, Profile: c.Profile, Development: t.Development,
+		Env: t.Env, Watchdog: t.Watchdog, Log: log,
+	})
+}

@@ -1,0 +1,125 @@
+// Command samd is the signature activation module: its own process, with its own
+// OS user, database, anchor and token. See samd.example.yaml for what it can be
+// told and docs/operators.md for how it is run.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/assent-sign/assent/cryptotoken/pkcs11"
+	"github.com/assent-sign/assent/internal/config"
+	"github.com/assent-sign/assent/internal/mtls"
+	"github.com/assent-sign/assent/sam"
+	"github.com/assent-sign/assent/sam/samrpc"
+	"github.com/assent-sign/assent/sam/samsqlite"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+func main() {
+	// A worker of the PKCS #11 driver is this same program: nothing comes before.
+	if pkcs11.RunChildIfAsked() {
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stderr); err != nil {
+		fmt.Fprintf(os.Stderr, "samd: %v\n", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, logTo io.Writer) error {
+	flags := flag.NewFlagSet("samd", flag.ContinueOnError)
+	flags.SetOutput(logTo)
+	path := flags.String("config", "samd.yaml", "configuration file")
+	restore := flags.Bool("accept-restore", false, "the database is a wanted restore: open a new epoch, which voids every open session")
+	check := flags.Bool("check", false, "check the configuration file and exit")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	cfg := defaults()
+	if err := config.Load(*path, &cfg); err != nil {
+		return err
+	}
+	if err := cfg.check(); err != nil {
+		return fmt.Errorf("%s: %w", *path, err)
+	}
+	if *check {
+		return nil
+	}
+	// A core dump would hold key material.
+	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}); err != nil {
+		return fmt.Errorf("core dumps cannot be switched off: %w", err)
+	}
+	log := cfg.logger(logTo)
+	slog.SetDefault(log)
+	module, closeToken, err := open(ctx, cfg, *restore, log)
+	if err != nil {
+		return err
+	}
+	err = serve(ctx, cfg, module, log)
+	return errors.Join(err, module.Close(), closeToken())
+}
+
+// open opens token, store and module.
+func open(ctx context.Context, cfg Config, restore bool, log *slog.Logger) (*sam.Module, func() error, error) {
+	token, err := openToken(cfg, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := samsqlite.Open(samsqlite.Config{Path: cfg.Database})
+	if err != nil {
+		return nil, nil, errors.Join(err, token.Close())
+	}
+	mc := cfg.module()
+	mc.Store, mc.Token, mc.Log, mc.AcceptRestore, mc.Version, mc.Hook = store, token, log, restore, version, failpoint(log)
+	module, err := sam.Open(ctx, mc)
+	if err != nil {
+		return nil, nil, errors.Join(err, token.Close())
+	}
+	return module, token.Close, nil
+}
+
+// serve answers until ctx ends, then finishes what is under way.
+func serve(ctx context.Context, cfg Config, module *sam.Module, log *slog.Logger) error {
+	tlsConf, err := mtls.Server(cfg.TLS)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return err
+	}
+	rpc := samrpc.New(module, log)
+	srv := rpc.HTTPServer(tlsConf)
+	done := make(chan error, 1)
+	go func() { done <- rpc.Serve(srv, listener) }()
+	log.Info("samd: open", "listen", listener.Addr().String(), "cluster", cfg.Cluster, "profile", cfg.Profile, "version", version)
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	log.Info("samd: stopping")
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	err = srv.Shutdown(grace)
+	if serveErr := <-done; !errors.Is(serveErr, http.ErrServerClosed) {
+		err = errors.Join(err, serveErr)
+	}
+	return err
+}

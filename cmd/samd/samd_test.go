@@ -1,0 +1,245 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/elliptic"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/assent-sign/assent/cryptotoken/pkcs11"
+	"github.com/assent-sign/assent/internal/config"
+	"github.com/assent-sign/assent/internal/mtls"
+	"github.com/assent-sign/assent/sam"
+	"github.com/assent-sign/assent/sam/samtest"
+	"github.com/assent-sign/assent/sap/sapclient"
+)
+
+func TestMain(m *testing.M) {
+	if pkcs11.RunChildIfAsked() {
+		return
+	}
+	os.Exit(m.Run())
+}
+
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+type site struct {
+	dir, config, addr string
+	pki               *samtest.PKI
+}
+
+func newSite(t *testing.T, extra string) *site {
+	t.Helper()
+	s := &site{dir: t.TempDir()}
+	s.pki = samtest.NewPKI(t, s.dir)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.addr = l.Addr().String()
+	_ = l.Close()
+	f := s.pki.Issue("samd", "samd", elliptic.P256())
+	if err := os.WriteFile(filepath.Join(s.dir, "pin"), []byte("canary-pin-5521\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.config = filepath.Join(s.dir, "samd.yaml")
+	text := fmt.Sprintf(`profile: development
+cluster: t1
+listen: %s
+tls: {cert: %s, key: %s, ca: %s}
+database: %[5]s/sam.db
+anchor: %[5]s/anchor
+token: {driver: softtoken, dir: %[5]s/token, pin_file: %[5]s/pin, create: true}
+origin: http://localhost:8441
+rp_id: localhost
+%[6]s`, s.addr, f.Cert, f.Key, f.CA, s.dir, extra)
+	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *site) admin(t *testing.T, name, role string) *sapclient.Admin {
+	t.Helper()
+	conf, err := mtls.Client(s.pki.Issue(name, role, elliptic.P256()), "localhost")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := sapclient.NewAdmin(sapclient.Config{URL: "https://" + s.addr, TLS: conf})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// start runs samd until the returned function is called.
+func (s *site) start(t *testing.T, args ...string) (log *buffer, stop func()) {
+	t.Helper()
+	log = &buffer{}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- run(ctx, append([]string{"-config", s.config}, args...), log) }()
+	a := s.admin(t, "probe", "auditor")
+	for range 100 {
+		if a.Health(ctx) == nil {
+			break
+		}
+		select {
+		case err := <-done:
+			t.Fatalf("samd ended: %v\n%s", err, log)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	a.Close()
+	return log, func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("stop: %v\n%s", err, log)
+		}
+	}
+}
+
+// The process starts, serves, stops, starts again with the same state, and no
+// secret is in its log (I6).
+func TestProcessStartStopStart(t *testing.T) {
+	s := newSite(t, "")
+	log, stop := s.start(t)
+	officer := s.admin(t, "olga", "officer")
+	ctx := context.Background()
+	if _, err := officer.CreateSigner(ctx, sapclient.SignerIn{ID: "anna", Name: "Anna", Proof: "p"}); err != nil {
+		t.Fatal(err)
+	}
+	code, err := officer.EnrolCode(ctx, "anna")
+	if err != nil {
+		t.Fatal(err)
+	}
+	officer.Close()
+	stop()
+	log2, stop2 := s.start(t)
+	officer = s.admin(t, "olga", "officer")
+	if sg, err := officer.Signer(ctx, "anna"); err != nil || sg.Name != "Anna" {
+		t.Errorf("after restart: %+v, %v", sg, err)
+	}
+	info, err := officer.Info(ctx)
+	if err != nil || info.Audience != "t1#1" {
+		t.Errorf("%+v, %v", info, err)
+	}
+	officer.Close()
+	stop2()
+	_, stop3 := s.start(t, "-accept-restore")
+	officer = s.admin(t, "olga", "officer")
+	if info, err := officer.Info(ctx); err != nil || info.Audience != "t1#2" {
+		t.Errorf("new epoch: %+v, %v", info, err)
+	}
+	officer.Close()
+	stop3()
+	for _, canary := range []string{"canary-pin-5521", code.Code} {
+		if strings.Contains(log.String()+log2.String(), canary) {
+			t.Errorf("the log shows a secret:\n%s", log)
+		}
+	}
+	if !strings.Contains(log.String(), "software keys") {
+		t.Error("the log does not warn of the softtoken")
+	}
+}
+
+// SAP-12, CHN-02: configurations that must not start, with a clear sentence.
+func TestConfigurationsThatAreRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		edit func(string) string
+		want error
+		say  string
+	}{
+		"production with softtoken": {func(s string) string { return strings.Replace(s, "profile: development", "profile: production", 1) }, errConfig, "softtoken"},
+		"unknown profile":           {func(s string) string { return strings.Replace(s, "profile: development", "profile: test", 1) }, errConfig, "profile"},
+		"unknown key":               {func(s string) string { return s + "trust_all: true\n" }, config.ErrSyntax, "trust_all"},
+		"http origin":               {func(s string) string { return strings.Replace(s, "http://localhost:8441", "http://evil.example", 1) }, sam.ErrConfig, "origin"},
+		"origin with a path":        {func(s string) string { return strings.Replace(s, ":8441\n", ":8441/\n", 1) }, sam.ErrConfig, "origin"},
+		"foreign rp id":             {func(s string) string { return strings.Replace(s, "rp_id: localhost", "rp_id: other", 1) }, sam.ErrConfig, "rp_id"},
+		"raw under qualified": {func(s string) string {
+			return s + "policies: [{id: qualified, max_items: 1, lifetime: 1m, raw: true}]\n"
+		}, sam.ErrConfig, "qualified"},
+		"long lifetime":       {func(s string) string { return s + "policies: [{id: a, max_items: 1, lifetime: 16m}]\n" }, sam.ErrConfig, "lifetime"},
+		"cluster with a hash": {func(s string) string { return strings.Replace(s, "cluster: t1", "cluster: 't1#9'", 1) }, sam.ErrConfig, "cluster"},
+		"no anchor":           {func(s string) string { return strings.Replace(s, "anchor:", "# anchor:", 1) }, errConfig, "anchor"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, "")
+			text, err := os.ReadFile(s.config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(s.config, []byte(c.edit(string(text))), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			err = run(context.Background(), []string{"-config", s.config}, &buffer{})
+			if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.say) {
+				t.Errorf("got %v, want %v that names %s", err, c.want, c.say)
+			}
+		})
+	}
+}
+
+// The sample is the manual: it loads, and it holds every key there is.
+func TestSampleConfigurationIsComplete(t *testing.T) {
+	cfg := defaults()
+	if err := config.Load("samd.example.yaml", &cfg); err != nil {
+		t.Fatal(err)
+	}
+	if err := cfg.check(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("samd.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range yamlKeys(Config{}) {
+		if !strings.Contains(string(text), key+":") {
+			t.Errorf("samd.example.yaml does not show %s", key)
+		}
+	}
+}
+
+// yamlKeys lists the yaml names of a struct's fields, at all depths.
+func yamlKeys(v any) []string {
+	var out []string
+	var walk func(reflect.Type)
+	walk = func(t reflect.Type) {
+		if t.Kind() == reflect.Slice {
+			t = t.Elem()
+		}
+		if t.Kind() != reflect.Struct {
+			return
+		}
+		for i := range t.NumField() {
+			out = append(out, t.Field(i).Tag.Get("yaml"))
+			walk(t.Field(i).Type)
+		}
+	}
+	walk(reflect.TypeOf(v))
+	return out
+}
