@@ -1,0 +1,183 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/assent-sign/assent/api/oauth"
+	"github.com/assent-sign/assent/api/state"
+	"github.com/assent-sign/assent/internal/clock"
+	"github.com/assent-sign/assent/sap/sapclient"
+	"github.com/assent-sign/assent/signapp"
+)
+
+// Documents takes in documents and gives results out (signapp.Service).
+type Documents interface {
+	Upload(ctx context.Context, c signapp.Client, name string, r io.Reader) (*signapp.Document, error)
+	Result(ctx context.Context, c signapp.Client, id string, item int) (io.ReadSeekCloser, *signapp.Item, error)
+	Receipt(ctx context.Context, c signapp.Client, id string) ([]byte, error)
+}
+
+// Operations are requests to signers (signapp.Service). Every method finds only
+// what belongs to the client.
+type Operations interface {
+	Create(ctx context.Context, c signapp.Client, n signapp.NewOperation) (*signapp.Operation, error)
+	Get(ctx context.Context, c signapp.Client, id string) (*signapp.Operation, error)
+	// Wait returns when the operation is terminal or ctx ends, then with the
+	// present state and no error.
+	Wait(ctx context.Context, c signapp.Client, id string) (*signapp.Operation, error)
+	Cancel(ctx context.Context, c signapp.Client, id string) (*signapp.Operation, error)
+}
+
+// Credentials lists the keys of a signer, empty for an unknown one
+// (signapp.Service).
+type Credentials interface {
+	Credentials(ctx context.Context, signer string) ([]sapclient.Credential, error)
+}
+
+// SignDoc says how CSC's signDoc is served. Without a Worker it is not.
+type SignDoc struct {
+	Worker string // name of a pades worker
+	// Levels are the worker's levels, of B-B, B-T, B-LT, B-LTA; the first is
+	// used when the request names none and is B-B by the specification.
+	Levels []string
+}
+
+// Config is what the front doors need. All is required but what has a default.
+type Config struct {
+	BaseURL     string // the app origin, without a slash at the end
+	Name        string // of the service; default "Assent"
+	Description string // in CSC info
+	Region      string // ISO 3166-1 alpha-2, in CSC info; default "EU"
+	Profile     string // demo, development or production; shown in CSC info
+
+	Clients     []oauth.Client
+	Store       state.Store
+	Portal      oauth.Portal
+	Documents   Documents
+	Operations  Operations
+	Credentials Credentials
+	Ready       []Check
+
+	SignDoc        SignDoc
+	Limits         Limits
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts
+	Clock          clock.Clock    // default: the system's
+	Log            *slog.Logger   // default: none
+}
+
+// ErrConfig says that New cannot work with its Config.
+var ErrConfig = errors.New("api: configuration is wrong")
+
+// API is the front doors. Its methods may be used concurrently.
+type API struct {
+	cfg     Config
+	oauth   *oauth.Server
+	limits  limiters
+	metrics *metrics
+	large   chan struct{} // signDoc bodies held
+	started atomic.Bool
+
+	readyMu   sync.Mutex
+	readyAt   time.Time
+	readyLast []result
+	readyOK   bool
+}
+
+// New checks the configuration.
+func New(cfg Config) (*API, error) {
+	cfg.Limits.defaults()
+	orElse(&cfg.Name, "Assent")
+	orElse(&cfg.Region, "EU")
+	orElse(&cfg.Description, "Remote signatures under the signer's sole control")
+	if cfg.Clock == nil {
+		cfg.Clock = clock.System{}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Documents == nil || cfg.Operations == nil || cfg.Credentials == nil || cfg.Portal == nil || cfg.Store == nil {
+		return nil, fmt.Errorf("%w: Documents, Operations, Credentials, Portal and Store are required", ErrConfig)
+	}
+	for _, l := range cfg.SignDoc.Levels {
+		if _, ok := cscLevels[l]; !ok {
+			return nil, fmt.Errorf("%w: SignDoc level %q is none of B-B, B-T, B-LT, B-LTA", ErrConfig, l)
+		}
+	}
+	if (cfg.SignDoc.Worker == "") != (len(cfg.SignDoc.Levels) == 0) {
+		return nil, fmt.Errorf("%w: SignDoc needs a worker and its levels", ErrConfig)
+	}
+	server, err := oauth.New(oauth.Config{Issuer: cfg.BaseURL, Clients: cfg.Clients, Store: cfg.Store, Portal: cfg.Portal,
+		Operations: cfg.Operations, Credentials: cfg.Credentials, Clock: cfg.Clock, Log: cfg.Log, MaxHashes: cfg.Limits.Hashes})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	a := &API{cfg: cfg, oauth: server, metrics: newMetrics(), large: make(chan struct{}, cfg.Limits.SignDocAtOnce)}
+	a.limits = limiters{ips: newLimiter(cfg.Limits.PerIP, cfg.Clock), clients: newLimiter(cfg.Limits.PerClient, cfg.Clock)}
+	for _, rt := range a.routes() {
+		if rt.access == 0 || rt.style == 0 || rt.limit <= 0 || rt.serve == nil {
+			return nil, fmt.Errorf("%w: route %s %s is incomplete", ErrConfig, rt.method, rt.pattern)
+		}
+	}
+	return a, nil
+}
+
+// Mount adds all public routes to a router. Unknown paths below the prefixes of
+// this package get errors in the style of their API.
+func (a *API) Mount(r chi.Router) {
+	for _, rt := range a.routes() {
+		r.Method(rt.method, rt.pattern, a.adapt(rt))
+	}
+	for prefix, s := range map[string]style{"/api": styleNative, "/csc": styleCSC, "/oauth2": styleCSC} {
+		fallback := a.adapt(route{method: "*", pattern: prefix + "/*", access: accessPublic, style: s, limit: 1,
+			serve: func(c *call) error { return a.unknown(c) }})
+		r.HandleFunc(prefix+"/*", fallback)
+	}
+}
+
+// unknown answers what no route matches.
+func (a *API) unknown(c *call) error {
+	for _, rt := range a.routes() {
+		if rt.pattern == c.r.URL.Path && rt.method != c.r.Method {
+			c.w.Header().Add("Allow", rt.method)
+		}
+	}
+	if len(c.w.Header().Values("Allow")) > 0 {
+		return errMethod
+	}
+	if notServed[c.r.URL.Path] {
+		return errNotServed
+	}
+	return errNoRoute
+}
+
+// Run deletes expired records until ctx ends.
+func (a *API) Run(ctx context.Context) error {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if _, err := a.oauth.Sweep(ctx); err != nil && ctx.Err() == nil {
+				a.cfg.Log.ErrorContext(ctx, "api: expired records could not be deleted", "error", err)
+			}
+		}
+	}
+}
+
+// Client returns a configured client by its id.
+func (a *API) Client(id string) (oauth.Client, bool) { return a.oauth.Client(id) }
+
+var _ http.Handler = (*oauth.Server)(nil)

@@ -1,0 +1,47 @@
+package api
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metrics are those of this process. Labels come from the route table, the
+// status classes and the error table, never from a request.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	errors   *prometheus.CounterVec
+	tokens   *prometheus.CounterVec
+}
+
+func newMetrics() *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ssad_http_requests_total", Help: "Requests by route and status class."}, []string{"route", "class"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "ssad_http_request_seconds", Help: "Time to answer by route; long polls included.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 60}}, []string{"route"}),
+		errors: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ssad_http_errors_total", Help: "Error answers by code of the error table."}, []string{"code"}),
+		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ssad_credential_tokens_total", Help: "Uses of credential tokens by outcome."}, []string{"outcome"}),
+	}
+	m.registry.MustRegister(m.requests, m.seconds, m.errors, m.tokens,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func (m *metrics) request(route string, status int, code string, took time.Duration) {
+	m.requests.WithLabelValues(route, strconv.Itoa(status/100)+"xx").Inc()
+	m.seconds.WithLabelValues(route).Observe(took.Seconds())
+	if code != "" {
+		m.errors.WithLabelValues(code).Inc()
+	}
+}
+
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry, MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
+}
