@@ -44,7 +44,7 @@ func (s *Service) Create(ctx context.Context, c Client, n NewOperation) (*Operat
 	if err := s.prepareAll(ctx, c, n, r, alg); err != nil {
 		return nil, errors.Join(err, s.removePrepared(r))
 	}
-	if err := r.settleLevel(); err != nil {
+	if err := r.settle(cred.Raw); err != nil {
 		return nil, errors.Join(err, s.removePrepared(r))
 	}
 	link := newSecret()
@@ -182,19 +182,10 @@ func (s *Service) credential(ctx context.Context, n NewOperation) (*sapclient.Cr
 			if err != nil {
 				return nil, 0, fmt.Errorf("%w: %v", ErrInput, err)
 			}
-			return c, alg, checkRaw(c, n)
+			return c, alg, nil
 		}
 	}
 	return nil, 0, fmt.Errorf("%w: the key signs with %v, not with %q", ErrInput, c.Algs, name)
-}
-
-func checkRaw(c *sapclient.Credential, n NewOperation) error {
-	for i, it := range n.Items {
-		if it.Document == "" && !c.Raw {
-			return fmt.Errorf("%w: item %d: this key may not sign digests of unseen content", ErrInput, i)
-		}
-	}
-	return nil
 }
 
 // Credentials lists a signer's keys as the module knows them.
@@ -335,14 +326,25 @@ func rawItem(in NewItem, alg algo.Algorithm) (fixedItem, error) {
 // checkPrepared repeats what the module will do with the item, so that a
 // worker's mistake shows before a signer is asked.
 func checkPrepared(p *workers.Prepared, i int, name string, alg algo.Algorithm, leaf []byte) error {
-	if p.Kind == sap.KindRaw || p.Alg != alg || !sap.ValidID(p.Level) {
+	if p.Kind == sap.KindRaw && p.Level == "" {
+		p.Level = levelRaw
+	}
+	if p.Alg != alg || !sap.ValidID(p.Level) {
 		return fmt.Errorf("%w: kind %q, algorithm %s, level %q", workers.ErrRehearsal, p.Kind, p.Alg, p.Level)
 	}
-	item := sap.Item{I: i, Kind: p.Kind, Name: name, Hash: p.HashName, Doc: sap.B64(p.DocDigest), DTBSR: sap.B64(p.DTBSR)}
+	item := sap.Item{I: i, Kind: p.Kind, Name: name, Hash: p.HashName, Doc: docOf(p), DTBSR: sap.B64(p.DTBSR)}
 	if _, err := sap.Rebuild(item, leaf, alg, nil); err != nil {
 		return fmt.Errorf("%w: %v", workers.ErrRehearsal, err)
 	}
 	return nil
+}
+
+// docOf is the document digest as the protocol writes it: none for raw.
+func docOf(p *workers.Prepared) string {
+	if p.Kind == sap.KindRaw {
+		return ""
+	}
+	return sap.B64(p.DocDigest)
 }
 
 // workerError sorts a worker's error into what the caller can mend and what is
@@ -356,9 +358,10 @@ func workerError(err error) error {
 	return storageError(err)
 }
 
-// settleLevel finds the one level of the operation, which the signer approves,
-// and refuses the same digest twice, which the module would refuse.
-func (r *record) settleLevel() error {
+// settle finds the one level of the operation, which the signer approves, and
+// refuses what the module would refuse: the same digest twice, and digests of
+// unseen content without the key's permission.
+func (r *record) settle(rawAllowed bool) error {
 	seen := map[string]bool{}
 	for i, it := range r.fixed.Items {
 		if i == 0 {
@@ -367,20 +370,28 @@ func (r *record) settleLevel() error {
 		if it.Prepared.Level != r.fixed.Level {
 			return fmt.Errorf("%w: items 0 and %d have levels %s and %s; make an operation of each", ErrInput, i, r.fixed.Level, it.Prepared.Level)
 		}
-		if d := string(it.Prepared.DTBSR); seen[d] {
-			return fmt.Errorf("%w: item %d is the same as an earlier one", ErrInput, i)
-		} else {
-			seen[d] = true
+		if it.Kind == sap.KindRaw && !rawAllowed {
+			return fmt.Errorf("%w: item %d: this key may not sign digests of unseen content", ErrInput, i)
 		}
+		if seen[string(it.Prepared.DTBSR)] {
+			return fmt.Errorf("%w: item %d is the same as an earlier one", ErrInput, i)
+		}
+		seen[string(it.Prepared.DTBSR)] = true
 	}
 	return nil
 }
+
+// raw tells whether the operation holds digests of unseen content.
+func (r *record) raw() bool { return r.fixed.Level == levelRaw }
+
+// hasFile tells whether an item is a file here, as against a bare digest.
+func (it fixedItem) hasFile() bool { return it.Worker != "" }
 
 // removePrepared removes the files of an operation.
 func (s *Service) removePrepared(r *record) error {
 	var errs []error
 	for i, it := range r.fixed.Items {
-		if it.Kind != sap.KindRaw {
+		if it.hasFile() {
 			errs = append(errs, s.files.remove(dirPrepared, preparedName(r.id, i)))
 		}
 	}

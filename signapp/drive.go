@@ -59,7 +59,7 @@ func (s *Service) finishStep(ctx context.Context, r *record) (*record, error) {
 	fctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	err := s.parallel(fctx, cancel, len(r.fixed.Items), func(i int) (err error) {
-		if r.fixed.Items[i].Kind != sap.KindRaw {
+		if r.fixed.Items[i].hasFile() {
 			results[i], err = s.finishItem(fctx, r, i)
 		}
 		return err

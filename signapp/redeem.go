@@ -90,7 +90,7 @@ func (r *record) checkSAD(d *sap.SAD) error {
 	for i, it := range d.Items {
 		f := r.fixed.Items[i]
 		p := f.Prepared
-		if it.Kind != f.Kind || it.Name != f.Name || it.Hash != p.HashName || it.DTBSR != sap.B64(p.DTBSR) || (it.Kind != sap.KindRaw && it.Doc != sap.B64(p.DocDigest)) {
+		if it.Kind != f.Kind || it.Name != f.Name || it.Hash != p.HashName || it.DTBSR != sap.B64(p.DTBSR) || it.Doc != docOf(p) {
 			return fmt.Errorf("%w: item %d of the approval is not what was prepared", ErrInput, i)
 		}
 	}

@@ -12,12 +12,9 @@ const tick = time.Second
 // batch bounds what one look takes up.
 const batch = 64
 
-// Run resumes what was interrupted and then does what falls due (retries,
-// expiry, deletion) until ctx ends.
+// Run does what falls due (retries, expiry, deletion) until ctx ends. Call
+// Resume before it.
 func (s *Service) Run(ctx context.Context) error {
-	if err := s.Resume(ctx); err != nil && ctx.Err() == nil {
-		s.log.Error("operations could not be resumed", "error", err)
-	}
 	t := time.NewTicker(tick)
 	defer t.Stop()
 	for {

@@ -25,6 +25,8 @@ type Config struct {
 	// StatementKey verifies the module's receipts; nil: only their contents
 	// are compared with what was redeemed.
 	StatementKey  *ecdsa.PublicKey
+	Policy        string // the module's activation policy to ask for; "": its default
+	RawPolicy     string // the same for digests of unseen content; "": Policy
 	AppOrigin     string // such as https://sign.example, without a slash at the end
 	SigningOrigin string // where the signer's app lives
 	Limits        Limits

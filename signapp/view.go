@@ -91,7 +91,7 @@ func (s *Service) RequestActivation(ctx context.Context, g Grant) (*sap.Signed, 
 	mctx, cancel := context.WithTimeout(ctx, moduleTimeout)
 	defer cancel()
 	req, err := s.cfg.Module.Request(mctx, sapclient.ActivationRequestIn{
-		Signer: r.signer, Key: r.fixed.Key, Alg: r.fixed.Alg, N: len(r.fixed.Items),
+		Signer: r.signer, Key: r.fixed.Key, Alg: r.fixed.Alg, N: len(r.fixed.Items), Policy: s.policy(r),
 	})
 	if err != nil {
 		s.log.Warn("module gave no activation request", "operation", r.id, "error", err)
@@ -113,6 +113,14 @@ func (s *Service) RequestActivation(ctx context.Context, g Grant) (*sap.Signed, 
 		return nil, err
 	}
 	return &req, nil
+}
+
+// policy is the module's activation policy for an operation.
+func (s *Service) policy(r *record) string {
+	if r.raw() && s.cfg.RawPolicy != "" {
+		return s.cfg.RawPolicy
+	}
+	return s.cfg.Policy
 }
 
 // checkRequest compares an activation request with the operation and returns
@@ -152,6 +160,9 @@ func (s *Service) ItemDocument(ctx context.Context, g Grant, item int) (io.ReadS
 	if !r.waiting() {
 		return nil, nil, fmt.Errorf("%w: the operation is %s", ErrState, r.state)
 	}
+	if item >= 0 && item < len(r.fixed.Items) && r.fixed.Items[item].Kind == sap.KindRaw {
+		return nil, nil, fmt.Errorf("%w: item %d is a digest of unseen content", ErrNotFound, item)
+	}
 	return s.openItem(r, item)
 }
 
@@ -174,7 +185,7 @@ func (s *Service) ItemReceipt(ctx context.Context, g Grant) ([]byte, error) {
 }
 
 func (s *Service) openItem(r *record, item int) (io.ReadSeekCloser, *Item, error) {
-	if item < 0 || item >= len(r.fixed.Items) || r.fixed.Items[item].Kind == sap.KindRaw {
+	if item < 0 || item >= len(r.fixed.Items) || !r.fixed.Items[item].hasFile() {
 		return nil, nil, fmt.Errorf("%w: the operation has no document %d", ErrNotFound, item)
 	}
 	f, err := s.files.open(dirPrepared, preparedName(r.id, item))

@@ -159,6 +159,11 @@ func (p *Portal) Mount(r chi.Router) {
 	})
 }
 
+// NotFound answers what no route of the app origin matches.
+func (p *Portal) NotFound(w http.ResponseWriter, r *http.Request) {
+	p.headers(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.fail(w, r, signapp.ErrNotFound) })).ServeHTTP(w, r)
+}
+
 // headers are the same for every page. Forms may lead to the signing origin
 // (the hand-over answers a POST with a redirect there) and nowhere else.
 func (p *Portal) headers(next http.Handler) http.Handler {

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/signapp"
 	"github.com/assent-sign/assent/workers"
 )
@@ -61,7 +60,7 @@ func (p *Portal) operationView(op *signapp.Operation) operationView {
 		Waiting:  op.State == signapp.StatePrepared || op.State == signapp.StateShown,
 		Finished: op.State == signapp.StateFinished, Receipt: op.Receipt != nil}
 	for i, it := range op.Items {
-		v.Items = append(v.Items, itemView{i, it.Name, v.Finished && it.Kind != sap.KindRaw})
+		v.Items = append(v.Items, itemView{i, it.Name, v.Finished && it.Worker != ""})
 	}
 	return v
 }

@@ -16,7 +16,7 @@ func baseline(h http.Header) {
 }
 
 func permissions(passkeys ...string) string {
-	off := []string{"camera", "microphone", "geolocation", "display-capture", "payment", "usb", "serial", "bluetooth", "hid", "midi", "clipboard-read"}
+	off := []string{"camera", "microphone", "geolocation", "display-capture", "payment", "usb", "serial", "hid", "midi", "clipboard-read"}
 	out := append([]string(nil), passkeys...)
 	for _, f := range off {
 		out = append(out, f+"=()")

@@ -49,10 +49,10 @@ async function open(pdf: ArrayBuffer, draw: boolean): Promise<void> {
       isOffscreenCanvasSupported: false,
       disableWorkerRendering: true,
       BinaryDataFactory: PortData,
-      cMapUrl: "port:",
+      cMapUrl: "port:/",
       cMapPacked: true,
-      standardFontDataUrl: "port:",
-      wasmUrl: "port:",
+      standardFontDataUrl: "port:/",
+      wasmUrl: "port:/",
       stopAtErrors: false,
       verbosity: VerbosityLevel.ERRORS,
     } as Parameters<typeof getDocument>[0]).promise;

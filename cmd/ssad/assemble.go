@@ -1,0 +1,280 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+
+	"github.com/assent-sign/assent/api"
+	"github.com/assent-sign/assent/api/apisqlite"
+	"github.com/assent-sign/assent/api/oauth"
+	"github.com/assent-sign/assent/internal/clock"
+	"github.com/assent-sign/assent/internal/config"
+	"github.com/assent-sign/assent/internal/mtls"
+	"github.com/assent-sign/assent/sap/sapclient"
+	"github.com/assent-sign/assent/signapp"
+	"github.com/assent-sign/assent/signapp/appsqlite"
+	"github.com/assent-sign/assent/signapp/operator"
+	"github.com/assent-sign/assent/signapp/portal"
+	"github.com/assent-sign/assent/signapp/relay"
+	"github.com/assent-sign/assent/workers"
+	"github.com/assent-sign/assent/workers/tsa"
+)
+
+// app is everything that runs, put together.
+type app struct {
+	cfg     *Config
+	log     *slog.Logger
+	sam     *sapclient.Client
+	set     *workers.Set
+	store   *appsqlite.Store
+	service *signapp.Service
+	portal  *portal.Portal
+	api     *api.API
+	public  http.Handler
+	admin   http.Handler
+	closers []func() error // in the order of opening
+}
+
+// assemble opens everything. On error nothing stays open.
+func assemble(ctx context.Context, cfg *Config, log *slog.Logger) (*app, error) {
+	a := &app{cfg: cfg, log: log}
+	for _, step := range []func(context.Context) error{a.openModule, a.openWorkers, a.openService, a.openDoors, a.route} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, a.close())
+		}
+	}
+	return a, nil
+}
+
+// close closes in the reverse order of opening.
+func (a *app) close() error {
+	var errs []error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		errs = append(errs, a.closers[i]())
+	}
+	a.closers = nil
+	return errors.Join(errs...)
+}
+
+func (a *app) onClose(f func() error) { a.closers = append(a.closers, f) }
+
+func (a *app) openModule(context.Context) error {
+	tc, err := mtls.Client(a.cfg.SAM.TLS, a.cfg.SAM.ServerName)
+	if err != nil {
+		return err
+	}
+	if a.sam, err = sapclient.New(sapclient.Config{URL: a.cfg.SAM.URL, TLS: tc}); err != nil {
+		return err
+	}
+	a.onClose(func() error { a.sam.Close(); return nil })
+	return nil
+}
+
+// statementKey finds the key that receipts must verify with. samd may start
+// after ssad, so it is waited for.
+func (a *app) statementKey(ctx context.Context) (*ecdsa.PublicKey, error) {
+	var (
+		info *sapclient.Info
+		err  error
+		end  = time.Now().Add(a.cfg.SAM.Wait)
+	)
+	for {
+		if info, err = a.sam.Info(ctx); err == nil {
+			break
+		}
+		if time.Now().After(end) || ctx.Err() != nil {
+			return nil, fmt.Errorf("the module at %s cannot be reached: %w", a.cfg.SAM.URL, err)
+		}
+		a.log.Info("waiting for the module", "url", a.cfg.SAM.URL, "error", err)
+		select {
+		case <-time.After(500 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+	key, err := parseKey(info.StatementKey)
+	if err != nil || a.cfg.SAM.StatementKey == "" {
+		return key, err
+	}
+	pinned, err := publicKey(a.cfg.SAM.StatementKey)
+	if err != nil {
+		return nil, err
+	}
+	if !pinned.Equal(key) {
+		return nil, fmt.Errorf("the module at %s has another statement key (%s) than sam.statement_key", a.cfg.SAM.URL, info.KeyID)
+	}
+	return pinned, nil
+}
+
+func (a *app) openWorkers(ctx context.Context) error {
+	tokens, closeTokens, err := openTokens(a.cfg, a.sam, a.log)
+	if err != nil {
+		return err
+	}
+	a.onClose(closeTokens)
+	if _, err := a.statementKey(ctx); err != nil { // workers ask the module what it is
+		return err
+	}
+	if a.set, err = openWorkers(ctx, a.cfg, tokens, a.log); err != nil {
+		return fmt.Errorf("%w: workers:\n%w", errConfig, err)
+	}
+	for use, name := range map[string]string{"upload": a.cfg.Uses.Upload, "signdoc": a.cfg.Uses.SignDoc, "tsa": a.cfg.Uses.TSA} {
+		if name == "" {
+			continue
+		}
+		if _, err := a.set.Get(name); err != nil {
+			return fmt.Errorf("%w: uses.%s: %w", errConfig, use, err)
+		}
+	}
+	return nil
+}
+
+func (a *app) openService(ctx context.Context) error {
+	key, err := a.statementKey(ctx)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(a.cfg.Data, 0o700); err != nil {
+		return err
+	}
+	if a.store, err = appsqlite.Open(filepath.Join(a.cfg.Data, "app.db"), appsqlite.Options{}); err != nil {
+		return err
+	}
+	a.onClose(a.store.Close)
+	l, r := a.cfg.Limits, a.cfg.Retention
+	a.service, err = signapp.Open(ctx, signapp.Config{
+		Dir: filepath.Join(a.cfg.Data, "files"), Store: a.store, Module: a.sam, Workers: a.set, StatementKey: key,
+		Policy: a.cfg.SAM.Policy, RawPolicy: a.cfg.SAM.RawPolicy, AppOrigin: a.cfg.AppOrigin, SigningOrigin: a.cfg.SigningOrigin,
+		Limits:    signapp.Limits{Document: l.Document, Items: l.Items, Lifetime: l.Lifetime, MaxLifetime: l.MaxLifetime, Waiting: l.Waiting, Parallel: l.Parallel, MinFree: l.MinFree},
+		Retention: signapp.Retention{Documents: r.Documents, Results: r.Results, Operations: r.Operations, Redemption: r.Redemption, Finish: r.Finish},
+		Log:       a.log,
+	})
+	if err == nil {
+		a.onClose(a.service.Close)
+	}
+	return err
+}
+
+// openDoors makes the portal and the APIs.
+func (a *app) openDoors(context.Context) error {
+	var err error
+	a.portal, err = portal.New(portal.Config{
+		Service: a.service, Store: a.store, AppOrigin: a.cfg.AppOrigin, SigningOrigin: a.cfg.SigningOrigin, Name: a.cfg.Name, Contact: a.cfg.Contact,
+		Demo: a.cfg.Profile != profileProduction, UploadWorker: a.cfg.Uses.Upload, MaxDocument: a.cfg.Limits.Document,
+		SessionLife: a.cfg.SessionLife, InviteLife: a.cfg.InviteLife, Log: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	clients, err := oauth.LoadClients(a.cfg.Clients)
+	if err != nil {
+		return err
+	}
+	proxies, err := a.cfg.proxies()
+	if err != nil {
+		return err
+	}
+	db, err := apisqlite.Open(filepath.Join(a.cfg.Data, "api.db"), clock.System{})
+	if err != nil {
+		return err
+	}
+	a.onClose(db.Close)
+	a.api, err = api.New(api.Config{
+		BaseURL: a.cfg.AppOrigin, Name: a.cfg.Name, Profile: a.cfg.Profile, Clients: clients, Store: db, Portal: a.portal,
+		Documents: a.service, Operations: a.service, Credentials: a.service, Ready: a.checks(),
+		SignDoc: api.SignDoc{Worker: a.cfg.Uses.SignDoc, Levels: a.cfg.Uses.Levels}, Limits: api.Limits{Document: a.cfg.Limits.Document},
+		TrustedProxies: proxies, Log: a.log,
+	})
+	return err
+}
+
+func (a *app) checks() []api.Check {
+	return []api.Check{
+		{Name: "sam", Do: a.sam.Health},
+		{Name: "store", Do: func(ctx context.Context) error {
+			return a.store.View(ctx, func(tx signapp.Tx) error {
+				_, err := tx.Operations().List(signapp.Everything(), signapp.Query{Limit: 1})
+				return err
+			})
+		}},
+	}
+}
+
+// route joins the handlers: everything public at one origin, the operator's
+// routes and the metrics at the admin listener.
+func (a *app) route(context.Context) error {
+	rel, err := relay.New(relay.Config{Service: a.service, Enroller: a.sam, Sessions: a.portal, SigningOrigin: a.cfg.SigningOrigin, Log: a.log})
+	if err != nil {
+		return err
+	}
+	r := chi.NewRouter()
+	r.Use(a.recoverPanic)
+	a.api.Mount(r) // logs and counts its own calls
+	r.Group(func(r chi.Router) {
+		r.Use(a.accessLog)
+		a.portal.Mount(r)
+		rel.Mount(r)
+		a.mountTSA(r)
+	})
+	r.NotFound(a.portal.NotFound)
+	a.public = r
+	token, err := config.ReadSecret(a.cfg.Admin.Token)
+	if err != nil {
+		return err
+	}
+	ops, err := operator.New(operator.Config{Token: token, Inviter: a.portal, Operations: a.service, Workers: a.set, Log: a.log})
+	if err != nil {
+		return err
+	}
+	m := http.NewServeMux()
+	m.Handle("/admin/v1/", ops)
+	m.Handle("/", a.api.Admin())
+	a.admin = m
+	return nil
+}
+
+func (a *app) mountTSA(r chi.Router) {
+	if a.cfg.Uses.TSA == "" {
+		return
+	}
+	e, err := a.set.Get(a.cfg.Uses.TSA)
+	if err != nil {
+		return // openWorkers has looked
+	}
+	if w, ok := e.Processor.(*tsa.Worker); ok {
+		r.Method(http.MethodPost, "/tsa", w.Handler(func(err error) { a.log.Info("time-stamp request rejected", "error", err) }))
+	}
+}
+
+// accessLog writes one line for each request: the route, never the path, which
+// may hold a bearer value.
+func (a *app) accessLog(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		start := time.Now()
+		next.ServeHTTP(ww, r)
+		a.log.Info("request", "method", r.Method, "route", chi.RouteContext(r.Context()).RoutePattern(), "status", ww.Status(),
+			"bytes", ww.BytesWritten(), "ms", time.Since(start).Milliseconds())
+	})
+}
+
+func (a *app) recoverPanic(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if p := recover(); p != nil && p != http.ErrAbortHandler { //nolint:errorlint // the sentinel is compared as net/http does
+				a.log.Error("handler panicked", "route", chi.RouteContext(r.Context()).RoutePattern(), "panic", fmt.Sprint(p))
+				http.Error(w, "Something went wrong.", http.StatusInternalServerError)
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,144 @@
+// Command ssad is the signing application: everything public. It takes
+// documents and requests, prepares what is to be signed, relays approvals to
+// samd and finishes the documents. It can delay and drop; it cannot sign for
+// anybody. See ssad.example.yaml for what it can be told.
+//
+//	ssad -config ssad.yaml          serve until SIGINT or SIGTERM
+//	ssad -config ssad.yaml -check   read the configuration, say what is wrong, end
+//
+// Exit codes: 0 ended as asked, 1 could not serve, 2 the configuration is wrong.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/assent-sign/assent/cryptotoken/pkcs11"
+	"github.com/assent-sign/assent/internal/config"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+func main() {
+	// A worker of the PKCS #11 driver is this same program: nothing comes before.
+	if pkcs11.RunChildIfAsked() {
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, args []string, logTo io.Writer) int {
+	flags := flag.NewFlagSet("ssad", flag.ContinueOnError)
+	flags.SetOutput(logTo)
+	path := flags.String("config", "ssad.yaml", "configuration file (see ssad.example.yaml)")
+	check := flags.Bool("check", false, "check the configuration file and end")
+	if err := flags.Parse(args); err != nil {
+		return 2
+	}
+	cfg, err := load(*path)
+	if err != nil {
+		fmt.Fprintln(logTo, "ssad:", err)
+		return 2
+	}
+	if *check {
+		fmt.Fprintln(logTo, "ssad: the configuration is good")
+		return 0
+	}
+	log := cfg.logger(logTo)
+	slog.SetDefault(log)
+	if err := serve(ctx, cfg, log); err != nil {
+		fmt.Fprintln(logTo, "ssad:", err)
+		if errors.Is(err, errConfig) || errors.Is(err, config.ErrSecret) {
+			return 2
+		}
+		return 1
+	}
+	return 0
+}
+
+// serve opens everything, answers until ctx ends, and lets running answers
+// and background work finish.
+func serve(ctx context.Context, cfg *Config, log *slog.Logger) error {
+	tlsConf, err := cfg.tls()
+	if err != nil {
+		return err
+	}
+	a, err := assemble(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	public := server(a.public, tlsConf, log)
+	admin := server(a.admin, nil, log)
+	failed := make(chan error, 2)
+	for _, s := range []struct {
+		srv    *http.Server
+		listen string
+	}{{public, cfg.Listen}, {admin, cfg.Admin.Listen}} {
+		ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.listen)
+		if err != nil {
+			return errors.Join(err, public.Close(), a.close())
+		}
+		go func() { failed <- answer(s.srv, ln) }()
+	}
+	if cfg.Profile != profileProduction {
+		log.Warn("profile " + cfg.Profile + ": software keys and self-made certificates are accepted, never for real signatures")
+	}
+	log.Info("ssad: open", "origin", cfg.AppOrigin, "listen", cfg.Listen, "admin", cfg.Admin.Listen, "profile", cfg.Profile, "version", version)
+	var background sync.WaitGroup
+	bctx, stop := context.WithCancel(ctx)
+	background.Go(func() { _ = a.api.Run(bctx) })
+	background.Go(func() {
+		if err := a.service.Resume(bctx); err != nil {
+			log.Error("operations could not be resumed; they are retried", "error", err)
+		}
+		a.api.Started()
+		_ = a.service.Run(bctx)
+	})
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+	}
+	log.Info("ssad: stopping")
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+	defer cancel()
+	err = errors.Join(err, public.Shutdown(grace), admin.Shutdown(grace))
+	stop()
+	background.Wait()
+	return errors.Join(err, a.close())
+}
+
+// server bounds what a slow or silent client can hold; bodies of 100 MB over a
+// slow line still get through.
+func server(h http.Handler, tc *tls.Config, log *slog.Logger) *http.Server {
+	return &http.Server{Handler: h, TLSConfig: tc, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Minute, WriteTimeout: 10 * time.Minute,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
+}
+
+func answer(srv *http.Server, ln net.Listener) error {
+	var err error
+	if srv.TLSConfig != nil {
+		err = srv.ServeTLS(ln, "", "")
+	} else {
+		err = srv.Serve(ln)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
