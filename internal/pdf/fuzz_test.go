@@ -27,13 +27,14 @@ func addSeeds(f *testing.F) {
 		{kind: "hybrid", packed: true, annots: "indirect", pages: 3}, {kind: "table", junk: 3, untyped: true, padding: "\n\x00\x00"},
 	}
 	opt := testOptions()
-	opt.Reserve = minReserve
+	opt.Reserve = 320
 	for _, s := range specs {
 		in := s.build()
 		f.Add(in)
 		out, _ := prepare(f, in, opt)
-		f.Add(bytes.Clone(out.b))
-		f.Add(appendUpdate(sign(f, in, opt), newestOffset(f, sign(f, in, opt)), "/Size 200 /Root 1 0 R", map[int]string{22: otherPage}))
+		f.Add(out.b)
+		signed := sign(f, in, opt)
+		f.Add(appendUpdate(signed, newestOffset(f, signed), "/Size 200 /Root 1 0 R", map[int]string{22: otherPage}))
 	}
 	f.Add([]byte("%PDF-1.7\n1 0 obj<</Pages 2 0 R>>\n2 0 obj<</Kids[2 0 R]>>\ntrailer<</Root 1 0 R>>"))
 }

@@ -74,12 +74,9 @@ func (d *Document) waitingSignature() (Signature, error) {
 	for i, s := range sigs {
 		unsigned := false
 		for _, p := range s.Problems {
-			switch p.Kind {
-			case ProblemUnsigned:
+			if p.Kind == ProblemUnsigned {
 				unsigned = true
-			case ProblemOutsideTree, ProblemShared, ProblemOverlap:
-				return s, notPrepared("%s", p.Text)
-			default:
+			} else {
 				near = "field \"" + s.Field + "\": " + p.Text
 			}
 		}

@@ -243,7 +243,7 @@ func (d *Document) readTableSection(off int64) (section, error) {
 	hasFree := false
 	after, err := d.eachTableEntry(off, func(num int, e entry) error {
 		if e.kind == entryFree {
-			hasFree = true
+			hasFree = hasFree || num > 0
 			return nil
 		}
 		return d.xref.setNew(num, e, d.lim)

@@ -165,8 +165,25 @@ func (d *Document) eachTableEntry(off int64, fn func(num int, e entry) error) (i
 	return r.off + int64(len("trailer")), nil
 }
 
-// tableEntry reads "nnnnnnnnnn ggggg n".
+// tableEntry reads "nnnnnnnnnn ggggg n", at once if it is exactly that.
 func (r *reader) tableEntry() (entry, error) {
+	if err := r.fill(64); err != nil {
+		return entry{}, err
+	}
+	for len(r.b) > 0 && isSpace(r.b[0]) {
+		r.skip(1)
+	}
+	if b := r.b; len(b) > 18 && b[10] == ' ' && b[16] == ' ' && isSpace(b[18]) && allDigits(b[:10]) && allDigits(b[11:16]) {
+		off, _ := parseInt(b[:10])
+		gen, _ := parseInt(b[11:16])
+		r.skip(18)
+		return r.newEntry(off, gen, b[17])
+	}
+	return r.looseEntry()
+}
+
+// looseEntry reads an entry of odd widths.
+func (r *reader) looseEntry() (entry, error) {
 	off, ok1, err := r.integer()
 	if err != nil {
 		return entry{}, err
@@ -184,6 +201,10 @@ func (r *reader) tableEntry() (entry, error) {
 	}
 	kind := w[0]
 	r.skip(1)
+	return r.newEntry(off, gen, kind)
+}
+
+func (r *reader) newEntry(off, gen int64, kind byte) (entry, error) {
 	switch {
 	case kind == 'f', kind == 'n' && off == 0:
 		return entry{kind: entryFree, aux: uint32(gen)}, nil
