@@ -25,6 +25,7 @@ const (
 	ChangeCatalog     ChangeKind = "catalog"      // anything else of the document as a whole
 	ChangeMetadata    ChangeKind = "metadata"     // title, producer, dates
 	ChangeTail        ChangeKind = "tail"         // bytes behind the signed revision that form no update
+	ChangeUnused      ChangeKind = "unused"       // new objects that nothing refers to
 	ChangeUnknown     ChangeKind = "unknown"      // objects whose use we do not know
 )
 
@@ -36,9 +37,15 @@ type Change struct {
 	Text   string
 }
 
-// Expected reports whether a signing process makes such a change by itself.
+// Expected reports whether a signing process makes such a change by itself:
+// signatures, time-stamps, validation data, and what newer ones of these left
+// behind.
 func (c Change) Expected() bool {
-	return c.Kind == ChangeSignature || c.Kind == ChangeTimestamp || c.Kind == ChangeDSS
+	switch c.Kind {
+	case ChangeSignature, ChangeTimestamp, ChangeDSS, ChangeUnused:
+		return true
+	}
+	return false
 }
 
 // maxChanges bounds the list; the last entry then says that there are more.
@@ -111,6 +118,7 @@ type comparison struct {
 	widgets  numSet                // widgets of signature fields: expected in /Annots
 	seen     map[int]bool          // page tree nodes compared
 	was      map[[32]byte]wasField // fields when signed, by nameKey
+	newSigs  []value               // dictionaries of signatures that were not there
 	out      []Change
 }
 

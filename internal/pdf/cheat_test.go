@@ -48,7 +48,9 @@ func TestD16LaterChangesAreNamed(t *testing.T) {
 		{"catalog", trailer, map[int]string{1: objectOf(t, signed, 1)[:len(objectOf(t, signed, 1))-2] + " /OpenAction << /S /Launch >> >>"}, ChangeCatalog, 0, "/OpenAction"},
 		{"outlines", trailer, map[int]string{60: "<< /Type /Outlines >>"}, ChangeCatalog, 0, ""},
 		{"info", trailer, map[int]string{5: "<< /Title (Another) >>"}, ChangeMetadata, 0, ""},
-		{"unreferenced", trailer, map[int]string{150: "<< /Hidden true >>"}, ChangeUnknown, 0, "object 150"},
+		{"hidden behind a parent", trailer, map[int]string{20: strings.Replace(objectOf(t, signed, 20), "/Parent", "/B [150 0 R] /Parent", 1),
+			150: "<< /Hidden true >>"}, ChangeUnknown, 0, "object 150"},
+		{"object removed", trailer, map[int]string{25: "null"}, ChangePageContent, 3, ""},
 		{"other root", "/Size 200 /Root 120 0 R", map[int]string{120: "<< /Type /Catalog /Pages 121 0 R >>",
 			121: "<< /Kids [122 0 R] /Count 1 >>", 122: "<< /Parent 121 0 R >>"}, ChangePageContent, 1, "page 1 replaced"},
 	} {
@@ -76,6 +78,37 @@ func TestD16LaterChangesAreNamed(t *testing.T) {
 			}
 			t.Errorf("no change of kind %s, page %d, %q in %+v", c.kind, c.page, c.text, changes)
 		})
+	}
+}
+
+// D16: what a signing process adds is named and expected: a document time-stamp,
+// validation data, and objects that are left over.
+func TestD16ExpectedChangesAreExpected(t *testing.T) {
+	signed := sign(t, docSpec{kind: "table", form: "indirect"}.build(), testOptions())
+	opt := testOptions()
+	opt.SubFilter = SubFilterRFC3161
+	stamped := sign(t, signed, opt)
+	if s := signatures(t, stamped); len(s) != 2 || s[1].Type != "DocTimeStamp" {
+		t.Fatalf("%+v", s)
+	}
+	catalog := objectOf(t, stamped, 1)
+	b := appendUpdate(stamped, newestOffset(t, stamped), "/Size 200 /Root 1 0 R /Info 5 0 R", map[int]string{
+		1:   catalog[:len(catalog)-2] + " /DSS 150 0 R >>",
+		150: "<< /Certs [151 0 R] >>", 151: "<< /Length 2 >>\nstream\nab\nendstream", 152: "(left over)",
+	})
+	changes, err := open(t, b).LaterChanges(signatures(t, b)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []ChangeKind
+	for _, c := range changes {
+		kinds = append(kinds, c.Kind)
+		if !c.Expected() {
+			t.Errorf("not expected: %+v", c)
+		}
+	}
+	if want := []ChangeKind{ChangeTimestamp, ChangeDSS, ChangeUnused}; !slices.Equal(kinds, want) {
+		t.Errorf("%v, want %v", kinds, want)
 	}
 }
 

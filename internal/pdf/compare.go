@@ -70,14 +70,24 @@ func (c *comparison) survey() error {
 	return err
 }
 
-// eachPart calls fn for a terminal field and for the widgets below it.
+// eachPart calls fn for a terminal field, for the widgets below it and for the
+// object that lists them, if it is one of its own.
 func (c *comparison) eachPart(f field, fn func(id ref, val value) error) error {
 	if err := fn(f.id, f.val); err != nil {
 		return err
 	}
-	kids, err := c.cur.key(f.val, "Kids")
+	list, err := f.val.get("Kids")
+	if err != nil {
+		return err
+	}
+	kids, err := c.cur.resolve(list)
 	if err != nil || !kids.isArray() {
 		return err
+	}
+	if id, ok := list.asRef(); ok {
+		if err := fn(id, nullValue()); err != nil {
+			return err
+		}
 	}
 	var inner error
 	err = kids.eachElem(func(e value) bool {
@@ -164,6 +174,9 @@ func (c *comparison) newSignature(f field, sig value) error {
 	s, err := c.cur.readSignature(sig)
 	if err != nil {
 		return err
+	}
+	if len(c.newSigs) < maxSignatures {
+		c.newSigs = append(c.newSigs, sig)
 	}
 	if s.Type == "DocTimeStamp" {
 		return c.add(ChangeTimestamp, 0, f.id.num, "document time-stamp added in field %q", f.name)
@@ -314,7 +327,7 @@ func (c *comparison) catalog() error {
 		return err
 	}
 	c.claimed.add(cur.id.num)
-	own := []string{"AcroForm", "DSS", "Metadata", "Extensions", "Pages"}
+	own := []string{"AcroForm", "DSS", "Metadata", "Extensions", "Version", "Pages"}
 	keys, err := diffKeys(old.val, cur.val, own...)
 	if err != nil {
 		return err
@@ -335,7 +348,9 @@ func (c *comparison) catalog() error {
 	return c.formSettings()
 }
 
-// additions names validation data and metadata.
+// additions names validation data and metadata. It comes last, when all that a
+// viewer shows has been compared: what is left below a new signature or below
+// /Extensions is theirs.
 func (c *comparison) additions() error {
 	old, err := c.old.catalog()
 	if err != nil {
@@ -363,6 +378,15 @@ func (c *comparison) additions() error {
 			if err := c.add(part.kind, 0, 0, "%s", part.text); err != nil {
 				return err
 			}
+		}
+	}
+	extensions, err := cur.val.get("Extensions")
+	if err != nil {
+		return err
+	}
+	for _, v := range append(c.newSigs, extensions) {
+		if _, err := c.reach(v, "Data", "Parent", "P"); err != nil {
+			return err
 		}
 	}
 	return nil

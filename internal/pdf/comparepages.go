@@ -2,6 +2,7 @@ package pdf
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 )
 
@@ -193,27 +194,58 @@ func (c *comparison) eachAnnot(d *Document, pg value, fn func(e value)) (holder 
 // rest names changed objects that nothing above accounts for. Cross-reference and
 // object streams are the file's own plumbing.
 func (c *comparison) rest() error {
-	count, first := 0, 0
-	err := c.changed.each(func(num int) error {
+	used, err := c.inUse()
+	if err != nil {
+		return err
+	}
+	var unused, unknown []int
+	err = c.changed.each(func(num int) error {
 		if c.claimed.has(num) {
 			return nil
 		}
-		e := c.cur.xref.get(num)
-		if e.kind == entryOffset {
-			if o, err := c.cur.objectAt(e.off); err == nil && o.stream >= 0 {
-				if typ, err := o.val.getDict("Type"); err == nil && (typ.nameIs("XRef") || typ.nameIs("ObjStm")) {
-					return nil
-				}
-			}
+		if plumbing, err := c.cur.isPlumbing(num); plumbing || err != nil {
+			return err
 		}
-		if count == 0 {
-			first = num
+		if c.old.xref.get(num).kind <= entryFree && !used.has(num) {
+			unused = append(unused, num)
+		} else {
+			unknown = append(unknown, num)
 		}
-		count++
 		return nil
 	})
-	if err != nil || count == 0 {
+	if err != nil {
 		return err
 	}
-	return c.add(ChangeUnknown, 0, first, "%d objects added, changed or removed whose use is unknown, the first is object %d", count, first)
+	if len(unused) > 0 {
+		err = c.add(ChangeUnused, 0, unused[0], "%d objects added that nothing refers to, the first is object %d", len(unused), unused[0])
+	}
+	if err == nil && len(unknown) > 0 {
+		err = c.add(ChangeUnknown, 0, unknown[0], "%d objects added, changed or removed whose use is unknown, the first is object %d",
+			len(unknown), unknown[0])
+	}
+	return err
+}
+
+// inUse returns every object that the trailer leads to.
+func (c *comparison) inUse() (numSet, error) {
+	all := &comparison{old: c.old, cur: c.cur}
+	_, err := all.reach(c.cur.trailer)
+	return all.visited, err
+}
+
+// isPlumbing reports whether an object is a cross-reference or object stream.
+func (d *Document) isPlumbing(num int) (bool, error) {
+	e := d.xref.get(num)
+	if e.kind != entryOffset {
+		return false, nil
+	}
+	o, err := d.objectAt(e.off)
+	if errors.Is(err, ErrMalformed) || err == nil && o.stream < 0 {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	typ, err := o.val.getDict("Type")
+	return err == nil && (typ.nameIs("XRef") || typ.nameIs("ObjStm")), nil
 }
