@@ -68,7 +68,7 @@ type DemoRequest struct {
 	CSR     []byte // DER, signed by the key that it carries
 	Profile Profile
 	// CommonName is put behind DemoMark. When empty, the common name of the
-	// request is taken.
+	// request is taken; if that begins with DemoMark, the whole subject is.
 	CommonName string
 	// DNSNames and IPs are for TLSServerProfile, URIs for both TLS profiles.
 	DNSNames []string
@@ -174,6 +174,11 @@ func (ca *DemoCA) leafTemplate(req DemoRequest, csr *x509.CertificateRequest) (*
 	t, err := template(name, req.NotBefore, req.NotAfter, ca.clock())
 	if err != nil {
 		return nil, err
+	}
+	if req.CommonName == "" && strings.HasPrefix(csr.Subject.CommonName, DemoMark+" ") {
+		// The request says DEMO itself. Its subject is kept to the octet, as a
+		// module that compares the certificate with its request expects.
+		t.RawSubject = csr.RawSubject
 	}
 	t.BasicConstraintsValid = true
 	t.KeyUsage = x509.KeyUsageDigitalSignature
