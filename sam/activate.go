@@ -49,7 +49,7 @@ func (r *redemption) reserve(ctx context.Context) (*activation, error) {
 		if err != nil {
 			return err
 		}
-		m.seal.stamp(&s, seq)
+		w.stamp(&s, seq)
 		return w.Activations.Update(&s)
 	})
 	if err != nil {
@@ -106,7 +106,7 @@ func (r *redemption) passGuard(w *work) error {
 	if err != nil {
 		return err
 	}
-	r.m.seal.stamp(&g, seq)
+	w.stamp(&g, seq)
 	return w.Guards.Update(&g)
 }
 
@@ -180,7 +180,7 @@ func (m *Module) settle(ctx context.Context, c Caller, a *Activation, state, eve
 		if err != nil {
 			return err
 		}
-		m.seal.stamp(&s, seq)
+		w.stamp(&s, seq)
 		return w.Activations.Update(&s)
 	})
 }

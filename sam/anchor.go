@@ -235,7 +235,7 @@ func (m *Module) acceptRestore(ctx context.Context, meta *Meta, a *anchor) error
 		if err != nil {
 			return err
 		}
-		m.seal.stamp(meta, seq)
+		w.stamp(meta, seq)
 		return w.Meta.Update(meta)
 	})
 }

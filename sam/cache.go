@@ -10,6 +10,24 @@ type cache[V any] struct {
 	max int
 }
 
+func (c *cache[V]) drop(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.m, key)
+}
+
+// floors remembers, for records, the audit number of their last change that is
+// known to be committed. Numbers only grow.
+type floors struct{ *cache[int64] }
+
+func (f floors) raise(object string, seq int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if old, ok := f.m[object]; !ok || old < seq {
+		f.set(object, seq)
+	}
+}
+
 func newCache[V any](limit int) *cache[V] {
 	return &cache[V]{m: make(map[string]V), max: limit}
 }
@@ -24,6 +42,10 @@ func (c *cache[V]) get(key string) (V, bool) {
 func (c *cache[V]) put(key string, v V) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.set(key, v)
+}
+
+func (c *cache[V]) set(key string, v V) {
 	if len(c.m) >= c.max {
 		drop := c.max/8 + 1
 		for k := range c.m {

@@ -144,7 +144,7 @@ func (m *Module) learnIdentity(ctx context.Context, c Caller) (Role, error) {
 		}
 		known = c.Role
 		r := &Identity{Name: c.Identity, Role: c.Role, Created: w.now.Unix()}
-		m.seal.stamp(r, seq)
+		w.stamp(r, seq)
 		return w.Identities.Insert(r)
 	})
 	return known, err

@@ -138,7 +138,7 @@ func (w *work) insertKey(cred *Credential, pop []byte) error {
 	if err != nil {
 		return err
 	}
-	w.m.seal.stamp(cred, seq)
+	w.stamp(cred, seq)
 	return w.Credentials.Insert(cred)
 }
 
@@ -240,10 +240,10 @@ func (m *Module) changeKey(ctx context.Context, c Caller, op Op, key string, cha
 		if err != nil {
 			return err
 		}
-		m.seal.stamp(cred, seq)
+		w.stamp(cred, seq)
 		if cred.State == KeyDestroyed {
 			t := &Tombstone{Key: cred.Key, Destroyed: w.now.Unix()}
-			m.seal.stamp(t, seq)
+			w.stamp(t, seq)
 			if err := w.Tombstones.Insert(t); err != nil {
 				return err
 			}

@@ -56,7 +56,7 @@ func (m *Module) OpenEnrolment(ctx context.Context, c Caller, signer string) (*C
 			if err != nil {
 				return err
 			}
-			m.seal.stamp(e, seq)
+			w.stamp(e, seq)
 			return w.Enrolments.Insert(e)
 		})
 	}
@@ -112,7 +112,7 @@ func (w *work) closeEnrolment(e *Enrolment, state, event string, why sap.Reason)
 		return err
 	}
 	e.State, e.Code = state, nil // the secret is gone with the permission
-	w.m.seal.stamp(e, seq)
+	w.stamp(e, seq)
 	return w.Enrolments.Update(e)
 }
 
@@ -168,7 +168,7 @@ func (m *Module) BeginEnrolment(ctx context.Context, c Caller, id string) (sap.S
 		if err != nil {
 			return err
 		}
-		m.seal.stamp(e, seq)
+		w.stamp(e, seq)
 		return w.Enrolments.Update(e)
 	})
 	if err != nil {
@@ -289,7 +289,7 @@ func (m *Module) countWrongCode(w *work, id string, data audit.Data) error {
 	if err != nil {
 		return err
 	}
-	m.seal.stamp(e, head.Seq+1) // the refusal's own record
+	w.stamp(e, head.Seq+1) // the refusal's own record
 	return w.Enrolments.Update(e)
 }
 
@@ -309,14 +309,14 @@ func (w *work) enrol(e *Enrolment, a *Authenticator) error {
 	if err != nil {
 		return err
 	}
-	w.m.seal.stamp(a, seq)
-	w.m.seal.stamp(g, seq)
+	w.stamp(a, seq)
+	w.stamp(g, seq)
 	s, err := w.Signers.Get(a.Signer)
 	if err != nil {
 		return err
 	}
 	s.State = SignerEnrolled
-	w.m.seal.stamp(s, seq)
+	w.stamp(s, seq)
 	if err := errors.Join(w.Authenticators.Insert(a), w.Guards.Insert(g), w.Signers.Update(s)); err != nil {
 		return err
 	}

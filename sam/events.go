@@ -43,9 +43,24 @@ const (
 // work is a transaction that writes audit records.
 type work struct {
 	*Tx
-	m      *Module
-	caller Caller
-	now    time.Time
+	m       *Module
+	caller  Caller
+	now     time.Time
+	changed []change
+}
+
+// change is a sealed record that a transaction changed.
+type change struct {
+	object string
+	seq    int64
+}
+
+// stamp seals r as changed by audit record seq.
+func (w *work) stamp(r record, seq int64) {
+	w.m.seal.stamp(r, seq)
+	if o := r.object(); o != "" {
+		w.changed = append(w.changed, change{o, seq})
+	}
 }
 
 // log appends a record and returns its number. A record that tells of a change
@@ -74,9 +89,18 @@ func self() Caller { return Caller{} }
 // update runs fn in a durable transaction. Errors that carry no reason come from
 // the store.
 func (m *Module) update(ctx context.Context, c Caller, fn func(*work) error) error {
+	w := &work{m: m, caller: c, now: m.clock.Now()}
 	err := m.store.Update(ctx, func(tx *Tx) error {
-		return fn(&work{Tx: tx, m: m, caller: c, now: m.clock.Now()})
+		w.Tx = tx
+		return fn(w)
 	})
+	for _, ch := range w.changed {
+		if err != nil {
+			m.floors.drop(ch.object) // it may have been written all the same
+		} else {
+			m.floors.raise(ch.object, ch.seq)
+		}
+	}
 	if err != nil {
 		return storeError(err)
 	}
@@ -84,9 +108,21 @@ func (m *Module) update(ctx context.Context, c Caller, fn func(*work) error) err
 	return nil
 }
 
+// view reads committed data. A snapshot that was taken just before a commit of
+// which the module knows already is taken again.
 func (m *Module) view(ctx context.Context, fn func(*Tx) error) error {
-	return storeError(m.store.View(ctx, fn))
+	for range 10 {
+		err := m.store.View(ctx, fn)
+		if !errors.Is(err, errStale) {
+			return storeError(err)
+		}
+	}
+	return fmt.Errorf("%w: %w", sap.ReasonSeal, errStale)
 }
+
+// errStale: a row fits the audit chain as it is read, but the module has seen a
+// later change of it: an old snapshot, or a database put back while it is open.
+var errStale = errors.New("sam: the database shows an older state than the module has written")
 
 // storeError gives a reason to errors that have none.
 func storeError(err error) error {

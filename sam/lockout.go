@@ -50,7 +50,7 @@ func (m *Module) countFailure(w *work, credential []byte, data audit.Data) error
 	}
 	// The refusal's record is the next one; nothing comes between, since
 	// functions of one store never run at the same time.
-	m.seal.stamp(g, head.Seq+1)
+	w.stamp(g, head.Seq+1)
 	return w.Guards.Update(g)
 }
 
@@ -78,7 +78,7 @@ func (m *Module) Lift(ctx context.Context, c Caller, signer, credential, why str
 			if err != nil {
 				return err
 			}
-			m.seal.stamp(g, seq)
+			w.stamp(g, seq)
 			return w.Guards.Update(g)
 		})
 	}()

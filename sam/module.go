@@ -45,7 +45,7 @@ type Module struct {
 	identities *cache[Role]
 	parsed     *cache[*parsedKey]
 	authKeys   *cache[*ecdsa.PublicKey]
-	floors     *cache[int64]
+	floors     floors
 	flights    flights
 	outcomes   *outcomes
 
@@ -80,7 +80,7 @@ func open(ctx context.Context, cfg Config) (*Module, error) {
 	m := &Module{
 		cfg: cfg, store: cfg.Store, token: cfg.Token, clock: cfg.Clock, logger: cfg.Log,
 		identities: newCache[Role](1024), parsed: newCache[*parsedKey](8192),
-		authKeys: newCache[*ecdsa.PublicKey](8192), floors: newCache[int64](65536),
+		authKeys: newCache[*ecdsa.PublicKey](8192), floors: floors{newCache[int64](65536)},
 		stop: make(chan struct{}),
 	}
 	m.outcomes = newOutcomes(m)
@@ -194,7 +194,7 @@ func (m *Module) create(ctx context.Context) (*Meta, error) {
 		if err != nil {
 			return err
 		}
-		m.seal.stamp(meta, seq)
+		w.stamp(meta, seq)
 		return w.Meta.Insert(meta)
 	})
 }

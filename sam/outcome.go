@@ -103,7 +103,7 @@ func (o *outcomes) commit(group []*outcome) error {
 			f.answer = encodeAnswer(f.sigs, receipts[i], tree.Path(i), i, len(group), sap.B64(sig), m.keyID)
 			s := sessions[i]
 			s.Answer = f.answer
-			m.seal.stamp(s, s.Seq)
+			w.stamp(s, s.Seq)
 			if err := w.Activations.Update(s); err != nil {
 				return err
 			}

@@ -215,7 +215,7 @@ func (m *Module) openSession(ctx context.Context, c Caller, b sap.Binding) error
 		if err != nil {
 			return err
 		}
-		m.seal.stamp(s, seq)
+		w.stamp(s, seq)
 		return w.Activations.Insert(s)
 	})
 }

@@ -76,7 +76,7 @@ func (w *work) createSigner(s *Signer) error {
 	if err != nil {
 		return err
 	}
-	w.m.seal.stamp(s, seq)
+	w.stamp(s, seq)
 	return w.Signers.Insert(s)
 }
 

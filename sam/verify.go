@@ -27,12 +27,14 @@ func (m *Module) verified(tx *Tx, r record, committed bool) error {
 	if err != nil {
 		return err
 	}
-	if last != seq || (known && seq < floor) {
-		return fmt.Errorf("%w: %s is an older row (record %d, last change %d)", sap.ReasonSeal, object, seq, max(last, floor))
+	if last != seq {
+		return fmt.Errorf("%w: %s is an older row (record %d, last change %d)", sap.ReasonSeal, object, seq, last)
 	}
-	// Only committed numbers are remembered: they never go back.
-	if committed {
-		m.floors.put(object, seq)
+	if known && seq < floor {
+		return errStale
+	}
+	if committed { // numbers of a transaction that may fail are not remembered
+		m.floors.raise(object, seq)
 	}
 	return nil
 }
