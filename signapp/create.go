@@ -58,12 +58,25 @@ func (s *Service) Create(ctx context.Context, c Client, n NewOperation) (*Operat
 		}
 		return tx.Secrets().Put(SecretRow{Kind: SecretApproval, Hash: link.hash, Signer: r.signer, Operation: r.id, Expires: millis(r.expires)})
 	})
-	if err != nil {
-		return nil, errors.Join(err, s.removePrepared(r))
+	if err != nil && !s.exists(ctx, func(tx Tx) error { _, err := getRecord(tx, Everything(), r.id); return err }, func() error { return s.removePrepared(r) }) {
+		return nil, err
 	}
 	op := r.operation()
 	op.ApprovalURL = s.cfg.AppOrigin + "/approve/" + link.text
 	return op, nil
+}
+
+// exists is asked after a commit that reported an error, whose outcome is
+// unknown: the row may stand. Only when it surely does not are its files
+// removed; in doubt they stay, and the next start decides.
+func (s *Service) exists(ctx context.Context, look func(Tx) error, remove func() error) bool {
+	err := s.store.View(context.WithoutCancel(ctx), look)
+	if isNotFound(err) {
+		if err := remove(); err != nil {
+			s.log.Warn("files of a failed request could not be removed; the next start does it", "error", err)
+		}
+	}
+	return err == nil
 }
 
 // checkNew refuses what can be refused before the module is asked.

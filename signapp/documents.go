@@ -50,8 +50,8 @@ func (s *Service) keep(ctx context.Context, c Client, name string, size int64, s
 			Created: millis(d.Created), Expires: millis(d.Expires),
 		})
 	})
-	if err != nil {
-		return nil, errors.Join(err, s.files.remove(dirDocuments, d.ID))
+	if err != nil && !s.exists(ctx, func(tx Tx) error { _, err := tx.Documents().Get(Everything(), d.ID); return err }, func() error { return s.files.remove(dirDocuments, d.ID) }) {
+		return nil, err
 	}
 	return d, nil
 }
