@@ -208,6 +208,12 @@ func judgeFile(t *testing.T, path string, before int, qpdf, pdfsig string) bool 
 	if after := exitCode(t, qpdf, "--check", signed); badness(after) > badness(before) {
 		t.Errorf("qpdf --check: exit %d before, %d after", before, after)
 	}
+	// Rule 4: two other readers see the same pages and the same text.
+	for _, judge := range [][]string{{testenv.Need(t, "mutool"), "pages"}, {testenv.Need(t, "pdftotext"), "-q"}} {
+		if a, b := seenBy(judge, path), seenBy(judge, signed); a != b {
+			t.Errorf("%s sees before:\n%s\nand after:\n%s", judge[0], a, b)
+		}
+	}
 	cmd := exec.Command(pdfsig, "-nocert", signed)
 	report, _ := cmd.Output() // exits 1: the fake CMS cannot be parsed
 	want := fmt.Sprintf("- Signed Ranges: [0 - %d], [%d - %d]", p.ByteRange[1], p.ByteRange[2], p.Size)
@@ -216,6 +222,16 @@ func judgeFile(t *testing.T, path string, before int, qpdf, pdfsig string) bool 
 		return false
 	}
 	return true
+}
+
+// seenBy returns what a reader prints about a file, without the file's name.
+func seenBy(judge []string, path string) string {
+	args := append(append([]string{}, judge[1:]...), path)
+	if strings.HasSuffix(judge[0], "pdftotext") {
+		args = append(args, "-")
+	}
+	out, _ := exec.Command(judge[0], args...).Output() // a damaged file may fail, but then both do
+	return strings.ReplaceAll(string(out), path, "FILE")
 }
 
 // lastSignatureIsTotal wants one signature of the report to have exactly our

@@ -82,15 +82,16 @@ func (d *Document) parseAt(off int64, parse func(lexer) error) error {
 		}
 		eof := off+int64(len(b)) >= d.size
 		err = parse(lexer{b: b, eof: eof, maxDepth: d.lim.MaxDepth})
-		if len(d.window) > maxWindow {
-			defer func() { d.window = nil }()
+		if errors.Is(err, errShort) && n < d.lim.MaxObjectBytes {
+			continue
 		}
-		if err != errShort {
-			return err
+		if n > maxWindow {
+			d.window = nil
 		}
-		if n == d.lim.MaxObjectBytes {
-			return located(ErrLimit, off, "object larger than %d bytes", n)
+		if errors.Is(err, errShort) {
+			err = located(ErrLimit, off, "object larger than %d bytes", n)
 		}
+		return err
 	}
 }
 

@@ -28,6 +28,9 @@ type Hole struct {
 // Without these checks whoever fills the hole chooses bytes that the signature
 // does not protect but a viewer shows.
 //
+// A file prepared by a version of this package that wrote other bytes is refused
+// too: prepare it again.
+//
 // Errors: ErrNotPrepared, and those of Open.
 func ReadPrepared(r io.ReaderAt, size int64) (Hole, error) {
 	d, err := Open(r, size, Limits{})

@@ -373,6 +373,38 @@ func TestD18OddFilesThatOthersReadAreSigned(t *testing.T) {
 	}
 }
 
+// 1.7: files as qpdf writes them, packed into object streams, linearized or both,
+// take two signatures and stay clean.
+func TestPackedAndLinearizedFilesTakeTwoSignatures(t *testing.T) {
+	qpdf := testenv.Need(t, "qpdf")
+	for _, args := range [][]string{{"--object-streams=generate"}, {"--linearize"}, {"--object-streams=generate", "--linearize"}} {
+		path := filepath.Join(t.TempDir(), "g.pdf")
+		src := save(t, docSpec{kind: "table", pages: 4, form: "indirect", annots: "indirect"}.build())
+		if out, err := exec.Command(qpdf, append(args, src, path)...).CombinedOutput(); err != nil {
+			t.Fatalf("qpdf: %v: %s", err, out)
+		}
+		in, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		twice := sign(t, sign(t, in, testOptions()), testOptions())
+		if s := signatures(t, twice); len(s) != 2 || len(s[0].Problems)+len(s[1].Problems) > 0 {
+			t.Errorf("%v: %+v", args, s)
+		}
+		if n, err := open(t, twice).pageCount(); err != nil || n != 4 {
+			t.Errorf("%v: %d pages, %v", args, n, err)
+		}
+		qpdfClean(t, twice)
+	}
+}
+
+// pageCount counts the leaves of the page tree.
+func (d *Document) pageCount() (int, error) {
+	var s Summary
+	err := d.countPages(&s)
+	return s.Pages, err
+}
+
 // D24: the digest is the caller's choice among the approved ones.
 func TestD24DigestIsChosenByTheCaller(t *testing.T) {
 	for h, size := range map[crypto.Hash]int{crypto.SHA256: 32, crypto.SHA384: 48, crypto.SHA512: 64} {
