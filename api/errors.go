@@ -140,6 +140,9 @@ func (w wire) detail(err error) string {
 	}
 	text := err.Error()
 	for _, row := range table {
+		if text == row.err.Error() {
+			return ""
+		}
 		text = strings.TrimPrefix(text, row.err.Error()+": ")
 	}
 	return clean(text)

@@ -78,6 +78,16 @@ type flaky struct {
 	state.Store
 	mu   sync.Mutex
 	fail func(op, kind string) bool
+	seen []string
+}
+
+// written returns all data that was ever written.
+func (f *flaky) written() []string { f.mu.Lock(); defer f.mu.Unlock(); return f.seen }
+
+func (f *flaky) see(r state.Record) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.seen = append(f.seen, r.ID+string(r.Data))
 }
 
 var errDisk = errors.New("disk full")
@@ -108,6 +118,7 @@ func (f *flaky) Insert(ctx context.Context, r state.Record) error {
 	if err := f.broken("insert", r.Kind); err != nil {
 		return err
 	}
+	f.see(r)
 	return f.Store.Insert(ctx, r)
 }
 
@@ -115,6 +126,7 @@ func (f *flaky) Swap(ctx context.Context, r state.Record) error {
 	if err := f.broken("swap", r.Kind); err != nil {
 		return err
 	}
+	f.see(r)
 	return f.Store.Swap(ctx, r)
 }
 

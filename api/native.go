@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"mime"
 	"net/http"
@@ -258,10 +259,30 @@ func (a *API) getResult(c *call) error {
 	h.Set("Cache-Control", "private, no-store")
 	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": it.Name}))
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
+	c.writeUntil(size(f))
 	// ServeContent answers ranges; the time is the operation's, which never
 	// changes after it ended.
 	http.ServeContent(c.w, c.r, "", op.Created, f)
 	return nil
+}
+
+// slowestReader is the rate, in bytes per second, below which a download is cut.
+const slowestReader = 32 << 10
+
+// writeUntil gives the connection time for so many bytes (F32); the server's
+// own deadline is made for small answers.
+func (c *call) writeUntil(bytes int64) {
+	d := time.Minute + time.Duration(bytes/slowestReader)*time.Second
+	_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(d)) // not every writer has one
+}
+
+func size(f io.Seeker) int64 {
+	n, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return 0
+	}
+	_, _ = f.Seek(0, io.SeekStart) // its failure shows at the first read
+	return n
 }
 
 func (a *API) getReceipt(c *call) error {

@@ -289,6 +289,7 @@ func (a *API) streamDocuments(c *call, op *signapp.Operation) error {
 			}
 			_, _ = io.WriteString(c.w, `","`)
 		}
+		c.writeUntil(2 * size(f))
 		err := encodeTo(c.ctx(), c.w, f)
 		if err = errors.Join(err, f.Close()); err != nil {
 			return err

@@ -101,10 +101,13 @@ func (s *Server) checkBrowser(r *http.Request, sk *sink) *wireError {
 		return nil
 	}
 	sk.clientID = q.Get("client_id")
+	if c, known := s.clients[sk.clientID]; known && q.Get("redirect_uri") != "" && !containsExactly(c.RedirectURIs, q.Get("redirect_uri")) {
+		return badRequest("redirect_uri is not registered for the client")
+	}
 	if q.Get("request") != "" {
 		return badRequest("Request objects are not served, push the request (RFC 9126)")
 	}
-	return s.checkRequest(q, sk)
+	return checkRequest(q)
 }
 
 func (s *Server) checkForm(w http.ResponseWriter, r *http.Request, sk *sink) *wireError {
@@ -181,19 +184,16 @@ func (s *Server) checkPushed(f url.Values, sk *sink) *wireError {
 			s.cfg.Log.Info("oauth: client data", "client", sk.clientID, "request_id", sk.requestID, "client_data", req.ClientData)
 		}
 	}
-	return s.checkRequest(f, sk)
+	if t := f.Get("response_type"); t != "" && t != "code" {
+		return &wireError{http.StatusBadRequest, "unsupported_response_type", "response_type must be code"}
+	}
+	return checkRequest(f)
 }
 
 // checkRequest checks what authorize and pushed_authorize have in common.
-func (s *Server) checkRequest(f url.Values, sk *sink) *wireError {
+func checkRequest(f url.Values) *wireError {
 	if err := checkDetails(f); err != nil {
 		return err
-	}
-	if uri := f.Get("redirect_uri"); uri != "" {
-		c, known := s.clients[sk.clientID]
-		if known && !containsExactly(c.RedirectURIs, uri) {
-			return badRequest("redirect_uri is not registered for the client")
-		}
 	}
 	// CSC lets an absent method mean plain; plain is not served, so the method
 	// must be said.

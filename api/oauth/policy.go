@@ -20,7 +20,12 @@ import (
 
 // pushed runs when the library has accepted a pushed request; the front parsed
 // its CSC parameters from the same form.
-func (s *Server) pushed(ctx context.Context, as *oidc.AuthnSession, _ *oidc.Client) error {
+func (s *Server) pushed(ctx context.Context, as *oidc.AuthnSession, c *oidc.Client) error {
+	// The library compares what url.Parse makes of the address; here the
+	// characters are compared (RFC 9700 section 2.1).
+	if !containsExactly(c.RedirectURIs, as.RedirectURI) {
+		return oidc.NewError(oidc.ErrorCodeInvalidRequest, "redirect_uri is not registered for the client")
+	}
 	sk := sinkOf(ctx)
 	if sk == nil || as.Scopes != csc.ScopeCredential {
 		return nil
