@@ -25,7 +25,9 @@ type Document struct {
 	streams   map[int]*objectStream // inflated object streams
 	streamMem int64
 	window    []byte // see parseAt
-	loading   int    // depth of nested loads: /Length of an object stream and the like
+	// noEndstream: from this offset on there is no endstream; 0 if not known.
+	noEndstream int64
+	loading     int // depth of nested loads: /Length of an object stream and the like
 }
 
 // Open reads the header, the cross-reference and the catalog. A broken

@@ -33,7 +33,7 @@ func DefaultLimits() Limits {
 		MaxFields:       100_000,
 		MaxObjectBytes:  8 << 20,
 		MaxInflate:      8 << 20,
-		MaxWork:         1 << 30,
+		MaxWork:         512 << 20,
 	}
 }
 

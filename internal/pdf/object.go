@@ -71,7 +71,7 @@ func (d *Document) objectAt(off int64) (object, error) {
 // content. The window is shared: parse must not read elsewhere in the document,
 // and what it keeps must be copied.
 func (d *Document) parseAt(off int64, parse func(lexer) error) error {
-	for n := int64(512); ; n *= 4 {
+	for n := int64(256); ; n *= 4 {
 		n = min(n, d.lim.MaxObjectBytes)
 		if int64(len(d.window)) < n {
 			d.window = make([]byte, n)

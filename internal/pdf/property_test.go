@@ -149,14 +149,18 @@ func openRapid(t *rapid.T, b []byte) []Signature {
 	return sigs
 }
 
-// A byte changed anywhere in the update of a prepared file is noticed: by
-// ReadPrepared, before anybody signs.
+// A byte changed anywhere in the update of a prepared file is noticed by
+// ReadPrepared, before anybody signs. Only the texts (date, field name) may be
+// others: that is another prepared file, which is shown and hashed as it is.
 func TestAnyChangeInTheUpdateIsNoticed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		opt := testOptions()
 		opt.Reserve = 300
 		out, p := try(t, drawSpec(t).build(), opt)
 		at := rapid.Int64Range(p.OriginalSize+1, p.Size-1).Draw(t, "at")
+		if text := out.b[p.OriginalSize:at]; bytes.Count(text, []byte("(")) > bytes.Count(text, []byte(")")) {
+			return
+		}
 		out.b[at] ^= byte(rapid.IntRange(1, 255).Draw(t, "bits"))
 		if _, err := ReadPrepared(out, p.Size); err == nil {
 			t.Fatalf("a change at %d of the update passes", at-p.OriginalSize)

@@ -100,11 +100,17 @@ func (d *Document) streamLength(o object) (int64, error) {
 	return d.findEndstream(o.stream)
 }
 
-// findEndstream returns the number of bytes before the next endstream.
+// findEndstream returns the number of bytes before the next endstream. It
+// remembers from where on there is none, so that many streams without end are not
+// each searched to the end of the file.
 func (d *Document) findEndstream(from int64) (int64, error) {
+	if d.noEndstream > 0 && from >= d.noEndstream {
+		return 0, malformed(from, "stream without endstream")
+	}
 	r := d.newReader(from)
 	found, err := r.search("endstream")
 	if err == nil && found < 0 {
+		d.noEndstream = from
 		err = malformed(from, "stream without endstream")
 	}
 	return r.off - from, err
