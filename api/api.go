@@ -139,7 +139,7 @@ func (a *API) Mount(r chi.Router) {
 		r.Method(rt.method, rt.pattern, a.adapt(rt))
 	}
 	for prefix, s := range map[string]style{"/api": styleNative, "/csc": styleCSC, "/oauth2": styleCSC} {
-		fallback := a.adapt(route{method: "*", pattern: prefix + "/*", access: accessPublic, style: s, limit: 1,
+		fallback := a.adapt(route{method: "*", pattern: prefix + "/*", access: accessPublic, style: s, limit: 1 << 40, // no body is read
 			serve: func(c *call) error { return a.unknown(c) }})
 		r.HandleFunc(prefix+"/*", fallback)
 	}

@@ -1,0 +1,145 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/assent-sign/assent/api"
+	"github.com/assent-sign/assent/internal/testenv"
+	"github.com/assent-sign/assent/signapp"
+)
+
+// The commands that docs/integrators.md shows, run as they are.
+func TestCurlWalk(t *testing.T) {
+	bash, _ := testenv.Need(t, "bash"), testenv.Need(t, "curl")
+	script, err := os.ReadFile("testdata/curl-walk.sh.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(t *testing.T, decide func(*world, string)) (string, string, error) {
+		w := newWorld(t, func(c *api.Config) { c.Limits.Wait = time.Minute })
+		srv := httptest.NewServer(w.router)
+		defer srv.Close()
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "contract.pdf"), []byte("%PDF-1.7 text"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		go func() {
+			for ctx.Err() == nil {
+				time.Sleep(20 * time.Millisecond)
+				w.app.mu.Lock()
+				id := ""
+				for k := range w.app.ops {
+					id = k
+				}
+				w.app.mu.Unlock()
+				if id != "" {
+					decide(w, id)
+					return
+				}
+			}
+		}()
+		cmd := exec.CommandContext(ctx, bash, "-c", string(script))
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "BASE="+srv.URL, "CLIENT=shop", "SECRET="+secrets["shop"], "SIGNER=alice", "WORKER=pades", "FILE=contract.pdf")
+		var out, errs bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &errs
+		err := cmd.Run()
+		if err != nil {
+			return dir, errs.String(), err
+		}
+		return dir, out.String(), nil
+	}
+	dir, out, err := run(t, func(w *world, id string) { w.app.approve(t, id) })
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if !strings.HasPrefix(out, baseURL+"/approve/") {
+		t.Errorf("link: %q", out)
+	}
+	signed, _ := os.ReadFile(filepath.Join(dir, "signed.pdf"))
+	receipt, _ := os.ReadFile(filepath.Join(dir, "receipt.json"))
+	if string(signed) != "%PDF-1.7 signed contract.pdf" || !bytes.HasPrefix(receipt, []byte(`{"receipt":"op-`)) {
+		t.Errorf("signed %q, receipt %q", signed, receipt)
+	}
+	if _, out, err = run(t, func(w *world, id string) { w.app.end(id, signapp.StateDeclined) }); err == nil || !strings.Contains(out, "not signed: declined") {
+		t.Errorf("declined: %v %s", err, out)
+	}
+}
+
+// I9: an upload passes through; one over the limit is cut there, also when its
+// length is not announced.
+func TestUploadIsStreamed(t *testing.T) {
+	w := newWorld(t, func(c *api.Config) { c.Limits.Document = 64 << 20; c.Documents = counting{w0: c.Documents} })
+	srv := httptest.NewServer(w.router)
+	defer srv.Close()
+	token := w.serviceToken("shop")
+	post := func(size int64, chunked bool) int {
+		req, err := http.NewRequestWithContext(t.Context(), "POST", srv.URL+"/api/v1/documents", &zeros{left: size})
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header.Set("Content-Type", "application/pdf")
+		if !chunked {
+			req.ContentLength = size
+		}
+		res, err := srv.Client().Do(req)
+		if err != nil {
+			return 413 // the server may cut the connection while we still send
+		}
+		defer func() { _ = res.Body.Close() }()
+		return res.StatusCode
+	}
+	if s := post(32<<20, true); s != 201 {
+		t.Errorf("32 MB: %d", s)
+	}
+	for _, chunked := range []bool{true, false} {
+		if s := post(65<<20, chunked); s != 413 {
+			t.Errorf("over the limit (chunked %v): %d", chunked, s)
+		}
+	}
+}
+
+// zeros gives so many bytes.
+type zeros struct{ left int64 }
+
+func (z *zeros) Read(b []byte) (int, error) {
+	if z.left == 0 {
+		return 0, io.EOF
+	}
+	n := min(int64(len(b)), z.left)
+	clear(b[:n])
+	z.left -= n
+	return int(n), nil
+}
+
+// counting discards uploads.
+type counting struct{ w0 api.Documents }
+
+func (counting) Upload(_ context.Context, _ signapp.Client, name string, r io.Reader) (*signapp.Document, error) {
+	n, err := io.Copy(io.Discard, r)
+	if err != nil {
+		return nil, err
+	}
+	return &signapp.Document{ID: "doc-1", Name: name, Size: n}, nil
+}
+
+func (c counting) Result(ctx context.Context, cl signapp.Client, id string, i int) (io.ReadSeekCloser, *signapp.Item, error) {
+	return c.w0.Result(ctx, cl, id, i)
+}
+
+func (c counting) Receipt(ctx context.Context, cl signapp.Client, id string) ([]byte, error) {
+	return c.w0.Receipt(ctx, cl, id)
+}
