@@ -79,7 +79,6 @@ const Header = "X-Assent-Operation-Token"
 func (h *Relay) Mount(r chi.Router) {
 	r.Route("/sap/v1", func(r chi.Router) {
 		r.Use(h.cors)
-		r.Options("/*", func(http.ResponseWriter, *http.Request) {}) // answered by cors
 		r.Post("/session", h.session)
 		r.Get("/operations/{id}", serve(h, maxSmall, h.view))
 		r.Post("/operations/{id}/request", serve(h, maxSmall, h.request))
