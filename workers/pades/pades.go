@@ -123,6 +123,12 @@ func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Outp
 	if err != nil {
 		return nil, err
 	}
+	// The signer's device will look at the file with nothing but the file; it
+	// must find the same place.
+	hole, err := pdf.ReadPrepared(out, pp.Size)
+	if err != nil || hole.ByteRange != pp.ByteRange {
+		return nil, fmt.Errorf("%w: the prepared file cannot be read back: %w", workers.ErrInput, errors.Join(workers.ErrRehearsal, err))
+	}
 	if err := w.rehearsal(p, pp, leaf, opt.Reserve, level); err != nil {
 		return nil, err
 	}
