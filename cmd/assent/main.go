@@ -34,7 +34,9 @@ const (
 )
 
 func main() {
-	pkcs11.RunChildIfAsked()
+	if pkcs11.RunChildIfAsked() {
+		return // this process is a worker of the PKCS #11 driver
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

@@ -25,7 +25,10 @@ func newRoot() *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(verifyCommand(), receiptCommand(), auditCommand())
+	root.AddCommand(
+		initCommand(), statusCommand(), signerCommand(), credentialCommand(), certCommand(), demoCACommand(),
+		verifyCommand(), receiptCommand(), auditCommand(), explainCommand(), lockoutCommand(),
+	)
 	return root
 }
 

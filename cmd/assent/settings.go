@@ -35,7 +35,7 @@ type settings struct {
 		ID     string `yaml:"id"`
 		Secret string `yaml:"secret"` // file, mode 0600
 	} `yaml:"client"`
-	Authenticator string `yaml:"authenticator"` // demo only: file of the software authenticator
+	DemoSigners string `yaml:"demo_signers"` // demo only: folder with software signers, NAME.json each
 
 	dir string
 }

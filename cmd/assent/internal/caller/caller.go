@@ -134,7 +134,8 @@ func (c *Client) Audit(ctx context.Context, from int64) func(yield func(audit.Re
 				}
 				from = r.Seq + 1
 			}
-			if len(out.Records) == 0 {
+			// Reading is itself recorded: asking until nothing new comes would not end.
+			if len(out.Records) < page {
 				return
 			}
 		}

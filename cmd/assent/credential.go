@@ -1,0 +1,202 @@
+package main
+
+import (
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/assent-sign/assent/cmd/assent/internal/verify"
+	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/certs"
+	"github.com/assent-sign/assent/sap/sapclient"
+)
+
+func credentialCommand() *cobra.Command {
+	return group("credential", "Make, list and destroy signers' keys",
+		"  assent credential create --signer anna --csr anna.csr\n  assent credential list --signer anna",
+		credentialCreateCommand(), credentialListCommand(), credentialDestroyCommand(), credentialRawCommand())
+}
+
+func credentialCreateCommand() *cobra.Command {
+	var in sapclient.GenerateIn
+	var csr string
+	cmd := &cobra.Command{
+		Use:   "create --signer ID --csr FILE",
+		Short: "Make a key for an enrolled signer and write its certificate request",
+		Long: `As officer, has the module generate a key pair for a signer whose authenticator is
+enrolled. The key is used twice before its first signature: one generation test and
+one proof of possession, the PKCS #10 request that is written here. Give it to your
+CA, then link the certificate with assent cert import.
+` + exitCodes,
+		Example: "  assent credential create --signer anna --csr anna.csr --key-type P-256",
+		Args:    cobra.NoArgs,
+	}
+	load := dirFlag(cmd)
+	f := cmd.Flags()
+	f.StringVar(&in.Signer, "signer", "", "signer id")
+	f.StringVar(&in.KeyType, "key-type", string(algo.P256), "P-256, P-384, P-521, RSA-3072 or RSA-4096")
+	f.StringVar(&in.Subject, "subject", "", "distinguished name of the request (RFC 4514); default: CN=<proofed name>")
+	f.StringVar(&csr, "csr", "", "file for the request (PEM)")
+	_ = cmd.MarkFlagRequired("signer")
+	_ = cmd.MarkFlagRequired("csr")
+	cmd.RunE = action(func(cmd *cobra.Command, _ []string) error {
+		s, err := load()
+		if err != nil {
+			return err
+		}
+		officer, err := s.officer()
+		if err != nil {
+			return err
+		}
+		defer officer.Close()
+		var c sapclient.Credential
+		if err := officer.Post(cmd.Context(), sapclient.PathCredentials, in, &c); err != nil {
+			return err
+		}
+		text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: c.CSR})
+		if err := os.WriteFile(csr, text, 0o644); err != nil {
+			return fmt.Errorf("key %s exists, but its request could not be written: %w", c.Key, err)
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "key %s (%s) of %s; request in %s\n", c.Key, c.KeyType, c.Signer, csr)
+		return err
+	})
+	return cmd
+}
+
+func credentialListCommand() *cobra.Command {
+	var signer, format string
+	cmd := &cobra.Command{
+		Use:     "list --signer ID",
+		Short:   "List a signer's keys",
+		Long:    "Lists the module's keys of a signer with state, algorithms and certificate.\n" + exitCodes,
+		Example: "  assent credential list --signer anna -o json",
+		Args:    cobra.NoArgs,
+	}
+	load := dirFlag(cmd)
+	cmd.Flags().StringVar(&signer, "signer", "", "signer id")
+	_ = cmd.MarkFlagRequired("signer")
+	outputFlag(cmd, &format)
+	cmd.RunE = action(func(cmd *cobra.Command, _ []string) error {
+		s, err := load()
+		if err != nil {
+			return err
+		}
+		officer, err := s.officer()
+		if err != nil {
+			return err
+		}
+		defer officer.Close()
+		var out sapclient.CredentialsOut
+		if err := officer.Get(cmd.Context(), sapclient.PathCredentials, url.Values{"signer": {signer}}, &out); err != nil {
+			return err
+		}
+		return output(cmd.OutOrStdout(), format, out.Credentials, func(w io.Writer) error { return printCredentials(w, out.Credentials) })
+	})
+	return cmd
+}
+
+func printCredentials(w io.Writer, list []sapclient.Credential) error {
+	if len(list) == 0 {
+		_, err := fmt.Fprintln(w, "no keys")
+		return err
+	}
+	for _, c := range list {
+		fmt.Fprintf(w, "%s  %s  %s  %v  %s  since %s\n", c.Key, c.State, c.KeyType, c.Algs, c.Assurance, unixTime(c.Created))
+		chain, err := certs.ParseChain(c.Chain)
+		if err != nil {
+			return err
+		}
+		if len(chain) > 0 {
+			fmt.Fprintf(w, "  certificate of %q by %q, until %s\n", verify.Name(chain[0]), chain[0].Issuer.CommonName, chain[0].NotAfter.UTC().Format("2006-01-02"))
+		}
+		if c.Raw {
+			fmt.Fprintln(w, "  may sign digests of content that the signer does not see")
+		}
+	}
+	return nil
+}
+
+func credentialDestroyCommand() *cobra.Command {
+	var key string
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "destroy --key KEY",
+		Short: "Destroy a key for ever",
+		Long: `Says what would be destroyed; with --yes it is. The wrapped key and the way to it
+are deleted from the module; signatures made with it stay valid.
+` + exitCodes,
+		Example: "  assent credential destroy --key k1 --yes",
+		Args:    cobra.NoArgs,
+	}
+	load := dirFlag(cmd)
+	cmd.Flags().StringVar(&key, "key", "", "key id")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do it; without it nothing changes")
+	_ = cmd.MarkFlagRequired("key")
+	cmd.RunE = action(func(cmd *cobra.Command, _ []string) error {
+		s, err := load()
+		if err != nil {
+			return err
+		}
+		officer, err := s.officer()
+		if err != nil {
+			return err
+		}
+		defer officer.Close()
+		var out sapclient.CredentialsOut
+		if err := officer.Get(cmd.Context(), sapclient.PathCredentials, url.Values{"key": {key}}, &out); err != nil {
+			return err
+		}
+		if err := printCredentials(cmd.OutOrStdout(), out.Credentials); err != nil {
+			return err
+		}
+		if !yes {
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), "nothing was destroyed; --yes destroys this key for ever")
+			return err
+		}
+		if err := officer.Post(cmd.Context(), sapclient.PathDestroy, sapclient.KeyIn{Key: key}, nil); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "key %s is destroyed\n", key)
+		return err
+	})
+	return cmd
+}
+
+func credentialRawCommand() *cobra.Command {
+	var in sapclient.PermissionIn
+	cmd := &cobra.Command{
+		Use:   "raw --key KEY --allow=true|false",
+		Short: "Allow or forbid a key to sign digests of content the signer does not see",
+		Long: `The permission is off by default. It also needs an activation policy that allows
+raw digests, and never counts under the policy "qualified".
+` + exitCodes,
+		Example: "  assent credential raw --key k1 --allow=true",
+		Args:    cobra.NoArgs,
+	}
+	load := dirFlag(cmd)
+	cmd.Flags().StringVar(&in.Key, "key", "", "key id")
+	cmd.Flags().BoolVar(&in.Raw, "allow", false, "true or false")
+	_ = cmd.MarkFlagRequired("key")
+	_ = cmd.MarkFlagRequired("allow")
+	cmd.RunE = action(func(cmd *cobra.Command, _ []string) error {
+		s, err := load()
+		if err != nil {
+			return err
+		}
+		officer, err := s.officer()
+		if err != nil {
+			return err
+		}
+		defer officer.Close()
+		if err := officer.Post(cmd.Context(), sapclient.PathPermission, in, nil); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "key %s: raw digests allowed: %v\n", in.Key, in.Raw)
+		return err
+	})
+	return cmd
+}

@@ -1,0 +1,226 @@
+// Package native is a small client of ssad's native API (docs/integrators.md):
+// token by client credentials, streamed upload, create, wait, download.
+package native
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// ErrAPI: the service refused or did not answer as expected; wrapped with its
+// words.
+var ErrAPI = errors.New("ssad")
+
+const maxBody = 16 << 20
+
+// Client is an integrator known by its OAuth client id.
+type Client struct {
+	base, id, secret string
+	http             *http.Client
+	token            string
+	expires          time.Time
+}
+
+// New makes a client of the app origin base. It is not safe for concurrent use.
+func New(base, id, secret string) *Client {
+	return &Client{base: base, id: id, secret: secret, http: &http.Client{Timeout: 10 * time.Minute}}
+}
+
+// Operation is a request to a signer.
+type Operation struct {
+	ID          string `json:"id"`
+	State       string `json:"state"`
+	Reason      string `json:"reason"`
+	Level       string `json:"level"`
+	ApprovalURL string `json:"approval_url"`
+	Items       []Item `json:"items"`
+}
+
+// Item is one signature of an operation.
+type Item struct {
+	Name   string `json:"name"`
+	Kind   string `json:"kind"`
+	Size   int64  `json:"size"`
+	Result *struct {
+		Level string `json:"level"`
+		Size  int64  `json:"size"`
+	} `json:"result"`
+}
+
+// NewOperation asks for the signature of one document.
+type NewOperation struct {
+	Signer, Key, Level, Purpose, Document, Worker string
+	Lifetime                                      time.Duration
+}
+
+// Upload sends a document and returns its id.
+func (c *Client) Upload(ctx context.Context, name string, r io.Reader, size int64) (string, error) {
+	req, err := c.request(ctx, http.MethodPost, "/api/v1/documents?"+url.Values{"name": {name}}.Encode(), r)
+	if err != nil {
+		return "", err
+	}
+	req.ContentLength = size
+	req.Header.Set("Content-Type", "application/pdf")
+	var out struct {
+		ID string `json:"id"`
+	}
+	return out.ID, c.do(req, &out)
+}
+
+// Create asks the signer.
+func (c *Client) Create(ctx context.Context, n NewOperation) (*Operation, error) {
+	in := map[string]any{
+		"signer": n.Signer, "level": n.Level, "purpose": n.Purpose,
+		"items": []map[string]any{{"document": n.Document, "worker": n.Worker}},
+	}
+	if n.Key != "" {
+		in["key"] = n.Key
+	}
+	if n.Lifetime > 0 {
+		in["lifetime_seconds"] = int(n.Lifetime / time.Second)
+	}
+	body, err := json.Marshal(in)
+	if err != nil {
+		return nil, err
+	}
+	req, err := c.request(ctx, http.MethodPost, "/api/v1/operations", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	op := &Operation{}
+	return op, c.do(req, op)
+}
+
+// Wait returns when the operation has ended or ctx does.
+func (c *Client) Wait(ctx context.Context, id string) (*Operation, error) {
+	for {
+		req, err := c.request(ctx, http.MethodGet, "/api/v1/operations/"+id+"?wait=20", nil)
+		if err != nil {
+			return nil, err
+		}
+		op := &Operation{}
+		if err := c.do(req, op); err != nil {
+			return nil, err
+		}
+		switch op.State {
+		case "finished":
+			return op, nil
+		case "declined", "cancelled", "expired", "failed":
+			return op, fmt.Errorf("%w: the request was %s %s", ErrAPI, op.State, op.Reason)
+		}
+	}
+}
+
+// Download copies the signed document of item 0 to w.
+func (c *Client) Download(ctx context.Context, id string, w io.Writer) error {
+	return c.get(ctx, "/api/v1/operations/"+id+"/items/0/document", w)
+}
+
+// Receipt copies the receipt (JSON) to w.
+func (c *Client) Receipt(ctx context.Context, id string, w io.Writer) error {
+	return c.get(ctx, "/api/v1/operations/"+id+"/receipt", w)
+}
+
+func (c *Client) get(ctx context.Context, path string, w io.Writer) error {
+	req, err := c.request(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusOK {
+		return problem(res)
+	}
+	n, err := io.Copy(w, res.Body)
+	if err == nil && res.ContentLength >= 0 && n != res.ContentLength {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// request makes a request with a fresh enough token.
+func (c *Client) request(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
+	if time.Until(c.expires) < 30*time.Second {
+		if err := c.authorize(ctx); err != nil {
+			return nil, err
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	return req, nil
+}
+
+// authorize gets a token by client credentials (RFC 6749 section 4.4).
+func (c *Client) authorize(ctx context.Context) error {
+	form := url.Values{"grant_type": {"client_credentials"}, "scope": {"service"}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/oauth2/token", strings.NewReader(form.Encode()))
+	if err != nil {
+		return err
+	}
+	req.SetBasicAuth(url.QueryEscape(c.id), url.QueryEscape(c.secret))
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	var out struct {
+		Token   string `json:"access_token"`
+		Expires int64  `json:"expires_in"`
+	}
+	if err := c.do(req, &out); err != nil {
+		return err
+	}
+	if out.Token == "" {
+		return fmt.Errorf("%w: no access_token in the answer", ErrAPI)
+	}
+	c.token, c.expires = out.Token, time.Now().Add(time.Duration(out.Expires)*time.Second)
+	return nil
+}
+
+func (c *Client) do(req *http.Request, out any) error {
+	res, err := c.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode/100 != 2 {
+		return problem(res)
+	}
+	if err := json.NewDecoder(io.LimitReader(res.Body, maxBody)).Decode(out); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrAPI, req.URL.Path, err)
+	}
+	return nil
+}
+
+// problem turns an error answer (RFC 9457, or OAuth's form) into words.
+func problem(res *http.Response) error {
+	text, _ := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	var p struct {
+		Title, Detail, Code string
+		RequestID           string `json:"request_id"`
+		Error               string `json:"error"`
+		Description         string `json:"error_description"`
+	}
+	_ = json.Unmarshal(text, &p) // what is no JSON is shown by its status alone
+	var words []string
+	for _, s := range []string{p.Title, p.Detail, p.Code, p.Error, p.Description} {
+		if s != "" {
+			words = append(words, s)
+		}
+	}
+	if p.RequestID != "" {
+		words = append(words, "request "+p.RequestID)
+	}
+	return fmt.Errorf("%w: %s %s: %s", ErrAPI, res.Status, res.Request.URL.Path, strings.Join(words, "; "))
+}

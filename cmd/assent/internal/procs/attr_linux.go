@@ -1,0 +1,10 @@
+package procs
+
+import "syscall"
+
+// childAttributes: a process group of its own, so that Ctrl-C reaches this
+// process only and children end in order; and the kernel ends the child when
+// this process dies.
+func childAttributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/assent-sign/assent/cmd/assent/internal/proof"
+	"github.com/assent-sign/assent/sap"
+	"github.com/assent-sign/assent/sap/sapclient"
+)
+
+func statusCommand() *cobra.Command {
+	var format, saveKey string
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show the module's state, token and audit head",
+		Long: `As officer, asks samd about itself. --save-key writes its public statement key (PEM):
+sicd needs it, and whoever checks receipts. Compare its key id with what samd
+prints at its start before you trust it.
+` + exitCodes,
+		Example: "  assent status\n  assent status --save-key sicd/sam-statement.pem",
+		Args:    cobra.NoArgs,
+	}
+	load := dirFlag(cmd)
+	outputFlag(cmd, &format)
+	cmd.Flags().StringVar(&saveKey, "save-key", "", "file for the module's public key")
+	cmd.RunE = action(func(cmd *cobra.Command, _ []string) error {
+		s, err := load()
+		if err != nil {
+			return err
+		}
+		officer, err := s.officer()
+		if err != nil {
+			return err
+		}
+		defer officer.Close()
+		var st sapclient.Status
+		if err := officer.Get(cmd.Context(), sapclient.PathStatus, nil, &st); err != nil {
+			return err
+		}
+		if saveKey != "" {
+			if err := os.WriteFile(saveKey, proof.SAMKeyPEM(st.Info.StatementKey), 0o644); err != nil {
+				return err
+			}
+		}
+		return output(cmd.OutOrStdout(), format, st, func(w io.Writer) error { return printStatus(w, st) })
+	})
+	return cmd
+}
+
+func printStatus(w io.Writer, st sapclient.Status) error {
+	open := st.State
+	if st.Why != "" {
+		open += ": " + st.Why
+	}
+	_, err := fmt.Fprintf(w, `module      %s, %s (version %s)
+token       %s, label of its signatures: %s
+key uses    %d since its start
+origin      %s (rpId %s)
+key id      %s
+audit head  %s:%d:%s
+`, st.Info.Audience, open, st.Info.Version, st.Token, st.Info.Assurance, st.KeyUses,
+		st.Info.Origin, st.Info.RPID, st.Info.KeyID, st.Info.Instance, st.AuditSeq, hex.EncodeToString(st.AuditHead))
+	return err
+}
+
+func explainCommand() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "explain REF",
+		Short: "Say why the module refused something",
+		Long: `Refusals reach signers and clients without a reason. The operator finds it in the
+audit record that the refusal names; reasons are listed in sap/reason.go.
+` + exitCodes,
+		Example: "  assent explain 17",
+		Args:    cobra.ExactArgs(1),
+	}
+	load := dirFlag(cmd)
+	outputFlag(cmd, &format)
+	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
+		s, err := load()
+		if err != nil {
+			return err
+		}
+		officer, err := s.officer()
+		if err != nil {
+			return err
+		}
+		defer officer.Close()
+		var rec sapclient.AuditRecord
+		if err := officer.Get(cmd.Context(), sapclient.PathExplain, url.Values{"ref": {args[0]}}, &rec); err != nil {
+			return err
+		}
+		return output(cmd.OutOrStdout(), format, rec, func(w io.Writer) error {
+			_, err := fmt.Fprintf(w, "record %d at %s: %s by %s: %s\n  reason: %s\n  %s\n", rec.Seq, unixTime(rec.Time/1000), rec.Type, rec.Actor, rec.Outcome, reasonWords(rec.Reason), rec.Data)
+			return err
+		})
+	})
+	return cmd
+}
+
+// reasonWords adds plain words to the reasons that people ask about most.
+func reasonWords(reason string) string {
+	if w, ok := map[sap.Reason]string{
+		sap.ReasonConsumed:      "the approval was used already",
+		sap.ReasonExpired:       "the approval came after its time",
+		sap.ReasonOrigin:        "the passkey was used on another site",
+		sap.ReasonUserVerified:  "the passkey did not verify its user (PIN, finger, face)",
+		sap.ReasonCeremony:      "a login was offered as an approval",
+		sap.ReasonDTBSR:         "what should be signed does not follow from the approved document",
+		sap.ReasonLocked:        "too many failed approvals: assent lockout lift",
+		sap.ReasonRaw:           "the key may not sign digests of unseen content: assent credential raw",
+		sap.ReasonCertValidity:  "the certificate is outside its validity",
+		sap.ReasonRole:          "the caller's role may not do this",
+		sap.ReasonAuthenticator: "the authenticator is not enrolled for this signer",
+		sap.ReasonEnrolCode:     "the enrolment code is wrong",
+	}[sap.Reason(reason)]; ok {
+		return reason + ": " + w
+	}
+	return reason
+}
+
+func lockoutCommand() *cobra.Command {
+	return group("lockout", "Lift the lockout of a signer's authenticator",
+		"  assent lockout lift --signer anna --credential ID --why \"called back\"", lockoutLiftCommand())
+}
+
+func lockoutLiftCommand() *cobra.Command {
+	var in sapclient.LiftIn
+	cmd := &cobra.Command{
+		Use:     "lift",
+		Short:   "Let an authenticator try again",
+		Long:    "As officer, after you know why it was locked. The reason goes into the audit record.\n" + exitCodes,
+		Example: "  assent lockout lift --signer anna --credential ID --why \"signer called back, wrong finger\"",
+		Args:    cobra.NoArgs,
+	}
+	load := dirFlag(cmd)
+	cmd.Flags().StringVar(&in.Signer, "signer", "", "signer id")
+	cmd.Flags().StringVar(&in.Credential, "credential", "", "authenticator, as assent signer show prints it")
+	cmd.Flags().StringVar(&in.Why, "why", "", "why it is safe")
+	for _, f := range []string{"signer", "credential", "why"} {
+		_ = cmd.MarkFlagRequired(f)
+	}
+	cmd.RunE = action(func(cmd *cobra.Command, _ []string) error {
+		s, err := load()
+		if err != nil {
+			return err
+		}
+		officer, err := s.officer()
+		if err != nil {
+			return err
+		}
+		defer officer.Close()
+		if err := officer.Post(cmd.Context(), sapclient.PathLift, in, nil); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "the authenticator of %s may be used again\n", in.Signer)
+		return err
+	})
+	return cmd
+}
