@@ -65,6 +65,8 @@ func readAnchor(path string, s *sealer) (*anchor, error) {
 
 // writeAnchor replaces the file by one that fits the committed state.
 func (m *Module) writeAnchor(ctx context.Context) error {
+	m.anchorMu.Lock()
+	defer m.anchorMu.Unlock()
 	a := anchor{Cluster: m.cfg.Cluster, Instance: m.instance, Epoch: m.epoch}
 	err := m.view(ctx, func(tx *Tx) error {
 		head, err := tx.Audit.Last()
@@ -76,6 +78,9 @@ func (m *Module) writeAnchor(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
+		return err
+	}
+	if err := m.graves.follow(ctx, m); err != nil {
 		return err
 	}
 	body, err := jcs.Marshal(a)
@@ -151,6 +156,9 @@ func (m *Module) compareAnchor(ctx context.Context, meta *Meta, a *anchor) (olde
 		if err != nil {
 			return err
 		}
+		if int64(m.graves.len()) < a.Tombstones {
+			return fmt.Errorf("%w: %s lists %d destroyed keys, the anchor knows %d", ErrOpen, m.graves.path, m.graves.len(), a.Tombstones)
+		}
 		if err := verifyTail(tx, meta.Instance, min(a.Seq, head.Seq-tail), head); err != nil {
 			return fmt.Errorf("%w: %w", ErrOpen, err)
 		}
@@ -168,8 +176,8 @@ func (m *Module) compareAnchor(ctx context.Context, meta *Meta, a *anchor) (olde
 			if meta.Epoch > a.Epoch { // crash between the new epoch and its anchor
 				older = ""
 			}
-		case stones < a.Tombstones:
-			older = fmt.Sprintf("it knows %d destroyed keys, the anchor %d", stones, a.Tombstones)
+		case stones < max(a.Tombstones, int64(m.graves.len())):
+			older = fmt.Sprintf("it knows %d destroyed keys, the anchor %d", stones, max(a.Tombstones, int64(m.graves.len())))
 		}
 		if older != "" {
 			return nil
@@ -236,7 +244,10 @@ func (m *Module) acceptRestore(ctx context.Context, meta *Meta, a *anchor) error
 			return err
 		}
 		w.stamp(meta, seq)
-		return w.Meta.Update(meta)
+		if err := w.Meta.Update(meta); err != nil {
+			return err
+		}
+		return m.graves.bury(w)
 	})
 }
 

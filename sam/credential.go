@@ -253,6 +253,14 @@ func (m *Module) changeKey(ctx context.Context, c Caller, op Op, key string, cha
 	if err != nil {
 		return nil, m.refuse(ctx, c, string(op), err, audit.Data{"key": clip(key, sap.MaxIDLen)})
 	}
+	if cred.State == KeyDestroyed {
+		// What is outside the database must know at once. A failure is repaired by
+		// the next write of the anchor.
+		if err := m.writeAnchor(context.WithoutCancel(ctx)); err != nil {
+			m.dirty.Store(true)
+			m.logger.Error("samd: anchor could not be written", "err", err)
+		}
+	}
 	return m.credentialView(cred, m.clock.Now())
 }
 

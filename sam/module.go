@@ -49,6 +49,9 @@ type Module struct {
 	flights    flights
 	outcomes   *outcomes
 
+	graves   *graveyard
+	anchorMu sync.Mutex
+
 	dirty  atomic.Bool
 	closed atomic.Pointer[string]
 	stop   chan struct{}
@@ -138,6 +141,9 @@ func (m *Module) openToken(ctx context.Context) error {
 func (m *Module) openState(ctx context.Context) error {
 	anchor, err := readAnchor(m.cfg.AnchorPath, m.seal)
 	if err != nil {
+		return err
+	}
+	if m.graves, err = openGraveyard(m.cfg.AnchorPath+".tombstones", m.seal); err != nil {
 		return err
 	}
 	var meta *Meta

@@ -105,9 +105,10 @@ type (
 		Reserved(limit int) ([]*Activation, error)
 		Purge(openBefore, doneBefore int64, limit int) (int64, error)
 	}
-	// TombstoneTable holds destroyed keys.
+	// TombstoneTable holds destroyed keys; After lists, in the order of their audit
+	// numbers, those above seq.
 	TombstoneTable interface {
-		Has(key string) (bool, error)
+		After(seq int64, limit int) ([]*Tombstone, error)
 		Insert(*Tombstone) error
 		Count() (int64, error)
 	}

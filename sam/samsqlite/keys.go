@@ -98,12 +98,8 @@ func scanTombstone(s sqldb.Scanner, r *sam.Tombstone) error {
 	return s.Scan(&r.Key, &r.Destroyed, &r.Seq, &r.Version, &r.MAC)
 }
 
-func (t tombstones) Has(key string) (bool, error) {
-	_, err := get(t.base, "tombstone.get", scanTombstone, key)
-	if errors.Is(err, sam.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil, err
+func (t tombstones) After(seq int64, limit int) ([]*sam.Tombstone, error) {
+	return list(t.base, "tombstone.after", scanTombstone, seq, limit)
 }
 
 func (t tombstones) Insert(r *sam.Tombstone) error {

@@ -104,14 +104,14 @@ UPDATE activation SET signer = ?2, nonce_hash = ?3, binding = ?4, expires = ?5, 
 digests = ?8, answer = ?9, updated = ?10, seq = ?11, version = ?12, mac = ?13 WHERE session = ?1 AND version =
 ?12 - 1;
 
--- name: tombstone.get
-SELECT key, destroyed, seq, version, mac FROM tombstone WHERE key = ?1;
-
 -- name: tombstone.insert
 INSERT INTO tombstone (key, destroyed, seq, version, mac) VALUES (?1, ?2, ?3, ?4, ?5);
 
 -- name: enrolment.open_of
 SELECT id FROM enrolment WHERE signer = ?1 AND state = 'open' ORDER BY id;
+
+-- name: tombstone.after
+SELECT key, destroyed, seq, version, mac FROM tombstone WHERE seq > ?1 ORDER BY seq LIMIT ?2;
 
 -- name: tombstone.count
 SELECT count(*) FROM tombstone;

@@ -1,10 +1,12 @@
 package samtest
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
+	_ "crypto/sha512" // registers SHA-384
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -183,8 +185,14 @@ func (d *Device) AssertChallenge(challenge []byte) ([]byte, error) {
 	}
 	clientData, auth := d.clientData(typ, challenge), d.authData(d.Flags)
 	sum := sha256.Sum256(clientData)
-	digest := sha256.Sum256(append(append([]byte{}, auth...), sum[:]...))
-	sig, err := ecdsa.SignASN1(rand.Reader, d.Key, digest[:])
+	h := crypto.SHA256
+	if d.Key.Curve == elliptic.P384() {
+		h = crypto.SHA384
+	}
+	digest := h.New()
+	digest.Write(auth)
+	digest.Write(sum[:])
+	sig, err := ecdsa.SignASN1(rand.Reader, d.Key, digest.Sum(nil))
 	if err != nil {
 		return nil, fmt.Errorf("samtest: %w", err)
 	}

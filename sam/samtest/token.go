@@ -46,6 +46,9 @@ func (t *Token) Log() []Use {
 	return append([]Use(nil), t.log...)
 }
 
+// Forget empties the log: a test put an older audit chain in place, on purpose.
+func (t *Token) Forget() { t.set(func() { t.log = nil }) }
+
 // FailBefore makes the next uses fail before the key is used; nil ends it.
 func (t *Token) FailBefore(err error) { t.set(func() { t.before = err }) }
 

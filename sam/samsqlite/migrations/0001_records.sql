@@ -106,6 +106,7 @@ CREATE TABLE tombstone (
   destroyed INTEGER NOT NULL,
   seq INTEGER NOT NULL, version INTEGER NOT NULL, mac BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX tombstone_seq ON tombstone (seq);
 
 CREATE TABLE audit (
   seq     INTEGER PRIMARY KEY,

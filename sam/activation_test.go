@@ -1,0 +1,143 @@
+package sam
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/assent-sign/assent/cryptotoken"
+	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/clock"
+)
+
+// noToken must not be reached.
+type noToken struct {
+	cryptotoken.Wrapper
+	t *testing.T
+}
+
+func (n noToken) SignWrapped(context.Context, cryptotoken.Wrapped, algo.Algorithm, [][]byte) ([][]byte, error) {
+	n.t.Error("the key was used")
+	return nil, errors.New("used")
+}
+
+// SAP-10, SGN-05: the permission object: zero, nil, used, expired, for another
+// credential, for other digests, for an unreserved session. None reaches the
+// token, and each says that nothing started.
+func TestPermissionObject(t *testing.T) {
+	now := clock.NewFake(time.Unix(1_700_000_000, 0))
+	m := &Module{clock: now, wrapper: noToken{t: t}}
+	digest := sha256.Sum256([]byte("a"))
+	valid := func() *activation {
+		digests := [][]byte{digest[:]}
+		return &activation{
+			red:     &redemption{held: &holding{cred: &Credential{Public: []byte("pub")}}},
+			session: &Activation{State: ActReserved, Digests: digestsHash("ES256", digests)},
+			key:     cryptotoken.Wrapped{Public: []byte("pub")},
+			alg:     algo.ES256, digests: digests, expires: now.Now().Add(activationLife),
+		}
+	}
+	other := sha256.Sum256([]byte("b"))
+	for name, make := range map[string]func() *activation{
+		"nil":  func() *activation { return nil },
+		"zero": func() *activation { return &activation{} },
+		"used": func() *activation { a := valid(); a.used.Store(true); return a },
+		"expired": func() *activation {
+			a := valid()
+			a.expires = now.Now()
+			return a
+		},
+		"other credential": func() *activation { a := valid(); a.key.Public = []byte("other"); return a },
+		"other digest":     func() *activation { a := valid(); a.digests[0] = other[:]; return a },
+		"more digests":     func() *activation { a := valid(); a.digests = append(a.digests, other[:]); return a },
+		"no digests":       func() *activation { a := valid(); a.digests = nil; return a },
+		"other algorithm":  func() *activation { a := valid(); a.alg = algo.RS256; return a },
+		"only open":        func() *activation { a := valid(); a.session.State = ActOpen; return a },
+		"consumed":         func() *activation { a := valid(); a.session.State = ActConsumed; return a },
+	} {
+		if _, err := m.sign(context.Background(), make()); !errors.Is(err, cryptotoken.ErrNotStarted) || !errors.Is(err, errNoActivation) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// The same object twice: the first call uses it up, even when it fails.
+	m.wrapper = failing{}
+	a := valid()
+	if _, err := m.sign(context.Background(), a); errors.Is(err, errNoActivation) {
+		t.Errorf("first use: %v", err)
+	}
+	m.wrapper = noToken{t: t}
+	if _, err := m.sign(context.Background(), a); !errors.Is(err, errNoActivation) {
+		t.Errorf("second use: %v", err)
+	}
+}
+
+type failing struct{ cryptotoken.Wrapper }
+
+func (failing) SignWrapped(context.Context, cryptotoken.Wrapped, algo.Algorithm, [][]byte) ([][]byte, error) {
+	return nil, errors.New("fails")
+}
+
+// CRY-01, CRY-02: the dated table of algorithms.
+func TestAlgorithmsByDate(t *testing.T) {
+	before, after := legacyEnd.Add(-time.Second), legacyEnd
+	for _, c := range []struct {
+		kt   algo.KeyType
+		at   time.Time
+		want []algo.Algorithm
+	}{
+		{algo.P256, before, []algo.Algorithm{algo.ES256}},
+		{algo.P256, after, []algo.Algorithm{algo.ES256}},
+		{algo.P521, after, []algo.Algorithm{algo.ES512}},
+		{algo.RSA2048, before, []algo.Algorithm{algo.RS256, algo.RS384, algo.RS512, algo.PS256, algo.PS384, algo.PS512}},
+		{algo.RSA2048, after, nil},
+		{algo.RSA3072, after, []algo.Algorithm{algo.PS256, algo.PS384, algo.PS512}},
+		{"RSA-1024", before, nil},
+		{"", before, nil},
+	} {
+		got := algorithmsAt(c.kt, c.at)
+		if len(got) != len(c.want) {
+			t.Errorf("%s at %v: %v, want %v", c.kt, c.at, got, c.want)
+			continue
+		}
+		for i := range got {
+			if got[i] != c.want[i] {
+				t.Errorf("%s at %v: %v, want %v", c.kt, c.at, got, c.want)
+			}
+		}
+	}
+}
+
+// FuzzName: names parse or are refused; what parses has the same name again.
+func FuzzName(f *testing.F) {
+	for _, s := range []string{"CN=a", `CN=a\2c b,O=c\, d`, "cn= x ,C=AT", "CN=ä,SN=b", "CN=#04", "CN=a+b", "=", `CN=\`, "CN=a,,O=b"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		der, err := parseName(text)
+		if err != nil {
+			return
+		}
+		if !sameName(der, der) {
+			t.Errorf("%q gives DER %x that is not its own name", text, der)
+		}
+	})
+}
+
+// FuzzAttestation: no attestation object makes the parser panic or accept a key
+// of another kind.
+func FuzzAttestation(f *testing.F) {
+	f.Add([]byte{0xa3, 0x63, 'f', 'm', 't', 0x64, 'n', 'o', 'n', 'e', 0x67, 'a', 't', 't', 'S', 't', 'm', 't', 0xa0, 0x68, 'a', 'u', 't', 'h', 'D', 'a', 't', 'a', 0x40})
+	f.Fuzz(func(t *testing.T, object []byte) {
+		att, err := parseAttestation(object)
+		if err != nil {
+			return
+		}
+		if pub, err := registeredKey(att.AuthData.AttData.CredentialPublicKey); err == nil {
+			if bits := pub.Curve.Params().BitSize; bits != 256 && bits != 384 {
+				t.Errorf("accepted a key of %d bits", bits)
+			}
+		}
+	})
+}
