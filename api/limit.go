@@ -24,6 +24,7 @@ type Limits struct {
 	Hashes         int           // digests of one CSC authorization (multisign); default 100, the module's limit
 	Wait           time.Duration // longest wait=; default 60 s
 	SignDocWait    time.Duration // how long a synchronous signDoc waits for the signer; default 50 s
+	UploadStall    time.Duration // each read of an upload must bring something within it; default 30 s
 	IdempotencyTTL time.Duration // how long an Idempotency-Key is remembered; default 24 h
 }
 
@@ -36,6 +37,7 @@ func (l *Limits) defaults() {
 	orElse(&l.Hashes, 100)
 	orElse(&l.Wait, time.Minute)
 	orElse(&l.SignDocWait, 50*time.Second)
+	orElse(&l.UploadStall, 30*time.Second)
 	orElse(&l.IdempotencyTTL, 24*time.Hour)
 }
 

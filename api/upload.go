@@ -9,12 +9,8 @@ import (
 	"time"
 )
 
-// Times of an upload: each read must bring something within uploadStall, and
-// all of it must be there within uploadMax (F32).
-const (
-	uploadStall = 30 * time.Second
-	uploadMax   = 30 * time.Minute
-)
+// uploadMax is when all of an upload must be there (F32).
+const uploadMax = 30 * time.Minute
 
 // upload takes in a document as it comes; nothing here holds it.
 func (a *API) upload(c *call) error {
@@ -29,7 +25,7 @@ func (a *API) upload(c *call) error {
 	if err != nil {
 		return err
 	}
-	body := &pacedReader{r: c.r.Body, conn: http.NewResponseController(c.w), end: time.Now().Add(uploadMax)}
+	body := &pacedReader{r: c.r.Body, conn: http.NewResponseController(c.w), stall: a.cfg.Limits.UploadStall, end: time.Now().Add(uploadMax)}
 	d, err := a.cfg.Documents.Upload(c.ctx(), c.client(), name, body)
 	if body.tooLarge {
 		return errBodySize
@@ -67,6 +63,7 @@ func documentName(r *http.Request) (string, error) {
 type pacedReader struct {
 	r        io.Reader
 	conn     *http.ResponseController
+	stall    time.Duration
 	end      time.Time
 	next     time.Time
 	tooLarge bool
@@ -74,8 +71,8 @@ type pacedReader struct {
 
 func (p *pacedReader) Read(b []byte) (int, error) {
 	if now := time.Now(); now.After(p.next) {
-		_ = p.conn.SetReadDeadline(earlier(now.Add(uploadStall), p.end)) // not every connection has one
-		p.next = now.Add(time.Second)
+		_ = p.conn.SetReadDeadline(earlier(now.Add(p.stall), p.end)) // not every connection has one
+		p.next = now.Add(p.stall / 8)
 	}
 	n, err := p.r.Read(b)
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {

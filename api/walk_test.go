@@ -3,7 +3,9 @@ package api_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -109,6 +111,28 @@ func TestUploadIsStreamed(t *testing.T) {
 		if s := post(65<<20, chunked); s != 413 {
 			t.Errorf("over the limit (chunked %v): %d", chunked, s)
 		}
+	}
+}
+
+// F32: an upload that stalls is cut.
+func TestStalledUploadIsCut(t *testing.T) {
+	w := newWorld(t, func(c *api.Config) { c.Limits.UploadStall = 200 * time.Millisecond })
+	srv := httptest.NewServer(w.router)
+	defer srv.Close()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(srv.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_, err = fmt.Fprintf(conn, "POST /api/v1/documents HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/pdf\r\nContent-Length: 1000\r\n\r\n%%PDF-1.7", w.serviceToken("shop"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	start := time.Now()
+	answer, err := io.ReadAll(conn)
+	if err != nil || time.Since(start) > 5*time.Second || bytes.HasPrefix(answer, []byte("HTTP/1.1 2")) {
+		t.Errorf("after %v: %v %.200q", time.Since(start), err, answer)
 	}
 }
 
