@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/signapp/signer"
 	"github.com/assent-sign/assent/signapp/signer/browsertest"
 )
@@ -119,5 +118,3 @@ func threeEqual(t *testing.T, p *browsertest.Page, n int) {
 		}
 	}
 }
-
-var _ = sap.KindRaw

@@ -60,7 +60,7 @@ type lies struct {
 	document func(b []byte) []byte
 	request  func(s *sap.Signed)
 	receipt  func(s *sap.SignedReceipt)
-	redeem   func(w http.ResponseWriter) bool // true: answered already
+	redeem   func(w http.ResponseWriter, do func()) bool // true: answered already
 }
 
 type operation struct {
@@ -152,17 +152,35 @@ func (f *fake) add(names ...string) (*operation, string) {
 	}
 	for _, n := range names {
 		b, p := preparePDF(f.t, makePDF("Lease: "+n, "House rules", "Inventory"))
-		attrs, err := sap.PAdESSignedAttributes(p.Digest, f.cert)
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		sum := sha256.Sum256(attrs)
-		o.items = append(o.items, &item{kind: sap.KindPAdES, name: n, bytes: b, prepared: p, dtbsr: sum[:], attributes: attrs})
+		o.items = append(o.items, f.item(n, b, p))
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.ops[o.id] = o
 	return o, f.link(o)
+}
+
+// addBytes is add for one prepared file that a viewer cannot open although its
+// place for the signature is in order.
+func (f *fake) addBytes(name string, unshowable func(prepared []byte) []byte) (*operation, string) {
+	f.t.Helper()
+	o, link := f.add(name)
+	b := unshowable(o.items[0].bytes)
+	p := *o.items[0].prepared
+	sum := sha256.Sum256(append(bytes.Clone(b[:p.ContentsOffset]), b[p.ContentsOffset+p.ContentsLength:]...))
+	p.Digest = sum[:]
+	o.items[0] = f.item(name, b, &p)
+	return o, link
+}
+
+func (f *fake) item(name string, b []byte, p *pdf.Prepared) *item {
+	f.t.Helper()
+	attrs, err := sap.PAdESSignedAttributes(p.Digest, f.cert)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	sum := sha256.Sum256(attrs)
+	return &item{kind: sap.KindPAdES, name: name, bytes: b, prepared: p, dtbsr: sum[:], attributes: attrs}
 }
 
 func (f *fake) link(o *operation) string {
@@ -325,7 +343,7 @@ func (f *fake) operation(w http.ResponseWriter, r *http.Request, parts []string,
 		o.state, o.reason = "declined", body["reason"]
 		return f.view(o), nil
 	case what == "redeem":
-		if f.lie.redeem != nil && f.lie.redeem(w) {
+		if f.lie.redeem != nil && f.lie.redeem(w, func() { _, _ = f.redeem(o, body) }) {
 			return nil, nil
 		}
 		return f.redeem(o, body)

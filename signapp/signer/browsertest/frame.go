@@ -44,6 +44,7 @@ func (p *Page) attach(i *target.Info) *Frame {
 	if err := chromedp.Do(ctx); err != nil {
 		p.t.Fatalf("attach to the document frame: %v", err)
 	}
+	go p.listen(chromedp.Console(ctx)) // the browser repeats what was logged before
 	return &Frame{t: p.t, ctx: ctx}
 }
 

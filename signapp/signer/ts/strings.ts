@@ -50,7 +50,7 @@ const en = {
   "review.validity": "Valid",
   "review.validity.range": "{from} to {to}",
   "review.validity.expired": "{from} to {to} (not valid now)",
-  "review.level": "Form",
+  "review.level": "Kind",
   "review.level.B-B": "Basic signature (PAdES B-B)",
   "review.level.B-T": "Signature with a trusted time-stamp (PAdES B-T)",
   "review.level.B-LT": "Signature with time-stamp and validation data (PAdES B-LT)",

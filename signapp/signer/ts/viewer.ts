@@ -11,6 +11,21 @@
 import { AnnotationMode, getDocument, VerbosityLevel, type PDFDocumentProxy, type PDFPageProxy } from "pdfjs-dist";
 import "pdfjs-dist/build/pdf.worker.mjs";
 
+// Browsers give no animation frames to a frame of another process that is
+// scrolled out of view, and pdf.js waits for them. The first page must be drawn
+// all the same, because whether it can be drawn decides about signing.
+const nextFrame = window.requestAnimationFrame.bind(window);
+window.requestAnimationFrame = (f) => {
+  let done = false;
+  const once = () => {
+    if (done) return;
+    done = true;
+    f(performance.now());
+  };
+  setTimeout(once, 200);
+  return nextFrame(once);
+};
+
 let port: MessagePort | undefined;
 let asked = 0;
 const waiting = new Map<number, (data: ArrayBuffer | null) => void>();
@@ -67,14 +82,18 @@ async function open(pdf: ArrayBuffer, draw: boolean): Promise<void> {
 /** look finds what a picture of the pages does not show. */
 async function look(doc: PDFDocumentProxy): Promise<string[]> {
   const out: string[] = [];
-  const [script, attachments, layers, meta] = await Promise.all([doc.hasJSActions(), doc.getAttachments(), doc.getOptionalContentConfig(), doc.getMetadata()]);
-  if (script) out.push("script");
+  const [actions, fields, attachments, layers, meta] = await Promise.all([doc.getJSActions(), doc.getFieldObjects(), doc.getAttachments(), doc.getOptionalContentConfig(), doc.getMetadata()]);
+  if (some(actions) || Object.values(fields ?? {}).flat().some((f) => some((f as { actions?: unknown }).actions))) out.push("script");
   if (attachments && Object.keys(attachments as object).length > 0) out.push("attachments");
   for (const [, group] of layers as unknown as Iterable<[string, { visible: boolean }]>) {
     if (!group.visible) out.push("layers");
   }
   if ((meta.info as { IsXFAPresent?: boolean }).IsXFAPresent) out.push("xfa");
   return [...new Set(out)];
+}
+
+function some(o: unknown): boolean {
+  return typeof o === "object" && o !== null && Object.keys(o).length > 0;
 }
 
 const maxPixels = 16 << 20; // of one page's canvas

@@ -1,0 +1,296 @@
+package signer_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/assent-sign/assent/internal/jcs"
+	"github.com/assent-sign/assent/sap"
+	"github.com/assent-sign/assent/signapp/signer/browsertest"
+)
+
+func firstItem(v map[string]any) map[string]any {
+	return v["items"].([]any)[0].(map[string]any)
+}
+
+// resign has the genuine SAM sign a request that is for something else.
+func resign(f *fake, change func(r *sap.ActivationRequest)) func(s *sap.Signed) {
+	return func(s *sap.Signed) {
+		text, _ := sap.UnB64(s.Statement)
+		var r sap.ActivationRequest
+		if err := jcs.Unmarshal(text, &r); err != nil {
+			f.t.Error(err)
+		}
+		change(&r)
+		n, err := sap.SignStatement(f.sam, f.samID, sap.LabelActivationRequest, r)
+		if err != nil {
+			f.t.Error(err)
+		}
+		*s = n
+	}
+}
+
+// widen moves the end of the gap in a prepared file's byte range, in place.
+func widen(b []byte) []byte {
+	out := bytes.Clone(b)
+	i := bytes.LastIndex(out, []byte("/ByteRange"))
+	open, end := bytes.IndexByte(out[i:], '[')+i, bytes.IndexByte(out[i:], ']')+i
+	var r [4]int
+	if _, err := fmt.Sscanf(string(out[open+1:end]), "%d %d %d %d", &r[0], &r[1], &r[2], &r[3]); err != nil {
+		panic(err)
+	}
+	copy(out[open+1:end], fmt.Sprintf("%-*s", end-open-1, fmt.Sprintf("%d %d %d %d", r[0], r[1], r[2]+40, r[3]-40)))
+	return out
+}
+
+// withTail appends a further revision that replaces a page.
+func withTail(b []byte) []byte {
+	tail := fmt.Sprintf("4 0 obj\n<< /Type /Page /Parent 2 0 R /MediaBox [0 0 10 10] >>\nendobj\nxref\n4 1\n%010d 00000 n \ntrailer\n<< /Size 9 /Root 1 0 R /Prev 9 >>\nstartxref\n%d\n%%%%EOF\n", len(b), len(b)+69)
+	return append(bytes.Clone(b), tail...)
+}
+
+func flipPage(b []byte) []byte {
+	return bytes.Replace(bytes.Clone(b), []byte("900 EUR"), []byte("990 EUR"), 1)
+}
+
+// SGN-04, T5, T6, design step 3: whatever the application lies about, the page
+// stops before the passkey dialog and says what does not fit.
+func TestLyingApplicationIsStopped(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	evil := newKey(t)
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(3), Subject: pkix.Name{CommonName: "Anna Example"}, NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour)}
+	evilCert, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, evil.Public(), evil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, code string
+		lie        func(o *operation) lies
+	}{
+		{"another document than the announced digest", "attributes", func(*operation) lies { return lies{document: flipPage} }},
+		{"an attribute more", "attributes", func(o *operation) lies {
+			return lies{view: func(v map[string]any) {
+				firstItem(v)["signed_attributes"] = sap.B64(append(o.items[0].attributes, 0x30, 0))
+			}}
+		}},
+		{"attributes of another document", "attributes", func(*operation) lies {
+			d := sha256.Sum256([]byte("another"))
+			a, _ := sap.PAdESSignedAttributes(d[:], f.cert)
+			return lies{view: func(v map[string]any) { firstItem(v)["signed_attributes"] = sap.B64(a) }}
+		}},
+		{"another DTBS/R", "digest", func(*operation) lies {
+			return lies{view: func(v map[string]any) { firstItem(v)["dtbsr"] = sap.B64(make([]byte, 32)) }}
+		}},
+		{"a request that the SAM did not sign", "request", func(*operation) lies {
+			return lies{request: func(s *sap.Signed) {
+				text, _ := sap.UnB64(s.Statement)
+				sig, _ := sap.Sign(evil, sap.LabelActivationRequest, text)
+				s.Signature = sap.B64(sig)
+			}}
+		}},
+		{"a request without a signature", "request", func(*operation) lies { return lies{request: func(s *sap.Signed) { s.Signature = "" }} }},
+		{"a request signed for another purpose", "request", func(*operation) lies {
+			return lies{request: func(s *sap.Signed) {
+				text, _ := sap.UnB64(s.Statement)
+				sig, _ := sap.Sign(f.sam, sap.LabelReceiptRoot, text)
+				s.Signature = sap.B64(sig)
+			}}
+		}},
+		{"a genuine request for another key", "binding", func(*operation) lies {
+			return lies{request: resign(f, func(r *sap.ActivationRequest) { r.Bind.Key = "key-0002" })}
+		}},
+		{"a genuine request for another person", "binding", func(*operation) lies {
+			return lies{request: resign(f, func(r *sap.ActivationRequest) { r.Bind.Signer = "bob" })}
+		}},
+		{"a genuine request of another cluster", "binding", func(*operation) lies {
+			return lies{request: resign(f, func(r *sap.ActivationRequest) { r.Bind.Audience = "other#1" })}
+		}},
+		{"a genuine request for more signatures", "binding", func(*operation) lies {
+			return lies{request: resign(f, func(r *sap.ActivationRequest) { r.Bind.N = 2 })}
+		}},
+		{"a genuine request for another origin", "binding", func(*operation) lies {
+			return lies{request: resign(f, func(r *sap.ActivationRequest) { r.Origin = "http://localhost:1" })}
+		}},
+		{"another certificate with the same name", "certificate", func(*operation) lies {
+			return lies{view: func(v map[string]any) { v["chain"] = [][]byte{evilCert} }}
+		}},
+		{"wide gap", "hole", func(*operation) lies { return lies{document: widen} }},
+		{"a page replaced in a tail behind the signed bytes", "hole", func(o *operation) lies {
+			n := len(withTail(o.items[0].bytes))
+			return lies{document: withTail, view: func(v map[string]any) { firstItem(v)["size"] = n }}
+		}},
+		{"something already in the gap", "hole", func(o *operation) lies {
+			return lies{document: func(b []byte) []byte {
+				out := bytes.Clone(b)
+				out[o.items[0].prepared.ContentsOffset+10] = 'f'
+				return out
+			}}
+		}},
+		{"a raw digest disguised as a document", "document", func(o *operation) lies {
+			o.items[0].bytes = nil
+			return lies{}
+		}},
+		{"more bytes than announced", "too_large", func(*operation) lies {
+			return lies{document: func(b []byte) []byte { return append(bytes.Clone(b), 'x') }}
+		}},
+		{"larger than the app accepts", "too_large", func(*operation) lies {
+			return lies{view: func(v map[string]any) { firstItem(v)["size"] = 11 << 20 }}
+		}},
+		{"a name that turns direction", "view", func(*operation) lies {
+			return lies{view: func(v map[string]any) { v["asker"] = "Bank \u202eliveE" }}
+		}},
+		{"a kind that cannot be checked", "kind", func(*operation) lies {
+			return lies{view: func(v map[string]any) { firstItem(v)["kind"] = "xades" }}
+		}},
+		{"a member of the wrong type", "view", func(*operation) lies {
+			return lies{view: func(v map[string]any) { v["items"] = "none" }}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o, link := f.add("lease.pdf")
+			f.lie = c.lie(o)
+			defer func() { f.lie = lies{} }()
+			p.Go(link)
+			p.WaitFor("document.querySelector('#stop, #sign, #error')")
+			if got := browsertest.Eval[string](p, "document.querySelector('#stop')?.dataset.code ?? 'no stop'"); got != c.code {
+				t.Errorf("stop code %q, want %q; the page says:\n%s", got, c.code, p.Text())
+			}
+			if !strings.Contains(p.Text(), "This request is not what it claims; nothing was signed") {
+				t.Error("the page does not say that nothing was signed")
+			}
+			if browsertest.Eval[int](p, "document.querySelectorAll('button').length") != 0 {
+				t.Error("the stop page has buttons")
+			}
+			if gets, _ := p.Ceremonies(); gets != 0 {
+				t.Errorf("%d passkey dialogs", gets)
+			}
+			if f.signatures != 0 {
+				t.Errorf("%d key uses", f.signatures)
+			}
+			clean(t, p)
+			if c.code == "hole" {
+				p.Screenshot("stop-1280")
+			}
+		})
+	}
+}
+
+// The app believes no receipt that is not about what was approved.
+func TestLyingReceiptIsNoticed(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	for name, lie := range map[string]func(s *sap.SignedReceipt){
+		"wrong place in the group": func(s *sap.SignedReceipt) { s.Index = 0 },
+		"no signature":             func(s *sap.SignedReceipt) { s.Signature = sap.B64(make([]byte, 64)) },
+		"about something else": func(s *sap.SignedReceipt) {
+			text, _ := sap.UnB64(s.Receipt)
+			var r sap.Receipt
+			_ = jcs.Unmarshal(text, &r)
+			r.SAD = sap.B64([]byte("{}"))
+			text, _ = jcs.Marshal(r)
+			sig, _ := sap.Sign(f.sam, sap.LabelReceiptRoot, sap.NewReceiptTree([][]byte{text}).Root())
+			*s = sap.SignedReceipt{Receipt: sap.B64(text), Path: []string{}, Size: 1, Signature: sap.B64(sig), Key: f.samID}
+		},
+		"a signature of another key": func(s *sap.SignedReceipt) {
+			text, _ := sap.UnB64(s.Receipt)
+			var r sap.Receipt
+			_ = jcs.Unmarshal(text, &r)
+			d, _ := sap.UnB64(r.Items[0].DTBSR)
+			sig, _ := newKey(t).Sign(rand.Reader, d, nil)
+			r.Items[0].Signature = sap.B64(sig)
+			text, _ = jcs.Marshal(r)
+			sig, _ = sap.Sign(f.sam, sap.LabelReceiptRoot, sap.NewReceiptTree([][]byte{text}).Root())
+			*s = sap.SignedReceipt{Receipt: sap.B64(text), Path: []string{}, Size: 1, Signature: sap.B64(sig), Key: f.samID}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, link := f.add("lease.pdf")
+			f.lie = lies{receipt: lie}
+			defer func() { f.lie = lies{} }()
+			p.Go(link)
+			p.WaitFor("document.querySelector('#sign')?.getAttribute('aria-disabled') === 'false'")
+			p.Click("#sign")
+			p.WaitFor("document.querySelector('#stop')?.dataset.code === 'receipt'")
+			p.WaitText("The result does not match what you approved")
+		})
+	}
+}
+
+// A signed file that is not the approved document is not saved.
+func TestOtherResultIsNotSaved(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	_, link := f.add("lease.pdf")
+	p.Go(link)
+	p.WaitFor("document.querySelector('#sign')?.getAttribute('aria-disabled') === 'false'")
+	p.Click("#sign")
+	p.WaitText("Download signed “lease.pdf”")
+	f.lie = lies{document: flipPage}
+	p.ClickText("Download signed “lease.pdf”")
+	p.WaitText("The file that came is not the document that you approved. It was not saved.")
+}
+
+// T5: markup in every string is text on the page and no script runs.
+func TestMarkupInStringsIsText(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	const payload = `<img src=x onerror=window.pwned=1><script>window.pwned=1</script>`
+	o, link := f.add("lease.pdf")
+	o.asker, o.purpose, o.items[0].name = payload, payload, payload
+	p.Go(link)
+	p.WaitFor("document.querySelector('#sign')?.getAttribute('aria-disabled') === 'false'")
+	if n := strings.Count(p.Text(), payload); n < 3 {
+		t.Errorf("the payload is shown %d times as text, want 3 or more", n)
+	}
+	if browsertest.Eval[bool](p, "window.pwned !== undefined || document.querySelectorAll('#step img, #step script').length > 0") {
+		t.Error("markup of a string became part of the page")
+	}
+	clean(t, p)
+}
+
+// T7: inside another page nothing starts; the ticket is not even used.
+func TestFramedPageDoesNotStart(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	o, link := f.add("lease.pdf")
+	p.Go(f.api() + "/frame?url=" + strings.NewReplacer("#", "%23", "&", "%26").Replace(link))
+	p.WaitFor("document.getElementById('victim')")
+	time.Sleep(1500 * time.Millisecond)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if o.ticket == "" {
+		t.Error("the framed page traded its ticket")
+	}
+}
+
+// T8: a link that was made for another login session opens nothing.
+func TestLinkOfAnotherSessionOpensNothing(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	anna := enrolled(t, f, b)
+	bob := b.Person(t)
+	bob.Go(f.api() + "/login?s=session-of-bob")
+	o, link := f.add("lease.pdf")
+	o.session = "session-of-anna"
+	bob.Go(link)
+	bob.WaitText("Open the request again from the page where you signed in.")
+	nobody := b.Person(t)
+	nobody.Go(link)
+	nobody.WaitText("Open the request again from the page where you signed in.")
+	anna.Go(link)
+	anna.WaitFor("document.querySelector('#sign')")
+}

@@ -1,0 +1,398 @@
+package signer_test
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/assent-sign/assent/sap"
+	"github.com/assent-sign/assent/signapp/signer"
+	"github.com/assent-sign/assent/signapp/signer/browsertest"
+)
+
+const canSign = "document.querySelector('#sign')?.getAttribute('aria-disabled') === 'false'"
+
+func TestDecline(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	o, link := f.add("lease.pdf")
+	p.Go(link)
+	p.Click("#decline")
+	p.WaitFor("document.activeElement?.id === 'reason'")
+	p.Keys("The rent is wrong.")
+	p.Screenshot("decline-1280")
+	p.Click("#confirm-decline")
+	p.WaitText("You did not sign")
+	p.WaitText("Example Lettings Ltd is told that you declined.")
+	if o.state != "declined" || o.reason != "The rent is wrong." || f.signatures != 0 {
+		t.Errorf("state %s, reason %q, %d key uses", o.state, o.reason, f.signatures)
+	}
+	if gets, _ := p.Ceremonies(); gets != 0 {
+		t.Error("declining asked for a passkey")
+	}
+	clean(t, p)
+}
+
+// A closed dialog, a wrong finger, no passkey: the page stays and nothing is lost.
+func TestPasskeyDialogCancelledStays(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	_, link := f.add("lease.pdf")
+	p.Go(link)
+	p.WaitFor(canSign)
+	p.Authenticator().UserVerified(false)
+	p.Click("#sign")
+	p.WaitText("The passkey dialog was closed, or this device has no passkey for signing as Anna Example.")
+	p.Screenshot("cancelled-1280")
+	if f.signatures != 0 {
+		t.Error("signed without user verification")
+	}
+	p.Authenticator().UserVerified(true)
+	p.WaitFor(canSign)
+	p.Click("#sign")
+	p.WaitFor("document.querySelector('#signed')")
+	clean(t, p)
+}
+
+// SAP-02: an authenticator that signs without verifying the user is refused by
+// the SAM, and the page says that nothing was signed.
+func TestRefusedBySAM(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	_, link := f.add("lease.pdf")
+	p.Go(link)
+	p.WaitFor(canSign)
+	p.Authenticator().LieAboutUV(true)
+	p.Click("#sign")
+	p.WaitFor("document.querySelector('#error, .notice')")
+	if f.signatures != 0 || !strings.Contains(p.Text(), "othing was signed") {
+		t.Errorf("%d key uses; the page says:\n%s", f.signatures, p.Text())
+	}
+}
+
+// An answer that got lost: the same bytes are sent again, the key is used once.
+func TestLostAnswerIsRepeated(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	_, link := f.add("lease.pdf")
+	lost := 0
+	f.lie = lies{redeem: func(w http.ResponseWriter, do func()) bool {
+		if lost > 0 {
+			return false
+		}
+		lost++
+		do()
+		c, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return true
+		}
+		_ = c.Close()
+		return true
+	}}
+	p.Go(link)
+	p.WaitFor(canSign)
+	p.Click("#sign")
+	p.WaitText("The connection was lost after you approved.")
+	p.Click("#sign") // rests: a second approval would be a second key use
+	p.Click("#send-again")
+	p.WaitFor("document.querySelector('#signed')")
+	if gets, _ := p.Ceremonies(); gets != 1 || f.signatures != 1 || lost != 1 {
+		t.Errorf("%d dialogs, %d key uses, %d answers lost; want 1 each", gets, f.signatures, lost)
+	}
+	clean(t, p)
+}
+
+// WCAG 2.2.1: the end is announced, more time is one button, nothing is lost;
+// a request that is over cannot be approved.
+func TestMoreTime(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	f.lifetime = 5
+	_, link := f.add("lease.pdf")
+	p.Go(link)
+	p.WaitText("You can take more time.")
+	p.WaitText("The time to decide is over.")
+	p.Screenshot("time-over-1280")
+	p.Click("#sign")
+	if gets, _ := p.Ceremonies(); gets != 0 {
+		t.Error("a request that is over opened the passkey dialog")
+	}
+	f.lifetime = 300
+	p.Click("#more-time")
+	p.WaitText("You have more time now")
+	p.WaitFor(canSign)
+	p.Click("#sign")
+	p.WaitFor("document.querySelector('#signed')")
+	clean(t, p)
+}
+
+// A renewed request may not bring other terms.
+func TestMoreTimeWithOtherTermsIsStopped(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	f.lifetime = 5
+	_, link := f.add("lease.pdf")
+	p.Go(link)
+	p.WaitText("You can take more time.")
+	f.lie = lies{request: resign(f, func(r *sap.ActivationRequest) { r.Bind.Policy = "bulk" })}
+	p.Click("#more-time")
+	p.WaitFor("document.querySelector('#stop')?.dataset.code === 'binding'")
+}
+
+func TestEndedOperations(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	for state, want := range map[string]string{
+		"expired": "This request has expired", "cancelled": "The sender withdrew this request",
+		"failed": "This request cannot be completed", "finished": "You already answered this request",
+	} {
+		o, link := f.add("lease.pdf")
+		o.state = state
+		p.Go(link)
+		p.WaitText(want)
+		if n := browsertest.Eval[int](p, "document.querySelectorAll('#sign').length"); n != 0 {
+			t.Errorf("%s: there is a button to sign", state)
+		}
+	}
+	o, link := f.add("lease.pdf")
+	o.returnURL = "https://evil.example/"
+	o.state = "expired"
+	p.Go(link)
+	p.WaitText("This request has expired")
+	if browsertest.Eval[int](p, "document.querySelectorAll('a[href]').length") != 0 {
+		t.Error("the page links to an address that is not the application's")
+	}
+	clean(t, p)
+}
+
+// A reload finds the operation again without the ticket; a stranger's tab does not.
+func TestReloadKeepsTheOperation(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	o, link := f.add("lease.pdf")
+	p.Go(link)
+	p.WaitFor(canSign)
+	p.Reload()
+	p.WaitFor(canSign)
+	other := p.Tab()
+	other.Go(f.origin + "/#op=" + o.id)
+	other.WaitText("Open the request again from the page where you signed in.")
+	p.Click("#sign")
+	p.WaitFor("document.querySelector('#signed')")
+	p.Reload()
+	p.WaitText("You already answered this request")
+}
+
+// A document that cannot be drawn cannot be approved; saying no stays possible.
+func TestUnshowableDocumentCannotBeSigned(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	_, link := f.addBytes("broken.pdf", func(b []byte) []byte {
+		return bytes.ReplaceAll(bytes.Clone(b), []byte("/Pages 2 0 R"), []byte("/Pages 3 0 R"))
+	})
+	p.Go(link)
+	p.WaitText("“broken.pdf” cannot be shown here, so it cannot be signed here.")
+	p.Click("#sign")
+	if gets, _ := p.Ceremonies(); gets != 0 || f.signatures != 0 {
+		t.Error("an unshowable document reached the passkey dialog")
+	}
+	p.Click("#decline")
+	p.Click("#confirm-decline")
+	p.WaitText("You did not sign")
+}
+
+// Without the viewer (demo only) documents cannot be approved in the browser.
+func TestNoViewerNoSigning(t *testing.T) {
+	f, b := newFake(t, func(c *signer.Config) { c.Files, c.AllowMissingViewer = oursOnly(t), true }), browsertest.New(t)
+	p := enrolled(t, f, b)
+	_, link := f.add("lease.pdf")
+	p.Go(link)
+	p.WaitText("This installation has no document viewer")
+	p.Click("#sign")
+	if gets, _ := p.Ceremonies(); gets != 0 {
+		t.Error("a document that nobody saw reached the passkey dialog")
+	}
+	clean(t, p)
+}
+
+// Raw digests have their own wording, their own button and "not shown".
+func TestRawDigestHasItsOwnWording(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	o, link := f.add()
+	o.items = append(o.items, &item{kind: sap.KindRaw, name: "build 4711", dtbsr: []byte(strings.Repeat("d", 32))})
+	p.Go(link)
+	p.WaitText("You are approving a fingerprint of content that is not shown.")
+	p.WaitText("Approve 1 fingerprint as Anna Example")
+	p.Screenshot("raw-1280")
+	p.WaitFor(canSign)
+	p.Click("#sign")
+	p.WaitFor("document.querySelector('#signed')")
+	p.WaitText("not shown")
+	clean(t, p)
+}
+
+// WCAG 2.1.1, 2.4.3: the whole flow by keyboard; focus goes to each heading.
+func TestKeyboardOnly(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	_, link := f.add("lease.pdf", "annex.pdf")
+	p.Go(link)
+	p.WaitFor(canSign)
+	p.WaitText("3 pages, not opened yet")
+	if browsertest.Eval[string](p, "document.activeElement?.tagName") != "H1" {
+		t.Error("the focus is not on the heading of the step")
+	}
+	var order []string
+	for range 30 {
+		p.Keys(kb.Tab)
+		at := browsertest.Eval[string](p, "(document.activeElement?.id || document.activeElement?.innerText || document.activeElement?.tagName || '')")
+		if len(order) == 0 || order[len(order)-1] != at {
+			order = append(order, at)
+		}
+		if at == "sign" {
+			break
+		}
+	}
+	if got := strings.Join(order, " | "); got != "Show lease.pdf | Show annex.pdf | IFRAME | sign" {
+		t.Errorf("order of focus: %s", got)
+	}
+	p.Keys(kb.Tab)
+	if browsertest.Eval[string](p, "document.activeElement?.id") != "decline" {
+		t.Error("after signing comes not signing")
+	}
+	p.Keys(kb.Tab, chromedp.KeyModifiers(chromedp.ModifierShift))
+	p.Keys(kb.Enter)
+	p.WaitFor("document.querySelector('#signed')")
+	if browsertest.Eval[string](p, "document.activeElement?.tagName") != "H1" {
+		t.Error("the focus is not on the heading of the result")
+	}
+	clean(t, p)
+}
+
+// WCAG 1.4.10, 2.5.8, 1.4.3: 320 px without sideways scrolling, targets of
+// 44 px, contrast of 4.5, in light and dark.
+func TestNarrowAndDark(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	for _, dark := range []bool{false, true} {
+		name := map[bool]string{false: "-320", true: "-320-dark"}[dark]
+		p.Viewport(320, 640, dark)
+		p.Go(f.openEnrolment("Anna Example"))
+		p.WaitFor("document.querySelector('#create')")
+		fits(t, p, "enrol"+name)
+		o, link := f.add("A lease with a rather long file name, signed in two copies 2027-02.pdf", "annex.pdf")
+		p.Go(link)
+		p.WaitFor(canSign)
+		p.WaitText("3 pages, not opened yet")
+		fits(t, p, "review"+name)
+		p.Click("#sign")
+		p.WaitText("Download signed “annex.pdf”")
+		fits(t, p, "result"+name)
+		o, link = f.add("lease.pdf")
+		o.asker = "\u202e"
+		p.Go(link)
+		p.WaitFor("document.querySelector('#stop')")
+		fits(t, p, "stop"+name)
+	}
+	p.Viewport(1280, 900, true)
+	_, link := f.add("lease.pdf", "annex.pdf")
+	p.Go(link)
+	p.WaitFor(canSign)
+	p.WaitText("3 pages, not opened yet")
+	fits(t, p, "review-1280-dark")
+}
+
+const looks = `(() => {
+  const out = [];
+  if (document.documentElement.scrollWidth > document.documentElement.clientWidth) out.push('scrolls sideways: ' + document.documentElement.scrollWidth);
+  for (const e of document.querySelectorAll('button, a.act, select, input')) {
+    const r = e.getBoundingClientRect();
+    if (r.width > 0 && (r.height < 44 || r.width < 44)) out.push('small target: ' + e.innerText + ' ' + r.width + 'x' + r.height);
+  }
+  const acts = ['sign', 'decline'].map((i) => document.getElementById(i)?.getBoundingClientRect()).filter(Boolean);
+  if (acts.length === 2 && (acts[0].width !== acts[1].width || acts[0].height !== acts[1].height)) out.push('sign and decline differ in size');
+  const lum = (c) => { const f = c.map((v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * f[0] + 0.7152 * f[1] + 0.0722 * f[2]; };
+  const rgb = (s) => s.match(/[\d.]+/g).map(Number);
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let n = walker.nextNode(); n; n = walker.nextNode()) {
+    const e = n.parentElement;
+    if (!n.data.trim() || e.closest('.only-read, noscript, script') || e.getClientRects().length === 0) continue;
+    let b = e;
+    while (b && (rgb(getComputedStyle(b).backgroundColor)[3] ?? 1) === 0) b = b.parentElement;
+    const l = [lum(rgb(getComputedStyle(e).color)), lum(rgb(getComputedStyle(b ?? document.body).backgroundColor))].sort((x, y) => y - x);
+    if ((l[0] + 0.05) / (l[1] + 0.05) < 4.5) out.push('contrast ' + ((l[0] + 0.05) / (l[1] + 0.05)).toFixed(2) + ': ' + n.data.slice(0, 40));
+  }
+  return out;
+})()`
+
+func fits(t *testing.T, p *browsertest.Page, name string) {
+	t.Helper()
+	p.Screenshot(name)
+	for _, bad := range browsertest.Eval[[]string](p, looks) {
+		t.Errorf("%s: %s", name, bad)
+	}
+	clean(t, p)
+}
+
+// ENR-04: every way in which an enrolment can fail says so and sets nothing up.
+func TestEnrolmentRefusals(t *testing.T) {
+	f, b := newFake(t, func(c *signer.Config) {
+		if !signer.HasViewer(signer.Assets()) {
+			c.AllowMissingViewer = true
+		}
+	}), browsertest.New(t)
+	p := b.Person(t)
+	link := f.openEnrolment("Anna Example")
+	p.Go(strings.Split(link, "&code=")[0])
+	p.WaitText("This enrolment link is incomplete or was used already.")
+	// A code that the officer did not give: the SAM refuses the proof.
+	p.Go("about:blank")
+	p.Go(strings.Split(link, "&code=")[0] + "&code=" + sap.B64(make([]byte, 20)))
+	p.Click("#create")
+	p.WaitText("The signing module refused this enrolment.")
+	// An offer that the SAM did not sign, or for another link: no passkey dialog.
+	for _, spoil := range []func(){
+		func() { f.enrolment.Signature = sap.B64(make([]byte, 64)) },
+		func() { f.openEnrolment("Mallory") },
+	} {
+		link = f.openEnrolment("Anna Example")
+		spoil()
+		p.Go("about:blank")
+		p.Go(link)
+		p.WaitText("The offer to enrol was not made by the signing module.")
+		if _, creates := p.Ceremonies(); creates != 0 {
+			t.Error("a passkey was made for an offer that is not genuine")
+		}
+	}
+	// A closed dialog: try again.
+	p.Go("about:blank")
+	p.Go(f.openEnrolment("Anna Example"))
+	p.Authenticator().UserVerified(false)
+	p.Click("#create")
+	p.WaitText("The dialog was closed and no passkey was made.")
+	p.Authenticator().UserVerified(true)
+	p.Click("#create")
+	p.WaitFor("document.querySelector('#enrolled')")
+	if c := p.Authenticator().Credentials(); f.credential == "" || len(c) == 0 {
+		t.Error("nothing was enrolled")
+	}
+	clean(t, p)
+}
