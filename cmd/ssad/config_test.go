@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+const least = `
+profile: demo
+app_origin: http://localhost:8440
+signing_origin: http://localhost:8441
+data: data
+sam: {url: "https://127.0.0.1:8443", tls: {cert: a, key: b, ca: c}}
+admin: {token_file: t}
+`
+
+func loadText(t *testing.T, text string) (*Config, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "ssad.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return load(path)
+}
+
+// F38: a configuration that is wrong is refused with one sentence that names
+// the key, never by a weaker default.
+func TestConfigRefusals(t *testing.T) {
+	c, err := loadText(t, least)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !filepath.IsAbs(c.Data) || !filepath.IsAbs(c.SAM.TLS.CA) || c.SAM.ServerName != "127.0.0.1" || c.Listen != "127.0.0.1:8440" || c.Admin.Listen != "127.0.0.1:8442" {
+		t.Errorf("%+v", c)
+	}
+	for name, x := range map[string]struct{ old, new, want string }{
+		"unknown key":               {"data: data", "data: data\ndatta: x", "datta"},
+		"no data":                   {"data: data", "log: text", "data is missing"},
+		"no origin":                 {"app_origin: http://localhost:8440", "log: text", "app_origin is missing"},
+		"no token file":             {"admin: {token_file: t}", "log: text", "admin.token_file"},
+		"no certificate":            {"cert: a, ", "", "sam.tls.cert"},
+		"profile":                   {"profile: demo", "profile: test", "profile"},
+		"log":                       {"data: data", "data: data\nlog: xml", "log"},
+		"demo in public":            {"data: data", "data: data\nlisten: 0.0.0.0:8440", "loopback"},
+		"demo on every interface":   {"data: data", "data: data\nlisten: \":8440\"", "loopback"},
+		"admin in public":           {"{token_file: t}", "{token_file: t, listen: \"0.0.0.0:1\"}", "admin.listen"},
+		"production without https":  {"profile: demo", "profile: production", "https"},
+		"half a certificate":        {"data: data", "data: data\ntls: {cert: x}", "tls"},
+		"token without PIN":         {"data: data", "data: data\ntokens: [{name: own, driver: softtoken}]", "pin_file"},
+		"token named as the module": {"data: data", "data: data\ntokens: [{name: signers, driver: softtoken, pin_file: p}]", "reserved"},
+		"token twice":               {"data: data", "data: data\ntokens: [{name: a, driver: softtoken, pin_file: p}, {name: a, driver: softtoken, pin_file: p}]", "twice"},
+		"token driver":              {"data: data", "data: data\ntokens: [{name: a, driver: file, pin_file: p}]", "driver"},
+	} {
+		if _, err := loadText(t, strings.Replace(least, x.old, x.new, 1)); err == nil || !strings.Contains(err.Error(), x.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	production := strings.NewReplacer("profile: demo", "profile: production", "http://", "https://").Replace(least)
+	if _, err := loadText(t, production); err != nil {
+		t.Errorf("production behind a front: %v", err)
+	}
+	for name, more := range map[string]string{
+		"softtoken":             "tokens: [{name: own, driver: softtoken, pin_file: p}]",
+		"development token":     "tokens: [{name: own, driver: pkcs11, pin_file: p, development: true}]",
+		"plain HTTP in public":  "listen: 0.0.0.0:443",
+		"public without a cert": "listen: \"[2001:db8::1]:443\"",
+	} {
+		if _, err := loadText(t, production+more+"\n"); err == nil {
+			t.Errorf("production accepts %s", name)
+		}
+	}
+}
+
+// The commented sample is a configuration that loads, and it shows every key.
+func TestExampleShowsEveryKey(t *testing.T) {
+	text, err := os.ReadFile("ssad.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := load("ssad.example.yaml"); err != nil {
+		t.Fatal(err)
+	}
+	var keys func(reflect.Type) []string
+	keys = func(typ reflect.Type) (out []string) {
+		for typ.Kind() == reflect.Slice || typ.Kind() == reflect.Pointer {
+			typ = typ.Elem()
+		}
+		if typ.Kind() != reflect.Struct || !strings.Contains(typ.PkgPath()+typ.String(), "assent") && typ.Name() != "" && typ.PkgPath() != "main" {
+			return nil
+		}
+		for i := range typ.NumField() {
+			if tag := typ.Field(i).Tag.Get("yaml"); tag != "" {
+				out = append(append(out, tag), keys(typ.Field(i).Type)...)
+			}
+		}
+		return out
+	}
+	// Keys of pkcs11 that samd.example.yaml explains, and of clients that
+	// docs/integrators.md does.
+	elsewhere := map[string]bool{"serial": true, "children": true, "kek": true, "seal": true, "mechanism": true, "auth": true, "secret_sha256": true, "jwks_file": true, "redirect_uris": true}
+	found := keys(reflect.TypeFor[Config]())
+	if len(found) < 50 {
+		t.Fatalf("only %d keys found", len(found))
+	}
+	for _, k := range found {
+		if !elsewhere[k] && !bytes.Contains(text, []byte(k+":")) {
+			t.Errorf("the sample does not show %s", k)
+		}
+	}
+}
+
+// Exit codes and one clear sentence.
+func TestRunRefuses(t *testing.T) {
+	dir := t.TempDir()
+	good := filepath.Join(dir, "good.yaml")
+	if err := os.WriteFile(good, []byte(least), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"no file":      {[]string{"-config", filepath.Join(dir, "none.yaml")}, 2, "none.yaml"},
+		"unknown flag": {[]string{"-x"}, 2, "-x"},
+		"check":        {[]string{"-config", good, "-check"}, 0, "good"},
+		"no keys":      {[]string{"-config", good}, 1, "certificate"},
+	} {
+		var out bytes.Buffer
+		if code := run(context.Background(), c.args, &out); code != c.code || !strings.Contains(out.String(), c.want) {
+			t.Errorf("%s: %d %s", name, code, out.String())
+		}
+	}
+}
