@@ -1,14 +1,19 @@
 package main
 
 import (
+	"context"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
 	"io"
 	"net/url"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/assent-sign/assent/cmd/assent/internal/caller"
+	"github.com/assent-sign/assent/cmd/assent/internal/setup"
 	"github.com/assent-sign/assent/cmd/assent/internal/verify"
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/certs"
@@ -53,6 +58,11 @@ CA, then link the certificate with assent cert import.
 			return err
 		}
 		defer officer.Close()
+		if in.Subject == "" && s.Profile != setup.Production {
+			if in.Subject, err = demoSubject(cmd.Context(), officer, in.Signer); err != nil {
+				return err
+			}
+		}
 		var c sapclient.Credential
 		if err := officer.Post(cmd.Context(), sapclient.PathCredentials, in, &c); err != nil {
 			return err
@@ -65,6 +75,21 @@ CA, then link the certificate with assent cert import.
 		return err
 	})
 	return cmd
+}
+
+// demoSubject is the subject of a request to the demo CA: the proofed name behind
+// the word DEMO. The module links only a certificate with the subject that it
+// asked for, and the demo CA issues only names that say DEMO.
+func demoSubject(ctx context.Context, officer *caller.Client, signer string) (string, error) {
+	var known sapclient.Signer
+	if err := officer.Get(ctx, sapclient.PathSigners, url.Values{"id": {signer}}, &known); err != nil {
+		return "", err
+	}
+	name := known.Name
+	if !strings.HasPrefix(name, certs.DemoMark+" ") {
+		name = certs.DemoMark + " " + name
+	}
+	return pkix.Name{CommonName: name}.String(), nil
 }
 
 func credentialListCommand() *cobra.Command {

@@ -20,7 +20,7 @@ func (r *Result) Print(w io.Writer) error {
 	line("name", "%s (in the certificate)", r.Subject)
 	line("when", "%s by the module's clock", r.Time.Format("2006-01-02 15:04:05 UTC"))
 	line("asked by", "%s; purpose: %s; level %s; operation %s", r.Asker, r.Purpose, r.Level, r.Operation)
-	line("approved", "%s, at %s", carrierWords(r.Carrier), r.Origin)
+	line("how", "approved %s, at %s", carrierWords(r.Carrier), r.Origin)
 	line("label", "%s", assuranceWords(r.Assurance))
 	if r.InFile == "" {
 		b.WriteString("  no file was compared\n")

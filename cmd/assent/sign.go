@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/assent-sign/assent/cmd/assent/internal/native"
+	"github.com/assent-sign/assent/cmd/assent/internal/person"
+	"github.com/assent-sign/assent/internal/config"
+)
+
+// signing is what assent sign was asked for.
+type signing struct {
+	in, out, receipt   string
+	signer, key, level string
+	worker, purpose    string
+	approve            bool
+	wait               time.Duration
+}
+
+func signCommand() *cobra.Command {
+	j := signing{}
+	cmd := &cobra.Command{
+		Use:   "sign FILE -o OUT --signer ID",
+		Short: "Have a signer sign a PDF: print the approval link, wait, fetch",
+		Long: `Uploads the file, asks the signer, prints the approval link, waits until they have
+decided, and writes the signed file. The link is for the signer: it asks for their
+login and then for their approval.
+
+--demo-approve lets the demo's software signer approve (assent signer add
+--software), so that scripts can sign. It exists in the demo and development
+profiles only.
+` + exitCodes,
+		Example: `  assent sign contract.pdf -o contract-signed.pdf --signer anna --level B-T
+  assent sign contract.pdf -o contract-signed.pdf --signer robot --demo-approve`,
+		Args: cobra.ExactArgs(1),
+	}
+	load := dirFlag(cmd)
+	f := cmd.Flags()
+	f.StringVarP(&j.out, "output", "o", "", "file for the signed PDF; must not exist")
+	f.StringVar(&j.receipt, "receipt", "", "file for the receipt (JSON)")
+	f.StringVar(&j.signer, "signer", "", "signer id")
+	f.StringVar(&j.key, "key", "", "key id, if the signer has several")
+	f.StringVar(&j.level, "level", "B-B", "PAdES level: B-B or B-T")
+	f.StringVar(&j.worker, "worker", "", "worker that makes the signature; default: pades for B-B, pades-t for B-T")
+	f.StringVar(&j.purpose, "purpose", "signature of a document", "shown to the signer and approved by them")
+	f.BoolVar(&j.approve, "demo-approve", false, "let the demo's software signer approve")
+	f.DurationVar(&j.wait, "wait", time.Hour, "how long to wait for the signer")
+	_ = cmd.MarkFlagRequired("signer")
+	_ = cmd.MarkFlagRequired("output")
+	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
+		s, err := load()
+		if err != nil {
+			return err
+		}
+		j.in = args[0]
+		return s.sign(cmd.Context(), cmd.OutOrStdout(), &j)
+	})
+	return cmd
+}
+
+// client is this program as an integrator.
+func (s *settings) client() (*native.Client, error) {
+	secret, err := config.ReadSecret(s.path(s.Client.Secret))
+	if err != nil {
+		return nil, err
+	}
+	defer secret.Wipe()
+	return native.New(s.AppOrigin, s.Client.ID, string(secret.Reveal())), nil
+}
+
+func (s *settings) sign(ctx context.Context, w io.Writer, j *signing) error {
+	var p *person.Person
+	if j.approve {
+		var err error
+		if p, err = s.softwareSigner(j.signer); err != nil {
+			return err
+		}
+	}
+	if _, err := os.Lstat(j.out); err == nil {
+		return missing("%s exists already", j.out)
+	}
+	c, err := s.client()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, j.wait)
+	defer cancel()
+	op, err := s.ask(ctx, c, j)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "request %s: approve at %s\n", op.ID, op.ApprovalURL)
+	if p != nil {
+		fmt.Fprintf(w, "SOFTWARE SIGNER %s approves: nobody looked at the document\n", j.signer)
+		if _, err := p.Approve(ctx, op.ApprovalURL); err != nil {
+			return err
+		}
+		if err := p.Save(s.personFile(j.signer)); err != nil {
+			return err
+		}
+	}
+	if _, err := c.Wait(ctx, op.ID); err != nil {
+		return err
+	}
+	if err := writeNew(j.out, func(w io.Writer) error { return c.Download(ctx, op.ID, w) }); err != nil {
+		return err
+	}
+	if j.receipt != "" {
+		if err := writeNew(j.receipt, func(w io.Writer) error { return c.Receipt(ctx, op.ID, w) }); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintf(w, "signed: %s\n", j.out)
+	return err
+}
+
+// ask uploads the document and creates the request.
+func (s *settings) ask(ctx context.Context, c *native.Client, j *signing) (*native.Operation, error) {
+	f, size, err := openFile(j.in)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	doc, err := c.Upload(ctx, filepath.Base(j.in), f, size)
+	if err != nil {
+		return nil, err
+	}
+	worker := j.worker
+	if worker == "" {
+		if worker = map[string]string{"B-B": "pades", "B-T": "pades-t"}[j.level]; worker == "" {
+			return nil, missing("level %q: want B-B or B-T, or name a worker", j.level)
+		}
+	}
+	return c.Create(ctx, native.NewOperation{Signer: j.signer, Key: j.key, Level: j.level, Purpose: j.purpose, Document: doc, Worker: worker, Lifetime: j.wait})
+}
+
+// softwareSigner loads a software signer of the demo.
+func (s *settings) softwareSigner(id string) (*person.Person, error) {
+	if s.DemoSigners == "" {
+		return nil, missing("--demo-approve: only the demo and development profiles have software signers")
+	}
+	p, err := person.Load(s.personFile(id))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, missing("no software signer %q here: assent signer add %s --name NAME --software", id, id)
+	}
+	return p, err
+}
+
+// writeNew writes a file that does not exist yet, whole or not at all.
+func writeNew(path string, fill func(io.Writer) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".assent-*")
+	if err != nil {
+		return err
+	}
+	err = fill(f)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Link(f.Name(), path) // fails if path exists
+	}
+	return errors.Join(err, os.Remove(f.Name()))
+}
