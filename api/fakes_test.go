@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -140,8 +141,13 @@ func (a *app) Create(_ context.Context, c signapp.Client, n signapp.NewOperation
 	}
 	a.creates++
 	a.ops[op.ID] = op
+	return copyOf(op), nil
+}
+
+func copyOf(op *signapp.Operation) *signapp.Operation {
 	out := *op
-	return &out, nil
+	out.Items, out.Signatures = slices.Clone(op.Items), slices.Clone(op.Signatures)
+	return &out
 }
 
 func (a *app) item(c signapp.Client, p *person, it signapp.NewItem) (*signapp.Item, error) {
@@ -170,9 +176,9 @@ func (a *app) get(c signapp.Client, id string) (*signapp.Operation, error) {
 	if !ok || op.Client.ID != c.ID {
 		return nil, signapp.ErrNotFound
 	}
-	out := *op
+	out := copyOf(op)
 	out.ApprovalURL = ""
-	return &out, nil
+	return out, nil
 }
 
 func (a *app) Get(_ context.Context, c signapp.Client, id string) (*signapp.Operation, error) {
@@ -249,8 +255,7 @@ func (a *app) only(t testing.TB) *signapp.Operation {
 		t.Fatalf("%d operations, want 1", len(a.ops))
 	}
 	for _, op := range a.ops {
-		out := *op
-		return &out
+		return copyOf(op)
 	}
 	return nil
 }
