@@ -360,18 +360,29 @@ func TestSlowModuleAndImpatientSigner(t *testing.T) {
 func TestTimeStampFailure(t *testing.T) {
 	r := newRig(t, nil)
 	down := func(int) error { return fmt.Errorf("%w: connection refused", workers.ErrTimeStamp) }
-	start := func() (string, signapp.Grant) {
+	start := func() string {
 		op := r.Create("anna", rand.Text())
 		g, v := r.Open(apptest.Login("anna", "s"), op.ID)
 		sad, proof := r.Approve(g, v)
 		if o, err := r.Service.Redeem(bg, g, sad, proof); err != nil || o.State != signapp.StateSigned {
 			t.Fatalf("%v, %v", o, err)
 		}
-		return op.ID, g
+		return op.ID
 	}
-	waitFor := func(n int) {
-		for range 1000 {
-			if r.Paper.Finishes() >= n {
+	// waitFor waits for the n-th try and until its failure is stored, before
+	// the clock is moved.
+	waitFor := func(n int, id string) {
+		t.Helper()
+		for range 5000 {
+			var row *signapp.OperationRow
+			err := r.Store.View(bg, func(tx signapp.Tx) (err error) {
+				row, err = tx.Operations().Get(signapp.Everything(), id)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Paper.Finishes() >= n && row.Due > r.Clock.Now().UnixMilli() {
 				return
 			}
 			time.Sleep(time.Millisecond)
@@ -379,14 +390,14 @@ func TestTimeStampFailure(t *testing.T) {
 		t.Fatalf("only %d tries to finish", r.Paper.Finishes())
 	}
 	r.Paper.FailFinish(down, nil)
-	id, _ := start()
-	waitFor(1)
+	id := start()
+	waitFor(1, id)
 	for i := 2; i <= 4; i++ {
 		r.Clock.Advance(5 * time.Minute)
 		if err := r.Service.Step(bg); err != nil {
 			t.Fatal(err)
 		}
-		waitFor(i)
+		waitFor(i, id)
 	}
 	_, _, err := r.Service.Result(bg, apptest.Acme, id, 0)
 	want(t, err, signapp.ErrState)
@@ -402,8 +413,8 @@ func TestTimeStampFailure(t *testing.T) {
 	// It does not heal before the operation's end.
 	r.Paper.FailFinish(down, nil)
 	n := r.Paper.Finishes()
-	id, g := start()
-	waitFor(n + 1)
+	id = start()
+	waitFor(n+1, id)
 	r.Clock.Advance(25 * time.Hour)
 	if err := r.Service.Step(bg); err != nil {
 		t.Fatal(err)
@@ -417,7 +428,6 @@ func TestTimeStampFailure(t *testing.T) {
 	if _, err := r.Service.Receipt(bg, apptest.Acme, id); err != nil {
 		t.Errorf("the receipt is gone: %v", err)
 	}
-	_ = g
 }
 
 // What time cannot mend fails at once.
