@@ -1,6 +1,7 @@
 package browsertest
 
 import (
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 )
@@ -39,10 +40,28 @@ func (a *Authenticator) Credentials() []*webauthn.Credential {
 	return res.Credentials
 }
 
+// credential is webauthn.Credential without the members that Chromium refuses
+// even when they are empty.
+type credential struct {
+	CredentialID         []byte  `json:"credentialId"`
+	IsResidentCredential bool    `json:"isResidentCredential"`
+	RpID                 string  `json:"rpId"`
+	PrivateKey           []byte  `json:"privateKey"`
+	UserHandle           []byte  `json:"userHandle,omitempty"`
+	SignCount            float64 `json:"signCount"`
+}
+
+type addCredential struct {
+	AuthenticatorID webauthn.AuthenticatorID `json:"authenticatorId"`
+	Credential      credential               `json:"credential"`
+}
+
 // Add puts a passkey into the device.
 func (a *Authenticator) Add(c *webauthn.Credential) {
 	a.p.t.Helper()
-	if _, err := chromedp.Call(a.p.ctx, webauthn.AddCredential, webauthn.AddCredentialParams{AuthenticatorID: a.id, Credential: c}); err != nil {
+	cmd := cdp.Command[addCredential, cdp.Empty]{Method: webauthn.CommandAddCredential}
+	_, err := chromedp.Call(a.p.ctx, cmd, addCredential{a.id, credential{c.CredentialID, c.IsResidentCredential, c.RpID, c.PrivateKey, c.UserHandle, c.SignCount}})
+	if err != nil {
 		a.p.t.Fatalf("add a passkey: %v", err)
 	}
 }

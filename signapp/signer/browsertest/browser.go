@@ -129,10 +129,11 @@ func (p *Page) Context() context.Context { return p.ctx }
 // Authenticator is the person's passkey device.
 func (p *Page) Authenticator() *Authenticator { return p.auth }
 
-// Go opens an address and waits for the load event.
+// Go opens an address and waits for the load event. It leaves the old page
+// first, because a link that differs only behind "#" would not load anew.
 func (p *Page) Go(url string) {
 	p.t.Helper()
-	p.do("open "+url, chromedp.Navigate(url))
+	p.do("open "+url, chromedp.Navigate("about:blank"), chromedp.Navigate(url))
 }
 
 // Reload loads the page again.

@@ -567,14 +567,17 @@
     }
     async json(method, path, body) {
       const res = await this.call(method, path, body);
+      const text2 = await this.read(res, maxJSON);
       try {
-        return JSON.parse(new TextDecoder().decode(await readAll(res, maxJSON)));
+        return JSON.parse(new TextDecoder().decode(text2));
       } catch {
         throw new RelayError("malformed", res.status, "later", "");
       }
     }
     async bytes(path, max) {
-      const res = await this.call("GET", path);
+      return this.read(await this.call("GET", path), max);
+    }
+    async read(res, max) {
       try {
         return await readAll(res, max);
       } catch (e) {
@@ -1909,7 +1912,7 @@
     }
     press() {
       const why = this.why();
-      if (why.trim() !== "" && !this.busy) return this.idle(why);
+      if (why.trim() !== "" && !this.busy) return this.idle(why, this.over && this.more());
       if (why === "") this.decisions.approve(this.cred);
     }
     askDecline() {
@@ -1951,16 +1954,18 @@
     deadline() {
       return clock(new Date(Date.now() + this.left()));
     }
+    more() {
+      return button(t("review.time.more"), () => this.decisions.moreTime(), { class: "act", id: "more-time" });
+    }
     tick() {
       const left = this.left();
-      const more = () => button(t("review.time.more"), () => this.decisions.moreTime(), { class: "act", id: "more-time" });
       if (left <= 0 && !this.over) {
         this.over = true;
-        if (!this.busy) this.idle(t("review.time.over"), more());
+        if (!this.busy) this.idle(t("review.time.over"), this.more());
         this.ready();
       } else if (left > 0 && left < 6e4 && !this.warned && !this.busy) {
         this.warned = true;
-        this.idle(t("review.time.soon", { n: Math.max(20, Math.ceil(left / 1e3)) }), more());
+        this.idle(t("review.time.soon", { n: Math.max(20, Math.ceil(left / 1e3)) }), this.more());
       }
     }
   };

@@ -92,15 +92,19 @@ export class Relay {
 
   private async json(method: string, path: string, body?: unknown): Promise<unknown> {
     const res = await this.call(method, path, body);
+    const text = await this.read(res, maxJSON);
     try {
-      return JSON.parse(new TextDecoder().decode(await readAll(res, maxJSON)));
+      return JSON.parse(new TextDecoder().decode(text));
     } catch {
       throw new RelayError("malformed", res.status, "later", "");
     }
   }
 
   private async bytes(path: string, max: number): Promise<Bytes> {
-    const res = await this.call("GET", path);
+    return this.read(await this.call("GET", path), max);
+  }
+
+  private async read(res: Response, max: number): Promise<Bytes> {
     try {
       return await readAll(res, max);
     } catch (e) {

@@ -270,7 +270,7 @@ export class Review {
 
   private press(): void {
     const why = this.why();
-    if (why.trim() !== "" && !this.busy) return this.idle(why);
+    if (why.trim() !== "" && !this.busy) return this.idle(why, this.over && this.more());
     if (why === "") this.decisions.approve(this.cred);
   }
 
@@ -317,16 +317,19 @@ export class Review {
     return clock(new Date(Date.now() + this.left()));
   }
 
+  private more(): HTMLElement {
+    return button(t("review.time.more"), () => this.decisions.moreTime(), { class: "act", id: "more-time" });
+  }
+
   private tick(): void {
     const left = this.left();
-    const more = () => button(t("review.time.more"), () => this.decisions.moreTime(), { class: "act", id: "more-time" });
     if (left <= 0 && !this.over) {
       this.over = true;
-      if (!this.busy) this.idle(t("review.time.over"), more());
+      if (!this.busy) this.idle(t("review.time.over"), this.more());
       this.ready();
     } else if (left > 0 && left < 60_000 && !this.warned && !this.busy) {
       this.warned = true;
-      this.idle(t("review.time.soon", { n: Math.max(20, Math.ceil(left / 1000)) }), more());
+      this.idle(t("review.time.soon", { n: Math.max(20, Math.ceil(left / 1000)) }), this.more());
     }
   }
 }
