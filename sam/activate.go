@@ -39,10 +39,8 @@ func (r *redemption) reserve(ctx context.Context) (*activation, error) {
 	m, s := r.m, *r.session
 	s.State, s.Redemption, s.Digests, s.Updated = ActReserved, r.id, digestsHash(r.alg.String(), r.digests), r.now.Unix()
 	err := m.update(ctx, r.caller, func(w *work) error {
-		if err := r.unchanged(w); err != nil {
-			return err
-		}
-		if err := r.passGuard(w); err != nil {
+		guardVersion, err := r.passGuard(w)
+		if err != nil {
 			return err
 		}
 		seq, err := w.log(EventReserved, audit.OK, "", r.intent(&s))
@@ -50,7 +48,9 @@ func (r *redemption) reserve(ctx context.Context) (*activation, error) {
 			return err
 		}
 		w.stamp(&s, seq)
-		return w.Activations.Update(&s)
+		return w.Activations.Reserve(&s, Basis{
+			Key: r.held.cred.Key, KeyVersion: r.held.cred.Version, Authenticator: r.auth.Credential, GuardVersion: guardVersion,
+		})
 	})
 	if err != nil {
 		return nil, err
@@ -75,39 +75,21 @@ func (r *redemption) intent(s *Activation) audit.Data {
 	}
 }
 
-// unchanged compares the versions that were verified with those of now.
-func (r *redemption) unchanged(w *work) error {
-	c, err := w.Credentials.Get(r.held.cred.Key)
-	if err != nil {
-		return notFound(err, sap.ReasonKey)
-	}
-	if c.Version != r.held.cred.Version || c.Seq != r.held.cred.Seq {
-		return ErrConflict
-	}
-	g, err := w.Guards.Get(r.guard.Credential)
-	if err != nil {
-		return notFound(err, sap.ReasonSeal)
-	}
-	if g.Version != r.guard.Version || g.Seq != r.guard.Seq {
-		return ErrConflict
-	}
-	return nil
-}
-
 // passGuard ends a row of failures and moves the signature counter forward,
-// before the key is used: a crash cannot take it back.
-func (r *redemption) passGuard(w *work) error {
+// before the key is used: a crash cannot take it back. It returns the version
+// that the guard must have when the session is reserved.
+func (r *redemption) passGuard(w *work) (int64, error) {
 	if r.guard.Failures == 0 && r.guard.SignCount == int64(r.count) && r.guard.LockedUntil == 0 {
-		return nil
+		return r.guard.Version, nil
 	}
 	g := *r.guard
 	g.Failures, g.LockedUntil, g.SignCount = 0, 0, int64(r.count)
 	seq, err := w.log(EventCounter, audit.OK, "", audit.Data{"guard": g.object(), "signer": g.Signer, "count": g.SignCount})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	w.stamp(&g, seq)
-	return w.Guards.Update(&g)
+	return g.Version, w.Guards.Update(&g)
 }
 
 // activate takes a permission to its end: sign, verify, record, answer.
@@ -220,7 +202,7 @@ func (m *Module) Purge(ctx context.Context) error {
 			n, err = tx.Sessions.Purge(now.Add(-time.Hour).Unix(), now.Add(-m.cfg.Retention).Unix(), 500)
 			return err
 		})
-		if err != nil || n < 500 {
+		if err != nil || n == 0 {
 			return err
 		}
 	}

@@ -73,10 +73,6 @@ func (r *redemption) refuse(ctx context.Context, err error) error {
 }
 
 func (r *redemption) run(ctx context.Context) ([]byte, error) {
-	answer, err := r.repeated(ctx)
-	if answer != nil || err != nil {
-		return answer, err
-	}
 	if err := r.decode(); err != nil {
 		return nil, err
 	}
@@ -85,10 +81,12 @@ func (r *redemption) run(ctx context.Context) ([]byte, error) {
 	// than honest traffic on one authenticator needs.
 	for range 3 {
 		act, err := r.authorise(ctx)
-		if errors.Is(err, ErrConflict) {
+		switch {
+		case errors.Is(err, ErrConflict):
 			continue
-		}
-		if err != nil {
+		case errors.Is(err, errRepeated):
+			return r.repeated(ctx)
+		case err != nil:
 			return nil, err
 		}
 		return r.m.activate(ctx, act)
@@ -110,33 +108,20 @@ func (r *redemption) authorise(ctx context.Context) (*activation, error) {
 	return r.reserve(ctx)
 }
 
-// repeated answers a byte-identical retry from the stored outcome; nil, nil when
-// there is none.
+// errRepeated: this very redemption has been taken up before.
+var errRepeated = errors.New("sam: byte-identical retry")
+
+// repeated answers a byte-identical retry from the stored outcome.
 func (r *redemption) repeated(ctx context.Context) ([]byte, error) {
-	var a *Activation
-	err := r.m.view(ctx, func(tx *Tx) error {
-		var err error
-		if a, err = tx.Activations.ByRedemption(r.id); err != nil {
-			return err
-		}
-		return r.m.verified(tx, a, true)
-	})
-	if errors.Is(err, ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	r.data["session"] = b64(a.Session)
-	switch a.State {
+	switch r.session.State {
 	case ActConsumed:
-		return a.Answer, nil
+		return r.session.Answer, nil
 	case ActReleased:
 		return nil, sap.ReasonReleased
 	case ActReserved:
 		// Nobody is working on it (flights), so its outcome was lost: the key may
 		// have been used.
-		if err := r.m.settle(ctx, r.caller, a, ActBurnt, EventWithheld, sap.ReasonBurnt); err != nil {
+		if err := r.m.settle(ctx, r.caller, r.session, ActBurnt, EventWithheld, sap.ReasonBurnt); err != nil {
 			return nil, err
 		}
 	}
@@ -168,10 +153,10 @@ func (r *redemption) decode() error {
 func (r *redemption) check(tx *Tx) error {
 	m, b := r.m, r.sad.Bind
 	r.now = m.clock.Now()
-	if b.Audience != m.audience {
-		return fmt.Errorf("%w: %q, this is %q", sap.ReasonAudience, b.Audience, m.audience)
+	if err := r.readSession(tx); err != nil {
+		return err
 	}
-	if err := r.checkSession(tx); err != nil {
+	if err := r.checkSession(); err != nil {
 		return err
 	}
 	id, err := sap.UnB64(r.sad.Auth.Cred)
@@ -205,9 +190,13 @@ func (r *redemption) check(tx *Tx) error {
 	return nil
 }
 
-func (r *redemption) checkSession(tx *Tx) error {
-	b := r.sad.Bind
-	sid, err := sap.UnB64(b.Session)
+// readSession finds what the module kept of its request, and whether this very
+// redemption has been taken up already: that comes before every judgement.
+func (r *redemption) readSession(tx *Tx) error {
+	if r.sad.Bind.Audience != r.m.audience {
+		return fmt.Errorf("%w: %q, this is %q", sap.ReasonAudience, r.sad.Bind.Audience, r.m.audience)
+	}
+	sid, err := sap.UnB64(r.sad.Bind.Session)
 	if err != nil {
 		return err
 	}
@@ -217,6 +206,14 @@ func (r *redemption) checkSession(tx *Tx) error {
 	if err := r.m.verified(tx, r.session, true); err != nil {
 		return err
 	}
+	if string(r.session.Redemption) == string(r.id) {
+		return errRepeated
+	}
+	return nil
+}
+
+func (r *redemption) checkSession() error {
+	b := r.sad.Bind
 	if b.Caller != r.caller.Identity {
 		return fmt.Errorf("%w: asked for by %q", sap.ReasonCaller, b.Caller)
 	}

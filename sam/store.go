@@ -93,13 +93,15 @@ type (
 	// ActivationTable holds sessions.
 	ActivationTable interface {
 		Get(session []byte) (*Activation, error)
-		ByRedemption(id []byte) (*Activation, error)
 		Insert(*Activation) error
 		Update(*Activation) error
+		// Reserve is Update from the state open, on the further condition that the
+		// records which the decision stands on are still the given versions.
+		Reserve(*Activation, Basis) error
 	}
-	// SessionTable counts and sweeps sessions. Purge deletes open sessions that
-	// expired before openBefore and terminal ones last changed before doneBefore
-	// (Unix seconds), at most limit rows.
+	// SessionTable counts and sweeps sessions. Purge looks at the limit oldest ones
+	// and deletes those that are open and expired before openBefore, and those that
+	// are done and were last changed before doneBefore (Unix seconds).
 	SessionTable interface {
 		CountOpen(signer string, now int64) (int, error)
 		Reserved(limit int) ([]*Activation, error)
@@ -121,3 +123,11 @@ type (
 		Page(from int64, limit int) ([]audit.Record, error)
 	}
 )
+
+// Basis names the records and versions on which a reservation was decided.
+type Basis struct {
+	Key           string
+	KeyVersion    int64
+	Authenticator []byte
+	GuardVersion  int64 // after the reservation's own change of the guard
+}

@@ -40,14 +40,18 @@ func (d *DB) commit(group []*job) {
 		return
 	}
 	live := 0
+	defer func() {
+		if err != nil {
+			d.memo = nil
+		}
+	}()
 	for _, j := range group {
 		if j.err = j.ctx.Err(); j.err != nil {
 			continue
 		}
-		var broken error
-		if j.err, broken = d.part(j); broken != nil {
+		if j.err, err = d.part(j); err != nil {
 			_ = d.writer.exec("ROLLBACK")
-			failAll(group, fmt.Errorf("%w: %w", ErrCommit, broken))
+			failAll(group, fmt.Errorf("%w: %w", ErrCommit, err))
 			return
 		}
 		if j.err == nil {
@@ -58,7 +62,7 @@ func (d *DB) commit(group []*job) {
 		_ = d.writer.exec("ROLLBACK")
 		return
 	}
-	if err := d.writer.exec("COMMIT"); err != nil {
+	if err = d.writer.exec("COMMIT"); err != nil {
 		_ = d.writer.exec("ROLLBACK")
 		failAll(group, fmt.Errorf("%w: %w", ErrCommit, err))
 	}
@@ -71,8 +75,9 @@ func (d *DB) part(j *job) (err, broken error) {
 	if err := d.writer.exec("SAVEPOINT part"); err != nil {
 		return nil, err
 	}
-	err = guard(j.fn, &Tx{c: d.writer, write: true})
+	err = guard(j.fn, &Tx{c: d.writer, memo: &d.memo})
 	if err != nil {
+		d.memo = nil
 		if back := d.writer.exec("ROLLBACK TO part"); back != nil {
 			return nil, errors.Join(err, back)
 		}

@@ -59,6 +59,7 @@ type DB struct {
 	nread   int
 	jobs    chan *job
 	group   int
+	memo    any // see Tx.Memo; of the committer
 
 	mu     sync.RWMutex // held for reading while a job is handed over
 	closed bool

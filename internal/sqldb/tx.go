@@ -8,9 +8,14 @@ import (
 
 // Tx is a transaction, valid inside the function that was given it.
 type Tx struct {
-	c     *conn
-	write bool
+	c    *conn
+	memo *any
 }
+
+// Memo is a place for what an Update function knows of the database and the next
+// one would have to read again, such as the end of a list. It is emptied whenever
+// any function or commit fails. nil in a View.
+func (t *Tx) Memo() *any { return t.memo }
 
 // Exec runs a statement and returns the number of rows it changed. Statements
 // are prepared once for each connection: query must be one of a fixed set.

@@ -318,3 +318,5 @@ func TestBodiesAreStrict(t *testing.T) {
 		t.Errorf("chunked: status %d", res.StatusCode)
 	}
 }
+
+func p256() elliptic.Curve { return elliptic.P256() }

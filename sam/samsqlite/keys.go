@@ -59,14 +59,17 @@ func (t activations) Get(session []byte) (*sam.Activation, error) {
 	return get(t.base, "activation.get", scanActivation, session)
 }
 
-func (t activations) ByRedemption(id []byte) (*sam.Activation, error) {
-	return get(t.base, "activation.by_redemption", scanActivation, id)
-}
 func (t activations) Insert(r *sam.Activation) error {
 	return t.write("activation.insert", activationArgs(r)...)
 }
+
 func (t activations) Update(r *sam.Activation) error {
-	return t.write("activation.update", activationArgs(r)...)
+	return t.write("activation.update", r.Session, r.State, blob(r.Redemption), blob(r.Digests), blob(r.Answer), r.Updated, r.Seq, r.Version, r.MAC)
+}
+
+func (t activations) Reserve(r *sam.Activation, b sam.Basis) error {
+	return t.write("activation.reserve", r.Session, r.State, blob(r.Redemption), blob(r.Digests), r.Updated, r.Seq, r.Version, r.MAC,
+		b.Key, b.KeyVersion, b.Authenticator, b.GuardVersion)
 }
 
 type sessions struct{ base }
@@ -81,15 +84,11 @@ func (t sessions) Reserved(limit int) ([]*sam.Activation, error) {
 }
 
 func (t sessions) Purge(openBefore, doneBefore int64, limit int) (int64, error) {
-	a, err := t.t.Exec(t.q["session.purge_open"], openBefore, limit)
+	n, err := t.t.Exec(t.q["session.purge"], openBefore, doneBefore, limit)
 	if err != nil {
-		return 0, fmt.Errorf("samsqlite: session.purge_open: %w", err)
+		return 0, fmt.Errorf("samsqlite: session.purge: %w", err)
 	}
-	b, err := t.t.Exec(t.q["session.purge_done"], doneBefore, limit)
-	if err != nil {
-		return 0, fmt.Errorf("samsqlite: session.purge_done: %w", err)
-	}
-	return a + b, nil
+	return n, nil
 }
 
 type tombstones struct{ base }
@@ -110,6 +109,12 @@ func (t tombstones) Count() (int64, error) { return t.count("tombstone.count") }
 type auditLog struct{ base }
 
 func (t auditLog) Last() (audit.Head, error) {
+	memo := t.t.Memo()
+	if memo != nil {
+		if h, ok := (*memo).(audit.Head); ok {
+			return h, nil
+		}
+	}
 	h := audit.Head{Seq: -1}
 	err := t.t.Row(t.q["audit.last"]).Scan(&h.Seq, &h.Hash)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -118,8 +123,16 @@ func (t auditLog) Last() (audit.Head, error) {
 	return h, nil
 }
 
+// Insert remembers the new head for the next record of any function, until one
+// of them fails.
 func (t auditLog) Insert(r audit.Record) error {
-	return t.write("audit.insert", r.Seq, r.Time, r.Type, r.Actor, r.Outcome, r.Reason, r.Data, r.Hash)
+	if err := t.write("audit.insert", r.Seq, r.Time, r.Type, r.Actor, r.Outcome, r.Reason, r.Data, r.Hash); err != nil {
+		return err
+	}
+	if memo := t.t.Memo(); memo != nil {
+		*memo = audit.Head{Seq: r.Seq, Hash: r.Hash}
+	}
+	return nil
 }
 
 func (t auditLog) LastOf(object string) (int64, error) {

@@ -87,10 +87,6 @@ version = ?17, mac = ?18 WHERE key = ?1 AND version = ?17 - 1;
 SELECT session, signer, nonce_hash, binding, expires, state, redemption, digests, answer, updated, seq,
 version, mac FROM activation WHERE session = ?1;
 
--- name: activation.by_redemption
-SELECT session, signer, nonce_hash, binding, expires, state, redemption, digests, answer, updated, seq,
-version, mac FROM activation WHERE redemption = ?1 AND redemption <> x'';
-
 -- name: activation.reserved
 SELECT session, signer, nonce_hash, binding, expires, state, redemption, digests, answer, updated, seq,
 version, mac FROM activation WHERE state = 'reserved' LIMIT ?1;
@@ -100,9 +96,13 @@ INSERT INTO activation (session, signer, nonce_hash, binding, expires, state, re
 updated, seq, version, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13);
 
 -- name: activation.update
-UPDATE activation SET signer = ?2, nonce_hash = ?3, binding = ?4, expires = ?5, state = ?6, redemption = ?7,
-digests = ?8, answer = ?9, updated = ?10, seq = ?11, version = ?12, mac = ?13 WHERE session = ?1 AND version =
-?12 - 1;
+UPDATE activation SET state = ?2, redemption = ?3, digests = ?4, answer = ?5, updated = ?6, seq = ?7, version
+= ?8, mac = ?9 WHERE session = ?1 AND version = ?8 - 1;
+
+-- name: activation.reserve
+UPDATE activation SET state = ?2, redemption = ?3, digests = ?4, updated = ?5, seq = ?6, version = ?7, mac =
+?8 WHERE session = ?1 AND version = ?7 - 1 AND state = 'open' AND (SELECT version FROM credential WHERE key =
+?9) = ?10 AND (SELECT version FROM guard WHERE credential = ?11) = ?12;
 
 -- name: tombstone.insert
 INSERT INTO tombstone (key, destroyed, seq, version, mac) VALUES (?1, ?2, ?3, ?4, ?5);
@@ -119,13 +119,9 @@ SELECT count(*) FROM tombstone;
 -- name: session.count_open
 SELECT count(*) FROM activation WHERE signer = ?1 AND state = 'open' AND expires > ?2;
 
--- name: session.purge_open
-DELETE FROM activation WHERE session IN (SELECT session FROM activation WHERE state = 'open' AND expires < ?1
-LIMIT ?2);
-
--- name: session.purge_done
-DELETE FROM activation WHERE session IN (SELECT session FROM activation WHERE state IN ('consumed',
-'released', 'burnt') AND updated < ?1 LIMIT ?2);
+-- name: session.purge
+DELETE FROM activation WHERE rowid IN (SELECT rowid FROM activation ORDER BY rowid LIMIT ?3) AND ((state =
+'open' AND expires < ?1) OR (state IN ('consumed', 'released', 'burnt') AND updated < ?2));
 
 -- name: audit.last
 SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1;

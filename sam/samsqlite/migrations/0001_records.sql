@@ -85,7 +85,7 @@ CREATE INDEX credential_signer ON credential (signer, created, key);
 CREATE TABLE activation (
   session    BLOB PRIMARY KEY,
   signer     TEXT NOT NULL,
-  nonce_hash BLOB NOT NULL UNIQUE,
+  nonce_hash BLOB NOT NULL,
   binding    BLOB NOT NULL,
   expires    INTEGER NOT NULL,
   state      TEXT NOT NULL,
@@ -95,11 +95,10 @@ CREATE TABLE activation (
   updated    INTEGER NOT NULL,
   seq INTEGER NOT NULL, version INTEGER NOT NULL, mac BLOB NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX activation_redemption ON activation (redemption) WHERE redemption <> x'';
+-- Few indexes: each activation is written three times. Purging goes by age, in the
+-- order of the rows.
 CREATE INDEX activation_open ON activation (signer, expires) WHERE state = 'open';
 CREATE INDEX activation_reserved ON activation (session) WHERE state = 'reserved';
-CREATE INDEX activation_open_expires ON activation (expires) WHERE state = 'open';
-CREATE INDEX activation_done ON activation (updated) WHERE state IN ('consumed', 'released', 'burnt');
 
 CREATE TABLE tombstone (
   key       TEXT PRIMARY KEY,
