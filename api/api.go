@@ -86,6 +86,7 @@ type API struct {
 	limits  limiters
 	metrics *metrics
 	large   chan struct{} // signDoc bodies held
+	waits   chan struct{} // long polls
 	started atomic.Bool
 
 	readyMu   sync.Mutex
@@ -122,7 +123,8 @@ func New(cfg Config) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	a := &API{cfg: cfg, oauth: server, metrics: newMetrics(), large: make(chan struct{}, cfg.Limits.SignDocAtOnce)}
+	a := &API{cfg: cfg, oauth: server, metrics: newMetrics(), large: make(chan struct{}, cfg.Limits.SignDocAtOnce),
+		waits: make(chan struct{}, cfg.Limits.Waits)}
 	a.limits = limiters{ips: newLimiter(cfg.Limits.PerIP, cfg.Clock), clients: newLimiter(cfg.Limits.PerClient, cfg.Clock)}
 	for _, rt := range a.routes() {
 		if rt.access == 0 || rt.style == 0 || rt.limit <= 0 || rt.serve == nil {
@@ -170,9 +172,21 @@ func (a *API) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			if _, err := a.oauth.Sweep(ctx); err != nil && ctx.Err() == nil {
-				a.cfg.Log.ErrorContext(ctx, "api: expired records could not be deleted", "error", err)
-			}
+			a.sweep(ctx)
+		}
+	}
+}
+
+// sweep deletes in small transactions, so that requests get their turn.
+func (a *API) sweep(ctx context.Context) {
+	const batch = 500
+	for {
+		n, err := a.cfg.Store.Sweep(ctx, batch)
+		if err != nil && ctx.Err() == nil {
+			a.cfg.Log.ErrorContext(ctx, "api: expired records could not be deleted", "error", err)
+		}
+		if err != nil || n < batch {
+			return
 		}
 	}
 }

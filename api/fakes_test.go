@@ -303,10 +303,10 @@ func (a *app) Credentials(_ context.Context, signer string) ([]sapclient.Credent
 	return nil, nil
 }
 
-// portal logs a browser in by a plain cookie.
-type portal struct{ tickets int }
+// fakePortal logs a browser in by a plain cookie.
+type fakePortal struct{ tickets int }
 
-func (*portal) SignerOf(r *http.Request) (string, bool) {
+func (*fakePortal) SignerOf(r *http.Request) (string, bool) {
 	c, err := r.Cookie("fake_login")
 	if err != nil {
 		return "", false
@@ -314,9 +314,9 @@ func (*portal) SignerOf(r *http.Request) (string, bool) {
 	return c.Value, true
 }
 
-func (*portal) LoginURL(next string) string { return "/login?next=" + url.QueryEscape(next) }
+func (*fakePortal) LoginURL(next string) string { return "/login?next=" + url.QueryEscape(next) }
 
-func (p *portal) ApprovalTicketURL(_ context.Context, r *http.Request, opID string) (string, error) {
+func (p *fakePortal) ApprovalTicketURL(_ context.Context, r *http.Request, opID string) (string, error) {
 	if _, ok := p.SignerOf(r); !ok {
 		return "", errors.New("fake: nobody is logged in")
 	}

@@ -40,7 +40,7 @@ type world struct {
 	t      testing.TB
 	api    *api.API
 	app    *app
-	portal *portal
+	portal *fakePortal
 	store  *flaky
 	router chi.Router
 	clock  *shiftClock
@@ -144,7 +144,7 @@ func clientConfigs() []oauth.ClientConfig {
 
 func newWorld(t testing.TB, change ...func(*api.Config)) *world {
 	t.Helper()
-	w := &world{t: t, clock: &shiftClock{}, portal: &portal{}, log: &lockedBuffer{}}
+	w := &world{t: t, clock: &shiftClock{}, portal: &fakePortal{}, log: &lockedBuffer{}}
 	store, err := apisqlite.Open(filepath.Join(t.TempDir(), "api.db"), w.clock)
 	if err != nil {
 		t.Fatal(err)
@@ -286,8 +286,13 @@ func (w *world) refused(a answer, status int, code, text string) {
 // problem checks a native error.
 func (w *world) problem(a answer, status int, code string) {
 	w.t.Helper()
+	w.problemAt(baseURL, a, status, code)
+}
+
+func (w *world) problemAt(base string, a answer, status int, code string) {
+	w.t.Helper()
 	if a.StatusCode != status || a.field("code") != code || a.Header.Get("Content-Type") != "application/problem+json" ||
-		a.field("type") != baseURL+"/api/problems/"+code || !strings.HasPrefix(a.field("request_id"), "req_") || a.field("retry") == "" {
+		a.field("type") != base+"/api/problems/"+code || !strings.HasPrefix(a.field("request_id"), "req_") || a.field("retry") == "" {
 		w.t.Errorf("got %d %s; want %d %s", a.StatusCode, bytes.TrimSpace(a.body), status, code)
 	}
 }

@@ -23,6 +23,7 @@ type Limits struct {
 	SignDocAtOnce  int           // signDoc calls that hold their body at one time; default 4
 	Hashes         int           // digests of one CSC authorization (multisign); default 100, the module's limit
 	Wait           time.Duration // longest wait=; default 60 s
+	Waits          int           // calls that wait at one time; default 1024
 	SignDocWait    time.Duration // how long a synchronous signDoc waits for the signer; default 50 s
 	UploadStall    time.Duration // each read of an upload must bring something within it; default 30 s
 	IdempotencyTTL time.Duration // how long an Idempotency-Key is remembered; default 24 h
@@ -36,6 +37,7 @@ func (l *Limits) defaults() {
 	orElse(&l.SignDocAtOnce, 4)
 	orElse(&l.Hashes, 100)
 	orElse(&l.Wait, time.Minute)
+	orElse(&l.Waits, 1024)
 	orElse(&l.SignDocWait, 50*time.Second)
 	orElse(&l.UploadStall, 30*time.Second)
 	orElse(&l.IdempotencyTTL, 24*time.Hour)

@@ -215,7 +215,14 @@ func (a *API) getOperation(c *call) error {
 }
 
 // wait is a bounded long poll. The connection's write deadline moves with it.
+// When too many wait, the present state is answered at once.
 func (a *API) wait(c *call, id string, d time.Duration) (*signapp.Operation, error) {
+	select {
+	case a.waits <- struct{}{}:
+		defer func() { <-a.waits }()
+	default:
+		return a.cfg.Operations.Get(c.ctx(), c.client(), id)
+	}
 	ctx, cancel := context.WithTimeout(c.ctx(), d)
 	defer cancel()
 	_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(d + 15*time.Second)) // not every writer has one

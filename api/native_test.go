@@ -188,6 +188,24 @@ func TestConcurrentIdempotencyKeyCreatesOnce(t *testing.T) {
 	}
 }
 
+// I9: when too many wait, one more gets the present state at once.
+func TestWaitsAreBounded(t *testing.T) {
+	w := newWorld(t, func(c *api.Config) { c.Limits.Waits = 1 })
+	token := w.serviceToken("shop")
+	id := w.operation(token, w.upload(token))
+	took := make(chan time.Duration, 2)
+	for range 2 {
+		go func() {
+			start := time.Now()
+			w.call("GET", "/api/v1/operations/"+id+"?wait=1", token, nil)
+			took <- time.Since(start)
+		}()
+	}
+	if a, b := <-took, <-took; a > 500*time.Millisecond || b < 900*time.Millisecond {
+		t.Errorf("waits took %v and %v", a, b)
+	}
+}
+
 func TestHealth(t *testing.T) {
 	broken := false
 	w := newWorld(t, func(c *api.Config) {

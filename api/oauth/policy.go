@@ -79,6 +79,9 @@ func (s *Server) authenticate(w http.ResponseWriter, r *http.Request, as *oidc.A
 		return status, err
 	}
 	if as.Scopes == csc.ScopeService {
+		// No consent page: clients are the operator's choice, and what this opens
+		// is the signer's own list of certificates and asking this signer, which
+		// the signer then approves or not.
 		return f.succeed(signer, nil)
 	}
 	if storeString(as.Store, storeOperation) == "" {

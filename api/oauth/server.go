@@ -207,9 +207,6 @@ func (s *Server) Client(id string) (Client, bool) {
 	return c, ok
 }
 
-// Sweep deletes expired records in batches and tells how many.
-func (s *Server) Sweep(ctx context.Context) (int, error) { return s.cfg.Store.Sweep(ctx, 1000) }
-
 // verifySecret compares digests of the secret; RFC 6749 section 2.3.1 has the
 // client form-encode it before Basic, which half of the clients do.
 func verifySecret(_ context.Context, stored, presented string) error {
