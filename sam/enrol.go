@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -34,10 +33,9 @@ func (m *Module) OpenEnrolment(ctx context.Context, c Caller, signer string) (*C
 	if err := m.admit(ctx, c, OpEnrolOpen); err != nil {
 		return nil, err
 	}
-	secret, id := make([]byte, codeLen), make([]byte, 16)
+	secret := make([]byte, codeLen)
 	_, _ = rand.Read(secret)
-	_, _ = rand.Read(id)
-	out := &Code{ID: b64Name(id), Code: sap.B64(secret)}
+	out := &Code{ID: enrolmentID(), Code: sap.B64(secret)}
 	key, err := sap.CodeKey(out.Code)
 	if err == nil {
 		err = m.update(ctx, c, func(w *work) error {
@@ -66,8 +64,18 @@ func (m *Module) OpenEnrolment(ctx context.Context, c Caller, signer string) (*C
 	return out, nil
 }
 
-// b64Name is B64 behind a letter, so that the result is a ValidID.
-func b64Name(b []byte) string { return "e" + b64(b) }
+// enrolmentID is 16 random octets in B64 that are a ValidID too. It is the "rid"
+// of the registration request, by which the signer's device sees that the offer
+// is for the enrolment of its link.
+func enrolmentID() string {
+	for {
+		raw := make([]byte, sap.SessionLen)
+		_, _ = rand.Read(raw)
+		if id := sap.B64(raw); sap.ValidID(id) {
+			return id
+		}
+	}
+}
 
 // mayEnrol tells whether the signer may get the one authenticator.
 func (m *Module) mayEnrol(w *work, signer string) error {
@@ -178,10 +186,10 @@ func (m *Module) BeginEnrolment(ctx context.Context, c Caller, id string) (sap.S
 }
 
 func (m *Module) registrationRequest(e *Enrolment, s *Signer, now time.Time) *sap.RegistrationRequest {
-	nonce, rid := make([]byte, sap.NonceLen), sha256.Sum256([]byte(e.ID))
+	nonce := make([]byte, sap.NonceLen)
 	_, _ = rand.Read(nonce)
 	return &sap.RegistrationRequest{
-		Type: sap.TypeRegistration, Audience: m.audience, ID: sap.B64(rid[:16]), Nonce: sap.B64(nonce), Signer: e.Signer, Display: s.Name,
+		Type: sap.TypeRegistration, Audience: m.audience, ID: e.ID, Nonce: sap.B64(nonce), Signer: e.Signer, Display: s.Name,
 		Origin: m.cfg.Origin, RPID: m.cfg.RPID, IssuedAt: now.Unix(), Expires: min(now.Add(enrolmentLife).Unix(), e.Expires),
 	}
 }
