@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -262,9 +263,11 @@ func TestKeyboardOnly(t *testing.T) {
 	if browsertest.Eval[string](p, "document.activeElement?.tagName") != "H1" {
 		t.Error("the focus is not on the heading of the step")
 	}
+	p.Front()
 	var order []string
 	for range 30 {
 		p.Keys(kb.Tab)
+		time.Sleep(150 * time.Millisecond) // the frame is another process; focus takes its time
 		at := browsertest.Eval[string](p, "(document.activeElement?.id || document.activeElement?.innerText || document.activeElement?.tagName || '')")
 		if len(order) == 0 || order[len(order)-1] != at {
 			order = append(order, at)

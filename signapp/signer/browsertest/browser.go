@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
@@ -221,6 +222,14 @@ func (p *Page) ClickText(text string) {
 	_, _ = try[bool](p.ctx, "(document.querySelector('[data-test-click]')?.removeAttribute('data-test-click'), true)")
 }
 
+// Front makes the tab the one that has the keyboard.
+func (p *Page) Front() {
+	p.t.Helper()
+	if _, err := chromedp.Call(p.ctx, page.BringToFront, cdp.Empty{}); err != nil {
+		p.t.Fatalf("bring to front: %v", err)
+	}
+}
+
 // Keys presses keys one after the other (package kb of chromedp names them).
 func (p *Page) Keys(keys string, opts ...chromedp.KeyOption) {
 	p.t.Helper()
@@ -244,20 +253,33 @@ func (p *Page) Viewport(width, height int64, dark bool) {
 }
 
 // Screenshot writes a picture of the whole page into the folder that the
-// environment variable ASSENT_SHOTS names; without it, it does nothing.
+// environment variable ASSENT_SHOTS names; without it, it does nothing. Browsers
+// do not paint frames that are out of view, so a second picture is taken with
+// the document frame in view.
 func (p *Page) Screenshot(name string) {
 	p.t.Helper()
 	dir := os.Getenv("ASSENT_SHOTS")
 	if dir == "" {
 		return
 	}
+	p.shoot(filepath.Join(dir, name+".png"), chromedp.FullScreenshot(100))
+	if !Eval[bool](p, "document.querySelector('.stage iframe')?.scrollIntoView() === undefined && document.querySelector('.stage iframe') !== null") {
+		return
+	}
+	time.Sleep(500 * time.Millisecond)
+	p.shoot(filepath.Join(dir, name+"-document.png"), chromedp.CaptureScreenshot())
+	Eval[bool](p, "window.scrollTo(0, 0), true")
+}
+
+func (p *Page) shoot(file string, how chromedp.Action[[]byte]) {
+	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	png, err := chromedp.Run(ctx, how)
 	if err != nil {
 		p.t.Fatalf("screenshot: %v", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600); err != nil {
+	if err := os.WriteFile(file, png, 0o600); err != nil {
 		p.t.Fatal(err)
 	}
 }

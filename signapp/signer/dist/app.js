@@ -1961,6 +1961,7 @@
       const left = this.left();
       if (left <= 0 && !this.over) {
         this.over = true;
+        this.time.textContent = "";
         if (!this.busy) this.idle(t("review.time.over"), this.more());
         this.ready();
       } else if (left > 0 && left < 6e4 && !this.warned && !this.busy) {

@@ -325,6 +325,7 @@ export class Review {
     const left = this.left();
     if (left <= 0 && !this.over) {
       this.over = true;
+      this.time.textContent = "";
       if (!this.busy) this.idle(t("review.time.over"), this.more());
       this.ready();
     } else if (left > 0 && left < 60_000 && !this.warned && !this.busy) {

@@ -234,7 +234,7 @@ class Sheet {
     } finally {
       this.busy = undefined;
     }
-    if (this.near && this.drawnAt !== this.width) await this.draw();
+    if ((this.near || this.n === 1) && this.drawnAt !== this.width) await this.draw();
   }
 
   private async paint(): Promise<void> {
