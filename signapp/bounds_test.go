@@ -382,6 +382,9 @@ func TestManyAtOnce(t *testing.T) {
 	if keys, _ := r.Module.Uses(); keys != 2*n {
 		t.Errorf("%d key uses for %d items", keys, 2*n)
 	}
+	if f := r.Paper.Finishes(); f != 2*n {
+		t.Errorf("%d documents were finished %d times: two drivers at one operation", 2*n, f)
+	}
 }
 
 // I6: the log of a whole life has no document name, no purpose, no token, no

@@ -339,6 +339,25 @@ func TestModuleGivesOtherReceipt(t *testing.T) {
 	}
 }
 
+// A receipt that the module signed, with these signatures, but over another
+// approval.
+func TestModuleRewritesReceipt(t *testing.T) {
+	for name, change := range map[string]func(*sap.Receipt){
+		"approval": func(rec *sap.Receipt) { rec.SAD = sap.B64([]byte("{}")) },
+		"proof":    func(rec *sap.Receipt) { rec.Proof = sap.B64([]byte("{}")) },
+		"item":     func(rec *sap.Receipt) { rec.Items = rec.Items[:0] },
+	} {
+		r := newRig(t, nil)
+		op := r.Create("anna", "text")
+		g, v := r.Open(apptest.Login("anna", "s"), op.ID)
+		sad, proof := r.Approve(g, v)
+		r.Module.Set(apptest.Vice{Lie: func(o *sapclient.RedeemOut) { o.Receipt = r.Module.Rewrite(t, o.Receipt, change) }})
+		if _, err := r.Service.Redeem(bg, g, sad, proof); !errors.Is(err, signapp.ErrRefused) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // A slow module delays only its own operation, and the signer who goes away
 // stops nothing.
 func TestSlowModuleAndImpatientSigner(t *testing.T) {

@@ -35,6 +35,7 @@ import (
 	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/sap/device"
 	"github.com/assent-sign/assent/signapp"
+	"github.com/assent-sign/assent/signapp/apptest"
 )
 
 // world is a module over mutual TLS and an ssad beside it, as processes would be.
@@ -280,7 +281,7 @@ func (b *browser) join(link string) {
 	}
 	auth := virtualwebauthn.NewAuthenticatorWithOptions(virtualwebauthn.AuthenticatorOptions{UserHandle: []byte(opt.UserID)})
 	answer := virtualwebauthn.CreateAttestationResponse(virtualwebauthn.RelyingParty{Name: "x", ID: "localhost", Origin: b.origin},
-		auth, virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2), *opt)
+		auth, apptest.NewPasskey(), *opt)
 	b.call("POST", link+"/finish", own, strings.NewReader(answer), http.StatusOK)
 }
 

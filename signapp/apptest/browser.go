@@ -34,8 +34,20 @@ func NewBrowser(t testing.TB, h http.Handler) *Browser {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cred := virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
+	cred := NewPasskey()
 	return &Browser{T: t, Handler: h, Jar: jar, auth: virtualwebauthn.NewAuthenticator(), cred: &cred}
+}
+
+// NewPasskey makes a login passkey. virtualwebauthn writes a P-256 coordinate
+// that begins with a zero byte in fewer than 32 bytes, which COSE forbids (RFC
+// 9053 section 7.1.1) and go-webauthn refuses; one key in 128 is such a one.
+func NewPasskey() virtualwebauthn.Credential {
+	const whole = 77 // bytes of a COSE key with two coordinates of 32
+	for {
+		if c := virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2); len(c.Key.AttestationData()) == whole {
+			return c
+		}
+	}
 }
 
 // SameDevice returns another browser of the same person: no cookies, the same

@@ -282,6 +282,21 @@ func (m *Module) receipt(rec sap.Receipt) (sap.SignedReceipt, error) {
 	return sap.SignedReceipt{Receipt: sap.B64(text), Path: []string{}, Index: 0, Size: 1, Signature: sap.B64(sig), Key: id}, err
 }
 
+// Rewrite changes a receipt and signs it anew with the module's key.
+func (m *Module) Rewrite(t testing.TB, sr sap.SignedReceipt, change func(*sap.Receipt)) sap.SignedReceipt {
+	t.Helper()
+	rec, err := sap.OpenReceipt(&m.Statement.PublicKey, sr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(rec)
+	out, err := m.receipt(*rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
 // EnrolBegin implements relay.Enroller with a recognisable answer.
 func (m *Module) EnrolBegin(ctx context.Context, id string) (sap.Signed, error) {
 	if _, err := m.mood(ctx); err != nil {
