@@ -27,7 +27,7 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		initCommand(), statusCommand(), signerCommand(), credentialCommand(), certCommand(), demoCACommand(),
-		signCommand(), workerCommand(),
+		signCommand(), workerCommand(), demoCommand(),
 		verifyCommand(), receiptCommand(), auditCommand(), explainCommand(), lockoutCommand(),
 	)
 	return root

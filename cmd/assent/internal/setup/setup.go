@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/assent-sign/assent/cmd/assent/internal/callerca"
+	"github.com/assent-sign/assent/internal/certs"
 )
 
 //go:embed templates/*.yaml
@@ -53,10 +54,12 @@ type Options struct {
 	SigningOrigin string // as browsers see it
 	AppOrigin     string
 	RPID          string
-	TokenLabel    string // of an existing PKCS #11 token
-	NoViewer      bool   // demo: sicd starts without pdf.js
-	RawPolicy     bool   // demo: a second policy under which raw digests may be signed
-	MaxDocument   int64  // bytes
+	TokenLabel    string        // of an existing PKCS #11 token
+	NoViewer      bool          // demo: sicd starts without pdf.js
+	RawPolicy     bool          // demo: further policies: raw digests, and one with a life of 10 s
+	LockoutLimit  int           // failed approvals in a row that lock an authenticator; 5
+	CA            *certs.DemoCA // an existing demo CA; nil: a new one
+	MaxDocument   int64         // bytes
 	Now           func() time.Time
 }
 
@@ -140,6 +143,9 @@ func (o *Options) fill() error {
 	if o.MaxDocument == 0 {
 		o.MaxDocument = maxDocument
 	}
+	if o.LockoutLimit == 0 {
+		o.LockoutLimit = 5
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -217,7 +223,7 @@ func folders(_ context.Context, v *values) error {
 	}
 	v.AllowMissingViewer = v.NoViewer && v.SicdProfile == Demo
 	if v.RawPolicy {
-		v.ExtraPolicies = append(v.ExtraPolicies, "{id: bulk, max_items: 1000, lifetime: 10m, raw: true}")
+		v.ExtraPolicies = append(v.ExtraPolicies, "{id: bulk, max_items: 1000, lifetime: 10m, raw: true}", "{id: brief, max_items: 1, lifetime: 10s}")
 	}
 	return nil
 }

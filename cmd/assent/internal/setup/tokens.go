@@ -67,9 +67,12 @@ func ssadToken(ctx context.Context, v *values) error {
 	if v.Profile == Production {
 		return nil
 	}
-	ca, err := certs.NewDemoCA(certs.DemoConfig{Clock: v.Now})
-	if err != nil {
-		return err
+	ca := v.CA
+	if ca == nil {
+		var err error
+		if ca, err = certs.NewDemoCA(certs.DemoConfig{Clock: v.Now}); err != nil {
+			return err
+		}
 	}
 	if err := ca.Save(v.at("pki")); err != nil {
 		return err

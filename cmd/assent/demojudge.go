@@ -1,0 +1,251 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/assent-sign/assent/cmd/assent/internal/cheats"
+	"github.com/assent-sign/assent/cmd/assent/internal/proof"
+	"github.com/assent-sign/assent/cmd/assent/internal/verify"
+	"github.com/assent-sign/assent/conformance/judge"
+	"github.com/assent-sign/assent/internal/audit"
+	"github.com/assent-sign/assent/sap/device"
+)
+
+// signedFiles are the demo's results and the module that signed each.
+var signedFiles = []struct {
+	name    string
+	stamped bool
+	key     string
+}{
+	{"contract-signed", true, "sam-key.pem"},
+	{"contract-signed-bb", false, "sam-key.pem"},
+	{"contract-signed-hsm", true, "sam-key-hsm.pem"},
+}
+
+// receipts verifies each receipt against its file, and shows that the receipt of
+// one file does not hold for another.
+func (d *demo) receipts(ctx context.Context) (string, error) {
+	for i, f := range signedFiles {
+		res, err := d.receipt(ctx, f.name, f.name, f.key)
+		if err != nil {
+			return "", err
+		}
+		d.rep.Prints = append(d.rep.Prints, prints{f.name + ".pdf", res.Approved, res.Signed, res.InFile})
+		other := signedFiles[(i+1)%len(signedFiles)]
+		if _, err := d.receipt(ctx, f.name, other.name, f.key); !errors.Is(err, proof.ErrFile) {
+			return "", fmt.Errorf("the receipt of %s holds for %s: %w", f.name, other.name, err)
+		}
+	}
+	return fmt.Sprintf("%d receipts; approved = signed = in the file", len(signedFiles)), nil
+}
+
+func (d *demo) receipt(ctx context.Context, receipt, file, keyFile string) (*proof.Result, error) {
+	key, err := readSAMKey(d.path(keyFile))
+	if err != nil {
+		return nil, err
+	}
+	text, err := readBounded(d.path(receipt+".receipt.json"), proof.MaxReceipt)
+	if err != nil {
+		return nil, err
+	}
+	b, err := os.ReadFile(d.path(file + ".pdf"))
+	if err != nil {
+		return nil, err
+	}
+	return proof.Verify(ctx, text, bytes.NewReader(b), int64(len(b)), key)
+}
+
+// auditChains reads both chains as auditor and verifies them.
+func (d *demo) auditChains(ctx context.Context) (string, error) {
+	note := ""
+	for _, s := range []*system{d.soft, d.hsm} {
+		end, err := s.verifyAudit(ctx)
+		if err != nil {
+			return "", err
+		}
+		d.rep.Chains = append(d.rep.Chains, end.String())
+		note += fmt.Sprintf("%d records of %s; ", end.Seq+1, s.info.Audience)
+	}
+	return note[:len(note)-2], nil
+}
+
+func (s *system) verifyAudit(ctx context.Context) (audit.Checkpoint, error) {
+	c, err := s.settings.auditor()
+	if err != nil {
+		return audit.Checkpoint{}, err
+	}
+	defer c.Close()
+	return audit.Verify(c.Audit(ctx, 0))
+}
+
+// judge has programs of others, and our own verifier, judge every signed file.
+func (d *demo) judge(ctx context.Context) bool {
+	fmt.Fprintln(d.w, " judges:")
+	held := true
+	original, err := os.ReadFile(d.path("contract.pdf"))
+	if err != nil {
+		fmt.Fprintln(d.w, "    ", err)
+		return false
+	}
+	for _, f := range signedFiles {
+		for _, v := range d.judgeFile(ctx, f.name, f.stamped, original) {
+			held = held && v.OK
+			d.rep.Judges = append(d.rep.Judges, judged{f.name + ".pdf", v})
+			fmt.Fprintf(d.w, "     %-24s %-28s %-7s %s\n", f.name+".pdf", v.Judge, okWord(v.OK), clip(v.Words, 90))
+		}
+	}
+	return held
+}
+
+func (d *demo) judgeFile(ctx context.Context, name string, stamped bool, original []byte) []judge.Verdict {
+	file, root := d.path(name+".pdf"), d.path("pki/root.pem")
+	asks := []func() (judge.Verdict, error){
+		func() (judge.Verdict, error) { return judge.PDFSig(ctx, file) },
+		func() (judge.Verdict, error) { return judge.QPDF(ctx, file) },
+		func() (judge.Verdict, error) { return judge.CMS(ctx, file, root) },
+	}
+	if stamped {
+		asks = append(asks, func() (judge.Verdict, error) { return judge.TimeStamp(ctx, file, root) })
+	}
+	if program, err := d.group.Find("pdfsignjudge"); err == nil {
+		asks = append(asks, func() (judge.Verdict, error) { return judge.PDFSign(ctx, program, file) })
+	}
+	asks = append(asks, func() (judge.Verdict, error) { return ownVerdict(ctx, file, root) },
+		func() (judge.Verdict, error) { return prefixVerdict(file, original) })
+	var out []judge.Verdict
+	for _, ask := range asks {
+		v, err := ask()
+		if err != nil {
+			v.OK, v.Words = false, err.Error()
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// ownVerdict is ours: it counts only beside those of others.
+func ownVerdict(ctx context.Context, file, root string) (judge.Verdict, error) {
+	v := judge.Verdict{Judge: "assent verify", Version: version()}
+	anchors, err := loadTrust([]string{root})
+	if err != nil {
+		return v, err
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return v, err
+	}
+	rep, err := verify.File(ctx, filepath.Base(file), bytes.NewReader(b), int64(len(b)), verify.Options{Anchors: anchors})
+	if err != nil {
+		return v, err
+	}
+	v.OK, v.Words = rep.Verdict == verify.Valid && len(rep.Signatures) == 1 && rep.Signatures[0].Whole, string(rep.Verdict)
+	// A verifier that always agrees proves nothing: one changed byte must show.
+	changed := bytes.Replace(b, []byte("240 euros"), []byte("999 euros"), 1)
+	rep, err = verify.File(ctx, "changed", bytes.NewReader(changed), int64(len(changed)), verify.Options{Anchors: anchors})
+	if err != nil || rep.Verdict != verify.NotValid {
+		return v, fmt.Errorf("a changed file is %q: %w", rep.Verdict, err)
+	}
+	v.Words += ", whole file; with 240 changed to 999: not valid"
+	return v, nil
+}
+
+// prefixVerdict: the user's bytes are untouched at the start of the signed file.
+func prefixVerdict(file string, original []byte) (judge.Verdict, error) {
+	b, err := os.ReadFile(file)
+	return judge.Verdict{Judge: "original bytes are a prefix", OK: bytes.HasPrefix(b, original),
+		Words: fmt.Sprintf("%d of %d bytes", len(original), len(b))}, err
+}
+
+// cheat plays a hostile ssad against the running modules.
+func (d *demo) cheat(ctx context.Context) bool {
+	fmt.Fprintln(d.w, " cheats of a hostile ssad, straight to samd with its certificate:")
+	results, err := d.cheats(ctx)
+	held := err == nil
+	for _, r := range results {
+		held = held && r.OK
+		word := "refused"
+		if !r.OK {
+			word = "FAILED"
+		}
+		fmt.Fprintf(d.w, "     %-58s %-7s %-22s key uses %d\n", r.Name, word, r.Got, r.Uses)
+		if !r.OK {
+			fmt.Fprintf(d.w, "       wanted %s; %s\n", r.Want, clip(r.Detail, 200))
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(d.w, "    ", err)
+	}
+	d.rep.Cheats = results
+	for _, s := range []*system{d.soft, d.hsm} {
+		end, err := s.verifyAudit(ctx)
+		if err != nil {
+			fmt.Fprintln(d.w, "     audit chain after the cheats:", err)
+			held = false
+		}
+		d.rep.Chains = append(d.rep.Chains, end.String())
+	}
+	return held
+}
+
+func (d *demo) cheats(ctx context.Context) ([]cheats.Result, error) {
+	lab, closeLab, err := d.lab(d.soft, d.anna, d.bob)
+	if err != nil {
+		return nil, err
+	}
+	defer closeLab()
+	if err := lab.Prepare(ctx); err != nil {
+		return nil, err
+	}
+	if err := lab.Retry(ctx); err != nil {
+		return nil, err
+	}
+	fmt.Fprintln(d.w, "     (no cheat: the same approval sent again gets the same answer, and no key is used again)")
+	results, err := lab.RunAll(ctx, append(cheats.Roles(), cheats.Approvals()...))
+	if err != nil {
+		return results, err
+	}
+	hsmLab, closeHSM, err := d.lab(d.hsm, d.hsmA, d.hsmA)
+	if err != nil {
+		return results, err
+	}
+	defer closeHSM()
+	if err := hsmLab.PrepareDocument(ctx); err != nil {
+		return results, err
+	}
+	locked, err := cheats.Lockout(ctx, hsmLab, 5)
+	return append(results, locked), err
+}
+
+// lab opens the attacker's and the officer's connections.
+func (d *demo) lab(s *system, anna, bob signer) (*cheats.Lab, func(), error) {
+	sspu, err := s.sspu()
+	if err != nil {
+		return nil, nil, err
+	}
+	officer, err := s.settings.officer()
+	if err != nil {
+		return nil, nil, err
+	}
+	login, err := device.New(anna.person.Device.SAMKey, s.settings.AppOrigin, s.info.RPID)
+	if err != nil {
+		return nil, nil, err
+	}
+	party := func(p signer) cheats.Party {
+		return cheats.Party{ID: p.cred.Signer, Key: p.cred.Key, Chain: p.cred.Chain, Device: p.person.Device}
+	}
+	l := &cheats.Lab{SSPU: sspu, Officer: officer, Anna: party(anna), Bob: party(bob), Login: login,
+		AppOrigin: s.settings.AppOrigin, BriefPolicy: "brief", RawPolicy: "bulk"}
+	return l, func() { sspu.Close(); officer.Close() }, nil
+}
+
+func clip(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n]) + "…"
+	}
+	return s
+}
