@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,6 +27,14 @@ import (
 
 func TestMain(m *testing.M) {
 	if pkcs11.RunChildIfAsked() {
+		return
+	}
+	if path := os.Getenv("SAMD_TEST_CONFIG"); path != "" { // as the process itself, for kill tests
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+		defer stop()
+		if err := run(ctx, []string{"-config", path}, os.Stderr); err != nil {
+			os.Exit(1)
+		}
 		return
 	}
 	os.Exit(m.Run())
