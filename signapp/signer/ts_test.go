@@ -30,3 +30,16 @@ func TestTypeScriptUnits(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 }
+
+// TestTypeScriptTypes has the type checker read all modules, strictly.
+func TestTypeScriptTypes(t *testing.T) {
+	node := testenv.Need(t, "node")
+	tsc := filepath.Join(here(), "node_modules", "typescript", "bin", "tsc")
+	if _, err := os.Stat(tsc); err != nil {
+		missing(t, "typescript is not installed (npm ci --ignore-scripts in signapp/signer)")
+	}
+	cmd := exec.CommandContext(t.Context(), node, tsc, "--noEmit", "-p", here())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}

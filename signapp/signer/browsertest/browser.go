@@ -263,7 +263,7 @@ func (p *Page) Screenshot(name string) {
 		return
 	}
 	p.shoot(filepath.Join(dir, name+".png"), chromedp.FullScreenshot(100))
-	if !Eval[bool](p, "document.querySelector('.stage iframe')?.scrollIntoView() === undefined && document.querySelector('.stage iframe') !== null") {
+	if !Eval[bool](p, "document.querySelector('.stage iframe')?.scrollIntoView(), document.querySelector('.stage iframe') !== null") {
 		return
 	}
 	time.Sleep(500 * time.Millisecond)
