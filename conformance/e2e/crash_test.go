@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -99,11 +100,12 @@ func TestT34OldDatabaseKeepsSamdClosed(t *testing.T) {
 	s := newSystem(t)
 	s.robot("robot")
 	s.kill("samd")
-	files, err := filepath.Glob(filepath.Join(s.dir, "samd", "*.db*"))
+	files, err := filepath.Glob(filepath.Join(s.dir, "samd/db/*"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no database found: %v", err)
 	}
 	old := map[string][]byte{}
+	files = slices.DeleteFunc(files, func(f string) bool { return strings.HasSuffix(f, ".lock") })
 	for _, f := range files {
 		if old[f], err = os.ReadFile(f); err != nil {
 			t.Fatal(err)

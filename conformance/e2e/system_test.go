@@ -233,9 +233,9 @@ func (s *system) robot(id string) (key string) {
 	return s.certify(id)
 }
 
-var keyUses = regexp.MustCompile(`key uses\s+(\d+)`)
+var keyUses = regexp.MustCompile(`since its start, (\d+) of them`)
 
-// uses is how often the token used a private key since samd's start.
+// uses is how often the token used signers' keys since samd's start.
 func (s *system) uses() string {
 	s.t.Helper()
 	m := keyUses.FindStringSubmatch(s.in("status"))
