@@ -48,6 +48,8 @@ type Info struct {
 	// have been made (the module died in the middle) counts. Throw-away keys of
 	// the token's self-test do not.
 	KeyUses uint64
+	// WrappedUses counts those of KeyUses that used a wrapped key, a signer's.
+	WrappedUses uint64
 }
 
 // Named is implemented by tokens that can make their own named keys.

@@ -11,6 +11,7 @@ import (
 )
 
 func appendStdB64(out, b []byte) []byte { return base64.StdEncoding.AppendEncode(out, b) }
+func appendB64(out, b []byte) []byte    { return base64.RawURLEncoding.AppendEncode(out, b) }
 
 // Info is what a module says of itself.
 type Info struct {
@@ -25,12 +26,13 @@ type Info struct {
 // Status is for operators.
 type Status struct {
 	Info
-	State    string // open, closed
-	Why      string
-	Token    string
-	KeyUses  uint64
-	AuditSeq int64
-	AuditSum []byte
+	State         string // open, closed
+	Why           string
+	Token         string
+	KeyUses       uint64 // of all keys
+	SignerKeyUses uint64 // of signers' keys
+	AuditSeq      int64
+	AuditSum      []byte
 }
 
 // Info tells who the module is (all roles).
@@ -80,7 +82,8 @@ func (m *Module) Status(ctx context.Context, c Caller) (*Status, error) {
 	if err != nil {
 		s.State, s.Why = "closed", err.Error()
 	}
-	s.Token, s.KeyUses = info.Driver+" "+info.Name+" ("+info.Model+")", info.KeyUses
+	s.Token = info.Driver + " " + info.Name + " (" + info.Model + ")"
+	s.KeyUses, s.SignerKeyUses = info.KeyUses, info.WrappedUses
 	err = m.view(ctx, func(tx *Tx) error {
 		head, err := tx.Audit.Last()
 		s.AuditSeq, s.AuditSum = head.Seq, head.Hash

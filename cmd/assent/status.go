@@ -60,11 +60,11 @@ func printStatus(w io.Writer, st sapclient.Status) error {
 	}
 	_, err := fmt.Fprintf(w, `module      %s, %s (version %s)
 token       %s, label of its signatures: %s
-key uses    %d since its start
+key uses    %d since its start, %d of them of signers' keys
 origin      %s (rpId %s)
 key id      %s
 audit head  %s:%d:%s
-`, st.Info.Audience, open, st.Info.Version, st.Token, st.Info.Assurance, st.KeyUses,
+`, st.Info.Audience, open, st.Info.Version, st.Token, st.Info.Assurance, st.KeyUses, st.SignerKeyUses,
 		st.Info.Origin, st.Info.RPID, st.Info.KeyID, st.Info.Instance, st.AuditSeq, hex.EncodeToString(st.AuditHead))
 	return err
 }

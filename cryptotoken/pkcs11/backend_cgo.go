@@ -83,11 +83,7 @@ func (m *module) hello(req message) (message, *fault) {
 	if m.session, err = m.ctx.OpenSession(slot, p11.CKF_SERIAL_SESSION|p11.CKF_RW_SESSION); err != nil {
 		return message{}, ckFault("C_OpenSession", err)
 	}
-	if err = m.ctx.Login(m.session, p11.CKU_USER, string(pin)); err != nil {
-		f := ckFault("C_Login", err)
-		if f.status == statusFailed {
-			f.status = statusLocked // an unknown refusal of the PIN is a refusal
-		}
+	if f := m.login(string(pin)); f != nil {
 		return message{}, f
 	}
 	if m.mech, f = m.chooseMechanism(slot, req.num); f != nil {
@@ -101,6 +97,31 @@ func (m *module) hello(req message) (message, *fault) {
 		trim(info.ManufacturerID), trim(info.Model), trim(info.SerialNumber),
 		fmt.Appendf(nil, "%d.%d", info.FirmwareVersion.Major, info.FirmwareVersion.Minor),
 	}}, nil
+}
+
+// loginTries bounds the repetitions of C_Login after an answer that says nothing
+// of the PIN. A PIN that is refused is never tried again: tokens lock.
+const loginTries = 3
+
+// login logs in. SoftHSM answers CKR_GENERAL_ERROR while many processes open the
+// same token (measured: 1 of 16 under load).
+func (m *module) login(pin string) *fault {
+	for try := 1; ; try++ {
+		err := m.ctx.Login(m.session, p11.CKU_USER, pin)
+		if err == nil {
+			return nil
+		}
+		f := ckFault("C_Login", err)
+		var ck p11.Error
+		busy := errors.As(err, &ck) && (ck == p11.CKR_GENERAL_ERROR || ck == p11.CKR_FUNCTION_FAILED)
+		if !busy || try == loginTries {
+			if f.status == statusFailed {
+				f.status = statusLocked // an unknown refusal of the PIN is a refusal
+			}
+			return f
+		}
+		time.Sleep(time.Duration(try) * 100 * time.Millisecond)
+	}
 }
 
 // findToken initialises the module and scans its slots for the token. A process

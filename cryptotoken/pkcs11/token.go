@@ -22,11 +22,12 @@ import (
 // Wrapper, Sealer and Prober of package cryptotoken, and is safe for concurrent
 // use; as many calls run at once as there are children, further ones wait.
 type Token struct {
-	cfg   Config
-	pool  *pool
-	model string
-	dev   string // why it is for development only, empty when it is not
-	uses  atomic.Uint64
+	cfg     Config
+	pool    *pool
+	model   string
+	dev     string // why it is for development only, empty when it is not
+	uses    atomic.Uint64
+	wrapped atomic.Uint64 // of them, uses of wrapped keys
 
 	keysMu sync.Mutex
 	keys   map[string]*signer
@@ -165,7 +166,7 @@ func (t *Token) do(ctx context.Context, c call) (message, error) {
 			last = cryptotoken.NotStarted(fmt.Errorf("pkcs11 %s: %w: %w", t.cfg.Name, cryptotoken.ErrUnavailable, err))
 			continue
 		case err != nil:
-			t.uses.Add(uint64(c.signs))
+			t.count(c, uint64(c.signs))
 			t.pool.discard(w, true)
 			last = fmt.Errorf("pkcs11 %s: %w", t.cfg.Name, err)
 			if c.repeat && !errors.Is(err, cryptotoken.ErrTimeout) {
@@ -173,7 +174,7 @@ func (t *Token) do(ctx context.Context, c call) (message, error) {
 			}
 			return message{}, last
 		}
-		t.uses.Add(uint64(min(rep.num, uint32(c.signs))))
+		t.count(c, uint64(min(rep.num, uint32(c.signs))))
 		if rep.kind == statusOK {
 			t.pool.release(w, max(1, c.signs), rep.flags&flagRetire != 0)
 			return rep, nil
@@ -191,6 +192,14 @@ func (t *Token) do(ctx context.Context, c call) (message, error) {
 	return message{}, last
 }
 
+// count adds key uses, those of wrapped keys also apart.
+func (t *Token) count(c call, n uint64) {
+	t.uses.Add(n)
+	if c.req.kind == opGenerate || c.req.kind == opSign {
+		t.wrapped.Add(n)
+	}
+}
+
 // Info implements cryptotoken.Token.
 func (t *Token) Info(ctx context.Context) (cryptotoken.Info, error) {
 	if err := t.alive(ctx); err != nil {
@@ -198,7 +207,7 @@ func (t *Token) Info(ctx context.Context) (cryptotoken.Info, error) {
 	}
 	return cryptotoken.Info{
 		Driver: "pkcs11", Name: t.cfg.Name, Model: t.model,
-		Development: t.dev != "", Reason: t.dev, KeyUses: t.uses.Load(),
+		Development: t.dev != "", Reason: t.dev, KeyUses: t.uses.Load(), WrappedUses: t.wrapped.Load(),
 	}, nil
 }
 

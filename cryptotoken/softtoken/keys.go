@@ -17,6 +17,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/assent-sign/assent/cryptotoken"
 	"github.com/assent-sign/assent/internal/algo"
@@ -137,8 +138,9 @@ func (t *Token) load(sec *secrets, label string) (*signer, error) {
 	return &signer{t: t, kt: kf.KeyType, key: key}, nil
 }
 
-// generate makes a key pair and runs its generation test.
-func (t *Token) generate(kt algo.KeyType) (crypto.Signer, []byte, error) {
+// generate makes a key pair and runs its generation test, which is counted as a
+// key use and by the counters of also.
+func (t *Token) generate(kt algo.KeyType, also ...*atomic.Uint64) (crypto.Signer, []byte, error) {
 	key, err := newKey(kt)
 	if err != nil {
 		return nil, nil, err
@@ -149,6 +151,9 @@ func (t *Token) generate(kt algo.KeyType) (crypto.Signer, []byte, error) {
 	}
 	alg, digest := cryptotoken.GenerationTest(kt, public)
 	t.uses.Add(1)
+	for _, counter := range also {
+		counter.Add(1)
+	}
 	sig, err := key.Sign(rand.Reader, digest, alg.SignerOpts())
 	if err == nil {
 		err = algo.Verify(key.Public(), alg, digest, sig)

@@ -44,6 +44,7 @@ type Config struct {
 type Token struct {
 	name, id, dir string
 	uses          atomic.Uint64
+	wrapped       atomic.Uint64 // of them, uses of wrapped keys
 
 	mu   sync.RWMutex // held for reading during every operation; Close takes it
 	open *secrets     // nil after Close
@@ -119,7 +120,7 @@ func (t *Token) Info(ctx context.Context) (cryptotoken.Info, error) {
 	defer done()
 	return cryptotoken.Info{
 		Driver: "softtoken", Name: t.name, Model: "Assent software keystore " + t.id,
-		Development: true, Reason: devReason, KeyUses: t.uses.Load(),
+		Development: true, Reason: devReason, KeyUses: t.uses.Load(), WrappedUses: t.wrapped.Load(),
 	}, nil
 }
 

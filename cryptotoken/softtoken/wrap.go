@@ -33,7 +33,7 @@ func (t *Token) GenerateWrapped(ctx context.Context, kt algo.KeyType) (cryptotok
 		return cryptotoken.Wrapped{}, err
 	}
 	defer done()
-	key, public, err := t.generate(kt)
+	key, public, err := t.generate(kt, &t.wrapped)
 	if err != nil {
 		return cryptotoken.Wrapped{}, err
 	}
@@ -73,6 +73,7 @@ func (t *Token) SignWrapped(ctx context.Context, w cryptotoken.Wrapped, alg algo
 			return nil, fmt.Errorf("softtoken %s: given up after %d of %d signatures: %w", t.name, i, len(digests), context.Cause(ctx))
 		}
 		t.uses.Add(1)
+		t.wrapped.Add(1)
 		if sigs[i], err = key.Sign(rand.Reader, d, opts); err != nil {
 			return nil, fmt.Errorf("softtoken %s: signature %d of %d: %w", t.name, i+1, len(digests), err)
 		}

@@ -22,6 +22,7 @@ func runWrapper(t *testing.T, cfg Config) {
 		before := uses(t, tok)
 		w := generate(t, wr, kt)
 		wantUses(t, tok, before, 1, "GenerateWrapped (its generation test)")
+		wantAllWrapped(t, tok, before)
 		blobs[kt] = w
 		t.Run(string(kt), func(t *testing.T) {
 			testSignWrapped(t, tok, w)
@@ -314,5 +315,21 @@ func runSealer(t *testing.T, cfg Config) {
 	same, err = again.(cryptotoken.Sealer).DeriveSeal(t.Context(), "records/1")
 	if err != nil || !bytes.Equal(a, same) {
 		t.Errorf("another secret after reopening (%v)", err)
+	}
+}
+
+// wantAllWrapped: every use since before was one of a wrapped key. before is
+// what KeyUses was when all uses of named keys had been made.
+func wantAllWrapped(t testing.TB, tok cryptotoken.Token, before uint64) {
+	t.Helper()
+	info, err := tok.Info(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.WrappedUses > info.KeyUses || info.WrappedUses == 0 {
+		t.Errorf("%d uses of wrapped keys among %d", info.WrappedUses, info.KeyUses)
+	}
+	if named := info.KeyUses - info.WrappedUses; named > before {
+		t.Errorf("%d uses of named keys, there were %d before wrapped keys were used", named, before)
 	}
 }

@@ -39,7 +39,7 @@ func status(s *Server, r *request) (any, error) {
 		return nil, err
 	}
 	return sapclient.Status{
-		Info: wireInfo(st.Info), State: st.State, Why: st.Why, Token: st.Token, KeyUses: st.KeyUses,
+		Info: wireInfo(st.Info), State: st.State, Why: st.Why, Token: st.Token, KeyUses: st.KeyUses, SignerKeyUses: st.SignerKeyUses,
 		AuditSeq: st.AuditSeq, AuditHead: st.AuditSum,
 	}, nil
 }
