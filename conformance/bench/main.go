@@ -47,7 +47,7 @@ func main() {
 	sections := []struct {
 		name string
 		run  func(context.Context, config) error
-	}{{"pdf", benchPDF}, {"activation", benchActivation}}
+	}{{"pdf", benchPDF}, {"activation", benchActivation}, {"approval", benchApproval}}
 	for _, s := range sections {
 		if c.only != "" && c.only != s.name {
 			continue
