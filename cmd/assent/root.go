@@ -27,7 +27,7 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		initCommand(), statusCommand(), signerCommand(), credentialCommand(), certCommand(), demoCACommand(),
-		signCommand(), workerCommand(), demoCommand(),
+		signCommand(), workerCommand(), demoCommand(), runCommand(),
 		verifyCommand(), receiptCommand(), auditCommand(), explainCommand(), lockoutCommand(),
 	)
 	return root

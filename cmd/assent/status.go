@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,12 +19,14 @@ import (
 
 func statusCommand() *cobra.Command {
 	var format, saveKey string
+	var wait time.Duration
+	var ready bool
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the module's state, token and audit head",
 		Long: `As officer, asks samd about itself. --save-key writes its public statement key (PEM):
-sicd needs it, and whoever checks receipts. Compare its key id with what samd
-prints at its start before you trust it.
+sicd needs it, and whoever checks receipts. --ready also asks ssad and sicd whether
+they answer, and fails if one does not. --wait asks again until all is well.
 ` + exitCodes,
 		Example: "  assent status\n  assent status --save-key sicd/sam-statement.pem",
 		Args:    cobra.NoArgs,
@@ -29,6 +34,8 @@ prints at its start before you trust it.
 	load := dirFlag(cmd)
 	outputFlag(cmd, &format)
 	cmd.Flags().StringVar(&saveKey, "save-key", "", "file for the module's public key")
+	cmd.Flags().DurationVar(&wait, "wait", 0, "ask again for so long, such as 30s")
+	cmd.Flags().BoolVar(&ready, "ready", false, "ssad and sicd must answer too")
 	cmd.RunE = action(func(cmd *cobra.Command, _ []string) error {
 		s, err := load()
 		if err != nil {
@@ -40,7 +47,14 @@ prints at its start before you trust it.
 		}
 		defer officer.Close()
 		var st sapclient.Status
-		if err := officer.Get(cmd.Context(), sapclient.PathStatus, nil, &st); err != nil {
+		err = patient(cmd.Context(), wait, func(ctx context.Context) error {
+			err := officer.Get(ctx, sapclient.PathStatus, nil, &st)
+			if err == nil && ready {
+				err = errors.Join(ok200(s.AppOrigin+"/livez")(ctx), ok200(s.SigningOrigin+"/config.json")(ctx))
+			}
+			return err
+		})
+		if err != nil {
 			return err
 		}
 		if saveKey != "" {
@@ -51,6 +65,22 @@ prints at its start before you trust it.
 		return output(cmd.OutOrStdout(), format, st, func(w io.Writer) error { return printStatus(w, st) })
 	})
 	return cmd
+}
+
+// patient repeats ask until it succeeds or the time is over.
+func patient(ctx context.Context, d time.Duration, ask func(context.Context) error) error {
+	end := time.Now().Add(d)
+	for {
+		err := ask(ctx)
+		if err == nil || time.Now().After(end) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
 }
 
 func printStatus(w io.Writer, st sapclient.Status) error {

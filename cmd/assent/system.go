@@ -35,6 +35,12 @@ func startSystem(ctx context.Context, g *procs.Group, name string, o setup.Optio
 	if err != nil {
 		return nil, err
 	}
+	return resumeSystem(ctx, g, name, m)
+}
+
+// resumeSystem starts the programs on a directory that was set up before.
+func resumeSystem(ctx context.Context, g *procs.Group, name string, m *setup.Made) (*system, error) {
+	var err error
 	s := &system{name: name, made: m, group: g}
 	if s.settings, err = loadSettings(m.Dir); err != nil {
 		return nil, err

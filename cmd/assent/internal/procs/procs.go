@@ -29,6 +29,7 @@ type Group struct {
 	logs string // folder of their logs
 	mu   sync.Mutex
 	all  []*Process
+	end  chan *Process
 }
 
 // Process is one running child.
@@ -49,7 +50,7 @@ func New(logs string) (*Group, error) {
 	if exe, err = filepath.EvalSymlinks(exe); err != nil {
 		return nil, err
 	}
-	return &Group{bin: filepath.Dir(exe), logs: logs}, os.MkdirAll(logs, 0o700)
+	return &Group{bin: filepath.Dir(exe), logs: logs, end: make(chan *Process, 64)}, os.MkdirAll(logs, 0o700)
 }
 
 // Find returns the path of a program, and says how to build it if it is not
@@ -90,6 +91,10 @@ func (g *Group) Start(name, program string, args ...string) (*Process, error) {
 		}
 		_ = log.Close()
 		close(p.done)
+		select {
+		case g.end <- p:
+		default: // nobody looks at so many ends
+		}
 	}()
 	if err := <-started; err != nil {
 		return nil, fmt.Errorf("%w %s: %w", ErrProgram, program, err)
@@ -129,8 +134,8 @@ func (p *Process) Tail() string {
 	return string(b[max(0, len(b)-last):])
 }
 
-// Done is closed when the child has ended.
-func (p *Process) Done() <-chan struct{} { return p.done }
+// Ended gives each child that has ended, whatever the reason.
+func (g *Group) Ended() <-chan *Process { return g.end }
 
 // PID is the child's process id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }

@@ -68,8 +68,8 @@ type Made struct {
 	Dir                             string
 	SamdConfig, SicdConfig, SsadCfg string
 	SamKeyFile                      string // where sicd expects the module's public key
-	PKI                             string // demo CA; "" in production
-	Client, ClientSecretFile        string
+	PKI                             string // demo CA; not there in production
+	ClientSecretFile                string
 }
 
 // maxDocument is the default of Options.MaxDocument.
@@ -113,14 +113,16 @@ func Make(ctx context.Context, o Options) (*Made, error) {
 			return nil, err
 		}
 	}
-	m := &Made{
-		Dir: o.Dir, SamdConfig: v.at("samd/samd.yaml"), SicdConfig: v.at("sicd/sicd.yaml"), SsadCfg: v.at("ssad/ssad.yaml"),
-		SamKeyFile: v.at("sicd/sam-statement.pem"), Client: v.Client, ClientSecretFile: v.at("client/secret"),
+	return Existing(o.Dir), nil
+}
+
+// Existing is what Make made in a folder, which must be absolute.
+func Existing(dir string) *Made {
+	at := func(p string) string { return filepath.Join(dir, filepath.FromSlash(p)) }
+	return &Made{
+		Dir: dir, SamdConfig: at("samd/samd.yaml"), SicdConfig: at("sicd/sicd.yaml"), SsadCfg: at("ssad/ssad.yaml"),
+		SamKeyFile: at("sicd/sam-statement.pem"), PKI: at("pki"), ClientSecretFile: at("client/secret"),
 	}
-	if o.Profile != Production {
-		m.PKI = v.at("pki")
-	}
-	return m, nil
 }
 
 func (o *Options) fill() error {
