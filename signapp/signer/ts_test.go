@@ -1,12 +1,19 @@
 package signer_test
 
 import (
+	"bytes"
+	"crypto"
+	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"github.com/assent-sign/assent/internal/pdf"
 	"github.com/assent-sign/assent/internal/testenv"
+	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/signapp/signer/bundle"
 )
 
@@ -25,7 +32,7 @@ func TestTypeScriptUnits(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), node, "--test", file)
-	cmd.Env = append(os.Environ(), "SAP_VECTORS="+filepath.Join(testenv.Root(), "sap", "testdata", "vectors.json"))
+	cmd.Env = append(os.Environ(), "HOLE_CORPUS=", "SAP_VECTORS="+filepath.Join(testenv.Root(), "sap", "testdata", "vectors.json"))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -41,5 +48,59 @@ func TestTypeScriptTypes(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), node, tsc, "--noEmit", "-p", here())
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// TestHoleInCorpus prepares every PDF of the corpus that the writer takes and
+// lets the TypeScript find the hole: what the service can prepare, the signer
+// can read and approve. Design step 3.
+func TestHoleInCorpus(t *testing.T) {
+	node := testenv.Need(t, "node")
+	dir, n := t.TempDir(), 0
+	err := filepath.WalkDir(testenv.Corpora(t, "pdf"), func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".pdf" {
+			return err
+		}
+		if filepath.Base(path) == "one-byterange.pdf" {
+			return nil // an earlier signature with a byte range of one number: the app refuses what it cannot judge
+		}
+		in, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		var out bytes.Buffer
+		p, err := pdf.Prepare(t.Context(), bytes.NewReader(in), int64(len(in)), &out, pdf.SignOptions{Time: time.Unix(1_800_000_000, 0), Hash: crypto.SHA256, Reserve: 4096})
+		if err != nil {
+			return nil // the writer's refusals are judged in internal/pdf
+		}
+		n++
+		file := filepath.Join(dir, fmt.Sprintf("%03d-%s", n, filepath.Base(path)))
+		want, err := json.Marshal(map[string]any{"start": p.ContentsOffset, "end": p.ContentsOffset + p.ContentsLength, "digest": sap.B64(p.Digest)})
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(file, out.Bytes(), 0o600); err != nil {
+			return err
+		}
+		return os.WriteFile(file+".json", want, 0o600)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	js, err := bundle.Tests(here())
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "all.test.mjs")
+	if err := os.WriteFile(file, js, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), node, "--test", "--test-name-pattern", "corpus", file)
+	cmd.Env = append(os.Environ(), "HOLE_CORPUS="+dir, "SAP_VECTORS="+filepath.Join(testenv.Root(), "sap", "testdata", "vectors.json"))
+	if res, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%d files prepared: %v\n%s", n, err, res)
+	}
+	if n < 60 {
+		t.Errorf("only %d files of the corpus were prepared", n)
 	}
 }

@@ -1126,12 +1126,202 @@
     return a.length - b.length;
   }
 
+  // ts/bytes.ts
+  function white(c) {
+    return c === 0 || c === 9 || c === 10 || c === 12 || c === 13 || c === 32;
+  }
+  function regular(c) {
+    return !white(c) && !"()<>[]{}/%".includes(String.fromCharCode(c));
+  }
+  function digit(c) {
+    return c !== void 0 && c >= 48 && c <= 57;
+  }
+  function ascii(pdf, at2, n) {
+    const end = Math.min(at2 + n, pdf.length);
+    let s = "";
+    for (let i = Math.max(0, at2); i < end; i += 8192) s += String.fromCharCode(...pdf.subarray(i, Math.min(i + 8192, end)));
+    return s;
+  }
+  function find(pdf, word, from) {
+    const first = word.charCodeAt(0);
+    for (let i = pdf.indexOf(first, from); i >= 0; i = pdf.indexOf(first, i + 1)) {
+      let k = 1;
+      while (k < word.length && pdf[i + k] === word.charCodeAt(k)) k++;
+      if (k === word.length) return i;
+    }
+    return -1;
+  }
+  function readName(pdf, at2) {
+    let out = "";
+    let i = at2 + 1;
+    for (; i < pdf.length && i - at2 < 200 && regular(pdf[i]); i++) {
+      const esc = pdf[i] === 35 ? /^#([0-9A-Fa-f]{2})/.exec(ascii(pdf, i, 3)) : null;
+      out += String.fromCharCode(esc ? parseInt(esc[1], 16) : pdf[i]);
+      if (esc) i += 2;
+    }
+    return [out, i];
+  }
+  function skip(pdf, p) {
+    for (; p < pdf.length; p++) {
+      if (pdf[p] === 37) {
+        while (p + 1 < pdf.length && pdf[p + 1] !== 10 && pdf[p + 1] !== 13) p++;
+      } else if (!white(pdf[p])) break;
+    }
+    return p;
+  }
+  function unescapeNames(s) {
+    return s.replace(/#([0-9A-Fa-f]{2})/g, (_, h) => String.fromCharCode(parseInt(h, 16)));
+  }
+
+  // ts/pdfreach.ts
+  var maxInflated = 64 << 20;
+  var WS = "[\\0\\t\\n\\f\\r ]";
+  async function checkUnreachable(pdf, from, hole) {
+    checkStreams(pdf, from);
+    checkTables(pdf, from, hole);
+    await checkXRefStreams(pdf, from, hole);
+  }
+  function* streams(pdf) {
+    for (let p = find(pdf, "stream", 0); p >= 0; p = find(pdf, "stream", p + 6)) {
+      if (ascii(pdf, p - 3, 3) === "end" || pdf[p + 6] !== 10 && pdf[p + 6] !== 13) continue;
+      let q = p - 1;
+      while (q > 0 && white(pdf[q])) q--;
+      if (ascii(pdf, q - 1, 2) !== ">>") continue;
+      const near = Math.max(0, p - 16384);
+      const before = ascii(pdf, near, p - near);
+      const data2 = p + 6 + (pdf[p + 6] === 13 && pdf[p + 7] === 10 ? 2 : 1);
+      const end = find(pdf, "endstream", data2);
+      yield { dict: unescapeNames(before.slice(before.lastIndexOf("obj") + 3)), data: data2, end: end < 0 ? pdf.length : end };
+    }
+  }
+  function checkStreams(pdf, from) {
+    let numbers;
+    for (const s of streams(pdf)) {
+      if (s.data > from) continue;
+      let reach = s.end;
+      for (const m of s.dict.matchAll(new RegExp(`/Length${WS}*(\\d{1,15})(?:${WS}+\\d+${WS}+(R))?`, "g"))) {
+        if (m[2]) numbers ??= numberObjects(pdf);
+        reach = Math.max(reach, s.data + (m[2] ? numbers?.get(m[1]) ?? 0 : Number(m[1])));
+      }
+      if (reach > from) throw new HoleError("a part of the document runs over the place of the signature");
+    }
+  }
+  function numberObjects(pdf) {
+    const out = /* @__PURE__ */ new Map();
+    for (let p = find(pdf, "obj", 0); p >= 0; p = find(pdf, "obj", p + 3)) {
+      const head = new RegExp(`(\\d{1,10})${WS}+\\d{1,5}${WS}+$`).exec(ascii(pdf, p - 24, 24));
+      const value = head && new RegExp(`^${WS}*(\\d{1,15})(?:${WS}|endobj)`).exec(ascii(pdf, p + 3, 64));
+      if (head && value) {
+        const name = String(Number(head[1]));
+        out.set(name, Math.max(out.get(name) ?? 0, Number(value[1])));
+      }
+    }
+    return out;
+  }
+  function checkTables(pdf, from, hole) {
+    const inside = (n) => n > from && n < hole.end;
+    const bad = () => {
+      throw new HoleError("a cross-reference points into the place of the signature");
+    };
+    for (let p = find(pdf, "xref", 0); p >= 0; p = find(pdf, "xref", p + 4)) {
+      if (ascii(pdf, p - 5, 5) === "start") {
+        const m = new RegExp(`^${WS}*(\\d{1,15})`).exec(ascii(pdf, p + 4, 40));
+        if (m && inside(Number(m[1]))) bad();
+        continue;
+      }
+      const end = find(pdf, "trailer", p);
+      for (const m of ascii(pdf, p, (end < 0 ? pdf.length : end) - p).matchAll(/(\d{1,10})[\0\t ]+\d{1,5}[\0\t ]+n/g)) {
+        if (inside(Number(m[1]))) bad();
+      }
+    }
+    for (const key of ["/Prev", "/XRefStm"]) {
+      for (let p = find(pdf, key, 0); p >= 0; p = find(pdf, key, p + 1)) {
+        const m = new RegExp(`^${WS}*(\\d{1,15})(?!\\d|${WS}+\\d+${WS}+R)`).exec(ascii(pdf, p + key.length, 60));
+        if (m && inside(Number(m[1]))) bad();
+      }
+    }
+  }
+  async function checkXRefStreams(pdf, from, hole) {
+    for (const s of streams(pdf)) {
+      if (!new RegExp(`/Type${WS}*/XRef(?![A-Za-z])`).test(s.dict)) continue;
+      const w = numbersOf(s.dict, "W");
+      if (w.length < 3 || w.some((n) => n > 8)) throw new HoleError("a cross-reference stream cannot be read");
+      const rows = await decodeStream(pdf.subarray(s.data, s.end), s.dict);
+      const width = w[0] + w[1] + w[2];
+      for (let at2 = 0; at2 + width <= rows.length; at2 += width) {
+        const type = w[0] === 0 ? 1 : field(rows, at2, w[0]);
+        const offset = field(rows, at2 + w[0], w[1]);
+        if (type === 1 && offset > from && offset < hole.end) throw new HoleError("a cross-reference points into the place of the signature");
+      }
+    }
+  }
+  function numbersOf(dict, key) {
+    const m = new RegExp(`/${key}${WS}*\\[([0-9\\0\\t\\n\\f\\r ]*)\\]`).exec(dict);
+    return m ? (m[1].match(/\d+/g) ?? []).map(Number) : [];
+  }
+  function field(b, at2, width) {
+    let n = 0;
+    for (let i = 0; i < width; i++) n = n * 256 + b[at2 + i];
+    return n;
+  }
+  async function decodeStream(body, dict) {
+    const filter = new RegExp(`/Filter${WS}*\\[?${WS}*/([A-Za-z0-9]+)`).exec(dict)?.[1];
+    if (filter === void 0) return body;
+    if (filter !== "FlateDecode" && filter !== "Fl") throw new HoleError("a cross-reference stream has an unusual form");
+    const data2 = await inflate(body);
+    const number = (key, otherwise) => Number(new RegExp(`/${key}${WS}+(\\d{1,6})`).exec(dict)?.[1] ?? otherwise);
+    if (number("Predictor", 1) < 10) return data2;
+    return unpredict(data2, number("Columns", 1));
+  }
+  async function inflate(body) {
+    const z = new DecompressionStream("deflate");
+    const writer = z.writable.getWriter();
+    writer.write(concat(body)).then(() => writer.close()).catch(() => void 0);
+    const parts = [];
+    let have = 0;
+    const reader = z.readable.getReader();
+    for (; ; ) {
+      try {
+        const { done, value } = await reader.read();
+        if (done) break;
+        have += value.length;
+        parts.push(value);
+      } catch {
+        break;
+      }
+      if (have > maxInflated) throw new HoleError("a cross-reference stream is too large");
+    }
+    if (have === 0) throw new HoleError("a cross-reference stream cannot be read");
+    return concat(...parts);
+  }
+  function unpredict(data2, columns) {
+    const rows = Math.floor(data2.length / (columns + 1));
+    const out = new Uint8Array(rows * columns);
+    for (let r = 0; r < rows; r++) {
+      const type = data2[r * (columns + 1)];
+      for (let c = 0; c < columns; c++) {
+        const a = c > 0 ? out[r * columns + c - 1] : 0;
+        const b = r > 0 ? out[(r - 1) * columns + c] : 0;
+        const d = r > 0 && c > 0 ? out[(r - 1) * columns + c - 1] : 0;
+        const add = [0, a, b, a + b >> 1, paeth(a, b, d)][type];
+        if (add === void 0) throw new HoleError("a cross-reference stream cannot be read");
+        out[r * columns + c] = data2[r * (columns + 1) + 1 + c] + add;
+      }
+    }
+    return out;
+  }
+  function paeth(a, b, c) {
+    const p = a + b - c;
+    const [pa, pb, pc] = [Math.abs(p - a), Math.abs(p - b), Math.abs(p - c)];
+    return pa <= pb && pa <= pc ? a : pb <= pc ? b : c;
+  }
+
   // ts/pdfhole.ts
   var HoleError = class extends Error {
   };
   var minZeros = 64;
   var maxZeros = 8 << 20;
-  function findHole(pdf) {
+  async function findHole(pdf) {
     if (ascii(pdf, 0, 5) !== "%PDF-") throw new HoleError("the file does not begin as a PDF");
     const whole = [];
     let lastEnd = 0;
@@ -1147,8 +1337,9 @@
     const { at: at2, range } = whole[0];
     const hole = checkRange(pdf, range);
     if (hole.start < lastEnd) throw new HoleError("the signature is not in the last revision");
-    checkDictionary(pdf, at2, hole);
+    const object = checkDictionary(pdf, at2, hole);
     checkEnd(pdf, hole);
+    await checkUnreachable(pdf, object, hole);
     return hole;
   }
   function covered(pdf, h) {
@@ -1166,7 +1357,7 @@
     return { start, end };
   }
   function checkDictionary(pdf, rangeAt, h) {
-    const open = objectStart(pdf, Math.min(rangeAt, h.start));
+    const { begin, open } = objectStart(pdf, Math.min(rangeAt, h.start));
     const seen = /* @__PURE__ */ new Map();
     let p = skip(pdf, open);
     if (ascii(pdf, p, 2) !== "<<") throw new HoleError("the signature is not a dictionary of its own");
@@ -1182,6 +1373,7 @@
     p = skip(pdf, p + 2);
     if (ascii(pdf, p, 6) !== "endobj") throw new HoleError("the signature is not a plain object");
     if (seen.get("ByteRange") !== rangeAt || seen.get("Contents") !== h.start) throw new HoleError("the gap is not this signature's /Contents");
+    return begin;
   }
   function checkEnd(pdf, h) {
     const tail = ascii(pdf, Math.max(h.end, pdf.length - 64), 64);
@@ -1194,16 +1386,6 @@
       if (c !== 66 && c !== 35) continue;
       if (readName(pdf, i)[0] === "ByteRange") yield i;
     }
-  }
-  function readName(pdf, at2) {
-    let out = "";
-    let i = at2 + 1;
-    for (; i < pdf.length && i - at2 < 200 && regular(pdf[i]); i++) {
-      const esc = pdf[i] === 35 ? /^#([0-9A-Fa-f]{2})/.exec(ascii(pdf, i, 3)) : null;
-      out += String.fromCharCode(esc ? parseInt(esc[1], 16) : pdf[i]);
-      if (esc) i += 2;
-    }
-    return [out, i];
   }
   function readRange(pdf, at2) {
     let p = skip(pdf, readName(pdf, at2)[1]);
@@ -1224,10 +1406,10 @@
   function objectStart(pdf, before) {
     const from = Math.max(0, before - 65536);
     const text2 = ascii(pdf, from, before - from);
-    let last = -1;
-    for (const m of text2.matchAll(/(?:^|[\0\t\n\f\r ])\d{1,10}[\0\t\n\f\r ]+\d{1,5}[\0\t\n\f\r ]+obj(?![A-Za-z0-9])/g)) last = m.index + m[0].length;
-    if (last < 0) throw new HoleError("the signature dictionary has no object");
-    return from + last;
+    let last;
+    for (const m of text2.matchAll(/(?<=^|[\0\t\n\f\r ])\d{1,10}[\0\t\n\f\r ]+\d{1,5}[\0\t\n\f\r ]+obj(?![A-Za-z0-9])/g)) last = { begin: from + m.index, open: from + m.index + m[0].length };
+    if (!last) throw new HoleError("the signature dictionary has no object");
+    return last;
   }
   var maxNesting = 16;
   function skipValue(pdf, p, depth) {
@@ -1264,28 +1446,6 @@
       else if (pdf[i] === 41 && --open === 0) return i + 1;
     }
     throw new HoleError("the signature dictionary cannot be read");
-  }
-  function skip(pdf, p) {
-    for (; p < pdf.length; p++) {
-      if (pdf[p] === 37) {
-        while (p + 1 < pdf.length && pdf[p + 1] !== 10 && pdf[p + 1] !== 13) p++;
-      } else if (!white(pdf[p])) break;
-    }
-    return p;
-  }
-  function white(c) {
-    return c === 0 || c === 9 || c === 10 || c === 12 || c === 13 || c === 32;
-  }
-  function regular(c) {
-    return !white(c) && !"()<>[]{}/%".includes(String.fromCharCode(c));
-  }
-  function digit(c) {
-    return c !== void 0 && c >= 48 && c <= 57;
-  }
-  function ascii(pdf, at2, n) {
-    let s = "";
-    for (let i = at2; i < Math.min(at2 + n, pdf.length); i++) s += String.fromCharCode(pdf[i]);
-    return s;
   }
 
   // ts/x509.ts
@@ -1409,7 +1569,7 @@
     if (bytes.length !== claim.size) throw stop("document", `${bytes.length} bytes where ${claim.size} were announced`);
     let hole;
     try {
-      hole = findHole(bytes);
+      hole = await findHole(bytes);
     } catch (e) {
       throw stop("hole", e);
     }

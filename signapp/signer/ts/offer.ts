@@ -99,7 +99,7 @@ export async function checkDocument(claim: View["items"][number], bytes: Bytes, 
   if (bytes.length !== claim.size) throw stop("document", `${bytes.length} bytes where ${claim.size} were announced`);
   let hole: Hole;
   try {
-    hole = findHole(bytes);
+    hole = await findHole(bytes);
   } catch (e) {
     throw stop("hole", e);
   }

@@ -7,6 +7,8 @@
 // second dictionary with another range over the same bytes could move them.
 
 import { concat, type Bytes } from "./b64";
+import { ascii, digit, readName, skip } from "./bytes";
+import { checkUnreachable } from "./pdfreach";
 
 /** Hole is the gap [start, end): "<", zeros, ">". */
 export interface Hole {
@@ -20,8 +22,8 @@ export class HoleError extends Error {}
 const minZeros = 64; // less than any CMS signature
 const maxZeros = 8 << 20;
 
-/** findHole returns the one hole of a prepared PDF. */
-export function findHole(pdf: Uint8Array): Hole {
+/** findHole returns the one hole of a prepared PDF, or throws a HoleError. */
+export async function findHole(pdf: Uint8Array): Promise<Hole> {
   if (ascii(pdf, 0, 5) !== "%PDF-") throw new HoleError("the file does not begin as a PDF");
   const whole: { at: number; range: number[] }[] = [];
   let lastEnd = 0;
@@ -37,8 +39,9 @@ export function findHole(pdf: Uint8Array): Hole {
   const { at, range } = whole[0]!;
   const hole = checkRange(pdf, range);
   if (hole.start < lastEnd) throw new HoleError("the signature is not in the last revision");
-  checkDictionary(pdf, at, hole);
+  const object = checkDictionary(pdf, at, hole);
   checkEnd(pdf, hole);
+  await checkUnreachable(pdf, object, hole);
   return hole;
 }
 
@@ -61,10 +64,11 @@ function checkRange(pdf: Uint8Array, r: number[]): Hole {
 
 /**
  * checkDictionary reads the object around the hole: one dictionary with each
- * key once, with this ByteRange and, as its /Contents, exactly this hole.
+ * key once, with this ByteRange and, as its /Contents, exactly this hole. It
+ * returns where the object begins.
  */
-function checkDictionary(pdf: Uint8Array, rangeAt: number, h: Hole): void {
-  const open = objectStart(pdf, Math.min(rangeAt, h.start));
+function checkDictionary(pdf: Uint8Array, rangeAt: number, h: Hole): number {
+  const { begin, open } = objectStart(pdf, Math.min(rangeAt, h.start));
   const seen = new Map<string, number>();
   let p = skip(pdf, open);
   if (ascii(pdf, p, 2) !== "<<") throw new HoleError("the signature is not a dictionary of its own");
@@ -80,6 +84,7 @@ function checkDictionary(pdf: Uint8Array, rangeAt: number, h: Hole): void {
   p = skip(pdf, p + 2);
   if (ascii(pdf, p, 6) !== "endobj") throw new HoleError("the signature is not a plain object");
   if (seen.get("ByteRange") !== rangeAt || seen.get("Contents") !== h.start) throw new HoleError("the gap is not this signature's /Contents");
+  return begin;
 }
 
 /** checkEnd: one more revision mark behind the hole, and it ends the file. */
@@ -96,17 +101,6 @@ function* byteRanges(pdf: Uint8Array): Generator<number> {
     if (c !== 0x42 && c !== 0x23) continue; // "B" or an escape
     if (readName(pdf, i)[0] === "ByteRange") yield i;
   }
-}
-
-function readName(pdf: Uint8Array, at: number): [string, number] {
-  let out = "";
-  let i = at + 1;
-  for (; i < pdf.length && i - at < 200 && regular(pdf[i]!); i++) {
-    const esc = pdf[i] === 0x23 ? /^#([0-9A-Fa-f]{2})/.exec(ascii(pdf, i, 3)) : null;
-    out += String.fromCharCode(esc ? parseInt(esc[1]!, 16) : pdf[i]!);
-    if (esc) i += 2;
-  }
-  return [out, i];
 }
 
 /** readRange reads four integers, or nothing when no array or reference follows. */
@@ -127,14 +121,14 @@ function readRange(pdf: Uint8Array, at: number): number[] | undefined {
   return out;
 }
 
-/** objectStart finds the end of "N G obj" before the given place. */
-function objectStart(pdf: Uint8Array, before: number): number {
+/** objectStart finds the last "N G obj" before the given place: its first byte and the one behind it. */
+function objectStart(pdf: Uint8Array, before: number): { begin: number; open: number } {
   const from = Math.max(0, before - 65536);
   const text = ascii(pdf, from, before - from);
-  let last = -1;
-  for (const m of text.matchAll(/(?:^|[\0\t\n\f\r ])\d{1,10}[\0\t\n\f\r ]+\d{1,5}[\0\t\n\f\r ]+obj(?![A-Za-z0-9])/g)) last = m.index + m[0].length;
-  if (last < 0) throw new HoleError("the signature dictionary has no object");
-  return from + last;
+  let last: { begin: number; open: number } | undefined;
+  for (const m of text.matchAll(/(?<=^|[\0\t\n\f\r ])\d{1,10}[\0\t\n\f\r ]+\d{1,5}[\0\t\n\f\r ]+obj(?![A-Za-z0-9])/g)) last = { begin: from + m.index, open: from + m.index + m[0].length };
+  if (!last) throw new HoleError("the signature dictionary has no object");
+  return last;
 }
 
 const maxNesting = 16;
@@ -179,30 +173,3 @@ function skipLiteral(pdf: Uint8Array, p: number): number {
   throw new HoleError("the signature dictionary cannot be read");
 }
 
-/** skip passes white space and comments. */
-function skip(pdf: Uint8Array, p: number): number {
-  for (; p < pdf.length; p++) {
-    if (pdf[p] === 0x25) {
-      while (p + 1 < pdf.length && pdf[p + 1] !== 10 && pdf[p + 1] !== 13) p++;
-    } else if (!white(pdf[p]!)) break;
-  }
-  return p;
-}
-
-function white(c: number): boolean {
-  return c === 0 || c === 9 || c === 10 || c === 12 || c === 13 || c === 32;
-}
-
-function regular(c: number): boolean {
-  return !white(c) && !"()<>[]{}/%".includes(String.fromCharCode(c));
-}
-
-function digit(c: number | undefined): boolean {
-  return c !== undefined && c >= 0x30 && c <= 0x39;
-}
-
-function ascii(pdf: Uint8Array, at: number, n: number): string {
-  let s = "";
-  for (let i = at; i < Math.min(at + n, pdf.length); i++) s += String.fromCharCode(pdf[i]!);
-  return s;
-}

@@ -1,2 +1,3 @@
+import "./corpus.test";
 import "./pdfhole.test";
 import "./vectors.test";

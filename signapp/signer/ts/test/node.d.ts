@@ -14,5 +14,7 @@ declare module "node:assert/strict" {
 }
 declare module "node:fs" {
   export function readFileSync(path: string, encoding: "utf8"): string;
+  export function readFileSync(path: string): Uint8Array;
+  export function readdirSync(path: string): string[];
 }
 declare const process: { env: Record<string, string | undefined> };
