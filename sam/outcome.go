@@ -158,14 +158,14 @@ func encodeAnswer(sigs [][]byte, receipt []byte, path [][]byte, index, size int,
 		out = append(out, '"')
 	}
 	out = append(out, `],"receipt":{"receipt":"`...)
-	out = append(out, sap.B64(receipt)...)
+	out = appendB64(out, receipt)
 	out = append(out, `","path":[`...)
 	for i, p := range path {
 		if i > 0 {
 			out = append(out, ',')
 		}
 		out = append(out, '"')
-		out = append(out, sap.B64(p)...)
+		out = appendB64(out, p)
 		out = append(out, '"')
 	}
 	out = append(out, `],"index":`...)

@@ -32,10 +32,19 @@ const (
 // token at start and live in memory only: whoever has the database, or may
 // change it, cannot make one (T33).
 type sealer struct {
-	records *sync.Pool // hash.Hash, keyed
+	records *sync.Pool // *keyed
 	anchor  []byte
 	vault   cipher.AEAD
 }
+
+// keyed is an HMAC with its key and room for a record: nine are made for each
+// activation.
+type keyed struct {
+	h   hash.Hash
+	buf encoder
+}
+
+const keepBuffer = 64 << 10
 
 func newSealer(ctx context.Context, token cryptotoken.Sealer, cluster string) (*sealer, error) {
 	derive := func(purpose string) ([]byte, error) {
@@ -66,25 +75,30 @@ func newSealer(ctx context.Context, token cryptotoken.Sealer, cluster string) (*
 		return nil, fmt.Errorf("%w: vault: %w", ErrOpen, err)
 	}
 	return &sealer{
-		records: &sync.Pool{New: func() any { return hmac.New(sha256.New, records) }},
+		records: &sync.Pool{New: func() any { return &keyed{h: hmac.New(sha256.New, records)} }},
 		anchor:  anchor, vault: vault,
 	}, nil
 }
 
 // mac is HMAC-SHA-256 over label, kind, every column, audit number and version.
 func (s *sealer) mac(r record) []byte {
-	e := encoder{b: make([]byte, 0, 2048)}
+	k := s.records.Get().(*keyed)
+	e := &k.buf
+	e.b = e.b[:0]
 	e.str(labelRecordMAC)
 	e.str(r.kind())
-	r.columns(&e)
+	r.columns(e)
 	st := r.stamp()
 	e.int(st.Seq)
 	e.int(st.Version)
-	h := s.records.Get().(hash.Hash)
-	defer s.records.Put(h)
-	h.Reset()
-	h.Write(e.b)
-	return h.Sum(nil)
+	k.h.Reset()
+	k.h.Write(e.b)
+	sum := k.h.Sum(nil)
+	if cap(e.b) > keepBuffer {
+		e.b = nil
+	}
+	s.records.Put(k)
+	return sum
 }
 
 // stamp seals r as changed by audit record seq.

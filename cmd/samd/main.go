@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -65,6 +66,8 @@ func run(ctx context.Context, args []string, logTo io.Writer) error {
 	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}); err != nil {
 		return fmt.Errorf("core dumps cannot be switched off: %w", err)
 	}
+	// Little is alive at any time, so the collector would run all the time.
+	debug.SetGCPercent(400)
 	log := cfg.logger(logTo)
 	slog.SetDefault(log)
 	module, closeToken, err := open(ctx, cfg, *restore, log)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -104,6 +105,7 @@ func BenchmarkRedeemMTLS(b *testing.B) {
 }
 
 func benchRedeem(b *testing.B, callers int) {
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // as cmd/samd does
 	r := newRig(b, func(c *sam.Config) {
 		c.Clock, c.OpenSessions, c.AnchorEvery = clock.System{}, 1<<30, time.Second
 		c.Policies = []sam.Policy{{ID: "standard", MaxItems: 1000, Lifetime: 15 * time.Minute}}
