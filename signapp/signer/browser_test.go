@@ -97,8 +97,8 @@ func TestSignInBrowser(t *testing.T) {
 	if r := p.Downloaded(dir, "receipt-"+o.id+".json"); !bytes.Contains(r, []byte(`"signature"`)) {
 		t.Error("no receipt was saved")
 	}
-	if f.signatures != 2 {
-		t.Errorf("%d key uses for 2 documents", f.signatures)
+	if f.uses() != 2 {
+		t.Errorf("%d key uses for 2 documents", f.uses())
 	}
 	clean(t, p)
 	p.Click("#continue")

@@ -137,7 +137,7 @@ func TestLyingApplicationIsStopped(t *testing.T) {
 			}}
 		}},
 		{"a raw digest disguised as a document", "document", func(o *operation) lies {
-			o.items[0].bytes = nil
+			f.set(func() { o.items[0].bytes = nil })
 			return lies{}
 		}},
 		{"more bytes than announced", "too_large", func(*operation) lies {
@@ -158,8 +158,9 @@ func TestLyingApplicationIsStopped(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o, link := f.add("lease.pdf")
-			f.lie = c.lie(o)
-			defer func() { f.lie = lies{} }()
+			lie := c.lie(o)
+			f.set(func() { f.lie = lie })
+			defer f.set(func() { f.lie = lies{} })
 			p.Go(link)
 			p.WaitFor("document.querySelector('#stop, #sign, #error')")
 			if got := browsertest.Eval[string](p, "document.querySelector('#stop')?.dataset.code ?? 'no stop'"); got != c.code {
@@ -174,8 +175,8 @@ func TestLyingApplicationIsStopped(t *testing.T) {
 			if gets, _ := p.Ceremonies(); gets != 0 {
 				t.Errorf("%d passkey dialogs", gets)
 			}
-			if f.signatures != 0 {
-				t.Errorf("%d key uses", f.signatures)
+			if f.uses() != 0 {
+				t.Errorf("%d key uses", f.uses())
 			}
 			clean(t, p)
 			if c.code == "hole" {
@@ -216,8 +217,8 @@ func TestLyingReceiptIsNoticed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, link := f.add("lease.pdf")
-			f.lie = lies{receipt: lie}
-			defer func() { f.lie = lies{} }()
+			f.set(func() { f.lie = lies{receipt: lie} })
+			defer f.set(func() { f.lie = lies{} })
 			p.Go(link)
 			p.WaitFor("document.querySelector('#sign')?.getAttribute('aria-disabled') === 'false'")
 			p.Click("#sign")
@@ -237,7 +238,7 @@ func TestOtherResultIsNotSaved(t *testing.T) {
 	p.WaitFor("document.querySelector('#sign')?.getAttribute('aria-disabled') === 'false'")
 	p.Click("#sign")
 	p.WaitText("Download signed “lease.pdf”")
-	f.lie = lies{document: flipPage}
+	f.set(func() { f.lie = lies{document: flipPage} })
 	p.ClickText("Download signed “lease.pdf”")
 	p.WaitText("The file that came is not the document that you approved. It was not saved.")
 }
@@ -249,7 +250,7 @@ func TestMarkupInStringsIsText(t *testing.T) {
 	p := enrolled(t, f, b)
 	const payload = `<img src=x onerror=window.pwned=1><script>window.pwned=1</script>`
 	o, link := f.add("lease.pdf")
-	o.asker, o.purpose, o.items[0].name = payload, payload, payload
+	f.set(func() { o.asker, o.purpose, o.items[0].name = payload, payload, payload })
 	p.Go(link)
 	p.WaitFor("document.querySelector('#sign')?.getAttribute('aria-disabled') === 'false'")
 	if n := strings.Count(p.Text(), payload); n < 3 {
@@ -285,7 +286,7 @@ func TestLinkOfAnotherSessionOpensNothing(t *testing.T) {
 	bob := b.Person(t)
 	bob.Go(f.api() + "/login?s=session-of-bob")
 	o, link := f.add("lease.pdf")
-	o.session = "session-of-anna"
+	f.set(func() { o.session = "session-of-anna" })
 	bob.Go(link)
 	bob.WaitText("Open the request again from the page where you signed in.")
 	nobody := b.Person(t)

@@ -160,6 +160,19 @@ func (f *fake) add(names ...string) (*operation, string) {
 	return o, f.link(o)
 }
 
+// set changes or reads what requests change and read too.
+func (f *fake) set(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+}
+
+// uses counts key uses.
+func (f *fake) uses() (n int) {
+	f.set(func() { n = f.signatures })
+	return n
+}
+
 // addBytes is add for one prepared file that a viewer cannot open although its
 // place for the signature is in order.
 func (f *fake) addBytes(name string, unshowable func(prepared []byte) []byte) (*operation, string) {
@@ -169,7 +182,7 @@ func (f *fake) addBytes(name string, unshowable func(prepared []byte) []byte) (*
 	p := *o.items[0].prepared
 	sum := sha256.Sum256(append(bytes.Clone(b[:p.ContentsOffset]), b[p.ContentsOffset+p.ContentsLength:]...))
 	p.Digest = sum[:]
-	o.items[0] = f.item(name, b, &p)
+	f.set(func() { o.items[0] = f.item(name, b, &p) })
 	return o, link
 }
 
@@ -313,19 +326,19 @@ func (f *fake) session(r *http.Request, body map[string]string) (any, *apiError)
 	for _, o := range f.ops {
 		if o.ticket != "" && o.ticket == body["ticket"] {
 			if cookie(r) == "" || (o.session != "" && cookie(r) != o.session) {
-				return nil, refusal(403, "forbidden", "never")
+				return nil, refusal(403, "link_invalid", "never")
 			}
 			o.ticket, o.session = "", cookie(r)
 			return map[string]any{"token": o.token, "operation": f.view(o)}, nil
 		}
 	}
-	return nil, refusal(403, "forbidden", "never")
+	return nil, refusal(403, "link_invalid", "never")
 }
 
 func (f *fake) operation(w http.ResponseWriter, r *http.Request, parts []string, body map[string]string) (any, *apiError) {
 	o := f.ops[parts[0]]
 	if o == nil || o.session == "" || cookie(r) != o.session || r.Header.Get("X-Assent-Operation-Token") != o.token {
-		return nil, refusal(403, "forbidden", "never")
+		return nil, refusal(401, "token_required", "never")
 	}
 	if time.Now().After(o.expires) && (o.state == "prepared" || o.state == "shown") {
 		o.state = "expired"

@@ -31,9 +31,11 @@ func TestDecline(t *testing.T) {
 	p.Click("#confirm-decline")
 	p.WaitText("You did not sign")
 	p.WaitText("Example Lettings Ltd is told that you declined.")
-	if o.state != "declined" || o.reason != "The rent is wrong." || f.signatures != 0 {
-		t.Errorf("state %s, reason %q, %d key uses", o.state, o.reason, f.signatures)
-	}
+	f.set(func() {
+		if o.state != "declined" || o.reason != "The rent is wrong." || f.signatures != 0 {
+			t.Errorf("state %s, reason %q, %d key uses", o.state, o.reason, f.signatures)
+		}
+	})
 	if gets, _ := p.Ceremonies(); gets != 0 {
 		t.Error("declining asked for a passkey")
 	}
@@ -52,7 +54,7 @@ func TestPasskeyDialogCancelledStays(t *testing.T) {
 	p.Click("#sign")
 	p.WaitText("The passkey dialog was closed, or this device has no passkey for signing as Anna Example.")
 	p.Screenshot("cancelled-1280")
-	if f.signatures != 0 {
+	if f.uses() != 0 {
 		t.Error("signed without user verification")
 	}
 	p.Authenticator().UserVerified(true)
@@ -74,8 +76,40 @@ func TestRefusedBySAM(t *testing.T) {
 	p.Authenticator().LieAboutUV(true)
 	p.Click("#sign")
 	p.WaitFor("document.querySelector('#error, .notice')")
-	if f.signatures != 0 || !strings.Contains(p.Text(), "othing was signed") {
-		t.Errorf("%d key uses; the page says:\n%s", f.signatures, p.Text())
+	if f.uses() != 0 || !strings.Contains(p.Text(), "othing was signed") {
+		t.Errorf("%d key uses; the page says:\n%s", f.uses(), p.Text())
+	}
+	// The operation still waits: the signer may begin anew.
+	p.Authenticator().LieAboutUV(false)
+	p.ClickText("Try again")
+	p.WaitFor(canSign)
+	p.Click("#sign")
+	p.WaitFor("document.querySelector('#signed')")
+}
+
+// A request that ended while it was being read: the page says which end it was.
+func TestEndedWhileReading(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	for state, want := range map[string]string{"expired": "This request has expired", "cancelled": "The sender withdrew this request"} {
+		o, link := f.add("lease.pdf")
+		p.Go(link)
+		p.WaitFor(canSign)
+		f.set(func() {
+			o.state = state
+			f.lie = lies{redeem: func(w http.ResponseWriter, _ func()) bool {
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(http.StatusConflict)
+				_, _ = w.Write([]byte(`{"error":"state","message":"Moved on.","retry":"never"}`))
+				return true
+			}}
+		})
+		p.Click("#sign")
+		p.WaitText(want)
+	}
+	if f.uses() != 0 {
+		t.Error("a request that had ended was signed")
 	}
 }
 
@@ -86,7 +120,7 @@ func TestLostAnswerIsRepeated(t *testing.T) {
 	p := enrolled(t, f, b)
 	_, link := f.add("lease.pdf")
 	lost := 0
-	f.lie = lies{redeem: func(w http.ResponseWriter, do func()) bool {
+	lose := func(w http.ResponseWriter, do func()) bool {
 		if lost > 0 {
 			return false
 		}
@@ -101,7 +135,8 @@ func TestLostAnswerIsRepeated(t *testing.T) {
 		_, _ = fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9999\r\nAccess-Control-Allow-Origin: %s\r\nAccess-Control-Allow-Credentials: true\r\n\r\n{", f.origin)
 		_ = c.Close()
 		return true
-	}}
+	}
+	f.set(func() { f.lie = lies{redeem: lose} })
 	p.Go(link)
 	p.WaitFor(canSign)
 	p.Click("#sign")
@@ -109,8 +144,8 @@ func TestLostAnswerIsRepeated(t *testing.T) {
 	p.Click("#sign") // rests: a second approval would be a second key use
 	p.Click("#send-again")
 	p.WaitFor("document.querySelector('#signed')")
-	if gets, _ := p.Ceremonies(); gets != 1 || f.signatures != 1 || lost != 1 {
-		t.Errorf("%d dialogs, %d key uses, %d answers lost; want 1 each", gets, f.signatures, lost)
+	if gets, _ := p.Ceremonies(); gets != 1 || f.uses() != 1 || lost != 1 {
+		t.Errorf("%d dialogs, %d key uses, %d answers lost; want 1 each", gets, f.uses(), lost)
 	}
 	clean(t, p)
 }
@@ -121,7 +156,7 @@ func TestMoreTime(t *testing.T) {
 	needViewer(t)
 	f, b := newFake(t, nil), browsertest.New(t)
 	p := enrolled(t, f, b)
-	f.lifetime = 5
+	f.set(func() { f.lifetime = 5 })
 	_, link := f.add("lease.pdf")
 	p.Go(link)
 	p.WaitText("You can take more time.")
@@ -131,7 +166,7 @@ func TestMoreTime(t *testing.T) {
 	if gets, _ := p.Ceremonies(); gets != 0 {
 		t.Error("a request that is over opened the passkey dialog")
 	}
-	f.lifetime = 300
+	f.set(func() { f.lifetime = 300 })
 	p.Click("#more-time")
 	p.WaitText("You have more time now")
 	p.WaitFor(canSign)
@@ -145,11 +180,11 @@ func TestMoreTimeWithOtherTermsIsStopped(t *testing.T) {
 	needViewer(t)
 	f, b := newFake(t, nil), browsertest.New(t)
 	p := enrolled(t, f, b)
-	f.lifetime = 5
+	f.set(func() { f.lifetime = 5 })
 	_, link := f.add("lease.pdf")
 	p.Go(link)
 	p.WaitText("You can take more time.")
-	f.lie = lies{request: resign(f, func(r *sap.ActivationRequest) { r.Bind.Policy = "bulk" })}
+	f.set(func() { f.lie = lies{request: resign(f, func(r *sap.ActivationRequest) { r.Bind.Policy = "bulk" })} })
 	p.Click("#more-time")
 	p.WaitFor("document.querySelector('#stop')?.dataset.code === 'binding'")
 }
@@ -163,7 +198,7 @@ func TestEndedOperations(t *testing.T) {
 		"failed": "This request cannot be completed", "finished": "You already answered this request",
 	} {
 		o, link := f.add("lease.pdf")
-		o.state = state
+		f.set(func() { o.state = state })
 		p.Go(link)
 		p.WaitText(want)
 		if n := browsertest.Eval[int](p, "document.querySelectorAll('#sign').length"); n != 0 {
@@ -171,8 +206,8 @@ func TestEndedOperations(t *testing.T) {
 		}
 	}
 	o, link := f.add("lease.pdf")
-	o.returnURL = "https://evil.example/"
-	o.state = "expired"
+	f.set(func() { o.returnURL = "https://evil.example/" })
+	f.set(func() { o.state = "expired" })
 	p.Go(link)
 	p.WaitText("This request has expired")
 	if browsertest.Eval[int](p, "document.querySelectorAll('a[href]').length") != 0 {
@@ -211,7 +246,7 @@ func TestUnshowableDocumentCannotBeSigned(t *testing.T) {
 	p.Go(link)
 	p.WaitText("“broken.pdf” cannot be shown here, so it cannot be signed here.")
 	p.Click("#sign")
-	if gets, _ := p.Ceremonies(); gets != 0 || f.signatures != 0 {
+	if gets, _ := p.Ceremonies(); gets != 0 || f.uses() != 0 {
 		t.Error("an unshowable document reached the passkey dialog")
 	}
 	p.Click("#decline")
@@ -239,7 +274,9 @@ func TestRawDigestHasItsOwnWording(t *testing.T) {
 	f, b := newFake(t, nil), browsertest.New(t)
 	p := enrolled(t, f, b)
 	o, link := f.add()
-	o.items = append(o.items, &item{kind: sap.KindRaw, name: "build 4711", dtbsr: []byte(strings.Repeat("d", 32))})
+	f.set(func() {
+		o.items = append(o.items, &item{kind: sap.KindRaw, name: "build 4711", dtbsr: []byte(strings.Repeat("d", 32))})
+	})
 	p.Go(link)
 	p.WaitText("You are approving a fingerprint of content that is not shown.")
 	p.WaitText("Approve 1 fingerprint as Anna Example")
@@ -313,7 +350,7 @@ func TestNarrowAndDark(t *testing.T) {
 		p.WaitText("Download signed “annex.pdf”")
 		fits(t, p, "result"+name)
 		o, link = f.add("lease.pdf")
-		o.asker = "\u202e"
+		f.set(func() { o.asker = "\u202e" })
 		p.Go(link)
 		p.WaitFor("document.querySelector('#stop')")
 		fits(t, p, "stop"+name)
@@ -376,7 +413,7 @@ func TestEnrolmentRefusals(t *testing.T) {
 	p.WaitText("The signing module refused this enrolment.")
 	// An offer that the SAM did not sign, or for another link: no passkey dialog.
 	for _, spoil := range []func(){
-		func() { f.enrolment.Signature = sap.B64(make([]byte, 64)) },
+		func() { f.set(func() { f.enrolment.Signature = sap.B64(make([]byte, 64)) }) },
 		func() { f.openEnrolment("Mallory") },
 	} {
 		link = f.openEnrolment("Anna Example")
@@ -397,8 +434,11 @@ func TestEnrolmentRefusals(t *testing.T) {
 	p.Authenticator().UserVerified(true)
 	p.Click("#create")
 	p.WaitFor("document.querySelector('#enrolled')")
-	if c := p.Authenticator().Credentials(); f.credential == "" || len(c) == 0 {
-		t.Error("nothing was enrolled")
-	}
+	have := len(p.Authenticator().Credentials())
+	f.set(func() {
+		if f.credential == "" || have == 0 {
+			t.Error("nothing was enrolled")
+		}
+	})
 	clean(t, p)
 }

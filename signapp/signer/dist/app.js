@@ -526,6 +526,10 @@
     origin;
     token;
     id;
+    /** open tells whether there is a token to call with. */
+    get open() {
+      return this.token !== "";
+    }
     /** session trades the ticket for the operation's token. */
     async session(ticket) {
       const r = atLeast(await this.json("POST", "/sap/v1/session", { ticket }), { token: "string", operation: viewShape });
@@ -2170,10 +2174,11 @@
     /** open trades the ticket once; afterwards this tab remembers the token. */
     async open() {
       if (!this.ticket) {
-        if (!recall(this.op)) throw new RelayError("link", 0, "never", "");
+        if (!this.relay.open) throw new RelayError("link_invalid", 0, "never", "");
         return this.relay.view();
       }
       const { token, view } = await this.relay.session(this.ticket);
+      this.ticket = "";
       remember(this.op, token);
       return view;
     }
@@ -2213,8 +2218,7 @@
           const again = button(t("review.redeem.again"), () => void this.redeem(sad, proof), { class: "act", id: "send-again" });
           return review.hold(e.code === "network" ? t("review.redeem.network") : t("error.later"), again);
         }
-        this.close();
-        if (e instanceof RelayError) return broken(e, this.op, void 0, sentence(e, "error.refused.approval"));
+        if (e instanceof RelayError) return this.lookAgain(e, sentence(e, "error.refused.approval"));
         this.fail(e);
       }
     }
@@ -2257,6 +2261,7 @@
         ended(this.cfg, v);
       } catch (e) {
         if (e instanceof RelayError && e.retry !== "never") return this.review?.idle(sentence(e));
+        if (e instanceof RelayError) return this.lookAgain(e, sentence(e));
         this.fail(e);
       }
     }
@@ -2273,21 +2278,24 @@
         if (e instanceof RelayError && e.retry !== "never") {
           return review.idle(sentence(e), button(t("review.time.more"), () => void this.moreTime(), { class: "act" }));
         }
-        if (e instanceof RelayError) return void this.lookAgain(e);
+        if (e instanceof RelayError) return this.lookAgain(e, sentence(e));
         this.fail(e);
       }
     }
-    /** lookAgain finds out whether the operation ended meanwhile. */
-    async lookAgain(cause) {
+    /**
+     * lookAgain finds out whether the operation ended meanwhile; if it still
+     * waits, the signer may begin anew.
+     */
+    async lookAgain(cause, text2) {
+      this.close();
+      let again;
       try {
         const v = await this.relay.view();
-        if (!["prepared", "shown"].includes(v.state)) {
-          this.close();
-          return this.end(v);
-        }
+        if (!["prepared", "shown"].includes(v.state)) return this.end(v);
+        again = () => void this.start();
       } catch {
       }
-      this.fail(cause);
+      broken(cause, this.op, again, text2);
     }
     end(v) {
       if (over(v)) forget(this.op);
@@ -2300,12 +2308,12 @@
     fail(e, again) {
       this.close();
       if (e instanceof Stop) return stopped(e, this.op);
-      if (e instanceof RelayError && e.code === "network") return broken(e, this.op, again);
       if (e instanceof RelayError && e.retry !== "never") return broken(e, this.op, again);
-      if (e instanceof RelayError) return broken(e, this.op, void 0, t("error.link"));
+      if (e instanceof RelayError) return broken(e, this.op, void 0, linkErrors.has(e.code) ? t("error.link") : sentence(e));
       stopped(new Stop("view", String(e)), this.op);
     }
   };
+  var linkErrors = /* @__PURE__ */ new Set(["login_required", "token_required", "link_invalid", "not_found"]);
   function passkeySentence(e, name) {
     if (e.kind === "cancelled") return t("review.passkey.cancelled", { name });
     if (e.kind === "unsupported") return t("review.passkey.unsupported");

@@ -41,6 +41,11 @@ export class Relay {
     private id = "",
   ) {}
 
+  /** open tells whether there is a token to call with. */
+  get open(): boolean {
+    return this.token !== "";
+  }
+
   /** session trades the ticket for the operation's token. */
   async session(ticket: string): Promise<{ token: string; view: View }> {
     const r = atLeast(await this.json("POST", "/sap/v1/session", { ticket }), { token: "string", operation: viewShape });

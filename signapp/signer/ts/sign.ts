@@ -25,7 +25,7 @@ export class Signing {
   constructor(
     private readonly cfg: Config,
     private readonly op: string,
-    private readonly ticket: string,
+    private ticket: string, // "" once it was traded
   ) {
     this.relay = new Relay(cfg.api, ticket ? "" : (recall(op) ?? ""), op);
   }
@@ -54,10 +54,11 @@ export class Signing {
   /** open trades the ticket once; afterwards this tab remembers the token. */
   private async open(): Promise<View> {
     if (!this.ticket) {
-      if (!recall(this.op)) throw new RelayError("link", 0, "never", "");
+      if (!this.relay.open) throw new RelayError("link_invalid", 0, "never", "");
       return this.relay.view();
     }
     const { token, view } = await this.relay.session(this.ticket);
+    this.ticket = "";
     remember(this.op, token);
     return view;
   }
@@ -100,8 +101,7 @@ export class Signing {
         const again = button(t("review.redeem.again"), () => void this.redeem(sad, proof), { class: "act", id: "send-again" });
         return review.hold(e.code === "network" ? t("review.redeem.network") : t("error.later"), again);
       }
-      this.close();
-      if (e instanceof RelayError) return broken(e, this.op, undefined, sentence(e, "error.refused.approval"));
+      if (e instanceof RelayError) return this.lookAgain(e, sentence(e, "error.refused.approval"));
       this.fail(e);
     }
   }
@@ -147,6 +147,7 @@ export class Signing {
       ended(this.cfg, v);
     } catch (e) {
       if (e instanceof RelayError && e.retry !== "never") return this.review?.idle(sentence(e));
+      if (e instanceof RelayError) return this.lookAgain(e, sentence(e));
       this.fail(e);
     }
   }
@@ -164,23 +165,26 @@ export class Signing {
       if (e instanceof RelayError && e.retry !== "never") {
         return review.idle(sentence(e), button(t("review.time.more"), () => void this.moreTime(), { class: "act" }));
       }
-      if (e instanceof RelayError) return void this.lookAgain(e);
+      if (e instanceof RelayError) return this.lookAgain(e, sentence(e));
       this.fail(e);
     }
   }
 
-  /** lookAgain finds out whether the operation ended meanwhile. */
-  private async lookAgain(cause: unknown): Promise<void> {
+  /**
+   * lookAgain finds out whether the operation ended meanwhile; if it still
+   * waits, the signer may begin anew.
+   */
+  private async lookAgain(cause: RelayError, text: string): Promise<void> {
+    this.close();
+    let again: (() => void) | undefined;
     try {
       const v = await this.relay.view();
-      if (!["prepared", "shown"].includes(v.state)) {
-        this.close();
-        return this.end(v);
-      }
+      if (!["prepared", "shown"].includes(v.state)) return this.end(v);
+      again = () => void this.start();
     } catch {
       // the first cause says more
     }
-    this.fail(cause);
+    broken(cause, this.op, again, text);
   }
 
   private end(v: View): void {
@@ -196,13 +200,15 @@ export class Signing {
   private fail(e: unknown, again?: () => void): void {
     this.close();
     if (e instanceof Stop) return stopped(e, this.op);
-    if (e instanceof RelayError && e.code === "network") return broken(e, this.op, again);
     if (e instanceof RelayError && e.retry !== "never") return broken(e, this.op, again);
-    if (e instanceof RelayError) return broken(e, this.op, undefined, t("error.link"));
+    if (e instanceof RelayError) return broken(e, this.op, undefined, linkErrors.has(e.code) ? t("error.link") : sentence(e));
     // A message of the wrong shape, or text that cannot be shown: not what it claims.
     stopped(new Stop("view", String(e)), this.op);
   }
 }
+
+/** Codes of the relay that mean: this page is not, or no longer, let in. */
+const linkErrors = new Set(["login_required", "token_required", "link_invalid", "not_found"]);
 
 function passkeySentence(e: PasskeyError, name: string): string {
   if (e.kind === "cancelled") return t("review.passkey.cancelled", { name });
