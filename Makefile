@@ -54,8 +54,9 @@ lint: ## gofmt, go vet, staticcheck; golangci-lint when it is installed
 fuzz: ## every fuzz target for FUZZTIME (20s), one after the other
 	@.ci/fuzz $(FUZZTIME)
 
-bench: ## all benchmarks, once, CPU first
-	$(GO) test -run xxx -bench . -benchmem -timeout 60m ./conformance/bench ./...
+bench: ## ratios against floors and peers in one run, CPU first; then each package's own
+	$(GO) run ./conformance/bench
+	$(GO) test -run xxx -bench . -benchmem -timeout 60m ./internal/... ./sap/... ./cryptotoken/... ./sam/... ./workers/...
 
 conformance: ## boundaries, documents and judges only
 	$(GO) test -count=1 ./conformance/...
