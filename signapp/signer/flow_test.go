@@ -254,6 +254,25 @@ func TestUnshowableDocumentCannotBeSigned(t *testing.T) {
 	p.WaitText("You did not sign")
 }
 
+// T6: what a picture of the pages does not show is said in words; code in a
+// document does not run.
+func TestHiddenPartsAreNamed(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	o, link := f.add()
+	in := bytes.Replace(makePDF("with code"), []byte("/Type /Catalog"), []byte(`/Type /Catalog /Names << /JavaScript << /Names [(a) << /S /JavaScript /JS (app.alert\(1\)) >>] >> /EmbeddedFiles << /Names [(b.txt) << /Type /Filespec /F (b.txt) >>] >> >> /OCProperties << /OCGs [6 0 R] /D << /OFF [6 0 R] /Order [6 0 R] >> >>`), 1)
+	in = bytes.Replace(in, []byte("xref\n0 "), []byte("6 0 obj\n<< /Type /OCG /Name (small print) >>\nendobj\nxref\n0 "), 1)
+	// The table behind moved; the writer repairs nothing, so it is written anew.
+	prepared, state := preparePDF(t, rebuildTable(in))
+	f.set(func() { o.items = append(o.items, f.item("code.pdf", prepared, state)) })
+	p.Go(link)
+	p.WaitText("This document contains program code. The code does not run here")
+	p.WaitText("Files are attached inside this document.")
+	p.WaitText("This document has parts that are switched off and not visible here.")
+	clean(t, p)
+}
+
 // Without the viewer (demo only) documents cannot be approved in the browser.
 func TestNoViewerNoSigning(t *testing.T) {
 	f, b := newFake(t, func(c *signer.Config) { c.Files, c.AllowMissingViewer = oursOnly(t), true }), browsertest.New(t)

@@ -55,3 +55,23 @@ func preparePDF(t testing.TB, in []byte) ([]byte, *pdf.Prepared) {
 	}
 	return out.Bytes(), p
 }
+
+// rebuildTable writes a new cross-reference table for changed objects.
+func rebuildTable(b []byte) []byte {
+	body := b[:bytes.LastIndex(b, []byte("xref\n0 "))]
+	var at []int
+	for n := 1; ; n++ {
+		i := bytes.Index(body, fmt.Appendf(nil, "\n%d 0 obj\n", n))
+		if i < 0 {
+			break
+		}
+		at = append(at, i+1)
+	}
+	out := bytes.NewBuffer(bytes.Clone(body))
+	fmt.Fprintf(out, "xref\n0 %d\n0000000000 65535 f \n", len(at)+1)
+	for _, o := range at {
+		fmt.Fprintf(out, "%010d 00000 n \n", o)
+	}
+	fmt.Fprintf(out, "trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n", len(at)+1, len(body))
+	return out.Bytes()
+}

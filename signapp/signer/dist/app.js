@@ -645,7 +645,6 @@
 
   // ts/strings.ts
   var en = {
-    "app.title": "Sign with Assent",
     "ribbon.demo": "DEMO: software keys and self-made certificates. Signatures made here have no legal effect.",
     "common.try_again": "Try again",
     "common.continue": "Continue",
@@ -668,7 +667,6 @@
     "review.files": "What you sign",
     "review.open": "Show {name}",
     "review.shown_now": "shown now",
-    "review.size": "{size}",
     "review.pages.one": "1 page",
     "review.pages.other": "{n} pages",
     "review.pages.unknown": "pages not counted yet",
@@ -704,7 +702,6 @@
     "review.use": "This approval",
     "review.use.text.one": "1 signature, now, once",
     "review.use.text.other": "{n} signatures, now, once",
-    "review.time": "Time",
     "review.time.left": "You have until {time} to decide.",
     "review.time.soon": "Less than {n} seconds are left to decide. You can take more time.",
     "review.time.over": "The time to decide is over. Nothing was signed and nothing is lost; ask for more time to go on.",
@@ -2013,6 +2010,7 @@
       fill(this.stage);
       const frame = openFrame(this.stage, t("review.document", { name: d.item.name }), d.bytes);
       this.frame = frame;
+      say(t("review.loading_document"));
       this.waiting++;
       this.ready();
       try {

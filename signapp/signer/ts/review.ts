@@ -201,6 +201,7 @@ export class Review {
     fill(this.stage);
     const frame = openFrame(this.stage, t("review.document", { name: d.item.name }), d.bytes);
     this.frame = frame;
+    say(t("review.loading_document"));
     this.waiting++;
     this.ready();
     try {

@@ -2,7 +2,6 @@
 // later). {name} is a place-holder; ".one" and ".other" are plural forms.
 
 const en = {
-  "app.title": "Sign with Assent",
   "ribbon.demo": "DEMO: software keys and self-made certificates. Signatures made here have no legal effect.",
   "common.try_again": "Try again",
   "common.continue": "Continue",
@@ -27,7 +26,6 @@ const en = {
   "review.files": "What you sign",
   "review.open": "Show {name}",
   "review.shown_now": "shown now",
-  "review.size": "{size}",
   "review.pages.one": "1 page",
   "review.pages.other": "{n} pages",
   "review.pages.unknown": "pages not counted yet",
@@ -63,7 +61,6 @@ const en = {
   "review.use": "This approval",
   "review.use.text.one": "1 signature, now, once",
   "review.use.text.other": "{n} signatures, now, once",
-  "review.time": "Time",
   "review.time.left": "You have until {time} to decide.",
   "review.time.soon": "Less than {n} seconds are left to decide. You can take more time.",
   "review.time.over": "The time to decide is over. Nothing was signed and nothing is lost; ask for more time to go on.",

@@ -83,8 +83,9 @@ async function open(pdf: ArrayBuffer, draw: boolean): Promise<void> {
 async function look(doc: PDFDocumentProxy): Promise<string[]> {
   const out: string[] = [];
   const [actions, fields, attachments, layers, meta] = await Promise.all([doc.getJSActions(), doc.getFieldObjects(), doc.getAttachments(), doc.getOptionalContentConfig(), doc.getMetadata()]);
-  if (some(actions) || Object.values(fields ?? {}).flat().some((f) => some((f as { actions?: unknown }).actions))) out.push("script");
-  if (attachments && Object.keys(attachments as object).length > 0) out.push("attachments");
+  const inFields = values(fields).flat().some((f) => values((f as { actions?: unknown } | null)?.actions).length > 0);
+  if (inFields || values(actions).length > 0) out.push("script");
+  if (values(attachments).length > 0) out.push("attachments");
   for (const [, group] of layers as unknown as Iterable<[string, { visible: boolean }]>) {
     if (!group.visible) out.push("layers");
   }
@@ -92,8 +93,10 @@ async function look(doc: PDFDocumentProxy): Promise<string[]> {
   return [...new Set(out)];
 }
 
-function some(o: unknown): boolean {
-  return typeof o === "object" && o !== null && Object.keys(o).length > 0;
+/** values of what is a Map in some versions of pdf.js and an object in others. */
+function values(o: unknown): unknown[] {
+  if (o instanceof Map) return [...(o as Map<unknown, unknown>).values()];
+  return typeof o === "object" && o !== null ? Object.values(o) : [];
 }
 
 const maxPixels = 16 << 20; // of one page's canvas
