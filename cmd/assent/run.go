@@ -20,6 +20,7 @@ import (
 
 func runCommand() *cobra.Command {
 	var dir string
+	var p ports
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run the demo system until Ctrl-C, to sign an own PDF in the browser",
@@ -33,18 +34,35 @@ The data stays in DIR; the next run goes on with it. Delete DIR to begin anew.
 		Example: "  assent run\n  assent run --dir /tmp/assent",
 		Args:    cobra.NoArgs,
 		RunE: action(func(cmd *cobra.Command, _ []string) error {
-			return runLiving(cmd.Context(), cmd.OutOrStdout(), dir)
+			return runLiving(cmd.Context(), cmd.OutOrStdout(), dir, p)
 		}),
 	}
-	cmd.Flags().StringVar(&dir, "dir", "var/run", "data directory")
+	f := cmd.Flags()
+	f.StringVar(&dir, "dir", "var/run", "data directory")
+	f.IntVar(&p.app, "app-port", 8440, "port of the application; counts when DIR is made")
+	f.IntVar(&p.signing, "signing-port", 8441, "port of the signer's app; counts when DIR is made")
+	f.IntVar(&p.samd, "samd-port", 8443, "port of the module; counts when DIR is made")
+	f.IntVar(&p.admin, "admin-port", 8442, "port of ssad's admin listener; counts when DIR is made")
 	return cmd
+}
+
+// ports are where the programs of assent run listen, on the loopback interface.
+type ports struct{ app, signing, samd, admin int }
+
+func (p ports) options(dir string) setup.Options {
+	at := func(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+	return setup.Options{
+		Dir: dir, Profile: setup.Demo, HSM: "none", Cluster: "demo",
+		Samd: at(p.samd), Sicd: at(p.signing), Ssad: at(p.app), Admin: at(p.admin),
+		SigningOrigin: fmt.Sprintf("http://localhost:%d", p.signing), AppOrigin: fmt.Sprintf("http://localhost:%d", p.app),
+	}
 }
 
 // The signer of assent run. The name says DEMO, because the demo CA issues no
 // other names.
 const meID, meName = "me", "DEMO Me"
 
-func runLiving(ctx context.Context, w io.Writer, dir string) (err error) {
+func runLiving(ctx context.Context, w io.Writer, dir string, p ports) (err error) {
 	dir, err = filepath.Abs(dir)
 	if err != nil {
 		return err
@@ -57,7 +75,7 @@ func runLiving(ctx context.Context, w io.Writer, dir string) (err error) {
 		return missing("%w", err)
 	}
 	defer func() { err = errors.Join(err, g.StopAll()) }()
-	s, err := livingSystem(ctx, g, dir)
+	s, err := livingSystem(ctx, g, dir, p)
 	if err != nil {
 		return err
 	}
@@ -74,11 +92,11 @@ func runLiving(ctx context.Context, w io.Writer, dir string) (err error) {
 }
 
 // livingSystem goes on with a directory or sets a new one up.
-func livingSystem(ctx context.Context, g *procs.Group, dir string) (*system, error) {
+func livingSystem(ctx context.Context, g *procs.Group, dir string, p ports) (*system, error) {
 	if _, err := os.Stat(filepath.Join(dir, settingsFile)); err == nil {
 		return resumeSystem(ctx, g, "run", setup.Existing(dir))
 	}
-	return startSystem(ctx, g, "run", setup.Options{Dir: dir, Profile: setup.Demo, HSM: "none", Cluster: "demo"})
+	return startSystem(ctx, g, "run", p.options(dir))
 }
 
 // welcome prints where everything is, and links for a signer who has none yet.

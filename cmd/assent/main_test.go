@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/assent-sign/assent/cmd/assent/internal/procs"
+	"github.com/assent-sign/assent/cmd/assent/internal/sample"
+	"github.com/assent-sign/assent/internal/testenv"
+)
+
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"assent": main}) }
+
+// TestScripts runs the command line as people do; each script names what it
+// proves.
+func TestScripts(t *testing.T) {
+	testenv.Need(t, "softhsm2-util")
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(e *testscript.Env) error {
+			return os.WriteFile(filepath.Join(e.WorkDir, "contract.pdf"), sample.Contract(), 0o600)
+		},
+	})
+}
+
+// programs compiles the service once for all tests that need it as processes.
+var programs = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "assent-programs")
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.Command("go", "build", "-o", dir+"/", "./cmd/samd", "./cmd/sicd", "./cmd/ssad", "./cmd/assent", "./conformance/cmd/pdfsignjudge")
+	cmd.Dir = testenv.Root()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return dir, nil
+})
+
+func needPrograms(t *testing.T) string {
+	t.Helper()
+	for _, p := range []string{"go", "softhsm2-util", "pdfsig", "qpdf", "openssl", "bash", "curl"} {
+		testenv.Need(t, p)
+	}
+	dir, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// freePorts gives ports for a whole service.
+func freePorts(t *testing.T) []int {
+	t.Helper()
+	p, err := procs.FreePorts(4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// Every command has an example, says its exit codes, and fails with 2 on a flag
+// that does not exist.
+func TestEveryCommandExplainsItself(t *testing.T) {
+	var walk func(path []string)
+	walk = func(path []string) {
+		var out, stderr bytes.Buffer
+		if code := run(t.Context(), append(path[1:], "-h"), &out, &stderr); code != 0 {
+			t.Errorf("%v -h: exit %d: %s", path, code, stderr.String())
+		}
+		for _, want := range []string{"Examples:", "Exit codes: 0"} {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%v -h lacks %q", path, want)
+			}
+		}
+		if code := run(t.Context(), append(path[1:], "--no-such-flag"), &out, &stderr); code != exitUsage {
+			t.Errorf("%v --no-such-flag: exit %d, want %d", path, code, exitUsage)
+		}
+	}
+	var all func(path []string)
+	all = func(path []string) {
+		walk(path)
+		c, _, err := newRoot().Find(path[1:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, sub := range c.Commands() {
+			if sub.Name() != "help" && sub.Name() != "completion" {
+				all(append(append([]string{}, path...), sub.Name()))
+			}
+		}
+	}
+	all([]string{"assent"})
+}
