@@ -46,7 +46,7 @@ func (m *module) unwrap(kt algo.KeyType, blob []byte, template []*p11.Attribute)
 	if f := m.needKEK(); f != nil {
 		return 0, f
 	}
-	mech := m.mech
+	var mech uint32
 	switch {
 	case len(blob) < 2+24 || len(blob) > cryptotoken.MaxBlob || blob[0] != blobVersion || len(blob[2:])%8 != 0:
 		return 0, faultf(statusBadBlob, "form of the blob (%d bytes)", len(blob))

@@ -140,7 +140,7 @@ func decodePrivate(pub crypto.PublicKey, plain []byte) (crypto.Signer, error) {
 		if len(plain) != (p.Curve.Params().BitSize+7)/8 {
 			return nil, fmt.Errorf("softtoken: scalar of %d bytes", len(plain))
 		}
-		//nolint:staticcheck // no other constructor takes a known point; see above
+		//lint:ignore SA1019 no other constructor takes a known point; see above
 		return &ecdsa.PrivateKey{PublicKey: *p, D: new(big.Int).SetBytes(plain)}, nil
 	}
 	key, err := x509.ParsePKCS8PrivateKey(plain)
@@ -165,7 +165,8 @@ func wipeKey(key crypto.Signer) {
 	}
 	switch k := key.(type) {
 	case *ecdsa.PrivateKey:
-		wipe(k.D) //nolint:staticcheck // only this field reaches the scalar
+		//lint:ignore SA1019 only this field reaches the scalar
+		wipe(k.D)
 	case *rsa.PrivateKey:
 		wipe(k.D, k.Precomputed.Dp, k.Precomputed.Dq, k.Precomputed.Qinv)
 		wipe(k.Primes...)

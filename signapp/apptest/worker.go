@@ -72,7 +72,7 @@ func (w *Worker) Prepare(_ context.Context, in workers.Input, out workers.Output
 	}
 	head := make([]byte, 4)
 	if n, _ := in.Document.ReadAt(head, 0); n == 4 && bytes.Equal(head, []byte("BAD!")) {
-		return nil, fmt.Errorf("%w: it begins with BAD!", workers.ErrInput)
+		return nil, fmt.Errorf("%w: it begins with the word BAD", workers.ErrInput)
 	}
 	sum := h.Sum(nil)
 	attrs, err := sap.PAdESSignedAttributes(sum, in.Chain[0])
