@@ -70,7 +70,7 @@ func (d *Document) LaterChanges(s Signature) ([]Change, error) {
 		return nil, fmt.Errorf("the signed revision: %w", err)
 	}
 	c := &comparison{old: old, cur: d, seen: map[int]bool{}}
-	if c.changed, err = changedObjects(old, d); err != nil {
+	if c.changed, err = changedObjects(old, d, s.CoveredEnd); err != nil {
 		return nil, err
 	}
 	if c.changed.empty() {
@@ -170,13 +170,21 @@ func (s *numSet) each(fn func(n int) error) error {
 }
 
 // changedObjects returns the numbers whose object is not the same in both
-// readings. An object stream that changed changes all objects in it.
-func changedObjects(old, cur *Document) (numSet, error) {
+// readings; the first ends at end. An object stream that changed changes all
+// objects in it.
+func changedObjects(old, cur *Document, end int64) (numSet, error) {
 	var set numSet
 	err := cur.xref.each(func(num int, e entry) error {
 		o := old.xref.get(num)
-		if e == o || e.kind <= entryFree && o.kind <= entryFree {
+		if e.kind <= entryFree && o.kind <= entryFree {
 			return nil
+		}
+		if e == o {
+			grew, err := cur.reachesBeyond(e, end)
+			if grew {
+				set.add(num)
+			}
+			return err
 		}
 		same, err := sameObject(old, cur, num)
 		if !same {
@@ -206,6 +214,41 @@ func changedObjects(old, cur *Document) (numSet, error) {
 		}
 		return nil
 	})
+}
+
+// reachesBeyond tells whether the object of an entry uses bytes behind end: it
+// stands at the same place in both readings, but its stream said from the first
+// that it is longer than the file was, or a value was left open. Then it shows
+// whatever was appended, and no new entry tells of it.
+func (d *Document) reachesBeyond(e entry, end int64) (bool, error) {
+	if e.kind != entryOffset {
+		return false, nil
+	}
+	if e.off >= end {
+		return true, nil
+	}
+	o, err := d.objectAt(e.off)
+	if errors.Is(err, ErrMalformed) {
+		return false, nil // unreadable in both
+	}
+	if err != nil || o.end > end {
+		return err == nil, err
+	}
+	if o.stream < 0 {
+		return false, nil
+	}
+	declared, err := d.keyInt(o.val, "Length", 0)
+	if err != nil && !errors.Is(err, ErrMalformed) {
+		return false, err
+	}
+	if declared > end-o.stream {
+		return true, nil
+	}
+	n, err := d.streamLength(o)
+	if errors.Is(err, ErrMalformed) {
+		return true, nil // without an end: it takes all there is
+	}
+	return err == nil && o.stream+n > end, err
 }
 
 // sameObject compares an object that moved; streams count as changed.

@@ -134,7 +134,7 @@ func (c *comparison) field(was wasField, existed bool, f field) error {
 			}
 		}
 		if signed = sig.isDict() && before.isNull(); signed {
-			if err := c.newSignature(f, sig); err != nil {
+			if err := firstError(c.newSignature(f, sig), c.newPictures(f)); err != nil {
 				return err
 			}
 		}
@@ -182,6 +182,68 @@ func (c *comparison) newSignature(f field, sig value) error {
 		return c.add(ChangeTimestamp, 0, f.id.num, "document time-stamp added in field %q", f.name)
 	}
 	return c.add(ChangeSignature, 0, f.id.num, "signature added in field %q", f.name)
+}
+
+// newPictures names the pictures that a new signature puts over pages at places
+// where there was no field when the document was signed. They can cover anything
+// with anything; only their place tells a picture in the box that the first
+// signer saw from a forged page.
+func (c *comparison) newPictures(f field) error {
+	return c.eachPart(f, func(id ref, val value) error {
+		rect, err := c.cur.pictureRect(val)
+		if err != nil || rect == nil {
+			return err
+		}
+		before := nullValue()
+		if id.num != 0 && c.old.xref.get(id.num).kind > entryFree {
+			o, err := c.old.loadNumber(id.num)
+			if err != nil && !errors.Is(err, ErrMalformed) {
+				return err
+			}
+			if err == nil {
+				before = o.val
+			}
+		}
+		was, err := c.old.pictureRect(before)
+		if err != nil || slices.Equal(was, rect) {
+			return err
+		}
+		return c.add(ChangeAnnotation, 0, id.num, "the later signature in field %q lays a picture over a page, at [%s]", f.name, strings.Join(rect, " "))
+	})
+}
+
+// pictureRect returns the corners of a widget that can be seen, nil of any other
+// value. Numbers are kept as they are written.
+func (d *Document) pictureRect(widget value) ([]string, error) {
+	if !widget.isDict() {
+		return nil, nil
+	}
+	flags, err := d.keyInt(widget, "F", 0)
+	if err != nil && !errors.Is(err, ErrMalformed) {
+		return nil, err
+	}
+	const hidden, noView = 1 << 1, 1 << 5 // ISO 32000-1, table 165
+	rect, err := d.key(widget, "Rect")
+	if err != nil || err == nil && (flags&(hidden|noView) != 0 || !rect.isArray()) {
+		return nil, err
+	}
+	var out []string
+	var inner error
+	err = rect.eachElem(func(e value) bool {
+		var v value
+		if v, inner = d.resolve(e); inner != nil {
+			return false
+		}
+		out = append(out, string(v.raw[:min(len(v.raw), 24)]))
+		return len(out) < 4
+	})
+	if err = firstError(inner, err); err != nil || len(out) < 4 {
+		return nil, err
+	}
+	if out[0] == out[2] || out[1] == out[3] {
+		return nil, nil // no area
+	}
+	return out, nil
 }
 
 // reach marks everything that v leads to as accounted for and reports whether any

@@ -251,6 +251,11 @@ func (d *Document) readCoverage(s *Signature, dict value) error {
 			break
 		}
 		s.ContentsOffset, s.ContentsLength = contents.off, int64(len(contents.raw))
+		// These bytes are not signed: a reader that repairs could take other ones
+		// among the digits for objects of the document.
+		if i := bytes.IndexFunc(contents.raw[1:len(contents.raw)-1], notHexadecimal); i >= 0 {
+			s.problem(ProblemContents, "/Contents holds more than hexadecimal digits, the first such byte is at %d", contents.off+1+int64(i))
+		}
 		if len(bytes.Trim(s.Contents, "\x00")) == 0 {
 			s.problem(ProblemUnsigned, "/Contents is empty: not signed")
 		}
@@ -275,6 +280,10 @@ func (d *Document) readCoverage(s *Signature, dict value) error {
 	}
 	d.checkRange(s, good)
 	return nil
+}
+
+func notHexadecimal(r rune) bool {
+	return !(r >= '0' && r <= '9' || r >= 'a' && r <= 'f' || r >= 'A' && r <= 'F' || r < 0x80 && isSpace(byte(r)))
 }
 
 // checkRange compares the byte range with the file and the Contents string.
