@@ -1174,11 +1174,143 @@
     return s.replace(/#([0-9A-Fa-f]{2})/g, (_, h) => String.fromCharCode(parseInt(h, 16)));
   }
 
+  // ts/pdfobjects.ts
+  var over = "a part of the document runs over the place of the signature";
+  var unclear = "a length in the document cannot be told";
+  function checkObjects(pdf, from, holeEnd) {
+    const walk = new Walk(pdf, from);
+    const closes = find(pdf, "endstream", holeEnd) >= 0;
+    let numbers;
+    for (let p = find(pdf, "obj", 0); p >= 0 && p < from; p = find(pdf, "obj", p + 3)) {
+      if (ascii(pdf, p - 3, 3) === "end") continue;
+      const body = walk.object(p + 3);
+      if (body.end > from) throw new HoleError(over);
+      if (body.stream < 0) continue;
+      const data2 = behindLine(pdf, body.stream + 6);
+      const next = find(pdf, "endstream", data2);
+      if (next < 0 || next > from) throw new HoleError(over);
+      for (const { value, ref } of body.lengths) {
+        let n = value;
+        if (ref) {
+          numbers ??= numberObjects(pdf);
+          n = numbers.named.get(value);
+          if (n === void 0 && closes) throw new HoleError(unclear);
+          n = Math.max(n ?? 0, numbers.unnamed);
+        }
+        if (data2 + n > from) throw new HoleError(over);
+      }
+    }
+  }
+  function behindLine(pdf, p) {
+    while (p < pdf.length && pdf[p] !== 10 && pdf[p] !== 13) p++;
+    return p + (pdf[p] === 13 && pdf[p + 1] === 10 ? 2 : 1);
+  }
+  function numberObjects(pdf) {
+    const out = { named: /* @__PURE__ */ new Map(), unnamed: 0 };
+    for (let p = find(pdf, "obj", 0); p >= 0; p = find(pdf, "obj", p + 3)) {
+      if (ascii(pdf, p - 3, 3) === "end") continue;
+      const at2 = skip(pdf, p + 3);
+      if (!digit(pdf[at2]) && pdf[at2] !== 43 && pdf[at2] !== 45) continue;
+      const value = integer(ascii(pdf, at2, 24));
+      if (value === void 0) continue;
+      const head = /(?:^|[\0\t\n\f\r ])(\d{1,10})[\0\t\n\f\r ]+\d{1,5}[\0\t\n\f\r ]*$/.exec(ascii(pdf, p - 32, 32));
+      if (!head) out.unnamed = Math.max(out.unnamed, value);
+      else out.named.set(Number(head[1]), Math.max(out.named.get(Number(head[1])) ?? 0, value));
+    }
+    return out;
+  }
+  function integer(s) {
+    const m = /^[+-]*0*(\d{0,15})(?![\d.eE])/.exec(s);
+    return m && /\d/.test(m[0]) ? Number(m[1]) : void 0;
+  }
+  var Walk = class {
+    constructor(pdf, from) {
+      this.pdf = pdf;
+      this.from = from;
+      this.work = 8 * pdf.length + 65536;
+    }
+    pdf;
+    from;
+    work;
+    /** object reads one value and what follows a dictionary. */
+    object(at2) {
+      const { pdf } = this;
+      const body = { end: at2, lengths: [], stream: -1 };
+      let depth = 0;
+      for (let p = skip(pdf, at2); p < this.from; p = skip(pdf, p)) {
+        const before = p;
+        const c = pdf[p];
+        const double = pdf[p + 1] === c;
+        if (c === 40) p = this.literal(p);
+        else if (c === 60 && !double) p = this.behind(62, p);
+        else if (c === 60 || c === 91) {
+          depth++;
+          p += c === 60 ? 2 : 1;
+        } else if (c === 62 && double || c === 93) {
+          depth--;
+          p += c === 62 ? 2 : 1;
+          const q = skip(pdf, p);
+          if (c === 62 && ascii(pdf, q, 6) === "stream") {
+            if (depth > 0) throw new HoleError(over);
+            body.stream = q;
+          }
+        } else if (c === 47) p = this.name(p, body);
+        else if (!regular(c)) p++;
+        else {
+          while (p < pdf.length && !white(pdf[p]) && regular(pdf[p])) p++;
+          const word = ascii(pdf, before, Math.min(p - before, 8));
+          if (word === "endobj" || word === "obj") depth = 0;
+        }
+        body.end = p;
+        if ((this.work -= p - before) < 0) throw new HoleError("the document is nested too deeply to be checked");
+        if (depth <= 0) return body;
+      }
+      body.end = skip(pdf, body.end) > this.from ? pdf.length : body.end;
+      return body;
+    }
+    /** name passes a name; behind /Length it takes down what is said. */
+    name(p, body) {
+      const [name, after] = readName(this.pdf, p);
+      if (name !== "Length") return after;
+      const at2 = skip(this.pdf, after);
+      const c = this.pdf[at2];
+      if (!digit(c) && c !== 43 && c !== 45 && c !== 46) return after;
+      const value = integer(ascii(this.pdf, at2, 40));
+      if (value === void 0) throw new HoleError(unclear);
+      body.lengths.push({ value, ref: this.isReference(at2) });
+      return after;
+    }
+    /** isReference: "N G R", with comments allowed between. */
+    isReference(at2) {
+      const word = (p) => {
+        while (p < this.pdf.length && regular(this.pdf[p])) p++;
+        return skip(this.pdf, p);
+      };
+      const gen = word(at2);
+      const r = word(gen);
+      return digit(this.pdf[gen]) && this.pdf[r] === 82 && !(r + 1 < this.pdf.length && regular(this.pdf[r + 1]));
+    }
+    behind(close, p) {
+      const end = this.pdf.indexOf(close, p);
+      return end < 0 ? this.pdf.length : end + 1;
+    }
+    literal(p) {
+      let open = 0;
+      for (let i = p; i < this.pdf.length; i++) {
+        const c = this.pdf[i];
+        if (c === 92) i++;
+        else if (c === 40) open++;
+        else if (c === 41 && --open === 0) return i + 1;
+      }
+      return this.pdf.length;
+    }
+  };
+
   // ts/pdfreach.ts
   var maxInflated = 64 << 20;
   var WS = "[\\0\\t\\n\\f\\r ]";
   async function checkUnreachable(pdf, from, hole) {
-    checkStreams(pdf, from);
+    checkObjects(pdf, from, hole.end);
     checkTables(pdf, from, hole);
     await checkXRefStreams(pdf, from, hole);
   }
@@ -1195,30 +1327,6 @@
       yield { dict: unescapeNames(before.slice(before.lastIndexOf("obj") + 3)), data: data2, end: end < 0 ? pdf.length : end };
     }
   }
-  function checkStreams(pdf, from) {
-    let numbers;
-    for (const s of streams(pdf)) {
-      if (s.data > from) continue;
-      let reach = s.end;
-      for (const m of s.dict.matchAll(new RegExp(`/Length${WS}*(\\d{1,15})(?:${WS}+\\d+${WS}+(R))?`, "g"))) {
-        if (m[2]) numbers ??= numberObjects(pdf);
-        reach = Math.max(reach, s.data + (m[2] ? numbers?.get(m[1]) ?? 0 : Number(m[1])));
-      }
-      if (reach > from) throw new HoleError("a part of the document runs over the place of the signature");
-    }
-  }
-  function numberObjects(pdf) {
-    const out = /* @__PURE__ */ new Map();
-    for (let p = find(pdf, "obj", 0); p >= 0; p = find(pdf, "obj", p + 3)) {
-      const head = new RegExp(`(\\d{1,10})${WS}+\\d{1,5}${WS}+$`).exec(ascii(pdf, p - 24, 24));
-      const value = head && new RegExp(`^${WS}*(\\d{1,15})(?:${WS}|endobj)`).exec(ascii(pdf, p + 3, 64));
-      if (head && value) {
-        const name = String(Number(head[1]));
-        out.set(name, Math.max(out.get(name) ?? 0, Number(value[1])));
-      }
-    }
-    return out;
-  }
   function checkTables(pdf, from, hole) {
     const inside = (n) => n > from && n < hole.end;
     const bad = () => {
@@ -1226,20 +1334,24 @@
     };
     for (let p = find(pdf, "xref", 0); p >= 0; p = find(pdf, "xref", p + 4)) {
       if (ascii(pdf, p - 5, 5) === "start") {
-        const m = new RegExp(`^${WS}*(\\d{1,15})`).exec(ascii(pdf, p + 4, 40));
+        const m = /^\+?(\d+)/.exec(ascii(pdf, skip(pdf, p + 4), 40));
         if (m && inside(Number(m[1]))) bad();
         continue;
       }
+      if (!digit(pdf[skip(pdf, p + 4)])) continue;
       const end = find(pdf, "trailer", p);
-      for (const m of ascii(pdf, p, (end < 0 ? pdf.length : end) - p).matchAll(/(\d{1,10})[\0\t ]+\d{1,5}[\0\t ]+n/g)) {
+      const table = ascii(pdf, p + 4, (end < 0 ? pdf.length : end) - p - 4);
+      if (/[^\d\0\t\n\f\r nf]/.test(table)) throw new HoleError("a cross-reference table cannot be read");
+      for (const m of table.matchAll(/(\d+)[\0\t\n\f\r ]+\d+[\0\t\n\f\r ]*n/g)) {
         if (inside(Number(m[1]))) bad();
       }
     }
-    for (const key of ["/Prev", "/XRefStm"]) {
-      for (let p = find(pdf, key, 0); p >= 0; p = find(pdf, key, p + 1)) {
-        const m = new RegExp(`^${WS}*(\\d{1,15})(?!\\d|${WS}+\\d+${WS}+R)`).exec(ascii(pdf, p + key.length, 60));
-        if (m && inside(Number(m[1]))) bad();
-      }
+    for (let p = pdf.indexOf(47); p >= 0; p = pdf.indexOf(47, p + 1)) {
+      if (pdf[p + 1] !== 80 && pdf[p + 1] !== 88 && pdf[p + 1] !== 35) continue;
+      const [name, after] = readName(pdf, p);
+      if (name !== "Prev" && name !== "XRefStm") continue;
+      const m = /^\+?(\d+)/.exec(ascii(pdf, skip(pdf, after), 40));
+      if (m && inside(Number(m[1]))) bad();
     }
   }
   async function checkXRefStreams(pdf, from, hole) {
@@ -1357,6 +1469,7 @@
     }
     return { start, end };
   }
+  var signatureKeys = /* @__PURE__ */ new Set(["Type", "Filter", "SubFilter", "Contents", "ByteRange", "M", "Name", "Reason", "Location", "ContactInfo", "Prop_Build"]);
   function checkDictionary(pdf, rangeAt, h) {
     const { begin, open } = objectStart(pdf, Math.min(rangeAt, h.start));
     const seen = /* @__PURE__ */ new Map();
@@ -1366,6 +1479,7 @@
     while (ascii(pdf, p, 2) !== ">>") {
       if (pdf[p] !== 47) throw new HoleError("the signature dictionary cannot be read");
       const [name, after] = readName(pdf, p);
+      if (!signatureKeys.has(name)) throw new HoleError(`the signature dictionary has a /${name.slice(0, 40)}`);
       if (seen.has(name)) throw new HoleError(`the signature dictionary has two /${name}`);
       const value = skip(pdf, after);
       seen.set(name, name === "ByteRange" ? p : value);
@@ -1754,7 +1868,7 @@
     el("a", { href: url, download: name.replace(/[\\/:*?"<>|]/g, "_") }).click();
     setTimeout(() => URL.revokeObjectURL(url), 6e4);
   }
-  function over(v) {
+  function over2(v) {
     return ["finished", "declined", "cancelled", "expired", "failed"].includes(v.state);
   }
   function receiptTerms(offer, sad, proof) {
@@ -2243,7 +2357,7 @@
             say(t("result.title", { n: v.items.length }));
             return result.finished();
           }
-          if (over(v)) return result.note(t("result.failed"));
+          if (over2(v)) return result.note(t("result.failed"));
         } catch (e) {
           if (e instanceof RelayError && e.retry === "never") return result.note(t("result.waiting_long"));
         }
@@ -2296,7 +2410,7 @@
       broken(cause, this.op, again, text2);
     }
     end(v) {
-      if (over(v)) forget(this.op);
+      if (over2(v)) forget(this.op);
       ended(this.cfg, v);
     }
     close() {

@@ -62,6 +62,10 @@ function checkRange(pdf: Uint8Array, r: number[]): Hole {
   return { start, end };
 }
 
+// The keys that a signature needs. With others the dictionary could be, beside a
+// signature, an annotation whose /Contents, the unprotected hole, is its text.
+const signatureKeys = new Set(["Type", "Filter", "SubFilter", "Contents", "ByteRange", "M", "Name", "Reason", "Location", "ContactInfo", "Prop_Build"]);
+
 /**
  * checkDictionary reads the object around the hole: one dictionary with each
  * key once, with this ByteRange and, as its /Contents, exactly this hole. It
@@ -76,6 +80,7 @@ function checkDictionary(pdf: Uint8Array, rangeAt: number, h: Hole): number {
   while (ascii(pdf, p, 2) !== ">>") {
     if (pdf[p] !== 0x2f) throw new HoleError("the signature dictionary cannot be read");
     const [name, after] = readName(pdf, p);
+    if (!signatureKeys.has(name)) throw new HoleError(`the signature dictionary has a /${name.slice(0, 40)}`);
     if (seen.has(name)) throw new HoleError(`the signature dictionary has two /${name}`);
     const value = skip(pdf, after);
     seen.set(name, name === "ByteRange" ? p : value);

@@ -4,15 +4,16 @@
 // does not protect but a reader shows.
 
 import { concat } from "./b64";
-import { ascii, find, unescapeNames, white } from "./bytes";
+import { ascii, digit, find, readName, skip, unescapeNames, white } from "./bytes";
 import { HoleError, type Hole } from "./pdfhole";
+import { checkObjects } from "./pdfobjects";
 
 const maxInflated = 64 << 20;
 const WS = "[\\0\\t\\n\\f\\r ]";
 
 /** checkUnreachable refuses readers of [from, hole.end), from being the signature's object. */
 export async function checkUnreachable(pdf: Uint8Array, from: number, hole: Hole): Promise<void> {
-  checkStreams(pdf, from);
+  checkObjects(pdf, from, hole.end);
   checkTables(pdf, from, hole);
   await checkXRefStreams(pdf, from, hole);
 }
@@ -38,34 +39,6 @@ function* streams(pdf: Uint8Array): Generator<Stream> {
   }
 }
 
-/** checkStreams: readers go by /Length or by the keyword; both must end before. */
-function checkStreams(pdf: Uint8Array, from: number): void {
-  let numbers: Map<string, number> | undefined;
-  for (const s of streams(pdf)) {
-    if (s.data > from) continue;
-    let reach = s.end;
-    for (const m of s.dict.matchAll(new RegExp(`/Length${WS}*(\\d{1,15})(?:${WS}+\\d+${WS}+(R))?`, "g"))) {
-      if (m[2]) numbers ??= numberObjects(pdf);
-      reach = Math.max(reach, s.data + (m[2] ? (numbers?.get(m[1]!) ?? 0) : Number(m[1])));
-    }
-    if (reach > from) throw new HoleError("a part of the document runs over the place of the signature");
-  }
-}
-
-/** numberObjects finds objects that are one number, the largest of each name. */
-function numberObjects(pdf: Uint8Array): Map<string, number> {
-  const out = new Map<string, number>();
-  for (let p = find(pdf, "obj", 0); p >= 0; p = find(pdf, "obj", p + 3)) {
-    const head = new RegExp(`(\\d{1,10})${WS}+\\d{1,5}${WS}+$`).exec(ascii(pdf, p - 24, 24));
-    const value = head && new RegExp(`^${WS}*(\\d{1,15})(?:${WS}|endobj)`).exec(ascii(pdf, p + 3, 64));
-    if (head && value) {
-      const name = String(Number(head[1]));
-      out.set(name, Math.max(out.get(name) ?? 0, Number(value[1])));
-    }
-  }
-  return out;
-}
-
 /** checkTables looks at classic tables and at every offset that leads to one. */
 function checkTables(pdf: Uint8Array, from: number, hole: Hole): void {
   const inside = (n: number) => n > from && n < hole.end;
@@ -74,20 +47,25 @@ function checkTables(pdf: Uint8Array, from: number, hole: Hole): void {
   };
   for (let p = find(pdf, "xref", 0); p >= 0; p = find(pdf, "xref", p + 4)) {
     if (ascii(pdf, p - 5, 5) === "start") {
-      const m = new RegExp(`^${WS}*(\\d{1,15})`).exec(ascii(pdf, p + 4, 40));
+      const m = /^\+?(\d+)/.exec(ascii(pdf, skip(pdf, p + 4), 40));
       if (m && inside(Number(m[1]))) bad();
       continue;
     }
+    if (!digit(pdf[skip(pdf, p + 4)])) continue; // a word in a text
     const end = find(pdf, "trailer", p);
-    for (const m of ascii(pdf, p, (end < 0 ? pdf.length : end) - p).matchAll(/(\d{1,10})[\0\t ]+\d{1,5}[\0\t ]+n/g)) {
+    const table = ascii(pdf, p + 4, (end < 0 ? pdf.length : end) - p - 4);
+    if (/[^\d\0\t\n\f\r nf]/.test(table)) throw new HoleError("a cross-reference table cannot be read");
+    for (const m of table.matchAll(/(\d+)[\0\t\n\f\r ]+\d+[\0\t\n\f\r ]*n/g)) {
       if (inside(Number(m[1]))) bad();
     }
   }
-  for (const key of ["/Prev", "/XRefStm"]) {
-    for (let p = find(pdf, key, 0); p >= 0; p = find(pdf, key, p + 1)) {
-      const m = new RegExp(`^${WS}*(\\d{1,15})(?!\\d|${WS}+\\d+${WS}+R)`).exec(ascii(pdf, p + key.length, 60));
-      if (m && inside(Number(m[1]))) bad();
-    }
+  // A reference is looked at too: forgiving readers take its number for an offset.
+  for (let p = pdf.indexOf(0x2f); p >= 0; p = pdf.indexOf(0x2f, p + 1)) {
+    if (pdf[p + 1] !== 0x50 && pdf[p + 1] !== 0x58 && pdf[p + 1] !== 0x23) continue; // "P", "X" or an escape
+    const [name, after] = readName(pdf, p);
+    if (name !== "Prev" && name !== "XRefStm") continue;
+    const m = /^\+?(\d+)/.exec(ascii(pdf, skip(pdf, after), 40));
+    if (m && inside(Number(m[1]))) bad();
   }
 }
 

@@ -77,8 +77,8 @@ test("two dictionaries that both claim the whole file", async () => {
 });
 
 test("the gap belongs to the same dictionary as the range", async () => {
-  await refused({ dict: (r, c) => `<</Type/Sig/ByteRange ${r}/Contents<00>/Other ${c}>>` }, /Contents/);
-  await refused({ dict: (r, c) => `<</Type/Sig/Inner<</ByteRange ${r}>>/Contents ${c}>>` }, /Contents/);
+  await refused({ dict: (r, c) => `<</Type/Sig/ByteRange ${r}/Contents<00>/Other ${c}>>` }, /\/Other/);
+  await refused({ dict: (r, c) => `<</Type/Sig/Prop_Build<</ByteRange ${r}>>/Contents ${c}>>` }, /Contents/);
   await refused({ dict: (r, c) => `<</Type/Sig/Contents<00>/ByteRange ${r}/Contents ${c}>>` }, /two \/Contents/);
 });
 
