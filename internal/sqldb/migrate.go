@@ -1,7 +1,6 @@
 package sqldb
 
 import (
-	"context"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
@@ -20,9 +19,9 @@ var migrationName = regexp.MustCompile(`^([0-9]{4})_[a-z0-9_]+\.sql$`)
 // migrate runs the files that have not been run yet, in order, each in one
 // transaction. A file that was changed after it ran, a gap, and a schema newer
 // than the program are ErrSchema: there is no way back.
-func migrate(ctx context.Context, c *sql.Conn, files fs.FS) error {
+func migrate(c *conn, files fs.FS) error {
 	const table = `CREATE TABLE IF NOT EXISTS schema_migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL) STRICT`
-	if _, err := c.ExecContext(ctx, table); err != nil {
+	if err := c.script(table); err != nil {
 		return fmt.Errorf("%w: %w", ErrOpen, err)
 	}
 	list, err := fs.ReadDir(files, ".")
@@ -34,21 +33,22 @@ func migrate(ctx context.Context, c *sql.Conn, files fs.FS) error {
 		if part == nil || part[1] != fmt.Sprintf("%04d", i+1) {
 			return fmt.Errorf("%w: migration file %s is out of order", ErrSchema, f.Name())
 		}
-		if err := migrateOne(ctx, c, files, f.Name(), i+1); err != nil {
+		if err := migrateOne(c, files, f.Name(), i+1); err != nil {
 			return err
 		}
 	}
-	var newest sql.NullInt64
-	if err := c.QueryRowContext(ctx, "SELECT max(number) FROM schema_migration").Scan(&newest); err != nil {
+	tx := &Tx{c: c}
+	var newest int
+	if err := tx.Row("SELECT coalesce(max(number), 0) FROM schema_migration").Scan(&newest); err != nil {
 		return fmt.Errorf("%w: %w", ErrSchema, err)
 	}
-	if newest.Int64 > int64(len(list)) {
-		return fmt.Errorf("%w: it is of a newer program (migration %d, this program knows %d)", ErrSchema, newest.Int64, len(list))
+	if newest > len(list) {
+		return fmt.Errorf("%w: it is of a newer program (migration %d, this program knows %d)", ErrSchema, newest, len(list))
 	}
 	return nil
 }
 
-func migrateOne(ctx context.Context, c *sql.Conn, files fs.FS, name string, number int) error {
+func migrateOne(c *conn, files fs.FS, name string, number int) error {
 	text, err := fs.ReadFile(files, name)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSchema, err)
@@ -56,7 +56,8 @@ func migrateOne(ctx context.Context, c *sql.Conn, files fs.FS, name string, numb
 	sum := sha256.Sum256(text)
 	want := hex.EncodeToString(sum[:])
 	var had string
-	err = c.QueryRowContext(ctx, "SELECT sha256 FROM schema_migration WHERE number = ?", number).Scan(&had)
+	tx := &Tx{c: c}
+	err = tx.Row("SELECT sha256 FROM schema_migration WHERE number = ?", number).Scan(&had)
 	if err == nil {
 		if had != want {
 			return fmt.Errorf("%w: migration %s is not the one that was run", ErrSchema, name)
@@ -66,16 +67,18 @@ func migrateOne(ctx context.Context, c *sql.Conn, files fs.FS, name string, numb
 	if !errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("%w: %w", ErrSchema, err)
 	}
-	tx, err := c.BeginTx(ctx, nil)
-	if err != nil {
+	if err := c.exec("BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("%w: %w", ErrSchema, err)
 	}
-	defer func() { _ = tx.Rollback() }()
-	if _, err := tx.ExecContext(ctx, string(text)); err != nil {
+	if err = c.script(string(text)); err == nil {
+		_, err = tx.Exec("INSERT INTO schema_migration (number, name, sha256) VALUES (?, ?, ?)", number, name, want)
+	}
+	if err == nil {
+		err = c.exec("COMMIT")
+	}
+	if err != nil {
+		_ = c.exec("ROLLBACK")
 		return fmt.Errorf("%w: migration %s (%s): %w", ErrSchema, name, strconv.Itoa(number), err)
 	}
-	if _, err := tx.ExecContext(ctx, "INSERT INTO schema_migration (number, name, sha256) VALUES (?, ?, ?)", number, name, want); err != nil {
-		return fmt.Errorf("%w: %w", ErrSchema, err)
-	}
-	return tx.Commit()
+	return nil
 }

@@ -15,7 +15,6 @@ package sqldb
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,8 +24,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	_ "github.com/mattn/go-sqlite3" // registers the driver "sqlite3"
 )
 
 // Errors of this package.
@@ -52,8 +49,6 @@ type Config struct {
 // DB is an open database.
 type DB struct {
 	lock    *os.File
-	write   *sql.DB
-	read    *sql.DB
 	writer  *conn
 	readers chan *conn
 	nread   int
@@ -114,7 +109,6 @@ func takeLock(path string) (*os.File, error) {
 }
 
 func (d *DB) connect(cfg Config) error {
-	ctx := context.Background()
 	f, err := os.OpenFile(cfg.Path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrOpen, err)
@@ -127,30 +121,24 @@ func (d *DB) connect(cfg Config) error {
 	dsn := func(extra string) string {
 		return "file:" + (&url.URL{Path: cfg.Path}).EscapedPath() + "?" + opts.Encode() + extra
 	}
-	if d.write, err = sql.Open("sqlite3", dsn("")); err != nil {
-		return fmt.Errorf("%w: %w", ErrOpen, err)
-	}
-	if d.read, err = sql.Open("sqlite3", dsn("&_query_only=1")); err != nil {
-		return fmt.Errorf("%w: %w", ErrOpen, err)
-	}
-	if d.writer, err = newConn(ctx, d.write); err != nil {
+	if d.writer, err = openConn(dsn("")); err != nil {
 		return err
 	}
 	// Hot pages are copied back from the log once in 16 MB, not once in 4.
-	if _, err := d.writer.c.ExecContext(ctx, "PRAGMA wal_autocheckpoint = 4000"); err != nil {
+	if err := d.writer.script("PRAGMA wal_autocheckpoint = 4000"); err != nil {
 		return fmt.Errorf("%w: %w", ErrOpen, err)
 	}
 	if cfg.MaxPages > 0 {
-		if _, err := d.writer.c.ExecContext(ctx, "PRAGMA max_page_count = "+strconv.Itoa(cfg.MaxPages)); err != nil {
+		if err := d.writer.script("PRAGMA max_page_count = " + strconv.Itoa(cfg.MaxPages)); err != nil {
 			return fmt.Errorf("%w: %w", ErrOpen, err)
 		}
 	}
-	if err := migrate(ctx, d.writer.c, cfg.Migrations); err != nil {
+	if err := migrate(d.writer, cfg.Migrations); err != nil {
 		return err
 	}
 	d.readers = make(chan *conn, cfg.Readers)
 	for range cfg.Readers {
-		c, err := newConn(ctx, d.read)
+		c, err := openConn(dsn("&_query_only=1"))
 		if err != nil {
 			return err
 		}
@@ -220,15 +208,11 @@ func (d *DB) Close() error {
 }
 
 func (d *DB) release() error {
-	var errs []error
 	if d.writer != nil {
 		d.writer.close()
 	}
-	for _, db := range []*sql.DB{d.write, d.read} {
-		if db != nil {
-			errs = append(errs, db.Close())
-		}
+	for len(d.readers) > 0 { // after an Open that failed
+		(<-d.readers).close()
 	}
-	errs = append(errs, d.lock.Close())
-	return errors.Join(errs...)
+	return d.lock.Close()
 }

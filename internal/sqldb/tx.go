@@ -1,10 +1,6 @@
 package sqldb
 
-import (
-	"context"
-	"database/sql"
-	"fmt"
-)
+import "database/sql"
 
 // Tx is a transaction, valid inside the function that was given it.
 type Tx struct {
@@ -24,99 +20,49 @@ func (t *Tx) Exec(query string, args ...any) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	res, err := st.Exec(args...)
-	if err != nil {
-		return 0, err
-	}
-	return res.RowsAffected()
+	return st.exec(args)
 }
 
-// Row runs a query for at most one row. sql.ErrNoRows comes from its Scan.
-func (t *Tx) Row(query string, args ...any) Row {
-	st, err := t.c.prepare(query)
-	if err != nil {
-		return Row{err: err}
-	}
-	return Row{row: st.QueryRow(args...)}
-}
+// Row is a query for at most one row. sql.ErrNoRows comes from its Scan.
+func (t *Tx) Row(query string, args ...any) Row { return Row{t.c, query, args} }
 
-// Each runs a query and calls scan for every row.
+// Each runs a query and calls scan for every row. scan must not run the same
+// query again.
 func (t *Tx) Each(scan func(Scanner) error, query string, args ...any) error {
 	st, err := t.c.prepare(query)
 	if err != nil {
 		return err
 	}
-	rows, err := st.Query(args...)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+	return st.each(scan, false, args)
 }
 
-// Scanner is a row that can be read.
+// Scanner is a row that can be read: into *string, *[]byte, *int64, *int, *bool,
+// a named type of these kinds, or an sql.Scanner. A column of another type is an
+// error.
 type Scanner interface {
 	Scan(dest ...any) error
 }
 
 // Row is the result of Tx.Row.
 type Row struct {
-	row *sql.Row
-	err error
+	c     *conn
+	query string
+	args  []any
 }
 
-// Scan implements Scanner.
+// Scan implements Scanner; it runs the query.
 func (r Row) Scan(dest ...any) error {
-	if r.err != nil {
-		return r.err
-	}
-	return r.row.Scan(dest...)
-}
-
-// conn is one connection with its prepared statements. It is used by one
-// goroutine at a time.
-type conn struct {
-	c     *sql.Conn
-	stmts map[string]*sql.Stmt
-}
-
-func newConn(ctx context.Context, db *sql.DB) (*conn, error) {
-	c, err := db.Conn(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrOpen, err)
-	}
-	return &conn{c: c, stmts: map[string]*sql.Stmt{}}, nil
-}
-
-func (c *conn) prepare(query string) (*sql.Stmt, error) {
-	if st, ok := c.stmts[query]; ok {
-		return st, nil
-	}
-	st, err := c.c.PrepareContext(context.Background(), query)
-	if err != nil {
-		return nil, fmt.Errorf("sqldb: %w", err)
-	}
-	c.stmts[query] = st
-	return st, nil
-}
-
-func (c *conn) exec(query string) error {
-	st, err := c.prepare(query)
+	st, err := r.c.prepare(r.query)
 	if err != nil {
 		return err
 	}
-	_, err = st.Exec()
-	return err
-}
-
-func (c *conn) close() {
-	for _, st := range c.stmts {
-		_ = st.Close()
+	found := false
+	err = st.each(func(row Scanner) error {
+		found = true
+		return row.Scan(dest...)
+	}, true, r.args)
+	if err == nil && !found {
+		return sql.ErrNoRows
 	}
-	_ = c.c.Close()
+	return err
 }
