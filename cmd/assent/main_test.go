@@ -70,8 +70,7 @@ func freePorts(t *testing.T) []int {
 // Every command has an example, says its exit codes, and fails with 2 on a flag
 // that does not exist.
 func TestEveryCommandExplainsItself(t *testing.T) {
-	var walk func(path []string)
-	walk = func(path []string) {
+	walk := func(path []string) {
 		var out, stderr bytes.Buffer
 		if code := run(t.Context(), append(path[1:], "-h"), &out, &stderr); code != 0 {
 			t.Errorf("%v -h: exit %d: %s", path, code, stderr.String())
