@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/assent-sign/assent/internal/audit"
 )
@@ -20,6 +21,7 @@ import (
 type graveyard struct {
 	path string
 	seal *sealer
+	mu   sync.RWMutex
 	keys map[string]bool
 	seq  int64 // audit number up to which the database's tombstones are here
 }
@@ -74,7 +76,18 @@ func dropTornLine(f *os.File) error {
 	return f.Truncate(keep)
 }
 
-func (g *graveyard) len() int { return len(g.keys) }
+func (g *graveyard) len() int {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return len(g.keys)
+}
+
+// has tells whether a key is listed as destroyed.
+func (g *graveyard) has(key string) bool {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return g.keys[key]
+}
 
 func (g *graveyard) mac(key string) []byte { return g.seal.anchorMAC([]byte("tombstone\x00" + key)) }
 
@@ -123,6 +136,8 @@ func (g *graveyard) append(list []*Tombstone) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	for _, t := range list {
 		g.keys[t.Key] = true
 	}

@@ -51,6 +51,7 @@ type Module struct {
 
 	graves   *graveyard
 	anchorMu sync.Mutex
+	anchored anchor // what the file says; what is written next must follow it
 
 	dirty  atomic.Bool
 	closed atomic.Pointer[string]

@@ -47,6 +47,10 @@ func (m *Module) holding(tx *Tx, signer, key string, committed bool) (*holding, 
 	if h.cred.Signer != signer {
 		return nil, sap.ReasonSigner
 	}
+	if m.graves.has(key) {
+		// Whatever the database says: the list of destroyed keys is outside it.
+		return nil, fmt.Errorf("%w: destroyed", sap.ReasonKeyState)
+	}
 	if h.cred.State != KeyActive || len(h.cred.Chain) == 0 {
 		return nil, fmt.Errorf("%w: %s", sap.ReasonKeyState, h.cred.State)
 	}
