@@ -86,6 +86,9 @@ func (s *system) verifyAudit(ctx context.Context) (audit.Checkpoint, error) {
 // judge has programs of others, and our own verifier, judge every signed file.
 func (d *demo) judge(ctx context.Context) bool {
 	fmt.Fprintln(d.w, " judges:")
+	if _, err := d.group.Find("pdfsignjudge"); err != nil {
+		fmt.Fprintln(d.w, "     (pdfsign's verifier did not run: make judges builds it)")
+	}
 	held := true
 	original, err := os.ReadFile(d.path("contract.pdf"))
 	if err != nil {
