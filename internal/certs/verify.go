@@ -77,10 +77,29 @@ func CheckUsage(leaf *x509.Certificate, usage Usage) error {
 	if usage == TimeStamp {
 		return checkTimeStamping(leaf)
 	}
+	if usage == Document && forMachinesOnly(leaf) {
+		return fmt.Errorf("%w: %s is for other purposes than signing documents", ErrExtKeyUsage, leaf.Subject)
+	}
 	if want := extUsage(usage); want != x509.ExtKeyUsageAny && !slices.Contains(leaf.ExtKeyUsage, want) {
 		return fmt.Errorf("%w: %s", ErrExtKeyUsage, leaf.Subject)
 	}
 	return nil
+}
+
+// forMachinesOnly tells whether every purpose that the certificate is limited to
+// is one of servers, callers, code, time-stamps or revocation answers. Their keys
+// sign what others choose, without a person's will, and the issuer proofed no
+// signer; a certificate that names no purpose, or one besides, is left to its key
+// usage (RFC 5280 section 4.2.1.12).
+func forMachinesOnly(leaf *x509.Certificate) bool {
+	for _, u := range leaf.ExtKeyUsage {
+		switch u {
+		case x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageCodeSigning, x509.ExtKeyUsageTimeStamping, x509.ExtKeyUsageOCSPSigning:
+		default:
+			return false
+		}
+	}
+	return len(leaf.ExtKeyUsage) > 0 && len(leaf.UnknownExtKeyUsage) == 0
 }
 
 // checkTimeStamping enforces RFC 3161 section 2.3: exactly one purpose, in a
