@@ -151,10 +151,31 @@ func (res *Result) matchFile(ctx context.Context, r *sap.Receipt, sad *sap.SAD, 
 		if item := itemOf(r, si.Signature); item >= 0 {
 			res.Item, res.Field, res.Whole = item, sigs[i].Field, sigs[i].CoversWholeFile
 			res.Name, res.Shown = sad.Items[item].Name, r.Items[item].Shown
-			return res.compare(ctx, sad, item, cert, &sigs[i], sd, si, file)
+			if err := res.compare(ctx, sad, item, cert, &sigs[i], sd, si, file); err != nil {
+				return err
+			}
+			return unchanged(doc, sigs[i])
 		}
 	}
 	return fmt.Errorf("%w: none of its %d signatures has the receipt's signature value", ErrFile, len(sigs))
+}
+
+// unchanged refuses a file that shows, by a later update, other than what the
+// signature covers. What a signing process adds by itself may follow.
+func unchanged(doc *pdf.Document, s pdf.Signature) error {
+	if doc.Repaired() {
+		return fmt.Errorf("%w: the file's own table of contents is broken, viewers may show different things", ErrChanged)
+	}
+	changes, err := doc.LaterChanges(s)
+	if err != nil {
+		return fmt.Errorf("%w: what was added after the signature cannot be read: %w", ErrChanged, err)
+	}
+	for _, c := range changes {
+		if !c.Expected() {
+			return fmt.Errorf("%w: after the signature: %s", ErrChanged, c.Text)
+		}
+	}
+	return nil
 }
 
 func itemOf(r *sap.Receipt, value []byte) int {
