@@ -6,7 +6,6 @@ import (
 	"strconv"
 
 	"github.com/assent-sign/assent/internal/audit"
-	"github.com/assent-sign/assent/internal/jcs"
 	"github.com/assent-sign/assent/sap"
 )
 
@@ -125,24 +124,10 @@ func (w *work) outcome(f *outcome) (*Activation, []byte, error) {
 		return nil, nil, err
 	}
 	s.State, s.Updated, s.Seq = ActConsumed, w.now.Unix(), rec.Seq
-	receipt, err := jcs.Marshal(r.receipt(rec, f.sigs))
-	return &s, receipt, err
+	return &s, r.receiptText(rec, f.sigs), nil
 }
 
 func signaturesHash(sigs [][]byte) []byte { return digestsHash("signatures", sigs) }
-
-func (r *redemption) receipt(rec audit.Record, sigs [][]byte) *sap.Receipt {
-	items := make([]sap.ReceiptItem, len(sigs))
-	for i, it := range r.sad.Items {
-		items[i] = sap.ReceiptItem{I: i, DTBSR: it.DTBSR, Signature: sap.B64(sigs[i]), Shown: it.Kind != sap.KindRaw}
-	}
-	return &sap.Receipt{
-		Type: sap.TypeReceipt, Audience: r.m.audience, Instance: r.m.instance, Time: rec.Time,
-		SAD: sap.B64(r.sadText), Proof: sap.B64(r.proofText), Authenticator: sap.B64(r.auth.Public),
-		Certificate: sap.B64(r.held.cred.Chain[0]), Origin: r.m.cfg.Origin, RPID: r.m.cfg.RPID,
-		Items: items, Assurance: r.m.assurance, AuditSeq: rec.Seq, AuditHash: sap.B64(rec.Hash),
-	}
-}
 
 // encodeAnswer is the JSON of sapclient.RedeemOut. It is composed by hand because
 // it is stored and repeated byte by byte; every string in it is base64.

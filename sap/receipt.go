@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
+	"slices"
 
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/jcs"
@@ -50,9 +51,16 @@ type SignedReceipt struct {
 }
 
 // ReceiptTree is the tree over one commit group's receipts: RFC 9162 shape
-// (the left part is the largest power of two), with our labels.
+// (the left part is the largest power of two), with our labels. Every hash is
+// computed once, for root and all paths.
 type ReceiptTree struct {
 	leaves [][]byte
+	top    *receiptNode
+}
+
+type receiptNode struct {
+	hash        []byte
+	left, right *receiptNode // nil in a leaf
 }
 
 // NewReceiptTree hashes the canonical receipts of a group.
@@ -61,14 +69,48 @@ func NewReceiptTree(receipts [][]byte) *ReceiptTree {
 	for i, r := range receipts {
 		t.leaves[i] = labelled(LabelReceiptLeaf, r)
 	}
+	if len(t.leaves) > 0 {
+		t.top = newReceiptNode(t.leaves)
+	}
 	return t
 }
 
-// Root returns the root hash; nil for an empty tree.
-func (t *ReceiptTree) Root() []byte { return subtree(t.leaves) }
+func newReceiptNode(leaves [][]byte) *receiptNode {
+	if len(leaves) == 1 {
+		return &receiptNode{hash: leaves[0]}
+	}
+	k := split(len(leaves))
+	n := &receiptNode{left: newReceiptNode(leaves[:k]), right: newReceiptNode(leaves[k:])}
+	n.hash = labelled(LabelReceiptNode, n.left.hash, n.right.hash)
+	return n
+}
 
-// Path returns the sibling hashes from leaf i to the root.
-func (t *ReceiptTree) Path(i int) [][]byte { return path(t.leaves, i) }
+// Root returns the root hash; nil for an empty tree.
+func (t *ReceiptTree) Root() []byte {
+	if t.top == nil {
+		return nil
+	}
+	return t.top.hash
+}
+
+// Path returns the sibling hashes from leaf i to the root; nil when there is no
+// such leaf.
+func (t *ReceiptTree) Path(i int) [][]byte {
+	if i < 0 || i >= len(t.leaves) {
+		return nil
+	}
+	var out [][]byte
+	for n, size := t.top, len(t.leaves); size > 1; {
+		k := split(size)
+		if i < k {
+			out, n, size = append(out, n.right.hash), n.left, k
+		} else {
+			out, n, size, i = append(out, n.left.hash), n.right, size-k, i-k
+		}
+	}
+	slices.Reverse(out) // it was walked from the root
+	return out
+}
 
 func split(n int) int {
 	k := 1
@@ -76,28 +118,6 @@ func split(n int) int {
 		k *= 2
 	}
 	return k
-}
-
-func subtree(l [][]byte) []byte {
-	switch len(l) {
-	case 0:
-		return nil
-	case 1:
-		return l[0]
-	}
-	k := split(len(l))
-	return labelled(LabelReceiptNode, subtree(l[:k]), subtree(l[k:]))
-}
-
-func path(l [][]byte, i int) [][]byte {
-	if len(l) <= 1 {
-		return nil
-	}
-	k := split(len(l))
-	if i < k {
-		return append(path(l[:k], i), subtree(l[k:]))
-	}
-	return append(path(l[k:], i-k), subtree(l[:k]))
 }
 
 // rootFrom recomputes the root from a leaf, its index and its path.

@@ -54,7 +54,7 @@ func activationRequest(s *Server, r *request) (any, error) {
 }
 
 func redeem(s *Server, r *request) (any, error) {
-	in, err := decode[sapclient.RedeemIn](r)
+	in, err := decodeRedeem(r)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,45 @@
+package sam
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/assent-sign/assent/internal/audit"
+	"github.com/assent-sign/assent/internal/jcs"
+	"github.com/assent-sign/assent/sap"
+)
+
+// The hand-made text is the canonical form of sap.Receipt, whatever the values
+// are: a verifier decodes strictly.
+func TestReceiptTextIsTheCanonicalForm(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		str := func(n string) string { return rapid.String().Draw(t, n) }
+		raw := func(n string) []byte { return rapid.SliceOf(rapid.Byte()).Draw(t, n) }
+		sigs := rapid.SliceOfN(rapid.SliceOf(rapid.Byte()), 0, 3).Draw(t, "signatures")
+		r := &redemption{
+			m:       &Module{audience: str("aud"), instance: str("instance"), assurance: str("assurance"), cfg: Config{Origin: str("origin"), RPID: str("rp")}},
+			sadText: raw("sad"), proofText: raw("proof"), auth: &Authenticator{Public: raw("authenticator")},
+			held: &holding{cred: &Credential{Chain: [][]byte{raw("certificate")}}}, sad: &sap.SAD{},
+		}
+		want := &sap.Receipt{
+			Type: sap.TypeReceipt, Audience: r.m.audience, Instance: r.m.instance, SAD: sap.B64(r.sadText), Proof: sap.B64(r.proofText),
+			Authenticator: sap.B64(r.auth.Public), Certificate: sap.B64(r.held.cred.Chain[0]), Origin: r.m.cfg.Origin, RPID: r.m.cfg.RPID,
+			Assurance: r.m.assurance, Items: []sap.ReceiptItem{},
+		}
+		rec := audit.Record{Seq: rapid.Int64Range(0, 1<<50).Draw(t, "seq"), Time: rapid.Int64Range(0, 1<<50).Draw(t, "time"), Hash: raw("hash")}
+		want.AuditSeq, want.Time, want.AuditHash = rec.Seq, rec.Time, sap.B64(rec.Hash)
+		for i, s := range sigs {
+			it := sap.Item{Kind: rapid.SampledFrom([]string{sap.KindRaw, sap.KindPAdES}).Draw(t, "kind"), DTBSR: str("dtbsr")}
+			r.sad.Items = append(r.sad.Items, it)
+			want.Items = append(want.Items, sap.ReceiptItem{I: i, DTBSR: it.DTBSR, Signature: sap.B64(s), Shown: it.Kind != sap.KindRaw})
+		}
+		text, err := jcs.Marshal(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.receiptText(rec, sigs); string(got) != string(text) {
+			t.Errorf("got  %s\nwant %s", got, text)
+		}
+	})
+}
