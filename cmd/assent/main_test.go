@@ -14,10 +14,16 @@ import (
 
 	"github.com/assent-sign/assent/cmd/assent/internal/procs"
 	"github.com/assent-sign/assent/cmd/assent/internal/sample"
+	"github.com/assent-sign/assent/cryptotoken/pkcs11"
 	"github.com/assent-sign/assent/internal/testenv"
 )
 
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"assent": main}) }
+func TestMain(m *testing.M) {
+	if pkcs11.RunChildIfAsked() {
+		return
+	}
+	testscript.Main(m, map[string]func(){"assent": main})
+}
 
 // TestScripts runs the command line as people do; each script names what it
 // proves.

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/json"
+	"fmt"
 	"errors"
 	"io"
 	"io/fs"
@@ -316,6 +317,9 @@ func TestLockFileHasNoAddresses(t *testing.T) {
 	}
 	for name, p := range lock.Packages {
 		hash, _ := p["integrity"].(string)
+		if _, fetched := p["version"]; !fetched && hash == "" && !strings.Contains(fmt.Sprint(p["resolved"]), "://") {
+			continue // the project itself, or what stands in for a left-out package: nothing is fetched
+		}
 		if name != "" && !strings.HasPrefix(hash, "sha512-") {
 			t.Errorf("%s: integrity %q", name, hash)
 		}
