@@ -279,6 +279,21 @@ func Displayable(s string) bool {
 		if r != ' ' && unicode.Is(unicode.Z, r) && r != '\u00a0' {
 			return false
 		}
+		if unseen(r) {
+			return false
+		}
 	}
 	return true
+}
+
+// unseen tells of letters, marks and symbols by their class that leave nothing
+// on the screen: Hangul fillers, the grapheme joiner, Khmer inherent vowels,
+// Mongolian and other variation selectors, the empty Braille pattern. A name made
+// of them looks empty, or like another.
+func unseen(r rune) bool {
+	switch r {
+	case 0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0:
+		return true
+	}
+	return r >= 0xFE00 && r <= 0xFE0F || r >= 0xE0100 && r <= 0xE01EF
 }

@@ -258,7 +258,8 @@ func vectorsForms(t *testing.T, v *vectors, cert []byte) {
 		_, err := UnB64(in)
 		v.B64 = append(v.B64, b64Vector{in, err == nil})
 	}
-	for _, in := range []string{"contract.pdf", "Müller & Söhne — Vertrag №7.pdf", "Σύμβαση.pdf", "line\nbreak", "tab\t", "\u202egnp.exe", "zero\u200bwidth", "\u2028", "\ufeffbom", "a\u00a0b", ""} {
+	for _, in := range []string{"contract.pdf", "Müller & Söhne — Vertrag №7.pdf", "Σύμβαση.pdf", "line\nbreak", "tab\t", "\u202egnp.exe", "zero\u200bwidth", "\u2028", "\ufeffbom", "a\u00a0b", "",
+		"\u3164\u3164", "pay\u115f", "a\u034fb", "\u2800", "contract\ufe0f.pdf", "contract\U000e0101.pdf", "e\u0301"} {
 		v.Text = append(v.Text, textVector{in, Displayable(in)})
 	}
 	for _, a := range []algo.Algorithm{algo.ES256, algo.ES384, algo.ES512, algo.RS256} {

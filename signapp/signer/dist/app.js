@@ -421,9 +421,11 @@
     for (const c of s) {
       if (++n > maxText || c === "�") return false;
       if (c !== " " && c !== " " && !/^[\p{L}\p{M}\p{N}\p{P}\p{S}]$/u.test(c)) return false;
+      if (unseen.test(c)) return false;
     }
     return true;
   }
+  var unseen = /^[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\uffa0\ufe00-\ufe0f\u{e0100}-\u{e01ef}]$/u;
 
   // ts/receipt.ts
   var signedReceiptShape = {

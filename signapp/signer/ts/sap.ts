@@ -163,6 +163,11 @@ export function displayable(s: string): boolean {
   for (const c of s) {
     if (++n > maxText || c === "\ufffd") return false;
     if (c !== " " && c !== "\u00a0" && !/^[\p{L}\p{M}\p{N}\p{P}\p{S}]$/u.test(c)) return false;
+    if (unseen.test(c)) return false;
   }
   return true;
 }
+
+// Letters, marks and symbols by their class that leave nothing on the screen
+// (sap.Displayable names them).
+const unseen = /^[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\uffa0\ufe00-\ufe0f\u{e0100}-\u{e01ef}]$/u;
