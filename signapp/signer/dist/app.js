@@ -1191,17 +1191,24 @@
       const data2 = behindLine(pdf, body.stream + 6);
       const next = find(pdf, "endstream", data2);
       if (next < 0 || next > from) throw new HoleError(over);
-      for (const { value, ref } of body.lengths) {
+      for (const { value, ref, own } of body.lengths) {
         let n = value;
         if (ref) {
           numbers ??= numberObjects(pdf);
           n = numbers.named.get(value);
           if (n === void 0 && closes) throw new HoleError(unclear);
+          if (n === void 0 && numbers.unnamed === 0) continue;
           n = Math.max(n ?? 0, numbers.unnamed);
         }
         if (data2 + n > from) throw new HoleError(over);
+        if (own && !ends(pdf, data2 + n)) walk.keyword(data2 + n);
       }
+      if (body.lengths.length === 0) walk.keyword(data2);
     }
+  }
+  function ends(pdf, p) {
+    while (white(pdf[p])) p++;
+    return ascii(pdf, p, 9) === "endstream";
   }
   function behindLine(pdf, p) {
     while (p < pdf.length && pdf[p] !== 10 && pdf[p] !== 13) p++;
@@ -1256,7 +1263,7 @@
             if (depth > 0) throw new HoleError(over);
             body.stream = q;
           }
-        } else if (c === 47) p = this.name(p, body);
+        } else if (c === 47) p = this.name(p, body, depth);
         else if (!regular(c)) p++;
         else {
           while (p < pdf.length && !white(pdf[p]) && regular(pdf[p])) p++;
@@ -1270,8 +1277,25 @@
       body.end = skip(pdf, body.end) > this.from ? pdf.length : body.end;
       return body;
     }
+    /** keyword reads tokens up to "endstream", which must come before the signature. */
+    keyword(at2) {
+      const { pdf } = this;
+      for (let p = skip(pdf, at2); p < this.from; p = skip(pdf, p)) {
+        const before = p;
+        const c = pdf[p];
+        if (c === 40) p = this.literal(p);
+        else if (c === 60 && pdf[p + 1] !== 60) p = this.behind(62, p);
+        else if (!regular(c)) p += c === 60 ? 2 : 1;
+        else {
+          while (p < pdf.length && !white(pdf[p]) && regular(pdf[p])) p++;
+          if (ascii(pdf, before, 9) === "endstream" && p - before === 9) return;
+        }
+        if ((this.work -= p - before) < 0) throw new HoleError("the document is nested too deeply to be checked");
+      }
+      throw new HoleError(over);
+    }
     /** name passes a name; behind /Length it takes down what is said. */
-    name(p, body) {
+    name(p, body, depth) {
       const [name, after] = readName(this.pdf, p);
       if (name !== "Length") return after;
       const at2 = skip(this.pdf, after);
@@ -1279,7 +1303,7 @@
       if (!digit(c) && c !== 43 && c !== 45 && c !== 46) return after;
       const value = integer(ascii(this.pdf, at2, 40));
       if (value === void 0) throw new HoleError(unclear);
-      body.lengths.push({ value, ref: this.isReference(at2) });
+      body.lengths.push({ value, ref: this.isReference(at2), own: depth === 1 });
       return after;
     }
     /** isReference: "N G R", with comments allowed between. */

@@ -22,7 +22,7 @@ interface Numbers {
 /** Body is what one object says about its extent. */
 interface Body {
   end: number; // place behind the value
-  lengths: { value: number; ref: boolean }[];
+  lengths: { value: number; ref: boolean; own: boolean }[]; // own: of the outermost dictionary
   stream: number; // place of the keyword, or -1
 }
 
@@ -39,7 +39,7 @@ export function checkObjects(pdf: Uint8Array, from: number, holeEnd: number): vo
     const data = behindLine(pdf, body.stream + 6);
     const next = find(pdf, "endstream", data);
     if (next < 0 || next > from) throw new HoleError(over);
-    for (const { value, ref } of body.lengths) {
+    for (const { value, ref, own } of body.lengths) {
       let n: number | undefined = value;
       if (ref) {
         numbers ??= numberObjects(pdf);
@@ -47,11 +47,22 @@ export function checkObjects(pdf: Uint8Array, from: number, holeEnd: number): vo
         // A length that is nowhere in the open: only an "endstream" behind the
         // hole would let a reader believe one that reaches there.
         if (n === undefined && closes) throw new HoleError(unclear);
+        if (n === undefined && numbers.unnamed === 0) continue;
         n = Math.max(n ?? 0, numbers.unnamed);
       }
       if (data + n > from) throw new HoleError(over);
+      // Behind a wrong length some readers look for the keyword token by token,
+      // and a string passes over the next one.
+      if (own && !ends(pdf, data + n)) walk.keyword(data + n);
     }
+    if (body.lengths.length === 0) walk.keyword(data);
   }
+}
+
+/** ends tells whether "endstream" stands here, behind white space. */
+function ends(pdf: Uint8Array, p: number): boolean {
+  while (white(pdf[p])) p++;
+  return ascii(pdf, p, 9) === "endstream";
 }
 
 /** behindLine is where a stream's data begins at the latest: behind the keyword's line. */
@@ -114,7 +125,7 @@ class Walk {
           if (depth > 0) throw new HoleError(over); // a stream within a value: readers disagree
           body.stream = q;
         }
-      } else if (c === 0x2f) p = this.name(p, body);
+      } else if (c === 0x2f) p = this.name(p, body, depth);
       else if (!regular(c)) p++;
       else {
         while (p < pdf.length && !white(pdf[p]) && regular(pdf[p]!)) p++;
@@ -132,8 +143,26 @@ class Walk {
     return body;
   }
 
+  /** keyword reads tokens up to "endstream", which must come before the signature. */
+  keyword(at: number): void {
+    const { pdf } = this;
+    for (let p = skip(pdf, at); p < this.from; p = skip(pdf, p)) {
+      const before = p;
+      const c = pdf[p]!;
+      if (c === 0x28) p = this.literal(p);
+      else if (c === 0x3c && pdf[p + 1] !== 0x3c) p = this.behind(0x3e, p);
+      else if (!regular(c)) p += c === 0x3c ? 2 : 1;
+      else {
+        while (p < pdf.length && !white(pdf[p]) && regular(pdf[p]!)) p++;
+        if (ascii(pdf, before, 9) === "endstream" && p - before === 9) return;
+      }
+      if ((this.work -= p - before) < 0) throw new HoleError("the document is nested too deeply to be checked");
+    }
+    throw new HoleError(over);
+  }
+
   /** name passes a name; behind /Length it takes down what is said. */
-  private name(p: number, body: Body): number {
+  private name(p: number, body: Body, depth: number): number {
     const [name, after] = readName(this.pdf, p);
     if (name !== "Length") return after;
     const at = skip(this.pdf, after);
@@ -141,7 +170,7 @@ class Walk {
     if (!digit(c) && c !== 0x2b && c !== 0x2d && c !== 0x2e) return after;
     const value = integer(ascii(this.pdf, at, 40));
     if (value === undefined) throw new HoleError(unclear);
-    body.lengths.push({ value, ref: this.isReference(at) });
+    body.lengths.push({ value, ref: this.isReference(at), own: depth === 1 });
     return after;
   }
 

@@ -41,6 +41,9 @@ const evil: Record<string, string> = {
   "a length by reference, a sign": stream("/Length 9 0 R", "stream\n", "9 0 obj\n+400\nendobj\n"),
   "a length of an object whose number is hidden": stream("/Length 9 0 R", "stream\n", "9 %\n 0 obj\n400\nendobj\n"),
   "a stream within an array": `${head}3 0 obj\n[<</Length 400>>stream\nBT\nendstream]${end}`,
+  "a wrong length and a string over the keyword": `${head}3 0 obj\n<</Length 1>>\nstream\nA ( \nendstream${end}`,
+  "no length and a string over the keyword": `${head}3 0 obj\n<</Filter/ASCIIHexDecode>>\nstream\n41 (\nendstream${end}`,
+  "no length and a comment over the keyword": `${head}3 0 obj\n<</Filter/ASCIIHexDecode>>\nstream\n41 %endstream${end}`,
   "a string that is left open": `${head}5 0 obj\n(Pay 100\n`,
   "a hexadecimal string that is left open": `${head}5 0 obj\n<5061\n`,
   "a string within a dictionary": `${head}5 0 obj\n<</T(name)/V(Pay \\) 100\n`,
@@ -80,6 +83,8 @@ test("T02 shown is signed: a cross-reference into the hole in any spelling", asy
 
 test("objects that end before the signature are no obstacle", async () => {
   await findHole(pdf(`${head}1 0 obj\n<</A(ob\\)j)/B<41>/C[(()) <</D 1>>]>>\nendobj\n2 0 obj (obj (x)) endobj\n4 0 obj 400 endobj\n${end}`));
+  await findHole(pdf(stream("/Length 1"))); // wrong, and harmless
+  await findHole(pdf(stream("")));
   await findHole(pdf(stream("/Length 9 0 R", "stream\r\n", "9 0 obj\n2\nendobj\n"), closing));
   await findHole(pdf(`${head}3 0 obj\n<</Length 9>>\nstream\nobj ( obj\nendstream${end}`.replace("obj ( obj", "obj [ obj")));
 });
