@@ -290,7 +290,7 @@ func (s *Service) prepareItem(ctx context.Context, c Client, n NewOperation, r *
 	if err != nil {
 		return fixedItem{}, err
 	}
-	defer doc.Close()
+	defer func() { _ = doc.Close() }()
 	e, err := s.cfg.Workers.Get(in.Worker)
 	if err != nil {
 		return fixedItem{}, fmt.Errorf("%w: %w", ErrInput, err)

@@ -82,15 +82,14 @@ func (f *files) commit(file *os.File, dir, name string) error {
 		err = syncDir(filepath.Join(f.root, dir))
 	}
 	if err != nil {
-		os.Remove(file.Name())
-		return storageError(err)
+		return storageError(errors.Join(err, os.Remove(file.Name())))
 	}
 	return nil
 }
 
 func discard(file *os.File) {
-	file.Close()
-	os.Remove(file.Name())
+	_ = file.Close()
+	_ = os.Remove(file.Name()) // what stays is swept at the next start
 }
 
 func syncDir(path string) error {
@@ -98,7 +97,7 @@ func syncDir(path string) error {
 	if err != nil {
 		return err
 	}
-	defer d.Close()
+	defer func() { _ = d.Close() }()
 	return d.Sync()
 }
 
@@ -129,7 +128,7 @@ func (f *files) sweep(dir string, wanted func(name string) bool) error {
 	if err != nil {
 		return storageError(err)
 	}
-	defer d.Close()
+	defer func() { _ = d.Close() }()
 	for {
 		names, err := d.Readdirnames(256)
 		for _, n := range names {

@@ -22,7 +22,7 @@ func (s *Service) Sign(ctx context.Context, c Client, worker, document string, p
 	if err != nil {
 		return nil, nil, err
 	}
-	defer in.Close()
+	defer func() { _ = in.Close() }()
 	if !s.slot(ctx) {
 		return nil, nil, ctx.Err()
 	}

@@ -40,7 +40,7 @@ func NewRehearser(random io.Reader) *Rehearser {
 func (r *Rehearser) For(leaf *x509.Certificate) (crypto.Signer, []byte, error) {
 	kt, err := algo.KeyTypeOf(leaf.PublicKey)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %v", ErrInput, err)
+		return nil, nil, fmt.Errorf("%w: %w", ErrInput, err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -49,7 +49,7 @@ func (r *Rehearser) For(leaf *x509.Certificate) (crypto.Signer, []byte, error) {
 	}
 	t, err := makeThrowAway(r.random, kt)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %v", ErrRehearsal, err)
+		return nil, nil, fmt.Errorf("%w: %w", ErrRehearsal, err)
 	}
 	r.keys[kt] = t
 	return t.key, t.cert, nil

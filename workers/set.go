@@ -248,10 +248,10 @@ func CheckSignature(p *Prepared, sig []byte) error {
 	}
 	cert, err := x509.ParseCertificate(p.Chain[0])
 	if err != nil {
-		return fmt.Errorf("%w: certificate: %v", ErrState, err)
+		return fmt.Errorf("%w: certificate: %w", ErrState, err)
 	}
 	if err := algo.Verify(cert.PublicKey, p.Alg, p.DTBSR, sig); err != nil {
-		return fmt.Errorf("%w: %v", ErrSignature, err)
+		return fmt.Errorf("%w: %w", ErrSignature, err)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package apisqlite_test
 
 import (
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -45,10 +46,10 @@ func TestClosedDatabaseIsAnError(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Get(t.Context(), "k", "a"); err == nil || err == state.ErrNotFound {
+	if _, err := s.Get(t.Context(), "k", "a"); err == nil || errors.Is(err, state.ErrNotFound) {
 		t.Errorf("Get = %v", err)
 	}
-	if err := s.Insert(t.Context(), state.Record{Kind: "k", ID: "a", Expires: c.Now().Add(time.Hour)}); err == nil || err == state.ErrExists {
+	if err := s.Insert(t.Context(), state.Record{Kind: "k", ID: "a", Expires: c.Now().Add(time.Hour)}); err == nil || errors.Is(err, state.ErrExists) {
 		t.Errorf("Insert = %v", err)
 	}
 	if err := s.Ping(t.Context()); err == nil {

@@ -106,7 +106,7 @@ func (f *flow) bindBrowser() bool {
 	if want := storeString(f.as.Store, storeBrowser); want != "" {
 		return have && hashID(cookie.Value) == want
 	}
-	value := ""
+	var value string
 	if have {
 		value = cookie.Value
 	} else {

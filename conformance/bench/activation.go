@@ -43,7 +43,7 @@ func benchActivation(ctx context.Context, c config) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	bin := filepath.Join(dir, "samd-bin")
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", bin, "github.com/assent-sign/assent/cmd/samd").CombinedOutput(); err != nil {
 		return fmt.Errorf("build samd: %w\n%s", err, out)

@@ -24,7 +24,7 @@ func benchApproval(ctx context.Context, c config) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	bin := filepath.Join(dir, "samd-bin")
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", bin, "github.com/assent-sign/assent/cmd/samd").CombinedOutput(); err != nil {
 		return fmt.Errorf("build samd: %w\n%s", err, out)
@@ -48,7 +48,7 @@ func benchApproval(ctx context.Context, c config) error {
 		if err != nil {
 			return err
 		}
-		defer job.out.Close()
+		defer func() { _ = job.out.Close() }()
 		cs = append(cs, contender{fmt.Sprintf("%d KiB", n>>10), func() error { return job.finish(ctx) }, func() { job.approve(ctx) }})
 	}
 	_, err = compare("CPU of the application only; the first size is the floor", c.rounds*4, cs)
@@ -76,7 +76,7 @@ func (s *site) prepared(ctx context.Context, w workers.Worker, dir string, n int
 	if err != nil {
 		return nil, err
 	}
-	defer in.Close()
+	defer func() { _ = in.Close() }()
 	st, err := in.Stat()
 	if err != nil {
 		return nil, err

@@ -40,7 +40,7 @@ func bigPDF(path string, n int) error {
 	fmt.Fprintf(&head, "4 0 obj\n<< /Length %d >>\nstream\n", n)
 	body := make([]byte, n)
 	r := mathrand.NewChaCha8([32]byte{1})
-	r.Read(body) // never fails
+	_, _ = r.Read(body) // never fails
 	var tail bytes.Buffer
 	tail.WriteString("\nendstream\nendobj\n")
 	xref := head.Len() + n + tail.Len()
@@ -98,7 +98,7 @@ func (s *signer) ours(ctx context.Context, in, out string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	st, err := f.Stat()
 	if err != nil {
 		return err
@@ -107,7 +107,7 @@ func (s *signer) ours(ctx context.Context, in, out string) error {
 	if err != nil {
 		return err
 	}
-	defer o.Close()
+	defer func() { _ = o.Close() }()
 	_, err = workers.SignNow(ctx, s.entry, workers.Input{Document: f, Size: st.Size(), Name: "x.pdf"}, o)
 	return err
 }
@@ -119,12 +119,12 @@ func (s *signer) floor(in, out string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	o, err := os.Create(out)
 	if err != nil {
 		return err
 	}
-	defer o.Close()
+	defer func() { _ = o.Close() }()
 	h := sha256.New()
 	if _, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(o, h)}, struct{ io.Reader }{f}, make([]byte, 256<<10)); err != nil {
 		return err
@@ -145,7 +145,7 @@ func pdfsignFile(key *ecdsa.PrivateKey, cert *x509.Certificate, in, out string) 
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	st, err := f.Stat()
 	if err != nil {
 		return err
@@ -154,7 +154,7 @@ func pdfsignFile(key *ecdsa.PrivateKey, cert *x509.Certificate, in, out string) 
 	if err != nil {
 		return err
 	}
-	defer o.Close()
+	defer func() { _ = o.Close() }()
 	rdr, err := pdf.NewReader(f, st.Size())
 	if err != nil {
 		return err
@@ -171,7 +171,7 @@ func benchPDF(ctx context.Context, c config) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	s, err := newSigner(ctx, dir)
 	if err != nil {
 		return err
@@ -198,7 +198,7 @@ func benchPDF(ctx context.Context, c config) error {
 	}
 	for _, n := range sizes {
 		in, out := filepath.Join(dir, "in.pdf"), filepath.Join(dir, "out.pdf")
-		clean := func() { os.Remove(out) } // a file that is there would be truncated at someone's expense
+		clean := func() { _ = os.Remove(out) } // a file that is there would be truncated at someone's expense
 		if err := bigPDF(in, n); err != nil {
 			return err
 		}

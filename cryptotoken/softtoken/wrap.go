@@ -141,7 +141,7 @@ func decodePrivate(pub crypto.PublicKey, plain []byte) (crypto.Signer, error) {
 			return nil, fmt.Errorf("softtoken: scalar of %d bytes", len(plain))
 		}
 		//lint:ignore SA1019 no other constructor takes a known point; see above
-		return &ecdsa.PrivateKey{PublicKey: *p, D: new(big.Int).SetBytes(plain)}, nil
+		return &ecdsa.PrivateKey{PublicKey: *p, D: new(big.Int).SetBytes(plain)}, nil //nolint:staticcheck // as above
 	}
 	key, err := x509.ParsePKCS8PrivateKey(plain)
 	if err != nil {
@@ -166,7 +166,7 @@ func wipeKey(key crypto.Signer) {
 	switch k := key.(type) {
 	case *ecdsa.PrivateKey:
 		//lint:ignore SA1019 only this field reaches the scalar
-		wipe(k.D)
+		wipe(k.D) //nolint:staticcheck // as above
 	case *rsa.PrivateKey:
 		wipe(k.D, k.Precomputed.Dp, k.Precomputed.Dq, k.Precomputed.Qinv)
 		wipe(k.Primes...)
@@ -210,7 +210,7 @@ func (t *Token) Probe(ctx context.Context) error {
 	}
 	defer done()
 	fail := func(what string, err error) error {
-		return fmt.Errorf("softtoken %s: %w: %s: %v", t.name, cryptotoken.ErrSelfTest, what, err)
+		return fmt.Errorf("softtoken %s: %w: %s: %w", t.name, cryptotoken.ErrSelfTest, what, err)
 	}
 	key, err := newKey(algo.P256)
 	if err != nil {

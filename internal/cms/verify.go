@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"crypto/x509"
 	"encoding/asn1"
+	"errors"
 	"fmt"
 	"math/big"
 
@@ -72,7 +73,7 @@ func (sd *SignedData) Verify(si *SignerInfo, contentDigest []byte, opts VerifyOp
 }
 
 func signatureError(err error) error {
-	if err == algo.ErrBadSignature {
+	if errors.Is(err, algo.ErrBadSignature) {
 		return ErrSignature
 	}
 	return fmt.Errorf("%w: %w", ErrAlgorithm, err)

@@ -88,7 +88,7 @@ func (d *Document) scanObject(at, from int64) (int64, error) {
 	if o.stream >= 0 {
 		n, err := d.rawLength(o)
 		if err != nil {
-			return next, nil
+			return next, nil //nolint:nilerr // a stream without a usable length ends where its object seems to end
 		}
 		next = o.stream + n
 	}

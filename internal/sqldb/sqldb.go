@@ -82,8 +82,7 @@ func Open(cfg Config) (*DB, error) {
 	}
 	d := &DB{lock: lock, nread: cfg.Readers, group: cfg.MaxGroup, jobs: make(chan *job, cfg.MaxGroup), done: make(chan struct{})}
 	if err := d.connect(cfg); err != nil {
-		d.release()
-		return nil, err
+		return nil, errors.Join(err, d.release())
 	}
 	go d.commitLoop()
 	return d, nil

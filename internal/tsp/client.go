@@ -105,7 +105,7 @@ func (c *Client) send(ctx context.Context, query []byte) ([]byte, error) {
 	if err != nil {
 		return nil, transportError(ctx, err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	switch {
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:
 		return nil, fmt.Errorf("%w: HTTP %d", ErrRedirect, resp.StatusCode)

@@ -42,7 +42,7 @@ func (w *worker) Prepare(ctx context.Context, in workers.Input, _ workers.Output
 	h := in.Alg.Hash().New()
 	n, err := io.Copy(h, &reader{ctx, io.NewSectionReader(in.Document, 0, in.Size)})
 	if err != nil {
-		return nil, fmt.Errorf("%w: %v", workers.ErrInput, err)
+		return nil, fmt.Errorf("%w: %w", workers.ErrInput, err)
 	}
 	if n != in.Size {
 		return nil, fmt.Errorf("%w: %d bytes read of %d", workers.ErrInput, n, in.Size)

@@ -41,7 +41,7 @@ func NewPKI(t testing.TB) *PKI {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { tok.Close() })
+	t.Cleanup(func() { _ = tok.Close() })
 	return &PKI{ca, tok, root, dir}
 }
 
@@ -92,6 +92,6 @@ func File(t testing.TB, name string) *os.File {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { f.Close() })
+	t.Cleanup(func() { _ = f.Close() })
 	return f
 }
