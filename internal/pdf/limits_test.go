@@ -15,12 +15,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/assent-sign/assent/internal/testenv"
 )
 
 // F28's bounds (10 s, 512 MiB), tighter for memory. Time is the process's own CPU
 // time, so that a busy machine changes nothing; a hang meets go test's time limit.
 const (
-	hostileTime   = 10 * time.Second
+	hostileTime   = testenv.Slowdown * 10 * time.Second
 	hostileMemory = 96 << 20
 )
 
