@@ -228,7 +228,8 @@ func TestLyingReceiptIsNoticed(t *testing.T) {
 	}
 }
 
-// A signed file that is not the approved document is not saved.
+// A signed file that is not the approved document is not saved: neither one with
+// a changed page nor one with an update behind the signature.
 func TestOtherResultIsNotSaved(t *testing.T) {
 	needViewer(t)
 	f, b := newFake(t, nil), browsertest.New(t)
@@ -238,9 +239,15 @@ func TestOtherResultIsNotSaved(t *testing.T) {
 	p.WaitFor("document.querySelector('#sign')?.getAttribute('aria-disabled') === 'false'")
 	p.Click("#sign")
 	p.WaitText("Download signed “lease.pdf”")
-	f.set(func() { f.lie = lies{document: flipPage} })
-	p.ClickText("Download signed “lease.pdf”")
-	p.WaitText("The file that came is not the document that you approved. It was not saved.")
+	for _, lie := range []func([]byte) []byte{
+		flipPage,
+		func(file []byte) []byte { return append(bytes.Clone(file), "\n3 0 obj\n<<>>\nendobj\n%%EOF\n"...) },
+	} {
+		f.set(func() { f.lie = lies{document: lie} })
+		p.ClickText("Download signed “lease.pdf”")
+		p.WaitFor("/was not saved/.test(document.querySelector('#result-status').textContent)")
+		browsertest.Eval[bool](p, "(document.querySelector('#result-status').textContent = '', true)")
+	}
 }
 
 // T5: markup in every string is text on the page and no script runs.

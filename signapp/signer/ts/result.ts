@@ -12,7 +12,6 @@ import { covered } from "./pdfhole";
 import type { Receipt, SignedReceipt } from "./receipt";
 import { moment, t } from "./strings";
 
-const growth = 64 << 20; // what validation data may add behind a signed file
 
 /** Result is the step after a verified receipt. */
 export class Result {
@@ -99,13 +98,13 @@ export class Result {
     const name = d.item.name;
     let file: Bytes;
     try {
-      file = await this.relay.result(d.item.i, d.size + growth);
+      file = await this.relay.result(d.item.i, d.size + (1 << 20));
     } catch {
       return this.note(t("result.download.failed"));
     }
-    // The signed file is the shown one with its hole filled; only later
-    // additions may follow.
-    const same = d.hole && file.length >= d.size && equal(await digest(this.offer.hash, covered(file.subarray(0, d.size), d.hole)), decode(d.item.doc));
+    // At the levels that exist the signed file is the shown one with its hole
+    // filled, and nothing else: an update behind it could replace a page.
+    const same = d.hole && file.length === d.size && equal(await digest(this.offer.hash, covered(file, d.hole)), decode(d.item.doc));
     if (!same) return this.note(t("result.download.bad"));
     download(file, name.replace(/(\.pdf)?$/i, "-signed.pdf"), "application/pdf");
     this.note(t("result.download.ok", { name }));
