@@ -3,32 +3,53 @@ package sqldb
 import (
 	"errors"
 	"fmt"
+	"runtime"
 )
 
 // commitLoop is the only writer.
 func (d *DB) commitLoop() {
 	defer close(d.done)
 	group := make([]*job, 0, d.group)
+	last := 0 // size of the group before
 	for j := range d.jobs {
 		group = append(group[:0], j)
-	fill:
-		for len(group) < d.group {
-			select {
-			case more, ok := <-d.jobs:
-				if !ok {
-					break fill
-				}
-				group = append(group, more)
-			default:
-				break fill
+		group = d.fill(group)
+		// Under load others are about to come: giving them the processor first
+		// makes the commit larger, and a commit costs the same for one as for
+		// many. Alone, nobody is waited for.
+		for range linger {
+			if last <= 1 || len(group) >= d.group {
+				break
 			}
+			runtime.Gosched()
+			group = d.fill(group)
 		}
+		last = len(group)
 		d.commit(group)
 		for i, j := range group {
 			close(j.done)
 			group[i] = nil
 		}
 	}
+}
+
+// linger is how often the writer gives way before it commits under load.
+const linger = 8
+
+// fill takes what waits already.
+func (d *DB) fill(group []*job) []*job {
+	for len(group) < d.group {
+		select {
+		case more, ok := <-d.jobs:
+			if !ok {
+				return group
+			}
+			group = append(group, more)
+		default:
+			return group
+		}
+	}
+	return group
 }
 
 // commit runs a group. A crash before COMMIT returns leaves nothing of it, or,
