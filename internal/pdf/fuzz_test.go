@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/assent-sign/assent/internal/testenv"
 )
 
 // fuzzLimits keep one input short: the fuzzer's own time limit is no bound.
@@ -18,7 +16,7 @@ func fuzzLimits() Limits {
 }
 
 // fuzzTime is generous for a busy machine; the work budget allows far less.
-const fuzzTime = testenv.Slowdown * 5 * time.Second
+const fuzzTime = 5 * time.Second
 
 // addSeeds adds one document of every shape.
 func addSeeds(f *testing.F) {
