@@ -38,7 +38,12 @@ var errNoActivation = errors.New("sam: no valid permission to use a key")
 func (r *redemption) reserve(ctx context.Context) (*activation, error) {
 	m, s := r.m, *r.session
 	s.State, s.Redemption, s.Digests, s.Updated = ActReserved, r.id, digestsHash(r.alg.String(), r.digests), r.now.Unix()
+	m.memory.sessions.drop(string(s.Session))
 	err := m.update(ctx, r.caller, func(w *work) error {
+		if m.store.Foreign() != r.foreign {
+			m.forget()
+			return fmt.Errorf("%w: somebody else has written to the database", ErrConflict)
+		}
 		guardVersion, err := r.passGuard(w)
 		if err != nil {
 			return err

@@ -16,6 +16,12 @@ func (c *cache[V]) drop(key string) {
 	delete(c.m, key)
 }
 
+func (c *cache[V]) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.m)
+}
+
 // floors remembers, for records, the audit number of their last change that is
 // known to be committed. Numbers only grow.
 type floors struct{ *cache[int64] }

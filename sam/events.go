@@ -18,6 +18,7 @@ const (
 	EventStop        = "module_stop"
 	EventRestore     = "restore_accepted"
 	EventClosed      = "module_closed"
+	EventForeign     = "database_changed" // alarm: somebody else has written to the database (T33)
 	EventIdentity    = "identity_first_seen"
 	EventSigner      = "signer_created"
 	EventEnrolOpened = "enrolment_opened"

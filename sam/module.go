@@ -46,12 +46,15 @@ type Module struct {
 	parsed     *cache[*parsedKey]
 	authKeys   *cache[*ecdsa.PublicKey]
 	floors     floors
+	memory     memory
 	flights    flights
 	outcomes   *outcomes
 
 	graves   *graveyard
 	anchorMu sync.Mutex
 	anchored anchor // what the file says; what is written next must follow it
+
+	foreign atomic.Int64 // Store.Foreign when last looked at
 
 	dirty  atomic.Bool
 	closed atomic.Pointer[string]
@@ -84,7 +87,7 @@ func open(ctx context.Context, cfg Config) (*Module, error) {
 	m := &Module{
 		cfg: cfg, store: cfg.Store, token: cfg.Token, clock: cfg.Clock, logger: cfg.Log,
 		identities: newCache[Role](1024), parsed: newCache[*parsedKey](8192),
-		authKeys: newCache[*ecdsa.PublicKey](8192), floors: floors{newCache[int64](65536)},
+		authKeys: newCache[*ecdsa.PublicKey](8192), floors: floors{newCache[int64](65536)}, memory: newMemory(),
 		stop: make(chan struct{}),
 	}
 	m.outcomes = newOutcomes(m)
@@ -242,6 +245,9 @@ func (m *Module) housekeeping() {
 		case <-m.stop:
 			return
 		case <-anchor.C:
+			if err := m.alarm(context.Background()); err != nil {
+				m.logger.Error("samd: the alarm could not be recorded", "err", err)
+			}
 			if m.dirty.Swap(false) {
 				if err := m.writeAnchor(context.Background()); err != nil {
 					m.dirty.Store(true)

@@ -43,6 +43,7 @@ type redemption struct {
 	proofText []byte
 	evidence  []byte
 
+	foreign int64 // Store.Foreign before anything was looked at
 	now     time.Time
 	sad     *sap.SAD
 	proof   *sap.Assertion
@@ -79,8 +80,8 @@ func (r *redemption) run(ctx context.Context) ([]byte, error) {
 	// Verify on committed data, then reserve with compare-and-swap on what was
 	// read. When something changed in between, look again; three times is more
 	// than honest traffic on one authenticator needs.
-	for range 3 {
-		act, err := r.authorise(ctx)
+	for attempt := range 3 {
+		act, err := r.authorise(ctx, attempt == 0)
 		switch {
 		case errors.Is(err, ErrConflict):
 			continue
@@ -94,8 +95,8 @@ func (r *redemption) run(ctx context.Context) ([]byte, error) {
 	return nil, fmt.Errorf("%w: records change too fast", sap.ReasonStore)
 }
 
-func (r *redemption) authorise(ctx context.Context) (*activation, error) {
-	if err := r.m.view(ctx, r.check); err != nil {
+func (r *redemption) authorise(ctx context.Context, recall bool) (*activation, error) {
+	if err := r.look(ctx, recall); err != nil {
 		return nil, err
 	}
 	if err := r.authenticate(); err != nil {
@@ -106,6 +107,16 @@ func (r *redemption) authorise(ctx context.Context) (*activation, error) {
 	}
 	r.m.cfg.Hook(StepVerified)
 	return r.reserve(ctx)
+}
+
+// look finds what the redemption is about, in the memory or else in the
+// database, and checks it.
+func (r *redemption) look(ctx context.Context, recall bool) error {
+	r.foreign = r.m.store.Foreign()
+	if recall && r.recall() {
+		return r.check(nil)
+	}
+	return r.m.view(ctx, r.check)
 }
 
 // errRepeated: this very redemption has been taken up before.
@@ -149,7 +160,8 @@ func (r *redemption) decode() error {
 	return err
 }
 
-// check compares the SAD with what the module issued and holds.
+// check compares the SAD with what the module issued and holds: session,
+// holding and guard are read from tx, or were recalled when it is nil.
 func (r *redemption) check(tx *Tx) error {
 	m, b := r.m, r.sad.Bind
 	r.now = m.clock.Now()
@@ -163,14 +175,21 @@ func (r *redemption) check(tx *Tx) error {
 	if err != nil {
 		return err
 	}
-	if r.held, err = m.holding(tx, b.Signer, b.Key, true); err != nil {
+	if tx != nil {
+		r.held, err = m.holding(tx, b.Signer, b.Key, true)
+	} else {
+		err = m.mayUse(r.held.cred)
+	}
+	if err != nil {
 		return err
 	}
 	if r.auth, err = r.held.authenticator(id); err != nil {
 		return err
 	}
-	if r.guard, err = m.guard(tx, r.auth, true); err != nil {
-		return err
+	if tx != nil {
+		if r.guard, err = m.guard(tx, r.auth, true); err != nil {
+			return err
+		}
 	}
 	if r.guard.locked(r.now.Unix()) {
 		return sap.ReasonLocked
@@ -195,6 +214,9 @@ func (r *redemption) check(tx *Tx) error {
 func (r *redemption) readSession(tx *Tx) error {
 	if r.sad.Bind.Audience != r.m.audience {
 		return fmt.Errorf("%w: %q, this is %q", sap.ReasonAudience, r.sad.Bind.Audience, r.m.audience)
+	}
+	if tx == nil {
+		return nil // recalled: open and as the module wrote it
 	}
 	sid, err := sap.UnB64(r.sad.Bind.Session)
 	if err != nil {

@@ -47,12 +47,8 @@ func (m *Module) holding(tx *Tx, signer, key string, committed bool) (*holding, 
 	if h.cred.Signer != signer {
 		return nil, sap.ReasonSigner
 	}
-	if m.graves.has(key) {
-		// Whatever the database says: the list of destroyed keys is outside it.
-		return nil, fmt.Errorf("%w: destroyed", sap.ReasonKeyState)
-	}
-	if h.cred.State != KeyActive || len(h.cred.Chain) == 0 {
-		return nil, fmt.Errorf("%w: %s", sap.ReasonKeyState, h.cred.State)
+	if err := m.mayUse(h.cred); err != nil {
+		return nil, err
 	}
 	if h.auths, err = m.authenticators(tx, signer, committed); err != nil {
 		return nil, err
@@ -60,8 +56,25 @@ func (m *Module) holding(tx *Tx, signer, key string, committed bool) (*holding, 
 	if string(authenticatorHash(h.auths)) != string(h.cred.AuthHash) {
 		return nil, fmt.Errorf("%w: the signer's authenticators are not those the key was bound to", sap.ReasonSeal)
 	}
-	h.parsed, err = m.parse(h.cred)
-	return h, err
+	if h.parsed, err = m.parse(h.cred); err != nil {
+		return nil, err
+	}
+	if committed {
+		m.memory.holdings.put(key, h)
+	}
+	return h, nil
+}
+
+// mayUse asks whether the key is alive.
+func (m *Module) mayUse(c *Credential) error {
+	if m.graves.has(c.Key) {
+		// Whatever the database says: the list of destroyed keys is outside it.
+		return fmt.Errorf("%w: destroyed", sap.ReasonKeyState)
+	}
+	if c.State != KeyActive || len(c.Chain) == 0 {
+		return fmt.Errorf("%w: %s", sap.ReasonKeyState, c.State)
+	}
+	return nil
 }
 
 // usable checks algorithm, count and certificate: what must hold both when a
@@ -208,8 +221,9 @@ func (m *Module) openSession(ctx context.Context, c Caller, b sap.Binding) error
 	if err != nil {
 		return err
 	}
-	return m.update(ctx, c, func(w *work) error {
-		s := &Activation{
+	var s *Activation
+	err = m.update(ctx, c, func(w *work) error {
+		s = &Activation{
 			Session: sid, Signer: b.Signer, NonceHash: nonceHash(nonce), Binding: hash, Expires: b.Expires,
 			State: ActOpen, Updated: w.now.Unix(),
 		}
@@ -222,4 +236,8 @@ func (m *Module) openSession(ctx context.Context, c Caller, b sap.Binding) error
 		w.stamp(s, seq)
 		return w.Activations.Insert(s)
 	})
+	if err == nil {
+		m.memory.sessions.put(string(sid), s)
+	}
+	return err
 }

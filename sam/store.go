@@ -15,9 +15,14 @@ import (
 // may be ambiguous (written, but the answer was lost). The module is built so
 // that this is safe. Functions given to one Store never run at the same time as
 // another Update's. View sees committed data only.
+//
+// Foreign grows whenever the database was changed by somebody else. An Update
+// function that sees the value from before a View knows that what was read there
+// is still there.
 type Store interface {
 	View(ctx context.Context, fn func(*Tx) error) error
 	Update(ctx context.Context, fn func(*Tx) error) error
+	Foreign() int64
 	Close() error
 }
 

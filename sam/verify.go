@@ -71,7 +71,13 @@ func (m *Module) guard(tx *Tx, a *Authenticator, committed bool) (*Guard, error)
 	if g.Signer != a.Signer {
 		return nil, fmt.Errorf("%w: guard of another signer", sap.ReasonSeal)
 	}
-	return g, m.verified(tx, g, committed)
+	if err := m.verified(tx, g, committed); err != nil {
+		return nil, err
+	}
+	if committed {
+		m.memory.guards.put(g.object(), g)
+	}
+	return g, nil
 }
 
 func notFound(err error, reason sap.Reason) error {

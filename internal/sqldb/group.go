@@ -66,6 +66,11 @@ func (d *DB) commit(group []*job) {
 			d.memo = nil
 		}
 	}()
+	if err = d.lookAround(); err != nil {
+		_ = d.writer.exec("ROLLBACK")
+		failAll(group, fmt.Errorf("%w: %w", ErrCommit, err))
+		return
+	}
 	for _, j := range group {
 		if j.err = j.ctx.Err(); j.err != nil {
 			continue
@@ -87,6 +92,17 @@ func (d *DB) commit(group []*job) {
 		_ = d.writer.exec("ROLLBACK")
 		failAll(group, fmt.Errorf("%w: %w", ErrCommit, err))
 	}
+}
+
+// lookAround notices what others have written since the last group. What the
+// committer remembers is then worth nothing.
+func (d *DB) lookAround() error {
+	v, err := d.dataVersion()
+	if err == nil && v != d.version {
+		d.version, d.memo = v, nil
+		d.foreign.Add(1)
+	}
+	return err
 }
 
 // part runs one function under its savepoint. broken means that the whole

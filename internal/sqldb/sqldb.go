@@ -22,6 +22,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -55,6 +56,9 @@ type DB struct {
 	jobs    chan *job
 	group   int
 	memo    any // see Tx.Memo; of the committer
+
+	version int64        // data_version of the writing connection; of the committer
+	foreign atomic.Int64 // see Foreign
 
 	mu     sync.RWMutex // held for reading while a job is handed over
 	closed bool
@@ -135,6 +139,9 @@ func (d *DB) connect(cfg Config) error {
 	if err := migrate(d.writer, cfg.Migrations); err != nil {
 		return err
 	}
+	if d.version, err = d.dataVersion(); err != nil {
+		return err
+	}
 	d.readers = make(chan *conn, cfg.Readers)
 	for range cfg.Readers {
 		c, err := openConn(dsn("&_query_only=1"))
@@ -187,6 +194,20 @@ func (d *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 	}
 	<-j.done
 	return j.err
+}
+
+// Foreign grows whenever the database is found changed by somebody else than
+// this DB. It is looked up at the start of each group of Updates, under the lock
+// that keeps others out until the commit: an Update function that finds it as it
+// was knows that what was read since then was nobody else's work. Whoever
+// changes the file past SQLite's locks does not show here.
+func (d *DB) Foreign() int64 { return d.foreign.Load() }
+
+// dataVersion changes on a connection when another one has committed.
+func (d *DB) dataVersion() (int64, error) {
+	var v int64
+	err := (&Tx{c: d.writer}).Row("PRAGMA data_version").Scan(&v)
+	return v, err
 }
 
 // Close waits for what is under way and closes the file.

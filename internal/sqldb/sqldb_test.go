@@ -294,3 +294,44 @@ func BenchmarkUpdate(b *testing.B) {
 		})
 	}
 }
+
+// Foreign grows when another connection has committed, and not by what this DB
+// does itself; the memo is forgotten then.
+func TestForeignShowsTheWorkOfOthers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	db := open(t, sqldb.Config{Path: path})
+	for i := range 3 {
+		if err := put(db, fmt.Sprint("own", i), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := db.Foreign(); n != 0 {
+		t.Fatalf("own commits count as foreign: %d", n)
+	}
+	memo := func(want any) {
+		t.Helper()
+		if err := db.Update(context.Background(), func(tx *sqldb.Tx) error {
+			if *tx.Memo() != want {
+				t.Errorf("memo %v, want %v", *tx.Memo(), want)
+			}
+			*tx.Memo() = "known"
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	memo(nil)
+	memo("known")
+	other, err := sql.Open("sqlite3", "file:"+path+"?_busy_timeout=5000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = other.Close() })
+	if _, err := other.Exec("UPDATE kv SET v = 2 WHERE k = 'own1'"); err != nil {
+		t.Fatal(err)
+	}
+	memo(nil)
+	if n := db.Foreign(); n != 1 {
+		t.Errorf("a foreign commit counts %d", n)
+	}
+}

@@ -76,6 +76,9 @@ func (s *Store) Update(ctx context.Context, fn func(*sam.Tx) error) error {
 	return s.db.Update(ctx, func(t *sqldb.Tx) error { return fn(s.tx(t)) })
 }
 
+// Foreign implements sam.Store.
+func (s *Store) Foreign() int64 { return s.db.Foreign() }
+
 // Close implements sam.Store.
 func (s *Store) Close() error { return s.db.Close() }
 
