@@ -79,36 +79,6 @@ func (failing) SignWrapped(context.Context, cryptotoken.Wrapped, algo.Algorithm,
 	return nil, errors.New("fails")
 }
 
-// CRY-01, CRY-02: the dated table of algorithms.
-func TestAlgorithmsByDate(t *testing.T) {
-	before, after := legacyEnd.Add(-time.Second), legacyEnd
-	for _, c := range []struct {
-		kt   algo.KeyType
-		at   time.Time
-		want []algo.Algorithm
-	}{
-		{algo.P256, before, []algo.Algorithm{algo.ES256}},
-		{algo.P256, after, []algo.Algorithm{algo.ES256}},
-		{algo.P521, after, []algo.Algorithm{algo.ES512}},
-		{algo.RSA2048, before, []algo.Algorithm{algo.RS256, algo.RS384, algo.RS512, algo.PS256, algo.PS384, algo.PS512}},
-		{algo.RSA2048, after, nil},
-		{algo.RSA3072, after, []algo.Algorithm{algo.PS256, algo.PS384, algo.PS512}},
-		{"RSA-1024", before, nil},
-		{"", before, nil},
-	} {
-		got := algorithmsAt(c.kt, c.at)
-		if len(got) != len(c.want) {
-			t.Errorf("%s at %v: %v, want %v", c.kt, c.at, got, c.want)
-			continue
-		}
-		for i := range got {
-			if got[i] != c.want[i] {
-				t.Errorf("%s at %v: %v, want %v", c.kt, c.at, got, c.want)
-			}
-		}
-	}
-}
-
 // FuzzName: names parse or are refused; what parses has the same name again.
 func FuzzName(f *testing.F) {
 	for _, s := range []string{"CN=a", `CN=a\2c b,O=c\, d`, "cn= x ,C=AT", "CN=ä,SN=b", "CN=#04", "CN=a+b", "=", `CN=\`, "CN=a,,O=b"} {

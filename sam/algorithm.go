@@ -5,52 +5,50 @@ import (
 	"time"
 
 	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/algopolicy"
 	"github.com/assent-sign/assent/sap"
 )
 
-// legacyEnd ends RSA below 3000 bits and RSASSA-PKCS1-v1_5 (ETSI TS 119 312
-// V1.5.1; CRY-01): they are not used at or after it.
-var legacyEnd = time.Date(2029, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// endOf tells when an algorithm with a key type ends; ok is false for none.
-func endOf(kt algo.KeyType, a algo.Algorithm) (end time.Time, ok bool) {
-	if kt == algo.RSA2048 || (!a.IsECDSA() && !a.IsPSS()) {
-		return legacyEnd, true
-	}
-	return time.Time{}, false
+// AlgorithmEnd brings the end of an algorithm forward: what an operator sets when
+// one is broken before its time (CRY-06). It never puts an end off.
+type AlgorithmEnd struct {
+	KeyType, Alg string
+	Until        time.Time // not used at or after it
 }
 
-// allowedAt tells whether a key type may sign with a at time t.
-func allowedAt(kt algo.KeyType, a algo.Algorithm, t time.Time) bool {
-	end, ends := endOf(kt, a)
-	return kt.Fits(a) && (!ends || t.Before(end))
-}
-
-// algorithmsAt lists what a key type may sign with at time t, default first.
-func algorithmsAt(kt algo.KeyType, t time.Time) []algo.Algorithm {
-	var out []algo.Algorithm
-	if d := kt.Default(); allowedAt(kt, d, t) {
-		out = append(out, d)
+// cryptoPolicy reads the configured profile and its ends.
+func (c *Config) cryptoPolicy() (*algopolicy.Policy, error) {
+	p, err := algopolicy.Profile(c.CryptoProfile)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	for _, a := range algo.All() {
-		if a != kt.Default() && allowedAt(kt, a, t) {
-			out = append(out, a)
+	for _, e := range c.AlgorithmEnds {
+		a, err := algo.Parse(e.Alg)
+		if err != nil {
+			return nil, fmt.Errorf("%w: algorithm end: %w", ErrConfig, err)
 		}
+		if p, err = p.Narrow(algo.KeyType(e.KeyType), a, e.Until); err != nil {
+			return nil, fmt.Errorf("%w: algorithm end: %w", ErrConfig, err)
+		}
+	}
+	return p, nil
+}
+
+// chooseAlgorithm reads the name of an algorithm that kt may use at t; "" is the
+// key's default (CRY-01).
+func (m *Module) chooseAlgorithm(name string, kt algo.KeyType, t time.Time) (algo.Algorithm, error) {
+	a, err := m.crypto.Choose(name, kt, t)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", sap.ReasonAlgorithm, err)
+	}
+	return a, nil
+}
+
+// cryptoWarnings tells operators what ends within 12 months, or has ended.
+func (m *Module) cryptoWarnings(now time.Time) []string {
+	var out []string
+	for _, w := range m.crypto.Warnings(now) {
+		out = append(out, w.String())
 	}
 	return out
-}
-
-// chooseAlgorithm reads the name of an algorithm that kt may use now; "" is the
-// key's default.
-func chooseAlgorithm(name string, kt algo.KeyType, now time.Time) (algo.Algorithm, error) {
-	list := algorithmsAt(kt, now)
-	if name == "" && len(list) > 0 {
-		return list[0], nil
-	}
-	for _, a := range list {
-		if a.String() == name {
-			return a, nil
-		}
-	}
-	return 0, fmt.Errorf("%w: %q with %s", sap.ReasonAlgorithm, clip(name, 16), kt)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/algopolicy"
 	"github.com/assent-sign/assent/sap"
 )
 
@@ -51,7 +52,7 @@ func (m *Module) parse(c *Credential) (*parsedKey, error) {
 // certifies exactly this key for the subject of our request, may sign, is no
 // CA, is valid now, and each certificate is signed by the next. It does not
 // decide whom to trust: that is the relying parties' matter.
-func checkLink(c *Credential, chain [][]byte, now time.Time) error {
+func checkLink(c *Credential, chain [][]byte, crypto *algopolicy.Policy, now time.Time) error {
 	bad := func(what string, args ...any) error {
 		return fmt.Errorf("%w: "+what, append([]any{sap.ReasonCertLink}, args...)...)
 	}
@@ -71,8 +72,13 @@ func checkLink(c *Credential, chain [][]byte, now time.Time) error {
 		return bad("certificate is a CA's")
 	case leaf.KeyUsage&(x509.KeyUsageContentCommitment|x509.KeyUsageDigitalSignature) == 0:
 		return bad("key usage has neither nonRepudiation nor digitalSignature")
-	case len(algorithmsAt(algo.KeyType(c.KeyType), leaf.NotAfter)) == 0:
+	case len(crypto.Algorithms(algo.KeyType(c.KeyType), leaf.NotAfter)) == 0:
 		return bad("certificate outlives every algorithm of a %s key (CRY-01, KEY-03)", c.KeyType)
+	}
+	for i, cert := range certs {
+		if err := algopolicy.CheckCertificate(cert); err != nil {
+			return bad("certificate %d: %v", i, err)
+		}
 	}
 	for i, cert := range certs[:len(certs)-1] {
 		if err := cert.CheckSignatureFrom(certs[i+1]); err != nil {

@@ -44,6 +44,9 @@ type Config struct {
 	Policies     []Policy // the first is the default; {"standard", 100, 5m}
 	DeviceBound  bool     // refuse authenticators whose key can be backed up (BE=1)
 
+	CryptoProfile string         // dated table of algorithms, see internal/algopolicy; "etsi-119312-1.5.1"
+	AlgorithmEnds []AlgorithmEnd // ends brought forward
+
 	LockoutLimit  int           // consecutive failures; 5
 	LockoutTime   time.Duration // 15m; negative: until an officer lifts it
 	CodeLifetime  time.Duration // of an enrolment code; 72h

@@ -53,7 +53,7 @@ func (m *Module) Generate(ctx context.Context, c Caller, signer, keyType, subjec
 
 func (m *Module) generate(ctx context.Context, c Caller, cred *Credential, subject string) error {
 	kt := algo.KeyType(cred.KeyType)
-	if !kt.Valid() || len(algorithmsAt(kt, m.clock.Now())) == 0 {
+	if !kt.Valid() || len(m.crypto.Algorithms(kt, m.clock.Now())) == 0 {
 		return fmt.Errorf("%w: key type %q", sap.ReasonAlgorithm, clip(cred.KeyType, 16))
 	}
 	// The intent is durable before the token makes a key.
@@ -183,7 +183,7 @@ func (m *Module) LinkCertificate(ctx context.Context, c Caller, key string, chai
 		if cred.State != KeyGenerated {
 			return "", nil, fmt.Errorf("%w: %s", sap.ReasonState, cred.State)
 		}
-		if err := checkLink(cred, chain, w.now); err != nil {
+		if err := checkLink(cred, chain, m.crypto, w.now); err != nil {
 			return "", nil, err
 		}
 		cred.State, cred.Chain, cred.CertHash = KeyActive, chain, certHash(chain[0])
@@ -323,7 +323,7 @@ func (m *Module) credentialView(c *Credential, now time.Time) (*CredentialView, 
 	if c.State == KeyGenerated {
 		v.CSR = c.CSR
 	}
-	for _, a := range algorithmsAt(p.keyType, now) {
+	for _, a := range m.crypto.Algorithms(p.keyType, now) {
 		v.Algs = append(v.Algs, a.String())
 	}
 	return v, nil

@@ -16,6 +16,7 @@ import (
 
 	"github.com/assent-sign/assent/cryptotoken"
 	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/algopolicy"
 	"github.com/assent-sign/assent/internal/audit"
 	"github.com/assent-sign/assent/internal/clock"
 	"github.com/assent-sign/assent/sap"
@@ -41,6 +42,7 @@ type Module struct {
 	instance  string
 	epoch     int64
 	assurance string
+	crypto    *algopolicy.Policy
 
 	identities *cache[Role]
 	parsed     *cache[*parsedKey]
@@ -91,6 +93,10 @@ func open(ctx context.Context, cfg Config) (*Module, error) {
 		stop: make(chan struct{}),
 	}
 	m.outcomes = newOutcomes(m)
+	var err error
+	if m.crypto, err = m.cfg.cryptoPolicy(); err != nil {
+		return nil, err
+	}
 	if err := m.openToken(ctx); err != nil {
 		return nil, err
 	}
@@ -100,7 +106,7 @@ func open(ctx context.Context, cfg Config) (*Module, error) {
 	if err := m.reconcile(ctx); err != nil {
 		return nil, err
 	}
-	err := m.update(ctx, self(), func(w *work) error {
+	err = m.update(ctx, self(), func(w *work) error {
 		_, err := w.log(EventStart, audit.OK, "", audit.Data{
 			"version": cfg.Version, "aud": m.audience, "assurance": m.assurance, "config": m.configDigest(),
 		})

@@ -200,7 +200,7 @@ func (r *redemption) check(tx *Tx) error {
 	if r.policy, err = m.policy(b.Policy); err != nil {
 		return err
 	}
-	if r.alg, err = r.held.usable(b.Alg, b.N, r.policy, r.now); err != nil {
+	if r.alg, err = m.usable(r.held, b.Alg, b.N, r.policy, r.now); err != nil {
 		return err
 	}
 	if r.held.cred.Carrier != r.sad.Auth.Method {

@@ -33,6 +33,8 @@ type Status struct {
 	SignerKeyUses uint64 // of signers' keys
 	AuditSeq      int64
 	AuditSum      []byte
+	Crypto        string   // profile of algorithms
+	Warnings      []string // what ends within 12 months, or has ended
 }
 
 // Info tells who the module is (all roles).
@@ -74,7 +76,7 @@ func (m *Module) Status(ctx context.Context, c Caller) (*Status, error) {
 	if err := m.admit(ctx, c, OpStatus); err != nil {
 		return nil, err
 	}
-	s := &Status{Info: m.info(), State: "open"}
+	s := &Status{Info: m.info(), State: "open", Crypto: m.crypto.Name(), Warnings: m.cryptoWarnings(m.clock.Now())}
 	if why := m.closedWhy(); why != "" {
 		s.State, s.Why = "closed", why
 	}

@@ -79,8 +79,8 @@ func (m *Module) mayUse(c *Credential) error {
 
 // usable checks algorithm, count and certificate: what must hold both when a
 // request is issued and when it is redeemed.
-func (h *holding) usable(alg string, n int, p Policy, now time.Time) (algo.Algorithm, error) {
-	a, err := chooseAlgorithm(alg, h.parsed.keyType, now)
+func (m *Module) usable(h *holding, alg string, n int, p Policy, now time.Time) (algo.Algorithm, error) {
+	a, err := m.chooseAlgorithm(alg, h.parsed.keyType, now)
 	if err != nil {
 		return 0, err
 	}
@@ -150,7 +150,7 @@ func (m *Module) request(ctx context.Context, c Caller, in Ask) (sap.Signed, err
 		if err := m.mayAsk(tx, h, now); err != nil {
 			return err
 		}
-		a, err := h.usable(in.Alg, in.N, policy, now)
+		a, err := m.usable(h, in.Alg, in.N, policy, now)
 		if err != nil {
 			return err
 		}

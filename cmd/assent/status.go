@@ -96,7 +96,15 @@ key id      %s
 audit head  %s:%d:%s
 `, st.Info.Audience, open, st.Info.Version, st.Token, st.Info.Assurance, st.KeyUses, st.SignerKeyUses,
 		st.Info.Origin, st.Info.RPID, st.Info.KeyID, st.Info.Instance, st.AuditSeq, hex.EncodeToString(st.AuditHead))
-	return err
+	if err != nil {
+		return err
+	}
+	for _, warning := range st.Warnings {
+		if _, err := fmt.Fprintf(w, "warning     %s: %s\n", st.Crypto, warning); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func explainCommand() *cobra.Command {

@@ -40,6 +40,9 @@ type Config struct {
 	DeviceBound bool        `yaml:"device_bound"` // refuse authenticators whose key can be backed up
 	Policies    []Policy    `yaml:"policies"`     // the first is the default
 
+	CryptoProfile string         `yaml:"crypto_profile"` // dated table of algorithms: etsi-119312-1.5.1 or eccg-2.0
+	AlgorithmEnds []AlgorithmEnd `yaml:"algorithm_ends"` // ends brought forward, when one is broken before its time
+
 	Lockout struct {
 		Limit int           `yaml:"limit"` // failed authentications in a row
 		Time  time.Duration `yaml:"time"`  // negative: until an officer lifts it
@@ -58,6 +61,13 @@ type Policy struct {
 	MaxItems int           `yaml:"max_items"`
 	Lifetime time.Duration `yaml:"lifetime"` // 10s to 15m
 	Raw      bool          `yaml:"raw"`      // allow digests of unseen content for credentials that have the permission
+}
+
+// AlgorithmEnd ends an algorithm earlier than the profile does.
+type AlgorithmEnd struct {
+	KeyType string `yaml:"key_type"`
+	Alg     string `yaml:"alg"`
+	Until   string `yaml:"until"` // 2027-01-31: not used at or after 0:00 UTC of that day
 }
 
 // TokenConfig says where the keys are. Which of the keys below count depends on
@@ -112,6 +122,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("%w: profile production refuses token.development", errConfig)
 	case c.Log != "text" && c.Log != "json":
 		return fmt.Errorf("%w: log %q is not text or json", errConfig, c.Log)
+	case c.module().AlgorithmEnds == nil && len(c.AlgorithmEnds) > 0:
+		return fmt.Errorf("%w: algorithm_ends: until is a day such as 2027-01-31", errConfig)
 	case c.Profile == profileProduction && filepath.Dir(c.Anchor) == filepath.Dir(c.Database):
 		return fmt.Errorf("%w: anchor and database must not be in the same folder: one restore would take both back", errConfig)
 	}
@@ -131,9 +143,23 @@ func (c *Config) module() sam.Config {
 		Cluster: c.Cluster, AnchorPath: c.Anchor, Production: c.Profile == profileProduction, StatementKey: c.Token.StatementKey,
 		Origin: c.Origin, RPID: c.RPID, DeviceBound: c.DeviceBound, LockoutLimit: c.Lockout.Limit, LockoutTime: c.Lockout.Time,
 		CodeLifetime: c.Enrolment.CodeLifetime, WrongCodes: c.Enrolment.WrongCodes, OpenSessions: c.OpenSessions, Retention: c.Retention,
+		CryptoProfile: c.CryptoProfile, AlgorithmEnds: algorithmEnds(c.AlgorithmEnds),
 	}
 	for _, p := range c.Policies {
 		out.Policies = append(out.Policies, sam.Policy(p))
+	}
+	return out
+}
+
+// algorithmEnds reads the days; nil when one cannot be read.
+func algorithmEnds(list []AlgorithmEnd) []sam.AlgorithmEnd {
+	var out []sam.AlgorithmEnd
+	for _, e := range list {
+		until, err := time.Parse(time.DateOnly, e.Until)
+		if err != nil {
+			return nil
+		}
+		out = append(out, sam.AlgorithmEnd{KeyType: e.KeyType, Alg: e.Alg, Until: until})
 	}
 	return out
 }

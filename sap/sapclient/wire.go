@@ -206,14 +206,16 @@ type AuditRecord struct {
 
 // Status is for operators.
 type Status struct {
-	Info          Info   `json:"info"`
-	State         string `json:"state"` // open, closed
-	Why           string `json:"why,omitempty"`
-	Token         string `json:"token"`
-	KeyUses       uint64 `json:"key_uses"`        // of all keys since start, the module's own too
-	SignerKeyUses uint64 `json:"signer_key_uses"` // of signers' keys
-	AuditSeq      int64  `json:"audit_seq"`
-	AuditHead     []byte `json:"audit_head"`
+	Info          Info     `json:"info"`
+	State         string   `json:"state"` // open, closed
+	Why           string   `json:"why,omitempty"`
+	Token         string   `json:"token"`
+	KeyUses       uint64   `json:"key_uses"`        // of all keys since start, the module's own too
+	SignerKeyUses uint64   `json:"signer_key_uses"` // of signers' keys
+	AuditSeq      int64    `json:"audit_seq"`
+	AuditHead     []byte   `json:"audit_head"`
+	Crypto        string   `json:"crypto"`             // profile of algorithms
+	Warnings      []string `json:"warnings,omitempty"` // what ends within 12 months, or has ended
 }
 
 // ErrorBody is every error answer of samd. Code is opaque for refusals
