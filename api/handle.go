@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/assent-sign/assent/api/oauth"
+	"github.com/assent-sign/assent/internal/failpoint"
 	"github.com/assent-sign/assent/signapp"
 )
 
@@ -97,9 +98,11 @@ func (a *API) run(c *call, rt route) (err error) {
 	if wait := a.limits.ip(a.clientIP(c.r)); wait > 0 {
 		return c.limited(wait)
 	}
+	failpoint.Before("ssad/02-token-checked")
 	if err := a.identify(c, rt.access); err != nil {
 		return err
 	}
+	failpoint.After("ssad/02-token-checked")
 	if rt.access != accessPublic {
 		if wait := a.limits.client(c.id.Client.ID); wait > 0 {
 			return c.limited(wait)
@@ -269,14 +272,18 @@ func (w *writer) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status = status
 	}
+	failpoint.Before("ssad/18-response-header-sent")
 	w.ResponseWriter.WriteHeader(status)
+	failpoint.After("ssad/18-response-header-sent")
 }
 
 func (w *writer) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
+	failpoint.Before("ssad/19-half-the-body-sent")
 	n, err := w.ResponseWriter.Write(b)
+	failpoint.After("ssad/19-half-the-body-sent")
 	w.bytes += int64(n)
 	return n, err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/assent-sign/assent/api/oauth"
 	"github.com/assent-sign/assent/api/state"
+	"github.com/assent-sign/assent/internal/failpoint"
 	"github.com/assent-sign/assent/signapp"
 )
 
@@ -40,7 +41,9 @@ func (a *API) createOnce(c *call, keys []string, body []byte, create func(contex
 	first := remembered{Request: sum(string(body))}
 	rec := state.Record{Kind: kindIdempotency, ID: id, Version: 1, Expires: a.cfg.Clock.Now().Add(idempotencyLease)}
 	rec.Data, _ = json.Marshal(first) // strings always encode
+	failpoint.Before("ssad/03-idempotency-row-inserted")
 	err := a.cfg.Store.Insert(c.ctx(), rec)
+	failpoint.After("ssad/03-idempotency-row-inserted")
 	if errors.Is(err, state.ErrExists) {
 		return a.repeat(c, id, first.Request)
 	}

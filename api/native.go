@@ -15,6 +15,7 @@ import (
 
 	"github.com/assent-sign/assent/api/oauth"
 	"github.com/assent-sign/assent/api/strictjson"
+	"github.com/assent-sign/assent/internal/failpoint"
 	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/sap/sapclient"
 	"github.com/assent-sign/assent/signapp"
@@ -115,9 +116,11 @@ func (a *API) createOperation(c *call) error {
 		return err
 	}
 	var in NewOperation
+	failpoint.Before("ssad/01-request-parsed")
 	if err := strictjson.Unmarshal(text, &in); err != nil {
 		return err
 	}
+	failpoint.After("ssad/01-request-parsed")
 	n, err := a.newOperation(c, in)
 	if err != nil {
 		return err

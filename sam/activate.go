@@ -10,6 +10,7 @@ import (
 	"github.com/assent-sign/assent/cryptotoken"
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/audit"
+	"github.com/assent-sign/assent/internal/failpoint"
 	"github.com/assent-sign/assent/sap"
 )
 
@@ -39,6 +40,7 @@ func (r *redemption) reserve(ctx context.Context) (*activation, error) {
 	m, s := r.m, *r.session
 	s.State, s.Redemption, s.Digests, s.Updated = ActReserved, r.id, digestsHash(r.alg.String(), r.digests), r.now.Unix()
 	m.memory.sessions.drop(string(s.Session))
+	failpoint.Before("samd/26-consume-committed")
 	err := m.update(ctx, r.caller, func(w *work) error {
 		if m.store.Foreign() != r.foreign {
 			m.forget()
@@ -48,11 +50,15 @@ func (r *redemption) reserve(ctx context.Context) (*activation, error) {
 		if err != nil {
 			return err
 		}
+		failpoint.Before("samd/27-intent-audit-written")
 		seq, err := w.log(EventReserved, audit.OK, "", r.intent(&s))
 		if err != nil {
 			return err
 		}
+		failpoint.After("samd/27-intent-audit-written")
 		w.stamp(&s, seq)
+		failpoint.Before("samd/25-consume-statement-sent")
+		defer failpoint.After("samd/25-consume-statement-sent")
 		return w.Activations.Reserve(&s, Basis{
 			Key: r.held.cred.Key, KeyVersion: r.held.cred.Version, Authenticator: r.auth.Credential, GuardVersion: guardVersion,
 		})
@@ -60,6 +66,7 @@ func (r *redemption) reserve(ctx context.Context) (*activation, error) {
 	if err != nil {
 		return nil, err
 	}
+	failpoint.After("samd/26-consume-committed")
 	c := r.held.cred
 	return &activation{
 		red: r, session: &s, alg: r.alg, digests: r.digests, expires: m.clock.Now().Add(activationLife),
@@ -124,10 +131,13 @@ func (m *Module) sign(ctx context.Context, act *activation) ([][]byte, error) {
 		string(act.key.Public) != string(act.red.held.cred.Public) {
 		return nil, cryptotoken.NotStarted(errNoActivation)
 	}
+	failpoint.Before("token/33-sign-entered")
 	sigs, err := m.wrapper.SignWrapped(ctx, act.key, act.alg, act.digests)
 	if err != nil {
 		return nil, err
 	}
+	failpoint.After("token/34-sign-returned")
+	failpoint.Before("samd/35-signature-verified")
 	if len(sigs) != len(act.digests) {
 		return nil, fmt.Errorf("%w: %d signatures for %d digests", sap.ReasonSignatureCheck, len(sigs), len(act.digests))
 	}
@@ -136,6 +146,7 @@ func (m *Module) sign(ctx context.Context, act *activation) ([][]byte, error) {
 			return nil, fmt.Errorf("%w: item %d: %w", sap.ReasonSignatureCheck, i, err)
 		}
 	}
+	failpoint.After("samd/35-signature-verified")
 	return sigs, nil
 }
 
@@ -189,9 +200,11 @@ func (m *Module) reconcile(ctx context.Context) error {
 			if err := m.seal.check(a); err != nil {
 				return fmt.Errorf("%w: %w", ErrOpen, err)
 			}
+			failpoint.Before("samd/48-reconciled-one")
 			if err := m.settle(ctx, self(), a, ActBurnt, EventWithheld, sap.ReasonBurnt); err != nil {
 				return fmt.Errorf("%w: %w", ErrOpen, err)
 			}
+			failpoint.After("samd/48-reconciled-one")
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"strconv"
 
 	"github.com/assent-sign/assent/internal/audit"
+	"github.com/assent-sign/assent/internal/failpoint"
 	"github.com/assent-sign/assent/internal/jcs"
 )
 
@@ -97,9 +98,11 @@ func (m *Module) writeAnchor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	failpoint.Before("samd/anchor-replaced")
 	if err := replaceFile(m.cfg.AnchorPath, append(text, '\n')); err != nil {
 		return err
 	}
+	failpoint.After("samd/anchor-replaced")
 	m.anchored = a
 	return nil
 }
@@ -271,6 +274,8 @@ func pages(tx *Tx, from int64) iter.Seq2[audit.Record, error] {
 
 func (m *Module) acceptRestore(ctx context.Context, meta *Meta, a *anchor) error {
 	meta.Epoch = max(meta.Epoch, a.Epoch) + 1
+	failpoint.Before("samd/45-epoch-bumped")
+	defer failpoint.After("samd/45-epoch-bumped")
 	return m.update(ctx, self(), func(w *work) error {
 		seq, err := w.log(EventRestore, audit.OK, "", audit.Data{
 			"epoch": meta.Epoch, "anchor_seq": a.Seq, "anchor_head": a.Head, "anchor_tombstones": a.Tombstones, "obj": meta.object(),

@@ -16,6 +16,7 @@ import (
 	"github.com/assent-sign/assent/cryptotoken"
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/audit"
+	"github.com/assent-sign/assent/internal/failpoint"
 	"github.com/assent-sign/assent/sap"
 )
 
@@ -88,6 +89,8 @@ func (m *Module) generate(ctx context.Context, c Caller, cred *Credential, subje
 	if cred.CSR, err = x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{RawSubject: cred.Subject}, pop); err != nil {
 		return fmt.Errorf("%w: %w", sap.ReasonCSR, err)
 	}
+	failpoint.Before("samd/43-key-recorded")
+	defer failpoint.After("samd/43-key-recorded")
 	return m.update(ctx, c, func(w *work) error {
 		// The signer may have changed while the token worked.
 		before := cred.AuthHash
@@ -223,6 +226,7 @@ func (m *Module) changeKey(ctx context.Context, c Caller, op Op, key string, cha
 		return nil, err
 	}
 	var cred *Credential
+	failpoint.Before("samd/44-key-changed")
 	err := m.update(ctx, c, func(w *work) error {
 		var err error
 		if cred, err = w.Credentials.Get(key); err != nil {
@@ -253,6 +257,7 @@ func (m *Module) changeKey(ctx context.Context, c Caller, op Op, key string, cha
 	if err != nil {
 		return nil, m.refuse(ctx, c, string(op), err, audit.Data{"key": clip(key, sap.MaxIDLen)})
 	}
+	failpoint.After("samd/44-key-changed")
 	if cred.State == KeyDestroyed {
 		// What is outside the database must know at once. A failure is repaired by
 		// the next write of the anchor.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+
+	"github.com/assent-sign/assent/internal/failpoint"
 )
 
 // flights lets a byte-identical retry wait for the first call instead of being
@@ -25,6 +27,7 @@ var errAbandoned = errors.New("sam: the call was abandoned")
 // do runs fn once for all concurrent callers with the same id. fn goes on when
 // the first caller's context ends: what was begun must reach its outcome.
 func (f *flights) do(ctx context.Context, id []byte, fn func(context.Context) ([]byte, error)) ([]byte, error) {
+	failpoint.Before("samd/24-sad-lock-taken")
 	f.mu.Lock()
 	if f.m == nil {
 		f.m = map[string]*flight{}
@@ -43,10 +46,13 @@ func (f *flights) do(ctx context.Context, id []byte, fn func(context.Context) ([
 	f.m[key] = fl
 	f.wg.Add(1)
 	f.mu.Unlock()
+	failpoint.After("samd/24-sad-lock-taken")
 	defer func() {
+		failpoint.Before("samd/40-sad-lock-released")
 		f.mu.Lock()
 		delete(f.m, key)
 		f.mu.Unlock()
+		failpoint.After("samd/40-sad-lock-released")
 		close(fl.done)
 		f.wg.Done()
 	}()

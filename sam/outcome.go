@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/assent-sign/assent/internal/audit"
+	"github.com/assent-sign/assent/internal/failpoint"
 	"github.com/assent-sign/assent/sap"
 )
 
@@ -84,6 +85,8 @@ func (o *outcomes) run(stop <-chan struct{}) {
 // signature over all receipts, then the stored answers. All or nothing.
 func (o *outcomes) commit(group []*outcome) error {
 	m := o.m
+	failpoint.Before("samd/37-outcome-committed")
+	defer failpoint.After("samd/37-outcome-committed")
 	return m.update(context.Background(), self(), func(w *work) error {
 		receipts := make([][]byte, len(group))
 		sessions := make([]*Activation, len(group))
@@ -94,10 +97,12 @@ func (o *outcomes) commit(group []*outcome) error {
 			}
 		}
 		tree := sap.NewReceiptTree(receipts)
+		failpoint.Before("samd/29-receipts-signed")
 		sig, err := sap.Sign(m.statement, sap.LabelReceiptRoot, tree.Root())
 		if err != nil {
 			return fmt.Errorf("%w: statement key: %w", sap.ReasonToken, err)
 		}
+		failpoint.After("samd/29-receipts-signed")
 		for i, f := range group {
 			f.answer = encodeAnswer(f.sigs, receipts[i], tree.Path(i), i, len(group), sap.B64(sig), m.keyID)
 			s := sessions[i]
@@ -116,6 +121,7 @@ func (o *outcomes) commit(group []*outcome) error {
 func (w *work) outcome(f *outcome) (*Activation, []byte, error) {
 	r, s := f.act.red, *f.act.session
 	w.caller = r.caller
+	failpoint.Before("samd/36-outcome-audit-written")
 	rec, err := w.record(EventSigned, audit.OK, "", audit.Data{
 		"obj": s.object(), "signer": s.Signer, "key": r.held.cred.Key, "cert": b64(r.held.cred.CertHash),
 		"n": len(f.sigs), "digests": b64(s.Digests), "signatures": b64(signaturesHash(f.sigs)),
@@ -123,6 +129,7 @@ func (w *work) outcome(f *outcome) (*Activation, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	failpoint.After("samd/36-outcome-audit-written")
 	s.State, s.Updated, s.Seq = ActConsumed, w.now.Unix(), rec.Seq
 	return &s, r.receiptText(rec, f.sigs), nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/audit"
+	"github.com/assent-sign/assent/internal/failpoint"
 	"github.com/assent-sign/assent/internal/jcs"
 	"github.com/assent-sign/assent/sap"
 )
@@ -96,12 +97,16 @@ func (r *redemption) run(ctx context.Context) ([]byte, error) {
 }
 
 func (r *redemption) authorise(ctx context.Context, recall bool) (*activation, error) {
+	failpoint.Before("samd/23-policy-checked")
 	if err := r.look(ctx, recall); err != nil {
 		return nil, err
 	}
+	failpoint.After("samd/23-policy-checked")
+	failpoint.Before("samd/22-sad-signature-checked")
 	if err := r.authenticate(); err != nil {
 		return nil, err
 	}
+	failpoint.After("samd/22-sad-signature-checked")
 	if err := r.rebuild(); err != nil {
 		return nil, err
 	}
@@ -175,6 +180,7 @@ func (r *redemption) check(tx *Tx) error {
 	if err != nil {
 		return err
 	}
+	failpoint.Before("samd/30-key-blob-read")
 	if tx != nil {
 		r.held, err = m.holding(tx, b.Signer, b.Key, true)
 	} else {
@@ -183,6 +189,7 @@ func (r *redemption) check(tx *Tx) error {
 	if err != nil {
 		return err
 	}
+	failpoint.After("samd/30-key-blob-read")
 	if r.auth, err = r.held.authenticator(id); err != nil {
 		return err
 	}

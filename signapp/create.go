@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/failpoint"
 	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/sap/sapclient"
 	"github.com/assent-sign/assent/workers"
@@ -302,10 +303,12 @@ func (s *Service) prepareItem(ctx context.Context, c Client, n NewOperation, r *
 	if err != nil {
 		return fixedItem{}, err
 	}
+	failpoint.Before("ssad/05-dtbsr-computed")
 	p, err := e.Worker.Prepare(ctx, workers.Input{
 		Document: doc, Size: row.Size, Name: row.Name, Chain: r.fixed.Chain, Alg: alg,
 		Level: n.Level, Time: r.created, Params: in.Params,
 	}, out)
+	failpoint.After("ssad/05-dtbsr-computed")
 	if err == nil {
 		err = checkPrepared(p, i, row.Name, alg, r.fixed.Chain[0])
 	}

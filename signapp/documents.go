@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/assent-sign/assent/internal/failpoint"
 	"github.com/assent-sign/assent/sap"
 )
 
@@ -43,6 +44,8 @@ func (s *Service) keep(ctx context.Context, c Client, name string, size int64, s
 	if err := s.files.commit(file, dirDocuments, d.ID); err != nil {
 		return nil, err
 	}
+	failpoint.Before("ssad/04-document-saved")
+	defer failpoint.After("ssad/04-document-saved")
 	// A crash here leaves a file without a row; the next start removes it.
 	err := s.store.Update(ctx, func(tx Tx) error {
 		return tx.Documents().Put(DocumentRow{

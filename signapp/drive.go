@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/assent-sign/assent/internal/failpoint"
 	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/workers"
 )
@@ -67,6 +68,8 @@ func (s *Service) finishStep(ctx context.Context, r *record) (*record, error) {
 	if err != nil {
 		return s.finishFailed(ctx, r, err)
 	}
+	failpoint.Before("ssad/17-result-row-committed")
+	defer failpoint.After("ssad/17-result-row-committed")
 	return s.change(ctx, Everything(), r.id, func(_ Tx, r *record) error {
 		if r.state != StateSigned {
 			return errUnchanged

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/failpoint"
 	"github.com/assent-sign/assent/internal/jcs"
 	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/sap/sapclient"
@@ -49,6 +50,7 @@ func (s *Service) Redeem(ctx context.Context, g Grant, sad, proof []byte) (*Oper
 	if len(proof) == 0 || len(proof) > sap.MaxProofSize {
 		return nil, fmt.Errorf("%w: the proof has %d bytes", ErrInput, len(proof))
 	}
+	failpoint.Before("ssad/07-assertion-received")
 	parsed, err := sap.DecodeSAD(sad)
 	if err != nil {
 		return nil, fmt.Errorf("%w: the approval cannot be read: %w", ErrInput, err)
@@ -56,12 +58,15 @@ func (s *Service) Redeem(ctx context.Context, g Grant, sad, proof []byte) (*Oper
 	if err := r.checkSAD(parsed); err != nil {
 		return nil, err
 	}
+	failpoint.After("ssad/07-assertion-received")
+	failpoint.Before("ssad/08-approval-stored")
 	r, err = s.change(ctx, OfSigner(r.signer), r.id, func(tx Tx, r *record) error {
 		return s.approve(tx, r, parsed, sad, proof)
 	})
 	if err != nil {
 		return nil, err
 	}
+	failpoint.After("ssad/08-approval-stored")
 	// From here on the caller's going away changes nothing.
 	r, err = s.drive(context.WithoutCancel(ctx), r.id, stepRedeem)
 	if err != nil {
@@ -125,7 +130,9 @@ func (s *Service) redeemStep(ctx context.Context, r *record) (*record, error) {
 	}
 	mctx, cancel := context.WithTimeout(ctx, moduleTimeout)
 	defer cancel()
+	failpoint.Hit("ssad/09-sam-request-sent")
 	out, err := s.cfg.Module.Redeem(mctx, sapclient.RedeemIn{SAD: r.progress.SAD, Proof: r.progress.Proof, Evidence: noEvidence})
+	failpoint.Before("ssad/10-sam-reply-read")
 	if ref, no := final(err); no {
 		s.log.Info("module refused", "operation", r.id, "ref", ref)
 		return s.fail(ctx, r, refused(ref), "")
@@ -140,6 +147,7 @@ func (s *Service) redeemStep(ctx context.Context, r *record) (*record, error) {
 		s.log.Error("module's answer does not fit the approval", "operation", r.id, "error", err)
 		return s.fail(ctx, r, ReasonAnswer, err.Error())
 	}
+	failpoint.After("ssad/10-sam-reply-read")
 	return s.change(ctx, Everything(), r.id, func(_ Tx, r *record) error {
 		if r.state != StateApproved {
 			return errUnchanged

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/assent-sign/assent/internal/failpoint"
 	"github.com/assent-sign/assent/internal/jcs"
 	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/sap/sapclient"
@@ -90,6 +91,7 @@ func (s *Service) RequestActivation(ctx context.Context, g Grant) (*sap.Signed, 
 	}
 	mctx, cancel := context.WithTimeout(ctx, moduleTimeout)
 	defer cancel()
+	failpoint.Before("ssad/06-challenge-issued")
 	req, err := s.cfg.Module.Request(mctx, sapclient.ActivationRequestIn{
 		Signer: r.signer, Key: r.fixed.Key, Alg: r.fixed.Alg, N: len(r.fixed.Items), Policy: s.policy(r),
 	})
@@ -97,6 +99,7 @@ func (s *Service) RequestActivation(ctx context.Context, g Grant) (*sap.Signed, 
 		s.log.Warn("module gave no activation request", "operation", r.id, "error", err)
 		return nil, ModuleError(err)
 	}
+	failpoint.After("ssad/06-challenge-issued")
 	sid, err := r.checkRequest(req)
 	if err != nil {
 		s.log.Error("module sent an activation request for something else", "operation", r.id, "error", err)

@@ -89,7 +89,7 @@ func open(ctx context.Context, cfg Config, restore bool, log *slog.Logger) (*sam
 		return nil, nil, errors.Join(err, token.Close())
 	}
 	mc := cfg.module()
-	mc.Store, mc.Token, mc.Log, mc.AcceptRestore, mc.Version, mc.Hook = store, token, log, restore, version, failpoint(log)
+	mc.Store, mc.Token, mc.Log, mc.AcceptRestore, mc.Version = store, token, log, restore, version
 	module, err := sam.Open(ctx, mc)
 	if err != nil {
 		return nil, nil, errors.Join(err, token.Close())

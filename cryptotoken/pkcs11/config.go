@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/assent-sign/assent/cryptotoken"
+	"github.com/assent-sign/assent/internal/failpoint"
 )
 
 // Config says which module and token to use. Zero values take the defaults that
@@ -138,6 +139,6 @@ func (c *Config) childCommand() (string, []string, []string, error) {
 	if err != nil {
 		return "", nil, nil, fmt.Errorf("pkcs11 %s: %w: own path: %w", c.Name, cryptotoken.ErrUnavailable, err)
 	}
-	env := append(os.Environ(), c.Env...)
+	env := append(append(os.Environ(), c.Env...), failpoint.ChildEnv()...)
 	return exe, []string{exe, childArg}, append(env, childEnv+"=1"), nil
 }

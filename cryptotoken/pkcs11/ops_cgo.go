@@ -12,6 +12,7 @@ import (
 
 	"github.com/assent-sign/assent/cryptotoken"
 	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/failpoint"
 )
 
 // Blobs of this driver: version, which mechanism wrapped (so that a token that
@@ -173,10 +174,14 @@ func (m *module) publicKey(kt algo.KeyType, h p11.ObjectHandle) (crypto.PublicKe
 // that C_Sign was not called.
 func (m *module) signOne(kt algo.KeyType, a algo.Algorithm, key p11.ObjectHandle, digest []byte) ([]byte, *fault) {
 	mech, input := mechanism(a, digest)
+	failpoint.Before("token/32-sign-init")
 	if err := m.ctx.SignInit(m.session, []*p11.Mechanism{mech}, key); err != nil {
 		return nil, ckFault("C_SignInit", err)
 	}
+	failpoint.After("token/32-sign-init")
+	failpoint.After("token/33-sign-entered")
 	sig, err := m.ctx.Sign(m.session, input)
+	failpoint.Before("token/34-sign-returned")
 	if err != nil {
 		f := ckFault("C_Sign", err)
 		f.started = true
@@ -288,12 +293,16 @@ func (m *module) sign(req message) (message, *fault) {
 	if req.num > 255 || len(req.fields) < 3 || cryptotoken.CheckSign(kt, a, req.fields[2:]) != nil {
 		return message{}, faultf(statusInvalidInput, "algorithm or digests do not fit a key of type %s", kt)
 	}
+	failpoint.Before("token/31-key-unwrapped")
 	key, f := m.unwrap(kt, req.field(1), unwrapTemplate(kt))
 	if f != nil {
 		return message{}, f
 	}
+	failpoint.After("token/31-key-unwrapped")
 	rep := message{}
 	rep.fields, rep.num, f = m.signAll(kt, a, key, req.fields[2:])
+	failpoint.Before("token/39-key-destroyed")
+	defer failpoint.After("token/39-key-destroyed")
 	return m.drop(rep, f, key)
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/assent-sign/assent/cryptotoken"
 	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/failpoint"
 )
 
 // blobVersion is the first byte of Wrapped.Blob; nonce, ciphertext and tag
@@ -61,11 +62,17 @@ func (t *Token) SignWrapped(ctx context.Context, w cryptotoken.Wrapped, alg algo
 	if err := cryptotoken.CheckSign(w.KeyType, alg, digests); err != nil {
 		return nil, err
 	}
+	failpoint.Before("token/31-key-unwrapped")
 	key, err := t.unwrap(sec, w)
 	if err != nil {
 		return nil, err
 	}
-	defer wipeKey(key)
+	failpoint.After("token/31-key-unwrapped")
+	defer func() {
+		failpoint.Before("token/39-key-destroyed")
+		wipeKey(key)
+		failpoint.After("token/39-key-destroyed")
+	}()
 	opts := alg.SignerOpts()
 	sigs := make([][]byte, len(digests))
 	for i, d := range digests {
@@ -74,9 +81,11 @@ func (t *Token) SignWrapped(ctx context.Context, w cryptotoken.Wrapped, alg algo
 		}
 		t.uses.Add(1)
 		t.wrapped.Add(1)
+		failpoint.After("token/33-sign-entered")
 		if sigs[i], err = key.Sign(rand.Reader, d, opts); err != nil {
 			return nil, fmt.Errorf("softtoken %s: signature %d of %d: %w", t.name, i+1, len(digests), err)
 		}
+		failpoint.Before("token/34-sign-returned")
 	}
 	return sigs, nil
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+
+	"github.com/assent-sign/assent/internal/failpoint"
 )
 
 // commitLoop is the only writer.
@@ -88,10 +90,12 @@ func (d *DB) commit(group []*job) {
 		_ = d.writer.exec("ROLLBACK")
 		return
 	}
+	failpoint.Before("sqldb/28-committed")
 	if err = d.writer.exec("COMMIT"); err != nil {
 		_ = d.writer.exec("ROLLBACK")
 		failAll(group, fmt.Errorf("%w: %w", ErrCommit, err))
 	}
+	failpoint.After("sqldb/28-committed")
 }
 
 // lookAround notices what others have written since the last group. What the

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"regexp"
 	"strconv"
+
+	"github.com/assent-sign/assent/internal/failpoint"
 )
 
 // Our own forty lines instead of a library: samd's list of linked packages is a
@@ -74,7 +76,9 @@ func migrateOne(c *conn, files fs.FS, name string, number int) error {
 		_, err = tx.Exec("INSERT INTO schema_migration (number, name, sha256) VALUES (?, ?, ?)", number, name, want)
 	}
 	if err == nil {
+		failpoint.Before("sqldb/46-migration-step")
 		err = c.exec("COMMIT")
+		failpoint.After("sqldb/46-migration-step")
 	}
 	if err != nil {
 		_ = c.exec("ROLLBACK")

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"unicode/utf8"
 
+	"github.com/assent-sign/assent/internal/failpoint"
 	"github.com/assent-sign/assent/internal/mtls"
 	"github.com/assent-sign/assent/sam"
 	"github.com/assent-sign/assent/sap"
@@ -54,9 +55,15 @@ func (s *Server) adapt(rt Route) http.HandlerFunc {
 				return
 			}
 		}
-		header(w, len(raw))
-		_, _ = w.Write(raw)
+		send(w, raw)
 	}
+}
+
+func send(w http.ResponseWriter, raw []byte) {
+	header(w, len(raw))
+	failpoint.Before("samd/38-reply-sent")
+	_, _ = w.Write(raw)
+	failpoint.After("samd/38-reply-sent")
 }
 
 func header(w http.ResponseWriter, n int) {
@@ -67,6 +74,8 @@ func header(w http.ResponseWriter, n int) {
 }
 
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	failpoint.Before("samd/21-request-read")
+	defer failpoint.After("samd/21-request-read")
 	if r.ContentLength > limit {
 		return nil, fmt.Errorf("%w: %d bytes, the limit is %d", errBody, r.ContentLength, limit)
 	}

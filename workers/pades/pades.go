@@ -25,6 +25,7 @@ import (
 
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/cms"
+	"github.com/assent-sign/assent/internal/failpoint"
 	"github.com/assent-sign/assent/internal/pdf"
 	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/workers"
@@ -251,6 +252,7 @@ func (w *worker) Finish(ctx context.Context, p *workers.Prepared, sig []byte, do
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", workers.ErrState, err)
 	}
+	failpoint.Before("ssad/12-post-verify-done")
 	// Before a time-stamp is asked for: a wrong value must not be stamped.
 	if err := verifyCMS(der, p.DocDigest, p.Chain[0]); err != nil {
 		if errors.Is(err, cms.ErrSignature) {
@@ -258,15 +260,18 @@ func (w *worker) Finish(ctx context.Context, p *workers.Prepared, sig []byte, do
 		}
 		return nil, fmt.Errorf("%w: %v", workers.ErrState, err)
 	}
+	failpoint.After("ssad/12-post-verify-done")
 	res := &workers.Result{Level: p.Level, Size: pp.Size, MIME: "application/pdf"}
 	if p.Level == LevelT {
 		if der, res.TimeStamp, err = w.stamp(ctx, der, sig); err != nil {
 			return nil, err
 		}
 	}
+	failpoint.Before("ssad/11-signature-embedded")
 	if err := pdf.Embed(doc, &pp, der); err != nil {
 		return nil, fmt.Errorf("fill the signature's place: %w", err)
 	}
+	failpoint.After("ssad/11-signature-embedded")
 	return res, doc.Sync()
 }
 
@@ -277,10 +282,13 @@ func (w *worker) stamp(ctx context.Context, der, sig []byte) ([]byte, time.Time,
 	if w.stamper == nil {
 		return nil, time.Time{}, fmt.Errorf("%w: worker %q has no time-stamp authority any more", workers.ErrLevel, w.name)
 	}
+	failpoint.Hit("ssad/13-tsa-asked")
 	token, at, err := w.stamper.Stamp(ctx, crypto.SHA256, sum(crypto.SHA256, sig))
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("%w: %w", workers.ErrTimeStamp, err)
 	}
+	failpoint.Before("ssad/14-tsa-answered")
+	defer failpoint.After("ssad/14-tsa-answered")
 	out, err := cms.AddUnsigned(der, cms.Attribute(cms.OIDTimeStampToken, token))
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("%w: %w", workers.ErrTimeStamp, err)

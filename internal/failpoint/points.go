@@ -1,0 +1,80 @@
+package failpoint
+
+// Workload says what the crash matrix does to reach a point.
+type Workload string
+
+// Workloads of the crash matrix (conformance/crash).
+const (
+	Activation Workload = "activation" // a signer approves, the module is asked to redeem
+	Officer    Workload = "officer"    // an officer makes a key and links its certificate
+	Start      Workload = "start"      // the first start on an empty folder
+	Restore    Workload = "restore"    // a start that accepts a restored database
+	Recovery   Workload = "recovery"   // the start after a kill between reservation and outcome
+	Signing    Workload = "signing"    // ssad signs a document from upload to download
+)
+
+// Point is one named crash point. No is its number in the list of the fault
+// plan (0: one of our own). A point that cannot exist now has no Name, and Why
+// says so.
+type Point struct {
+	No       int
+	Step     string // the words of the plan
+	Name     string
+	Workload Workload
+	Why      string // why there is none, or what stands for it
+}
+
+// Points returns the table: every point of the plan, and those of our own.
+func Points() []Point {
+	return []Point{
+		{1, "request parsed", "ssad/01-request-parsed", Signing, ""},
+		{2, "token checked", "ssad/02-token-checked", Signing, ""},
+		{3, "idempotency row inserted", "ssad/03-idempotency-row-inserted", Signing, ""},
+		{4, "document saved", "ssad/04-document-saved", Signing, ""},
+		{5, "DTBS/R computed", "ssad/05-dtbsr-computed", Signing, ""},
+		{6, "challenge issued", "ssad/06-challenge-issued", Signing, ""},
+		{7, "assertion received", "ssad/07-assertion-received", Signing, ""},
+		{8, "SAD built", "ssad/08-approval-stored", Signing, "the device builds the SAD; the step of the SSA is that the approval becomes durable before the module hears of it"},
+		{9, "SAM request sent", "ssad/09-sam-request-sent", Signing, "one place: the request is about to go out; before the reply is point 10"},
+		{10, "SAM reply read", "ssad/10-sam-reply-read", Signing, ""},
+		{11, "signature embedded", "ssad/11-signature-embedded", Signing, ""},
+		{12, "post-verify done", "ssad/12-post-verify-done", Signing, "it comes before the embedding: a wrong value is never written"},
+		{13, "TSA asked", "ssad/13-tsa-asked", Signing, "one place: the request is about to go out; before the answer is used is point 14"},
+		{14, "TSA answered", "ssad/14-tsa-answered", Signing, ""},
+		{15, "revocation data fetched", "", "", "no level above B-T is made yet"},
+		{16, "LTA stamped", "", "", "no level above B-T is made yet"},
+		{17, "result row committed", "ssad/17-result-row-committed", Signing, ""},
+		{18, "response header sent", "ssad/18-response-header-sent", Signing, ""},
+		{19, "half the body sent", "ssad/19-half-the-body-sent", Signing, ""},
+		{20, "webhook sent", "", "", "there are no webhooks yet"},
+		{21, "request read", "samd/21-request-read", Activation, ""},
+		{22, "SAD signature checked", "samd/22-sad-signature-checked", Activation, ""},
+		{23, "policy checked", "samd/23-policy-checked", Activation, ""},
+		{24, "lock on SAD taken", "samd/24-sad-lock-taken", Activation, ""},
+		{25, "consume statement sent", "samd/25-consume-statement-sent", Activation, ""},
+		{26, "consume committed", "samd/26-consume-committed", Activation, ""},
+		{27, "intent audit written", "samd/27-intent-audit-written", Activation, ""},
+		{28, "intent audit fsynced", "sqldb/28-committed", Activation, "consume and intent are one transaction; this point is the flush of any commit, so that the count of hits picks which"},
+		{29, "checkpoint signed", "samd/29-receipts-signed", Activation, "the signature of the module over a commit group's receipts, made inside the outcome's transaction"},
+		{30, "key blob read", "samd/30-key-blob-read", Activation, ""},
+		{31, "C_UnwrapKey done", "token/31-key-unwrapped", Activation, ""},
+		{32, "C_SignInit", "token/32-sign-init", Activation, "a software token has no such call; reached with a PKCS #11 token only"},
+		{33, "C_Sign entered", "token/33-sign-entered", Activation, ""},
+		{34, "C_Sign returned", "token/34-sign-returned", Activation, ""},
+		{35, "signature verified", "samd/35-signature-verified", Activation, ""},
+		{36, "outcome audit written", "samd/36-outcome-audit-written", Activation, ""},
+		{37, "outcome fsynced", "samd/37-outcome-committed", Activation, ""},
+		{38, "reply sent", "samd/38-reply-sent", Activation, ""},
+		{39, "unwrapped key destroyed", "token/39-key-destroyed", Activation, ""},
+		{40, "lock released", "samd/40-sad-lock-released", Activation, ""},
+		{41, "approval 1 of 2 saved", "", "", "comes with dual control"},
+		{42, "approval 2 of 2 saved", "", "", "comes with dual control"},
+		{43, "key created, not yet recorded", "samd/43-key-recorded", Officer, ""},
+		{44, "certificate installed", "samd/44-key-changed", Officer, "any change of a key's record: link, permission, destruction"},
+		{45, "epoch bumped", "samd/45-epoch-bumped", Restore, ""},
+		{46, "migration step", "sqldb/46-migration-step", Start, ""},
+		{47, "backup taken", "", "", "there is no backup command yet"},
+		{48, "reconciliation half done", "samd/48-reconciled-one", Recovery, ""},
+		{0, "anchor replaced", "samd/anchor-replaced", Activation, ""},
+	}
+}
