@@ -49,10 +49,9 @@ func benchApproval(ctx context.Context, c config) error {
 			return err
 		}
 		defer func() { _ = job.out.Close() }()
-		cs = append(cs, contender{fmt.Sprintf("%d KiB", n>>10), func() error { return job.finish(ctx) }, func() { job.approve(ctx) }})
+		cs = append(cs, contender{name: fmt.Sprintf("%d KiB", n>>10), run: func() error { return job.finish(ctx) }, reset: func() { job.approve(ctx) }})
 	}
-	_, err = compare("CPU of the application only; the first size is the floor", c.rounds*4, cs)
-	return err
+	return compare("CPU of the application only; the first size is the floor", c.rounds*2, cs)
 }
 
 // job is one prepared document that is approved and finished again and again.

@@ -6,12 +6,18 @@
 //	go run ./conformance/bench -only pdf    # pdf, activation, approval
 //	go run ./conformance/bench -short       # fewer rounds, smaller documents
 //
+// A ratio is the median over the rounds, with the quartiles beside it: where they
+// lie far apart the machine was busy and the figure says little. Contenders that
+// leave garbage behind run in processes of their own (see pdf.go), because one
+// process's CPU time does not say whose memory its collector tidied.
+//
 // The floors are the bare operations that nobody can do without. Peers are
 // programs or libraries by others; one that is not installed is named as not
 // measured.
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -30,16 +36,18 @@ type config struct {
 	only   string
 	short  bool
 	rounds int
+	dir    string
 }
 
 func main() {
-	if pkcs11.RunChildIfAsked() {
+	if pkcs11.RunChildIfAsked() || runContenderIfAsked() {
 		return
 	}
 	var c config
 	flag.StringVar(&c.only, "only", "", "one section: pdf, activation, approval")
 	flag.BoolVar(&c.short, "short", false, "fewer rounds and smaller documents")
-	flag.IntVar(&c.rounds, "rounds", 5, "rounds of each comparison")
+	flag.IntVar(&c.rounds, "rounds", 9, "rounds of each comparison")
+	flag.StringVar(&c.dir, "dir", "", "where the documents are written; empty: the system's folder for temporary files")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -59,54 +67,89 @@ func main() {
 	}
 }
 
-// contender is one way to do a job.
+// contender is one way to do a job. It has either run or measure.
 type contender struct {
 	name  string
 	run   func() error
 	reset func() // not measured; may be nil
+	// measure does the job elsewhere and reports what it cost there.
+	measure func() (sample, error)
 }
 
-type figure struct {
-	cpu, wall []time.Duration
+// sample is the cost of one job.
+type sample struct {
+	CPU  time.Duration `json:"cpu"`
+	Wall time.Duration `json:"wall"`
+	// RSS is the most memory that the process held meanwhile, in bytes; 0 where
+	// it was not looked at.
+	RSS int64 `json:"rss"`
 }
 
-// compare runs the contenders in turns and prints each against the first.
-func compare(title string, rounds int, cs []contender) (map[string]float64, error) {
-	figs := make([]figure, len(cs))
+func (c contender) once() (sample, error) {
+	if c.measure != nil {
+		return c.measure()
+	}
+	if c.reset != nil {
+		c.reset()
+	}
+	cpu, start := cpuTime(), time.Now()
+	err := c.run()
+	return sample{CPU: cpuTime() - cpu, Wall: time.Since(start)}, err
+}
+
+// compare runs the contenders in turns and prints each against the first. Every
+// other round goes backwards, so that nobody always comes after the same one.
+func compare(title string, rounds int, cs []contender) error {
+	figs := make([][]sample, len(cs))
 	for r := -1; r < rounds; r++ {
-		for i, c := range cs {
-			if c.reset != nil {
-				c.reset()
+		for i := range cs {
+			if r%2 != 0 {
+				i = len(cs) - 1 - i
 			}
-			cpu0, t0 := cpuTime(), time.Now()
-			if err := c.run(); err != nil {
-				return nil, fmt.Errorf("%s, %s: %w", title, c.name, err)
+			s, err := cs[i].once()
+			if err != nil {
+				return fmt.Errorf("%s, %s: %w", title, cs[i].name, err)
 			}
-			cpu, wall := cpuTime()-cpu0, time.Since(t0)
 			if r >= 0 { // the first round warms up
-				figs[i].cpu, figs[i].wall = append(figs[i].cpu, cpu), append(figs[i].wall, wall)
+				figs[i] = append(figs[i], s)
 			}
 		}
 	}
 	fmt.Printf("\n%s\n", title)
-	ratios := map[string]float64{}
 	for i, c := range cs {
-		cpu, wall := median(figs[i].cpu), median(figs[i].wall)
-		ratio := ratioOf(figs[i].cpu, figs[0].cpu)
-		ratios[c.name] = ratio
-		fmt.Printf("  %-28s CPU %10s  %6s of floor   wall %10s\n", c.name, round(cpu), fmt.Sprintf("%.2fx", ratio), round(wall))
+		low, ratio, high := quartiles(ratios(figs[i], figs[0]))
+		line := fmt.Sprintf("  %-28s CPU %10s  %6s of floor (%.2f to %.2f)   wall %10s", c.name,
+			round(medianOf(figs[i], func(s sample) time.Duration { return s.CPU })), fmt.Sprintf("%.2fx", ratio), low, high,
+			round(medianOf(figs[i], func(s sample) time.Duration { return s.Wall })))
+		if rss := medianOf(figs[i], func(s sample) int64 { return s.RSS }); rss > 0 {
+			line += fmt.Sprintf("   peak RSS %3d MiB", rss>>20)
+		}
+		fmt.Println(line)
 	}
-	return ratios, nil
+	return nil
 }
 
-// ratioOf is the median of the ratios round by round.
-func ratioOf(a, b []time.Duration) float64 {
-	var r []float64
+// ratios are those of the CPU times round by round.
+func ratios(a, b []sample) []float64 {
+	r := make([]float64, len(a))
 	for i := range a {
-		r = append(r, float64(a[i])/float64(max(b[i], 1)))
+		r[i] = float64(a[i].CPU) / float64(max(b[i].CPU, 1))
 	}
-	slices.Sort(r)
-	return r[len(r)/2]
+	return r
+}
+
+func quartiles(r []float64) (low, mid, high float64) {
+	s := slices.Sorted(slices.Values(r))
+	return s[len(s)/4], s[len(s)/2], s[len(s)*3/4]
+}
+
+func medianOf[T cmp.Ordered](all []sample, what func(sample) T) T {
+	var of []T
+	for _, s := range all {
+		of = append(of, what(s))
+	}
+	slices.Sort(of)
+	return of[len(of)/2]
 }
 
 func median(d []time.Duration) time.Duration {

@@ -4,16 +4,17 @@ import (
 	"bytes"
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/digitorus/pdf"
@@ -93,38 +94,70 @@ func newSigner(ctx context.Context, dir string) (*signer, error) {
 	return &signer{e, key, cert}, err
 }
 
-func (s *signer) ours(ctx context.Context, in, out string) error {
-	f, err := os.Open(in)
+// open opens a contender's input and output.
+func open(in, out string) (i, o *os.File, size int64, err error) {
+	if i, err = os.Open(in); err != nil {
+		return nil, nil, 0, err
+	}
+	st, err := i.Stat()
+	if err == nil {
+		o, err = os.Create(out)
+	}
+	if err != nil {
+		return nil, nil, 0, errors.Join(err, i.Close())
+	}
+	return i, o, st.Size(), nil
+}
+
+// atOnce signs as for a seal.
+func (s *signer) atOnce(ctx context.Context, in, out string) error {
+	f, o, size, err := open(in, out)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = f.Close() }()
-	st, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	o, err := os.Create(out)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = o.Close() }()
-	_, err = workers.SignNow(ctx, s.entry, workers.Input{Document: f, Size: st.Size(), Name: "x.pdf"}, o)
+	defer closeBoth(f, o)
+	_, err = workers.SignNow(ctx, s.entry, workers.Input{Document: f, Size: size, Name: "x.pdf"}, o)
 	return err
 }
+
+// inTwoSteps signs as for a signer: the prepared file is synced and its state
+// stored before anybody is asked, and taken up again when the signature is there.
+func (s *signer) inTwoSteps(ctx context.Context, in, out string) error {
+	f, o, size, err := open(in, out)
+	if err != nil {
+		return err
+	}
+	defer closeBoth(f, o)
+	p, err := s.entry.Worker.Prepare(ctx, workers.Input{Document: f, Size: size, Name: "x.pdf", Chain: s.entry.Chain, Alg: algo.ES256}, o)
+	if err != nil {
+		return err
+	}
+	state, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	sig, err := s.key.Sign(rand.Reader, p.DTBSR, crypto.SHA256)
+	if err != nil {
+		return err
+	}
+	var later workers.Prepared
+	if err := json.Unmarshal(state, &later); err != nil {
+		return err
+	}
+	_, err = s.entry.Worker.Finish(ctx, &later, sig, o)
+	return err
+}
+
+func closeBoth(f, o *os.File) { _, _ = f.Close(), o.Close() } // both were read or synced to the end
 
 // floor copies the file, hashes it, signs the hash and syncs: what no signer of
 // PDFs can do without.
 func (s *signer) floor(in, out string) error {
-	f, err := os.Open(in)
+	f, o, _, err := open(in, out)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = f.Close() }()
-	o, err := os.Create(out)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = o.Close() }()
+	defer closeBoth(f, o)
 	h := sha256.New()
 	if _, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(o, h)}, struct{ io.Reader }{f}, make([]byte, 256<<10)); err != nil {
 		return err
@@ -132,81 +165,57 @@ func (s *signer) floor(in, out string) error {
 	if _, err := s.key.Sign(rand.Reader, h.Sum(nil), crypto.SHA256); err != nil {
 		return err
 	}
-	// Ours syncs twice: the prepared file before anybody is asked, and the end.
-	if err := o.Sync(); err != nil {
-		return err
-	}
 	return o.Sync()
 }
 
-// pdfsign is the Go library that others would take.
-func pdfsignFile(key *ecdsa.PrivateKey, cert *x509.Certificate, in, out string) error {
-	f, err := os.Open(in)
+// pdfsign is the Go library that others would take. It does not sync.
+func (s *signer) pdfsign(in, out string) error {
+	f, o, size, err := open(in, out)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = f.Close() }()
-	st, err := f.Stat()
+	defer closeBoth(f, o)
+	rdr, err := pdf.NewReader(f, size)
 	if err != nil {
 		return err
 	}
-	o, err := os.Create(out)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = o.Close() }()
-	rdr, err := pdf.NewReader(f, st.Size())
-	if err != nil {
-		return err
-	}
-	return sign.Sign(f, o, rdr, st.Size(), sign.SignData{
+	return sign.Sign(f, o, rdr, size, sign.SignData{
 		Signature: sign.SignDataSignature{Info: sign.SignDataSignatureInfo{Date: time.Now()}, CertType: sign.ApprovalSignature},
-		Signer:    key, DigestAlgorithm: crypto.SHA256, Certificate: cert,
+		Signer:    s.key, DigestAlgorithm: crypto.SHA256, Certificate: s.cert,
 	})
 }
 
 func benchPDF(ctx context.Context, c config) error {
 	heading("PAdES B-B: prepare, sign, finish, sync (floor: copy + SHA-256 + sign + sync)")
-	dir, err := os.MkdirTemp("", "assent-bench-")
+	dir, err := os.MkdirTemp(c.dir, "assent-bench-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	s, err := newSigner(ctx, dir)
-	if err != nil {
-		return err
+	var jobs []*process
+	for _, name := range []string{"floor", "assent", "assent, at once", "digitorus/pdfsign"} {
+		p, err := startContender(ctx, name, filepath.Join(dir, "c"+strconv.Itoa(len(jobs))))
+		if err != nil {
+			return err
+		}
+		defer p.stop()
+		jobs = append(jobs, p)
 	}
-	peerKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	ca, err := certs.NewDemoCA(certs.DemoConfig{})
-	if err != nil {
-		return err
-	}
-	peerChain, err := ca.IssueKey(peerKey, certs.DemoRequest{Profile: certs.SignerProfile, CommonName: "peer"})
-	if err != nil {
-		return err
-	}
-	peerCert, err := x509.ParseCertificate(peerChain[0])
-	if err != nil {
-		return err
-	}
-	sizes := []int{100 << 10, 1 << 20, 10 << 20, 100 << 20}
+	sizes := []int{50 << 10, 100 << 10, 1 << 20, 10 << 20, 100 << 20}
 	if c.short {
-		sizes = sizes[:2]
+		sizes = sizes[:3]
 	}
+	in := filepath.Join(dir, "in.pdf")
 	for _, n := range sizes {
-		in, out := filepath.Join(dir, "in.pdf"), filepath.Join(dir, "out.pdf")
-		clean := func() { _ = os.Remove(out) } // a file that is there would be truncated at someone's expense
 		if err := bigPDF(in, n); err != nil {
 			return err
 		}
-		if _, err := compare(fmt.Sprintf("%d KiB", n>>10), c.rounds, []contender{
-			{"floor", func() error { return s.floor(in, out) }, clean},
-			{"assent", func() error { return s.ours(ctx, in, out) }, clean},
-			{"digitorus/pdfsign", func() error { return pdfsignFile(peerKey, peerCert, in, out) }, clean},
-		}); err != nil {
+		var cs []contender
+		for _, p := range jobs {
+			o := order{In: in, Out: filepath.Join(dir, "out.pdf"), Times: min(max(10<<20/n, 1), 50)}
+			cs = append(cs, contender{name: p.name, measure: func() (sample, error) { return p.do(o) }})
+		}
+		if err := compare(fmt.Sprintf("%d KiB", n>>10), c.rounds, cs); err != nil {
 			return err
 		}
 	}
