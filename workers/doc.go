@@ -4,7 +4,7 @@
 // makes a pending operation of it and a person decides.
 //
 // Life of a document: Prepare builds the container around the certificate and
-// leaves a hole, rehearses it with a throw-away key and returns the digests;
+// leaves a hole, rehearses it and returns the digests;
 // somebody gets them signed; Finish fills the hole, adds time-stamps and checks
 // the result. Format code sees nothing of signers, keys or approvals.
 package workers

@@ -16,9 +16,11 @@ import (
 	"github.com/assent-sign/assent/internal/algo"
 )
 
-// Rehearser holds throw-away keys, one of each kind that was needed, with
-// self-made certificates. A container rehearsed with them proves, before a
-// person is asked, that the real one will hold together.
+// Rehearser proves, before a person is asked, that a container will hold a
+// signature: it has one made with a throw-away key of the same kind and a
+// self-made certificate. What that proves depends on the kind of key and on the
+// algorithm, not on the document or on whose certificate it is, so that it is
+// proven once for each pair. What does depend on them a worker checks each time.
 type Rehearser struct {
 	random io.Reader
 	mu     sync.Mutex
@@ -26,8 +28,9 @@ type Rehearser struct {
 }
 
 type throwAway struct {
-	key  crypto.Signer
-	cert []byte
+	key    crypto.Signer
+	cert   []byte
+	proven map[algo.Algorithm]bool
 }
 
 // NewRehearser returns a rehearser that draws its keys from random.
@@ -35,24 +38,31 @@ func NewRehearser(random io.Reader) *Rehearser {
 	return &Rehearser{random: random, keys: map[algo.KeyType]*throwAway{}}
 }
 
-// For returns a throw-away key of the same kind as the certificate's, and a
-// certificate for it.
-func (r *Rehearser) For(leaf *x509.Certificate) (crypto.Signer, []byte, error) {
+// Once calls rehearse with a throw-away key of the same kind as the
+// certificate's, and a certificate for it, unless a call for that kind of key and
+// this algorithm has succeeded before. A failure is ErrRehearsal and is not kept.
+func (r *Rehearser) Once(leaf *x509.Certificate, alg algo.Algorithm, rehearse func(key crypto.Signer, cert []byte) error) error {
 	kt, err := algo.KeyTypeOf(leaf.PublicKey)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrInput, err)
+		return fmt.Errorf("%w: %w", ErrInput, err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if t, ok := r.keys[kt]; ok {
-		return t.key, t.cert, nil
+	t := r.keys[kt]
+	if t == nil {
+		if t, err = makeThrowAway(r.random, kt); err != nil {
+			return fmt.Errorf("%w: %w", ErrRehearsal, err)
+		}
+		r.keys[kt] = t
 	}
-	t, err := makeThrowAway(r.random, kt)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrRehearsal, err)
+	if t.proven[alg] {
+		return nil
 	}
-	r.keys[kt] = t
-	return t.key, t.cert, nil
+	if err := rehearse(t.key, t.cert); err != nil {
+		return fmt.Errorf("%w: %w", ErrRehearsal, err)
+	}
+	t.proven[alg] = true
+	return nil
 }
 
 func makeThrowAway(random io.Reader, kt algo.KeyType) (*throwAway, error) {
@@ -86,5 +96,5 @@ func makeThrowAway(random io.Reader, kt algo.KeyType) (*throwAway, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &throwAway{key, cert}, nil
+	return &throwAway{key, cert, map[algo.Algorithm]bool{}}, nil
 }

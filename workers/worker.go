@@ -15,8 +15,8 @@ import (
 // approve and a process may be restarted meanwhile.
 type Worker interface {
 	// Prepare writes the prepared document to out and returns what has to be
-	// signed. It rehearses the whole container with a throw-away key before
-	// it returns. ctx bounds it; an error leaves nothing that could be used.
+	// signed. It rehearses the whole container before it returns (Rehearser
+	// has the part with a throw-away key). ctx bounds it; an error leaves nothing that could be used.
 	Prepare(ctx context.Context, in Input, out Output) (*Prepared, error)
 	// Finish completes a prepared document in place with the signature value,
 	// adds what the level asks and checks the result. A level that cannot be

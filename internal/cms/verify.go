@@ -47,29 +47,39 @@ type VerifyOptions struct {
 // later check (chain, key usage) must be made on it and on no other certificate
 // of the message (CVE-2026-39984).
 func (sd *SignedData) Verify(si *SignerInfo, contentDigest []byte, opts VerifyOptions) (*x509.Certificate, error) {
-	if si.algErr != nil {
-		return nil, si.algErr
-	}
-	if si.rawSigned == nil {
-		return nil, ErrNoSignedAttrs
-	}
-	if err := si.checkAttributeSet(opts); err != nil {
-		return nil, err
-	}
-	if err := sd.checkContent(si, contentDigest, opts); err != nil {
-		return nil, err
-	}
-	leaf, err := sd.signerCertificate(si, opts)
+	leaf, dtbsr, err := sd.CheckSigned(si, contentDigest, opts)
 	if err != nil {
 		return nil, err
+	}
+	if err := algo.Verify(leaf.PublicKey, si.Algorithm, dtbsr, si.Signature); err != nil {
+		return nil, signatureError(err)
+	}
+	return leaf, nil
+}
+
+// CheckSigned is Verify without the signature value: it returns the certificate
+// and the digest (with si.Digest) that the value must be over. It is for messages
+// whose signature does not exist yet; what it accepts is not verified.
+func (sd *SignedData) CheckSigned(si *SignerInfo, contentDigest []byte, opts VerifyOptions) (leaf *x509.Certificate, dtbsr []byte, err error) {
+	if si.algErr != nil {
+		return nil, nil, si.algErr
+	}
+	if si.rawSigned == nil {
+		return nil, nil, ErrNoSignedAttrs
+	}
+	if err := si.checkAttributeSet(opts); err != nil {
+		return nil, nil, err
+	}
+	if err := sd.checkContent(si, contentDigest, opts); err != nil {
+		return nil, nil, err
+	}
+	if leaf, err = sd.signerCertificate(si, opts); err != nil {
+		return nil, nil, err
 	}
 	h := si.Digest.New()
 	h.Write([]byte{0x31}) // the SET tag in place of [0], RFC 5652 section 5.4
 	h.Write(si.rawSigned[1:])
-	if err := algo.Verify(leaf.PublicKey, si.Algorithm, h.Sum(nil), si.Signature); err != nil {
-		return nil, signatureError(err)
-	}
-	return leaf, nil
+	return leaf, h.Sum(nil), nil
 }
 
 func signatureError(err error) error {

@@ -256,6 +256,28 @@ func TestReadPreparedRefusesCheats(t *testing.T) {
 	}
 }
 
+// A dictionary of the original that claims the prepared file as its own, with a
+// hole of its own, would be another place to sign for a reader that walks all
+// objects; whether its name is spelt plainly makes no difference (D16).
+func TestReadPreparedRefusesARivalOutsideTheForm(t *testing.T) {
+	build := func(key string, at, size int64) []byte {
+		rival := fmt.Sprintf("<< /Type /Sig /%s [0 %08d %08d %08d] /Contents <%s> >>", key, at, at+66, size-at-66, strings.Repeat("0", 64))
+		return buildPDF("/Root 1 0 R", plainCatalog, plainPages, plainPage, rival)
+	}
+	for _, key := range []string{"ByteRange", "Byte#52ange"} {
+		out, p := prepare(t, build(key, 0, 0), testOptions())
+		if _, err := ReadPrepared(out, p.Size); err != nil {
+			t.Fatalf("%s: a dictionary that claims nothing: %v", key, err)
+		}
+		at := int64(bytes.Index(out.b, []byte("/Contents <0"))) + int64(len("/Contents "))
+		out, _ = prepare(t, build(key, at, p.Size), testOptions())
+		refusedAsPrepared(t, key, out.b)
+		if _, err := ReadPrepared(out, p.Size); err == nil || !strings.Contains(err.Error(), "object 4") {
+			t.Errorf("%s: refused for another reason: %v", key, err)
+		}
+	}
+}
+
 // A tail that replaces a page within the update of the signature itself.
 func TestReadPreparedRefusesAPageReplacedInTheUpdate(t *testing.T) {
 	in := docSpec{kind: "table", pages: 3}.build()

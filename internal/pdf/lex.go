@@ -1,6 +1,9 @@
 package pdf
 
-import "errors"
+import (
+	"bytes"
+	"errors"
+)
 
 // Lexical conventions of ISO 32000-1, 7.2. Everything here works on a byte slice
 // that may end in the middle of the file: errShort asks for a longer one.
@@ -143,13 +146,12 @@ func (l *lexer) angle(c byte) (tokenKind, error) {
 	if c == '>' {
 		return 0, malformed(-1, "unexpected '>'")
 	}
-	for l.pos < len(l.b) && l.b[l.pos] != '>' {
-		l.pos++
-	}
-	if l.pos == len(l.b) {
+	end := bytes.IndexByte(l.b[l.pos:], '>')
+	if end < 0 {
+		l.pos = len(l.b)
 		return tokHex, l.end("hexadecimal string")
 	}
-	l.pos++
+	l.pos += end + 1
 	return tokHex, nil
 }
 

@@ -69,9 +69,12 @@ func notPrepared(format string, args ...any) error {
 // waitingSignature returns the one unsigned signature that covers the file. Other
 // holes are of no use to anyone: the digest covers them.
 func (d *Document) waitingSignature() (Signature, error) {
-	sigs, err := d.Signatures()
+	sigs, _, err := d.fieldSignatures()
 	if err != nil {
 		return Signature{}, err
+	}
+	for i := range sigs {
+		d.checkOverlaps(&sigs[i], i, sigs)
 	}
 	found, near := -1, "no field waits for a signature"
 	for i, s := range sigs {
@@ -149,8 +152,10 @@ func (d *Document) checkTail(start int64, s Signature) (map[int]bool, error) {
 	return allowed, nil
 }
 
-// checkHoleUnreachable refuses any other object that lies behind start, and any
-// stream before it that reaches over it.
+// checkHoleUnreachable refuses any other object that lies behind start, any
+// stream before it that reaches over it, and any other dictionary that waits for a
+// signature of the whole file. It parses every object and reads no stream data,
+// so that its cost follows the number of objects and not the size of the file.
 func (d *Document) checkHoleUnreachable(start int64, allowed map[int]bool) error {
 	return d.xref.each(func(num int, e entry) error {
 		if e.kind != entryOffset || allowed[num] {
@@ -170,7 +175,7 @@ func (d *Document) checkHoleUnreachable(start int64, allowed map[int]bool) error
 			return notPrepared("object %d reaches into the signature's update", num)
 		}
 		if o.stream < 0 {
-			return nil
+			return d.checkRival(o)
 		}
 		declared, err := d.keyInt(o.val, "Length", 0)
 		if err != nil && !errors.Is(err, ErrMalformed) {
@@ -185,4 +190,28 @@ func (d *Document) checkHoleUnreachable(start int64, allowed map[int]bool) error
 		}
 		return nil
 	})
+}
+
+// checkRival refuses a signature dictionary that no field leads to and that waits
+// as the one of the field does: other readers walk all objects and might take it
+// for the signature (D16).
+func (d *Document) checkRival(o object) error {
+	if !o.val.isDict() || !bytes.Contains(o.val.raw, []byte("ByteRange")) && bytes.IndexByte(o.val.raw, '#') < 0 {
+		return nil
+	}
+	br, err1 := o.val.get("ByteRange")
+	contents, err2 := o.val.get("Contents")
+	if err1 != nil || err2 != nil || br.isNull() || contents.isNull() {
+		return nil
+	}
+	s, err := d.readSignature(o.val)
+	if err != nil {
+		return err
+	}
+	for _, p := range s.Problems {
+		if p.Kind == ProblemUnsigned && s.CoversWholeFile {
+			return notPrepared("object %d, which no field leads to, waits for a signature of the whole file", o.id.num)
+		}
+	}
+	return nil
 }

@@ -113,9 +113,28 @@ const (
 // Signatures returns the signatures of all fields in the order of what they
 // cover, and signature dictionaries that no field leads to, with a problem.
 func (d *Document) Signatures() ([]Signature, error) {
-	form, err := d.form()
+	sigs, known, err := d.fieldSignatures()
 	if err != nil {
 		return nil, err
+	}
+	stray, err := d.straySignatures(known)
+	if err != nil {
+		return nil, err
+	}
+	sigs = append(sigs, stray...)
+	for i := range sigs {
+		d.checkOverlaps(&sigs[i], i, sigs)
+	}
+	orderRevisions(sigs)
+	return sigs, nil
+}
+
+// fieldSignatures returns the signatures that fields lead to, in their order, and
+// where in the list each object number is.
+func (d *Document) fieldSignatures() ([]Signature, map[int]int, error) {
+	form, err := d.form()
+	if err != nil {
+		return nil, nil, err
 	}
 	var sigs []Signature
 	known := map[int]int{} // object number -> index in sigs
@@ -144,19 +163,7 @@ func (d *Document) Signatures() ([]Signature, error) {
 		sigs = append(sigs, s)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	stray, err := d.straySignatures(known)
-	if err != nil {
-		return nil, err
-	}
-	sigs = append(sigs, stray...)
-	for i := range sigs {
-		d.checkOverlaps(&sigs[i], i, sigs)
-	}
-	orderRevisions(sigs)
-	return sigs, nil
+	return sigs, known, err
 }
 
 // clip bounds a text that is shown.

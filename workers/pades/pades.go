@@ -12,6 +12,7 @@
 package pades
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -130,7 +131,7 @@ func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Outp
 	if err != nil || hole.ByteRange != pp.ByteRange {
 		return nil, fmt.Errorf("%w: the prepared file cannot be read back: %w", workers.ErrInput, errors.Join(workers.ErrRehearsal, err))
 	}
-	if err := w.rehearsal(p, pp, leaf, opt.Reserve, level); err != nil {
+	if err := w.rehearsal(p, leaf, opt.Reserve); err != nil {
 		return nil, err
 	}
 	return p, out.Sync()
@@ -200,35 +201,79 @@ func (w *worker) prepared(in workers.Input, level string, pp *pdf.Prepared) (*wo
 	}, nil
 }
 
-// rehearsal builds the CMS with a throw-away key of the same kind and verifies
-// it against the prepared document's digest.
-func (w *worker) rehearsal(p *workers.Prepared, pp *pdf.Prepared, leaf *x509.Certificate, reserve int, level string) error {
-	key, cert, err := w.rehearse.For(leaf)
+// rehearsal proves that the container will validate before anybody is asked. A
+// signature is made and verified with a throw-away key, once for each kind of key
+// and algorithm: all that it could show is settled by those. What belongs to this
+// document and this certificate is checked every time, on the very message that
+// will be delivered but for the signature's value.
+func (w *worker) rehearsal(p *workers.Prepared, leaf *x509.Certificate, reserve int) error {
+	err := w.rehearse.Once(leaf, p.Alg, func(key crypto.Signer, cert []byte) error { return rehearseSignature(key, cert, p.Alg) })
 	if err != nil {
 		return err
 	}
-	attrs, err := sap.PAdESSignedAttributes(pp.Digest, cert)
+	if err := rehearseMessage(p, leaf, reserve); err != nil {
+		return fmt.Errorf("%w: %w", workers.ErrRehearsal, err)
+	}
+	return nil
+}
+
+// rehearseSignature signs, assembles and verifies with the throw-away key.
+func rehearseSignature(key crypto.Signer, cert []byte, alg algo.Algorithm) error {
+	doc := sum(alg.Hash(), []byte("a document that nobody signs"))
+	attrs, err := sap.PAdESSignedAttributes(doc, cert)
 	if err != nil {
 		return err
 	}
-	sig, err := key.Sign(rand.Reader, sum(p.Alg.Hash(), attrs), p.Alg.SignerOpts())
+	sig, err := key.Sign(rand.Reader, sum(alg.Hash(), attrs), alg.SignerOpts())
 	if err != nil {
-		return fmt.Errorf("%w: %v", workers.ErrRehearsal, err)
+		return err
 	}
-	chain := append([][]byte{cert}, p.Chain[1:]...)
-	der, err := cms.Assemble(cms.Input{SignedAttrs: attrs, Alg: p.Alg, Signature: sig, Chain: chain})
+	der, err := cms.Assemble(cms.Input{SignedAttrs: attrs, Alg: alg, Signature: sig, Chain: [][]byte{cert}})
 	if err != nil {
-		return fmt.Errorf("%w: %v", workers.ErrRehearsal, err)
+		return err
 	}
-	if err := verifyCMS(der, pp.Digest, cert); err != nil {
-		return fmt.Errorf("%w: %v", workers.ErrRehearsal, err)
+	return verifyCMS(der, doc, cert)
+}
+
+// rehearseMessage assembles the message around the document's digest and the
+// signer's own chain, with the longest value that the key can make in place of
+// the signature, reads it back, and makes every check of a verifier but that of
+// the value: the certificate is found and is the signer's, and what a verifier
+// will hash is what the key is going to sign. The message fits into its place.
+func rehearseMessage(p *workers.Prepared, leaf *x509.Certificate, reserve int) error {
+	attrs, err := sap.PAdESSignedAttributes(p.DocDigest, leaf.Raw)
+	if err != nil {
+		return err
 	}
-	size := len(der) - len(cert) + len(leaf.Raw)
-	if level == LevelT {
+	der, err := cms.Assemble(cms.Input{SignedAttrs: attrs, Alg: p.Alg, Signature: make([]byte, cms.MaxSignature(leaf.PublicKey)), Chain: p.Chain})
+	if err != nil {
+		return err
+	}
+	sd, err := cms.Parse(der)
+	if err != nil {
+		return err
+	}
+	si, err := sd.Signer()
+	if err != nil {
+		return err
+	}
+	found, dtbsr, err := sd.CheckSigned(si, p.DocDigest, cms.VerifyOptions{})
+	switch {
+	case err != nil:
+		return err
+	case si.Algorithm != p.Alg:
+		return fmt.Errorf("the message says algorithm %s, prepared is %s", si.Algorithm, p.Alg)
+	case !bytes.Equal(found.Raw, leaf.Raw):
+		return errors.New("a reader finds another certificate")
+	case !bytes.Equal(dtbsr, p.DTBSR):
+		return errors.New("a reader verifies another digest than the key signs")
+	}
+	size := len(der)
+	if p.Level == LevelT {
 		size += tokenRoom
 	}
 	if size > reserve {
-		return fmt.Errorf("%w: %d bytes needed, %d reserved", workers.ErrRehearsal, size, reserve)
+		return fmt.Errorf("%d bytes needed, %d reserved", size, reserve)
 	}
 	return nil
 }
