@@ -19,10 +19,13 @@ const (
 	RoleAuditor Role = "auditor" // reads the audit chain
 )
 
+func (r Role) valid() bool { return r == RoleSSPU || r == RoleOfficer || r == RoleAuditor }
+
 // Caller is who asks, from the verified client certificate.
 type Caller struct {
 	Identity string
 	Role     Role
+	Key      string // SHA-256 of the certificate's SubjectPublicKeyInfo, hex
 }
 
 // Op is an operation of the module, for the table of roles.
@@ -48,6 +51,11 @@ const (
 	OpLift        Op = "lockout_lift"
 	OpAudit       Op = "audit_read"
 	OpExplain     Op = "explain"
+	OpPropose     Op = "decision_propose"
+	OpApprove     Op = "decision_approve"
+	OpWithdraw    Op = "decision_withdraw"
+	OpProposals   Op = "decisions_read"
+	OpRoles       Op = "roles_read"
 )
 
 // Allowed is the table of role and operation (IAM-04): what is not listed is
@@ -61,19 +69,25 @@ func Allowed(r Role, op Op) bool {
 		return r == RoleSSPU
 	case OpCredentials, OpSigner:
 		return r == RoleSSPU || r == RoleOfficer
-	case OpSignerNew, OpEnrolOpen, OpGenerate, OpLink, OpPermission, OpDestroy, OpLift:
+	case OpSignerNew, OpEnrolOpen, OpGenerate, OpLink, OpPermission, OpDestroy, OpLift,
+		OpPropose, OpApprove, OpWithdraw:
 		return r == RoleOfficer
 	case OpAudit:
 		return r == RoleAuditor
-	case OpExplain, OpStatus:
+	case OpExplain, OpStatus, OpProposals, OpRoles:
 		return r == RoleAuditor || r == RoleOfficer
 	}
 	return false
 }
 
-// quiet operations work in the closed state too: an operator must see why.
+// quiet operations work in the closed state too: an operator must see why, and
+// the kind of a decision says whether it can be taken.
 func quiet(op Op) bool {
-	return op == OpInfo || op == OpHealth || op == OpStatus || op == OpExplain || op == OpAudit
+	switch op {
+	case OpInfo, OpHealth, OpStatus, OpExplain, OpAudit, OpPropose, OpApprove, OpWithdraw, OpProposals, OpRoles:
+		return true
+	}
+	return false
 }
 
 // Refusal is the error of a request that was refused, or that failed. Reason is
@@ -113,52 +127,75 @@ func (m *Module) checkCaller(ctx context.Context, c Caller, op Op) error {
 	if !Allowed(c.Role, op) {
 		return fmt.Errorf("%w: %s may not %s", sap.ReasonRole, c.Role, op)
 	}
-	role, ok := m.identities.get(c.Identity)
-	if !ok {
+	k, ok := m.identities.get(c.Identity)
+	if !ok || k.at != m.grants.Load() {
 		var err error
-		if role, err = m.learnIdentity(ctx, c); err != nil {
+		if k, err = m.knownIdentity(ctx, c); err != nil {
 			return err
 		}
-		m.identities.put(c.Identity, role)
+		m.identities.put(c.Identity, k)
 	}
-	if role != c.Role {
-		return fmt.Errorf("%w: %s is known as %s", sap.ReasonRole, c.Identity, role)
+	return k.fits(c)
+}
+
+// known is what is remembered of a caller's record, until roles change.
+type known struct {
+	name, state, key string
+	role             Role
+	at               int64 // number of changes of roles when it was read
+}
+
+func remember(r *Identity, at int64) known {
+	return known{name: r.Name, state: r.State, key: r.Key, role: r.Role, at: at}
+}
+
+// fits compares a caller with the record: active, the granted role, the granted
+// key (IAM-01).
+func (k known) fits(c Caller) error {
+	switch {
+	case k.state != IdentityActive:
+		return fmt.Errorf("%w: %s is %s", sap.ReasonRole, k.name, k.state)
+	case k.role != c.Role:
+		return fmt.Errorf("%w: %s is known as %s", sap.ReasonRole, k.name, k.role)
+	case k.key != "" && k.key != c.Key:
+		return fmt.Errorf("%w: %s has another key", sap.ReasonRole, k.name)
 	}
 	return nil
 }
 
-// learnIdentity reads or makes the record of a caller.
-func (m *Module) learnIdentity(ctx context.Context, c Caller) (Role, error) {
-	known, err := m.knownIdentity(ctx, c.Identity)
-	if err == nil || !errors.Is(err, ErrNotFound) {
-		return known, err
-	}
-	err = m.update(ctx, c, func(w *work) error {
-		if r, err := w.Identities.Get(c.Identity); err == nil {
-			known = r.Role
-			return m.seal.check(r)
-		}
-		seq, err := w.log(EventIdentity, audit.OK, "", audit.Data{"identity": c.Identity, "role": string(c.Role)})
-		if err != nil {
+// knownIdentity reads the record of a caller, and makes one for a name that was
+// never seen.
+func (m *Module) knownIdentity(ctx context.Context, c Caller) (known, error) {
+	at := m.grants.Load() // before reading: a change meanwhile makes this stale
+	var r *Identity
+	err := m.view(ctx, func(tx *Tx) error {
+		var err error
+		if r, err = tx.Identities.Get(c.Identity); err != nil {
 			return err
 		}
-		known = c.Role
-		r := &Identity{Name: c.Identity, Role: c.Role, Created: w.now.Unix()}
-		w.stamp(r, seq)
-		return w.Identities.Insert(r)
+		return m.verified(tx, r, true)
 	})
-	return known, err
+	if errors.Is(err, ErrNotFound) {
+		err = m.update(ctx, c, func(w *work) error {
+			r, err = w.learn(c)
+			return err
+		})
+	}
+	if err != nil {
+		return known{}, err
+	}
+	return remember(r, at), nil
 }
 
-func (m *Module) knownIdentity(ctx context.Context, name string) (Role, error) {
-	var role Role
-	err := m.view(ctx, func(tx *Tx) error {
-		r, err := tx.Identities.Get(name)
-		if err != nil {
-			return err
-		}
-		role = r.Role
-		return m.seal.check(r)
-	})
-	return role, err
+func (w *work) learn(c Caller) (*Identity, error) {
+	if _, err := w.Identities.Get(c.Identity); err == nil {
+		return w.identity(c.Identity)
+	}
+	r := &Identity{Name: c.Identity, Person: c.Identity, Role: c.Role, State: IdentityActive, Created: w.now.Unix()}
+	seq, err := w.log(EventIdentity, audit.OK, "", audit.Data{"obj": r.object(), "identity": c.Identity, "role": string(c.Role)})
+	if err != nil {
+		return nil, err
+	}
+	w.stamp(r, seq)
+	return r, w.Identities.Insert(r)
 }

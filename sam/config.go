@@ -53,6 +53,7 @@ type Config struct {
 	WrongCodes    int           // wrong code proofs that close an enrolment; 5
 	OpenSessions  int           // open activation requests of one signer; 100
 	Retention     time.Duration // how long an answer is kept for byte-identical retries; 24h
+	ProposalLife  time.Duration // of a proposal that waits for its second officer; 24h
 	AnchorEvery   time.Duration // 1s
 	AcceptRestore bool          // the database is an accepted restore: open a new epoch
 
@@ -82,6 +83,7 @@ func (c *Config) fill() error {
 	setDefault(&c.WrongCodes, 5)
 	setDefault(&c.OpenSessions, 100)
 	setDefault(&c.Retention, 24*time.Hour)
+	setDefault(&c.ProposalLife, 24*time.Hour)
 	setDefault(&c.AnchorEvery, time.Second)
 	setDefault(&c.Version, "dev")
 	if c.Clock == nil {
@@ -119,8 +121,8 @@ func (c *Config) check() error {
 	if err := checkOrigin(c.Origin, c.RPID); err != nil {
 		return bad("%w", err)
 	}
-	if c.LockoutLimit < 1 || c.WrongCodes < 1 || c.OpenSessions < 1 || c.Retention < time.Minute || c.CodeLifetime < time.Minute {
-		return bad("limits must be positive, retention and code lifetime at least a minute")
+	if c.LockoutLimit < 1 || c.WrongCodes < 1 || c.OpenSessions < 1 || c.Retention < time.Minute || c.CodeLifetime < time.Minute || c.ProposalLife < time.Minute {
+		return bad("limits must be positive, retention, code and proposal lifetime at least a minute")
 	}
 	seen := map[string]bool{}
 	for _, p := range c.Policies {

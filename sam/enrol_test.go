@@ -376,6 +376,8 @@ func TestRoleTable(t *testing.T) {
 		sam.OpSignerNew: officer, sam.OpEnrolOpen: officer, sam.OpGenerate: officer, sam.OpLink: officer,
 		sam.OpPermission: officer, sam.OpDestroy: officer, sam.OpLift: officer,
 		sam.OpAudit: auditor, sam.OpExplain: auditor | officer,
+		sam.OpPropose: officer, sam.OpApprove: officer, sam.OpWithdraw: officer,
+		sam.OpProposals: auditor | officer, sam.OpRoles: auditor | officer,
 	}
 	roles := map[sam.Role]int{sam.RoleSSPU: sspu, sam.RoleOfficer: officer, sam.RoleAuditor: auditor, "": 0, "root": 0, "Officer": 0}
 	for op, who := range want {

@@ -32,6 +32,7 @@ func (m *Module) forget() {
 	m.memory.holdings.clear()
 	m.memory.guards.clear()
 	m.memory.sessions.clear()
+	m.grants.Add(1) // callers are read anew too
 }
 
 // alarm records that somebody else has written to the database since the last

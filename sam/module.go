@@ -44,7 +44,8 @@ type Module struct {
 	assurance string
 	crypto    *algopolicy.Policy
 
-	identities *cache[Role]
+	identities *cache[known]
+	grants     atomic.Int64 // counts changes of roles
 	parsed     *cache[*parsedKey]
 	authKeys   *cache[*ecdsa.PublicKey]
 	floors     floors
@@ -88,7 +89,7 @@ func open(ctx context.Context, cfg Config) (*Module, error) {
 	}
 	m := &Module{
 		cfg: cfg, store: cfg.Store, token: cfg.Token, clock: cfg.Clock, logger: cfg.Log,
-		identities: newCache[Role](1024), parsed: newCache[*parsedKey](8192),
+		identities: newCache[known](1024), parsed: newCache[*parsedKey](8192),
 		authKeys: newCache[*ecdsa.PublicKey](8192), floors: floors{newCache[int64](65536)}, memory: newMemory(),
 		stop: make(chan struct{}),
 	}

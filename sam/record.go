@@ -21,13 +21,46 @@ type Meta struct {
 	StatementKey []byte // SubjectPublicKeyInfo of the key that signs statements
 }
 
-// Identity remembers in which role a caller was first seen: none holds two
-// (ROL-02).
+// Identity states.
+const (
+	IdentityActive  = "active"
+	IdentityRevoked = "revoked"
+)
+
+// Identity is who may call, and in which one role, for ever (ROL-02). Person is
+// the human being behind an officer's identity: two identities of one person do
+// not approve each other's proposals (ROL-04).
 type Identity struct {
 	Stamp
 	Name    string
+	Person  string
 	Role    Role
+	Key     string // SHA-256 of the certificate's SubjectPublicKeyInfo, hex; "": any certificate of the caller CA with this name
+	State   string
 	Created int64
+}
+
+// Proposal states. A proposal whose time is over is expired whatever its row says.
+const (
+	ProposalPending   = "pending"
+	ProposalApproved  = "approved" // the act happened in the transaction of the approval
+	ProposalWithdrawn = "withdrawn"
+	ProposalExpired   = "expired"
+)
+
+// Proposal is a privileged act that waits for its second officer (ROL-04).
+type Proposal struct {
+	Stamp
+	ID       string
+	Kind     string // a line of the table of decisions
+	Args     []byte // canonical JSON, as the first officer gave it
+	State    string
+	By       string // identity of the first officer
+	ByPerson string
+	Second   string // who approved or withdrew it
+	Created  int64
+	Expires  int64
+	Decided  int64 // when it left the state pending
 }
 
 // Signer states.
@@ -194,12 +227,30 @@ func (r *Meta) columns(e *encoder) {
 	e.bytes(r.StatementKey)
 }
 
-func (*Identity) kind() string   { return "identity" }
-func (*Identity) object() string { return "" }
+func (*Identity) kind() string     { return "identity" }
+func (r *Identity) object() string { return identityObject(r.Name) }
 func (r *Identity) columns(e *encoder) {
 	e.str(r.Name)
+	e.str(r.Person)
 	e.str(string(r.Role))
+	e.str(r.Key)
+	e.str(r.State)
 	e.int(r.Created)
+}
+
+func (*Proposal) kind() string     { return "proposal" }
+func (r *Proposal) object() string { return "proposal:" + r.ID }
+func (r *Proposal) columns(e *encoder) {
+	e.str(r.ID)
+	e.str(r.Kind)
+	e.bytes(r.Args)
+	e.str(r.State)
+	e.str(r.By)
+	e.str(r.ByPerson)
+	e.str(r.Second)
+	e.int(r.Created)
+	e.int(r.Expires)
+	e.int(r.Decided)
 }
 
 func (*Signer) kind() string     { return "signer" }
@@ -296,3 +347,4 @@ func (r *Tombstone) columns(e *encoder) {
 
 func guardObject(credential []byte) string { return "guard:" + b64(credential) }
 func sessionObject(sid []byte) string      { return "session:" + b64(sid) }
+func identityObject(name string) string    { return "identity:" + name }

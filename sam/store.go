@@ -30,6 +30,7 @@ type Store interface {
 type Tx struct {
 	Meta           MetaTable
 	Identities     IdentityTable
+	Proposals      ProposalTable
 	Signers        SignerTable
 	Authenticators AuthenticatorTable
 	Guards         GuardTable
@@ -58,10 +59,20 @@ type (
 		Insert(*Meta) error
 		Update(*Meta) error
 	}
-	// IdentityTable holds callers.
+	// IdentityTable holds callers; List orders them by name.
 	IdentityTable interface {
 		Get(name string) (*Identity, error)
+		List(limit int) ([]*Identity, error)
 		Insert(*Identity) error
+		Update(*Identity) error
+	}
+	// ProposalTable holds decisions of two officers; List gives those in a state
+	// (all when ""), the youngest first.
+	ProposalTable interface {
+		Get(id string) (*Proposal, error)
+		List(state string, limit int) ([]*Proposal, error)
+		Insert(*Proposal) error
+		Update(*Proposal) error
 	}
 	// SignerTable holds signers.
 	SignerTable interface {

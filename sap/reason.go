@@ -69,4 +69,6 @@ const (
 	ReasonCertLink       Reason = "certificate_link"       // certificate is not for this key and signer (KEY-08)
 	ReasonInvalid        Reason = "request_invalid"        // request misses something or is malformed
 	ReasonExists         Reason = "exists_already"         //
+	ReasonSecond         Reason = "second_officer_needed"  // proposer and approver are one person, or it needs two officers (ROL-04)
+	ReasonSeparation     Reason = "separation_of_duties"   // an identity or person would have two roles (ROL-02, ROL-03)
 )

@@ -53,6 +53,7 @@ type Config struct {
 	} `yaml:"enrolment"`
 	OpenSessions int           `yaml:"open_sessions"` // open activation requests of one signer
 	Retention    time.Duration `yaml:"retention"`     // of answers, for byte-identical retries
+	ProposalLife time.Duration `yaml:"proposal_life"` // of a decision that waits for its second officer
 }
 
 // Policy is an activation policy.
@@ -142,7 +143,7 @@ func (c *Config) module() sam.Config {
 	out := sam.Config{
 		Cluster: c.Cluster, AnchorPath: c.Anchor, Production: c.Profile == profileProduction, StatementKey: c.Token.StatementKey,
 		Origin: c.Origin, RPID: c.RPID, DeviceBound: c.DeviceBound, LockoutLimit: c.Lockout.Limit, LockoutTime: c.Lockout.Time,
-		CodeLifetime: c.Enrolment.CodeLifetime, WrongCodes: c.Enrolment.WrongCodes, OpenSessions: c.OpenSessions, Retention: c.Retention,
+		CodeLifetime: c.Enrolment.CodeLifetime, WrongCodes: c.Enrolment.WrongCodes, OpenSessions: c.OpenSessions, Retention: c.Retention, ProposalLife: c.ProposalLife,
 		CryptoProfile: c.CryptoProfile, AlgorithmEnds: algorithmEnds(c.AlgorithmEnds),
 	}
 	for _, p := range c.Policies {

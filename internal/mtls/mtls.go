@@ -7,8 +7,10 @@ package mtls
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -33,6 +35,7 @@ type Files struct {
 type Identity struct {
 	Name string // subject CN
 	Role string // subject OU; the caller decides which roles exist
+	Key  string // SHA-256 of the SubjectPublicKeyInfo, hex
 }
 
 // Server returns the configuration of a listener. ErrFiles.
@@ -130,5 +133,6 @@ func Peer(cs *tls.ConnectionState) (Identity, error) {
 	if names != 1 || subject.CommonName == "" {
 		return Identity{}, fmt.Errorf("%w: it must have exactly one common name", ErrPeer)
 	}
-	return Identity{Name: subject.CommonName, Role: subject.OrganizationalUnit[0]}, nil
+	key := sha256.Sum256(cs.PeerCertificates[0].RawSubjectPublicKeyInfo)
+	return Identity{Name: subject.CommonName, Role: subject.OrganizationalUnit[0], Key: hex.EncodeToString(key[:])}, nil
 }

@@ -1,12 +1,15 @@
 package mtls_test
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"math/big"
@@ -116,6 +119,21 @@ func connect(t *testing.T, server, client *tls.Config) (mtls.Identity, error) {
 	return mtls.Peer(&cs)
 }
 
+// spkiHash is the key's name, from the public key itself.
+func spkiHash(t *testing.T, c tls.Certificate) string {
+	t.Helper()
+	key, ok := c.PrivateKey.(crypto.Signer)
+	if !ok {
+		t.Fatalf("%T", c.PrivateKey)
+	}
+	spki, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(spki)
+	return hex.EncodeToString(sum[:])
+}
+
 // IAM-01: identity and role come from the certificate, each exactly once.
 func TestPeer(t *testing.T) {
 	c := newCA(t)
@@ -138,6 +156,9 @@ func TestPeer(t *testing.T) {
 		client, err := mtls.Client(c.end("client-"+name, x.subject), "localhost")
 		if err != nil {
 			t.Fatal(err)
+		}
+		if x.want != (mtls.Identity{}) {
+			x.want.Key = spkiHash(t, client.Certificates[0])
 		}
 		got, err := connect(t, server, client)
 		if got != x.want || (err != nil) != (x.want == mtls.Identity{}) {

@@ -38,7 +38,7 @@ func (s *Server) adapt(rt Route) http.HandlerFunc {
 			writeError(w, http.StatusForbidden, sapclient.ErrorBody{Code: sapclient.CodeForbidden, Retry: sapclient.RetryNever})
 			return
 		}
-		req := &request{Request: r, caller: sam.Caller{Identity: peer.Name, Role: sam.Role(peer.Role)}}
+		req := &request{Request: r, caller: sam.Caller{Identity: peer.Name, Role: sam.Role(peer.Role), Key: peer.Key}}
 		if req.body, err = readBody(w, r, rt.Limit); err != nil {
 			s.fail(w, rt, err)
 			return

@@ -58,6 +58,11 @@ func Routes() []Route {
 		{"POST", sapclient.PathLift, sam.OpLift, small, lift},
 		{"GET", sapclient.PathAudit, sam.OpAudit, 0, auditPage},
 		{"GET", sapclient.PathExplain, sam.OpExplain, 0, explain},
+		{"POST", sapclient.PathDecisions, sam.OpPropose, medium, propose},
+		{"POST", sapclient.PathApprove, sam.OpApprove, small, approve},
+		{"POST", sapclient.PathWithdraw, sam.OpWithdraw, small, withdraw},
+		{"GET", sapclient.PathDecisions, sam.OpProposals, 0, proposals},
+		{"GET", sapclient.PathRoles, sam.OpRoles, 0, roles},
 	}
 }
 

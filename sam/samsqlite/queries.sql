@@ -13,10 +13,34 @@ UPDATE meta SET cluster = ?1, instance = ?2, epoch = ?3, statement_key = ?4, seq
 WHERE id = 1 AND version = ?6 - 1;
 
 -- name: identity.get
-SELECT name, role, created, seq, version, mac FROM identity WHERE name = ?1;
+SELECT name, person, role, key, state, created, seq, version, mac FROM identity WHERE name = ?1;
+
+-- name: identity.list
+SELECT name, person, role, key, state, created, seq, version, mac FROM identity ORDER BY name LIMIT ?1;
 
 -- name: identity.insert
-INSERT INTO identity (name, role, created, seq, version, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6);
+INSERT INTO identity (name, person, role, key, state, created, seq, version, mac) VALUES (?1, ?2, ?3, ?4, ?5,
+?6, ?7, ?8, ?9);
+
+-- name: identity.update
+UPDATE identity SET person = ?2, role = ?3, key = ?4, state = ?5, created = ?6, seq = ?7, version = ?8, mac = ?9
+WHERE name = ?1 AND version = ?8 - 1;
+
+-- name: proposal.get
+SELECT id, kind, args, state, by_name, by_person, second, created, expires, decided, seq, version, mac FROM
+proposal WHERE id = ?1;
+
+-- name: proposal.list
+SELECT id, kind, args, state, by_name, by_person, second, created, expires, decided, seq, version, mac FROM
+proposal WHERE ?1 = '' OR state = ?1 ORDER BY created DESC, id LIMIT ?2;
+
+-- name: proposal.insert
+INSERT INTO proposal (id, kind, args, state, by_name, by_person, second, created, expires, decided, seq,
+version, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13);
+
+-- name: proposal.update
+UPDATE proposal SET kind = ?2, args = ?3, state = ?4, by_name = ?5, by_person = ?6, second = ?7, created = ?8,
+expires = ?9, decided = ?10, seq = ?11, version = ?12, mac = ?13 WHERE id = ?1 AND version = ?12 - 1;
 
 -- name: signer.get
 SELECT id, name, proof, state, created, seq, version, mac FROM signer WHERE id = ?1;

@@ -112,15 +112,55 @@ func (m meta) Update(r *sam.Meta) error { return m.write("meta.update", metaArgs
 type identities struct{ base }
 
 func scanIdentity(s sqldb.Scanner, r *sam.Identity) error {
-	return s.Scan(&r.Name, &r.Role, &r.Created, &r.Seq, &r.Version, &r.MAC)
+	return s.Scan(&r.Name, &r.Person, &r.Role, &r.Key, &r.State, &r.Created, &r.Seq, &r.Version, &r.MAC)
+}
+
+func identityArgs(r *sam.Identity) []any {
+	return []any{r.Name, r.Person, string(r.Role), r.Key, r.State, r.Created, r.Seq, r.Version, r.MAC}
 }
 
 func (t identities) Get(name string) (*sam.Identity, error) {
 	return get(t.base, "identity.get", scanIdentity, name)
 }
 
+func (t identities) List(limit int) ([]*sam.Identity, error) {
+	return list(t.base, "identity.list", scanIdentity, limit)
+}
+
 func (t identities) Insert(r *sam.Identity) error {
-	return t.write("identity.insert", r.Name, string(r.Role), r.Created, r.Seq, r.Version, r.MAC)
+	return t.write("identity.insert", identityArgs(r)...)
+}
+
+func (t identities) Update(r *sam.Identity) error {
+	return t.write("identity.update", identityArgs(r)...)
+}
+
+type proposals struct{ base }
+
+func scanProposal(s sqldb.Scanner, r *sam.Proposal) error {
+	return s.Scan(&r.ID, &r.Kind, &r.Args, &r.State, &r.By, &r.ByPerson, &r.Second, &r.Created, &r.Expires, &r.Decided,
+		&r.Seq, &r.Version, &r.MAC)
+}
+
+func proposalArgs(r *sam.Proposal) []any {
+	return []any{r.ID, r.Kind, blob(r.Args), r.State, r.By, r.ByPerson, r.Second, r.Created, r.Expires, r.Decided,
+		r.Seq, r.Version, r.MAC}
+}
+
+func (t proposals) Get(id string) (*sam.Proposal, error) {
+	return get(t.base, "proposal.get", scanProposal, id)
+}
+
+func (t proposals) List(state string, limit int) ([]*sam.Proposal, error) {
+	return list(t.base, "proposal.list", scanProposal, state, limit)
+}
+
+func (t proposals) Insert(r *sam.Proposal) error {
+	return t.write("proposal.insert", proposalArgs(r)...)
+}
+
+func (t proposals) Update(r *sam.Proposal) error {
+	return t.write("proposal.update", proposalArgs(r)...)
 }
 
 type signers struct{ base }

@@ -42,6 +42,7 @@ const (
 var (
 	SSPU    = sam.Caller{Identity: "ssad-1", Role: sam.RoleSSPU}
 	Officer = sam.Caller{Identity: "officer-1", Role: sam.RoleOfficer}
+	Second  = sam.Caller{Identity: "officer-2", Role: sam.RoleOfficer}
 	Auditor = sam.Caller{Identity: "auditor-1", Role: sam.RoleAuditor}
 )
 

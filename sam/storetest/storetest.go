@@ -53,6 +53,7 @@ func view(t *testing.T, s sam.Store, fn func(*sam.Tx) error) {
 type samples struct {
 	meta  *sam.Meta
 	ident *sam.Identity
+	prop  *sam.Proposal
 	sgn   *sam.Signer
 	auth  *sam.Authenticator
 	guard *sam.Guard
@@ -64,8 +65,12 @@ type samples struct {
 func make1() samples {
 	return samples{
 		meta:  &sam.Meta{Stamp: stamp(1), Cluster: "c", Instance: "i", Epoch: 7, StatementKey: []byte{9}},
-		ident: &sam.Identity{Stamp: stamp(1), Name: "n", Role: sam.RoleAuditor, Created: 5},
-		sgn:   &sam.Signer{Stamp: stamp(1), ID: "s1", Name: "Näme", Proof: "p", State: sam.SignerCreated, Created: 6},
+		ident: &sam.Identity{Stamp: stamp(1), Name: "n", Person: "p", Role: sam.RoleAuditor, Key: "00ff", State: sam.IdentityActive, Created: 5},
+		prop: &sam.Proposal{
+			Stamp: stamp(1), ID: "p1", Kind: "k", Args: []byte(`{"a":1}`), State: sam.ProposalPending, By: "n", ByPerson: "p", Second: "m",
+			Created: 1, Expires: 2, Decided: 3,
+		},
+		sgn: &sam.Signer{Stamp: stamp(1), ID: "s1", Name: "Näme", Proof: "p", State: sam.SignerCreated, Created: 6},
 		auth: &sam.Authenticator{
 			Stamp: stamp(1), Credential: []byte{0, 255}, Signer: "s1", Public: []byte{1}, AAGUID: []byte{2}, BackupEligible: true,
 			Attestation: "none", Carrier: "webauthn", Created: 7,
@@ -86,7 +91,7 @@ func make1() samples {
 }
 
 func (x samples) insert(tx *sam.Tx) error {
-	return errors.Join(tx.Meta.Insert(x.meta), tx.Identities.Insert(x.ident), tx.Signers.Insert(x.sgn), tx.Authenticators.Insert(x.auth),
+	return errors.Join(tx.Meta.Insert(x.meta), tx.Identities.Insert(x.ident), tx.Proposals.Insert(x.prop), tx.Signers.Insert(x.sgn), tx.Authenticators.Insert(x.auth),
 		tx.Guards.Insert(x.guard), tx.Enrolments.Insert(x.enrol), tx.Credentials.Insert(x.cred), tx.Activations.Insert(x.act))
 }
 
@@ -103,6 +108,7 @@ func (x samples) check(t *testing.T, tx *sam.Tx) {
 	t.Helper()
 	same(t, "meta", x.meta)(tx.Meta.Get())
 	same(t, "identity", x.ident)(tx.Identities.Get(x.ident.Name))
+	same(t, "proposal", x.prop)(tx.Proposals.Get(x.prop.ID))
 	same(t, "signer", x.sgn)(tx.Signers.Get(x.sgn.ID))
 	same(t, "authenticator", x.auth)(tx.Authenticators.Get(x.auth.Credential))
 	same(t, "guard", x.guard)(tx.Guards.Get(x.guard.Credential))
@@ -116,7 +122,7 @@ func records(t *testing.T, open Open) {
 	x := make1()
 	view(t, s, func(tx *sam.Tx) error {
 		for what, err := range map[string]error{
-			"meta": second(tx.Meta.Get()), "identity": second(tx.Identities.Get("n")), "signer": second(tx.Signers.Get("s1")),
+			"meta": second(tx.Meta.Get()), "identity": second(tx.Identities.Get("n")), "proposal": second(tx.Proposals.Get("p1")), "signer": second(tx.Signers.Get("s1")),
 			"authenticator": second(tx.Authenticators.Get([]byte{0, 255})), "guard": second(tx.Guards.Get([]byte{0, 255})),
 			"enrolment": second(tx.Enrolments.Get("e1")), "credential": second(tx.Credentials.Get("k1")), "activation": second(tx.Activations.Get([]byte{1, 0})),
 		} {
@@ -130,7 +136,8 @@ func records(t *testing.T, open Open) {
 	view(t, s, func(tx *sam.Tx) error { x.check(t, tx); return nil })
 	for what, insert := range map[string]func(*sam.Tx) error{
 		"meta": func(tx *sam.Tx) error { return tx.Meta.Insert(x.meta) }, "identity": func(tx *sam.Tx) error { return tx.Identities.Insert(x.ident) },
-		"signer": func(tx *sam.Tx) error { return tx.Signers.Insert(x.sgn) }, "authenticator": func(tx *sam.Tx) error { return tx.Authenticators.Insert(x.auth) },
+		"proposal": func(tx *sam.Tx) error { return tx.Proposals.Insert(x.prop) },
+		"signer":   func(tx *sam.Tx) error { return tx.Signers.Insert(x.sgn) }, "authenticator": func(tx *sam.Tx) error { return tx.Authenticators.Insert(x.auth) },
 		"guard": func(tx *sam.Tx) error { return tx.Guards.Insert(x.guard) }, "enrolment": func(tx *sam.Tx) error { return tx.Enrolments.Insert(x.enrol) },
 		"credential": func(tx *sam.Tx) error { return tx.Credentials.Insert(x.cred) }, "activation": func(tx *sam.Tx) error { return tx.Activations.Insert(x.act) },
 	} {
@@ -148,13 +155,13 @@ func compareAndSwap(t *testing.T, open Open) {
 	update(t, s, x.insert)
 	swap := func(tx *sam.Tx) map[string]error {
 		return map[string]error{
-			"meta": tx.Meta.Update(x.meta), "signer": tx.Signers.Update(x.sgn), "guard": tx.Guards.Update(x.guard),
+			"meta": tx.Meta.Update(x.meta), "identity": tx.Identities.Update(x.ident), "proposal": tx.Proposals.Update(x.prop), "signer": tx.Signers.Update(x.sgn), "guard": tx.Guards.Update(x.guard),
 			"enrolment": tx.Enrolments.Update(x.enrol), "credential": tx.Credentials.Update(x.cred), "activation": tx.Activations.Update(x.act),
 		}
 	}
 	try := func(version int64, want error) {
 		t.Helper()
-		for _, st := range []*sam.Stamp{&x.meta.Stamp, &x.sgn.Stamp, &x.guard.Stamp, &x.enrol.Stamp, &x.cred.Stamp, &x.act.Stamp} {
+		for _, st := range []*sam.Stamp{&x.meta.Stamp, &x.ident.Stamp, &x.prop.Stamp, &x.sgn.Stamp, &x.guard.Stamp, &x.enrol.Stamp, &x.cred.Stamp, &x.act.Stamp} {
 			st.Version = version
 		}
 		_ = s.Update(context.Background(), func(tx *sam.Tx) error {
@@ -169,6 +176,7 @@ func compareAndSwap(t *testing.T, open Open) {
 			return nil
 		})
 	}
+	x.ident.State, x.ident.Key, x.prop.State, x.prop.Second = sam.IdentityRevoked, "", sam.ProposalApproved, "z"
 	x.sgn.State, x.guard.Failures, x.enrol.State, x.cred.State, x.cred.Blob, x.act.State = sam.SignerEnrolled, 0, sam.EnrolUsed, sam.KeyDestroyed, []byte{}, sam.ActBurnt
 	x.act.Redemption, x.act.Digests, x.act.Answer, x.meta.Epoch = []byte{8}, []byte{9}, bytes.Repeat([]byte{7}, 9000), 8
 	try(1, sam.ErrConflict)
@@ -408,6 +416,16 @@ func lists(t *testing.T, open Open) {
 				return err
 			}
 		}
+		for i, name := range []string{"c", "a", "b"} {
+			n, p := *make1().ident, *make1().prop
+			n.Name, p.ID, p.Created = name, name, int64(i+1)
+			if i == 1 {
+				p.State = sam.ProposalApproved
+			}
+			if err := errors.Join(tx.Identities.Insert(&n), tx.Proposals.Insert(&p)); err != nil {
+				return err
+			}
+		}
 		for i, owner := range []string{"s1", "s2", "s1"} {
 			a, c, e := *make1().auth, *make1().cred, *make1().enrol
 			a.Credential, a.Signer = []byte{byte(9 - i)}, owner
@@ -430,6 +448,19 @@ func lists(t *testing.T, open Open) {
 		keys, err := tx.Credentials.BySigner("s1")
 		if err != nil || len(keys) != 2 || keys[0].Key != "k2" || keys[1].Key != "k0" {
 			t.Errorf("credentials %v, %v", keys, err)
+		}
+		idents, err := tx.Identities.List(2)
+		if err != nil || len(idents) != 2 || idents[0].Name != "a" || idents[1].Name != "b" {
+			t.Errorf("identities %v, %v", idents, err)
+		}
+		for state, want := range map[string]int{"": 3, sam.ProposalPending: 2, sam.ProposalExpired: 0} {
+			got, err := tx.Proposals.List(state, 9)
+			if err != nil || len(got) != want || len(got) > 0 && got[0].Created != 3 {
+				t.Errorf("proposals in state %q: %v, %v", state, got, err)
+			}
+		}
+		if one, err := tx.Proposals.List("", 1); err != nil || len(one) != 1 {
+			t.Errorf("proposals, one of them: %v, %v", one, err)
 		}
 		same(t, "open enrolments", []string{"e0"})(tx.Enrolments.OpenOf("s1"))
 		return nil

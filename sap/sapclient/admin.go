@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/url"
 	"strconv"
+
+	"github.com/assent-sign/assent/internal/jcs"
 )
 
 // Admin is the officer's and the auditor's client. Which calls work depends on
@@ -103,4 +105,43 @@ func (a *Admin) Audit(ctx context.Context, from int64, limit int) ([]AuditRecord
 // officer).
 func (a *Admin) Explain(ctx context.Context, ref string) (*AuditRecord, error) {
 	return call[AuditRecord](ctx, a.transport, "GET", PathExplain, url.Values{"ref": {ref}}, nil)
+}
+
+// Propose is the first half of an act that needs two officers; args is a struct
+// of the kind's arguments. Nothing happens until another officer approves.
+func (a *Admin) Propose(ctx context.Context, kind string, args any) (*Proposal, error) {
+	text, err := jcs.Marshal(args)
+	if err != nil {
+		return nil, &Error{Kind: ErrInvalid, Retry: RetryNever, Err: err}
+	}
+	return call[Proposal](ctx, a.transport, "POST", PathDecisions, nil, ProposeIn{Kind: kind, Args: text})
+}
+
+// Approve is the second half, by another officer: the act has happened when it
+// returns without an error.
+func (a *Admin) Approve(ctx context.Context, id string) (*Proposal, error) {
+	return call[Proposal](ctx, a.transport, "POST", PathApprove, nil, ProposalIn{ID: id})
+}
+
+// Withdraw ends a proposal (officer).
+func (a *Admin) Withdraw(ctx context.Context, id string) (*Proposal, error) {
+	return call[Proposal](ctx, a.transport, "POST", PathWithdraw, nil, ProposalIn{ID: id})
+}
+
+// Proposals lists proposals in a state, all when it is "" (officer, auditor).
+func (a *Admin) Proposals(ctx context.Context, state string) ([]Proposal, error) {
+	out, err := call[ProposalsOut](ctx, a.transport, "GET", PathDecisions, url.Values{"state": {state}}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return out.Proposals, nil
+}
+
+// Roles lists who may call the module (officer, auditor).
+func (a *Admin) Roles(ctx context.Context) ([]RoleGrant, error) {
+	out, err := call[RolesOut](ctx, a.transport, "GET", PathRoles, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	return out.Roles, nil
 }

@@ -25,6 +25,10 @@ const (
 	PathExplain     = "/v1/explain"                 // GET ?ref=; auditor, officer
 	PathStatus      = "/v1/status"                  // GET; officer, auditor
 	PathHealth      = "/v1/health"                  // GET; all roles
+	PathDecisions   = "/v1/decisions"               // POST (propose); officer. GET ?state=&limit=; officer, auditor
+	PathApprove     = "/v1/decisions/approve"       // POST; another officer
+	PathWithdraw    = "/v1/decisions/withdraw"      // POST; officer
+	PathRoles       = "/v1/roles"                   // GET; officer, auditor
 )
 
 // Info is what a SAM says of itself.
@@ -184,6 +188,53 @@ type LiftIn struct {
 	Signer     string `json:"signer"`
 	Credential string `json:"credential"`
 	Why        string `json:"why"`
+}
+
+// ProposeIn is the first half of an act that needs two officers (ROL-04). Args
+// are canonical JSON (RFC 8785), so that both officers read the same.
+type ProposeIn struct {
+	Kind string `json:"kind"`
+	Args []byte `json:"args"`
+}
+
+// ProposalIn names a proposal.
+type ProposalIn struct {
+	ID string `json:"id"`
+}
+
+// Proposal is an act that waits for its second officer, or did.
+type Proposal struct {
+	ID       string `json:"id"`
+	Kind     string `json:"kind"`
+	Args     []byte `json:"args"`   // canonical JSON
+	State    string `json:"state"`  // pending, approved, withdrawn, expired
+	By       string `json:"by"`     // identity of the first officer
+	Person   string `json:"person"` // who that is
+	Second   string `json:"second"` // who approved or withdrew it
+	Created  int64  `json:"created"`
+	Expires  int64  `json:"expires"`
+	Decided  int64  `json:"decided"` // 0 while pending
+	AuditSeq int64  `json:"audit_seq"`
+}
+
+// ProposalsOut lists proposals, the youngest first.
+type ProposalsOut struct {
+	Proposals []Proposal `json:"proposals"`
+}
+
+// RoleGrant is a caller that the module knows.
+type RoleGrant struct {
+	Name    string `json:"name"`
+	Person  string `json:"person"`
+	Role    string `json:"role"`
+	Key     string `json:"key"`   // SHA-256 of the certificate's public key, hex
+	State   string `json:"state"` // active, revoked
+	Created int64  `json:"created"`
+}
+
+// RolesOut lists callers by name.
+type RolesOut struct {
+	Roles []RoleGrant `json:"roles"`
 }
 
 // AuditOut is a page of audit records.

@@ -1,0 +1,45 @@
+package sam
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/assent-sign/assent/internal/audit"
+)
+
+// decision is one kind of act that needs two officers.
+type decision struct {
+	// check refuses what cannot be done; it changes nothing. It runs at the
+	// proposal and again at the approval.
+	check func(w *work, args []byte) error
+	// apply does the act inside the transaction of the approval. by are the officer
+	// who proposed and the one who approves. The data goes into the approval's audit
+	// record; a sealed record that it changes needs a record of its own (work.log
+	// with "obj"), as everywhere.
+	apply func(w *work, by [2]Caller, args []byte) (audit.Data, error)
+	// after brings what is outside the database up to date; it may be nil. It runs
+	// when the transaction has ended, well or not, and may run without effect.
+	after func(ctx context.Context, m *Module, args []byte)
+	// closed: the decision can be taken in the secure failure state.
+	closed bool
+}
+
+// Kinds of decisions.
+const (
+	DecideGrant  = "role_grant"
+	DecideRevoke = "role_revoke"
+	DecideRaw    = "raw_permission"
+)
+
+// decisions is the whole list of acts that no single person can do (ROL-04).
+func decisions() map[string]decision {
+	return map[string]decision{
+		DecideGrant:  {check: checkGrant, apply: applyGrant, after: forgetRoles},
+		DecideRevoke: {check: checkRevoke, apply: applyRevoke, after: forgetRoles},
+		DecideRaw:    {check: checkRaw, apply: applyRaw},
+	}
+}
+
+// Kinds are the kinds of decisions, in order.
+func Kinds() []string { return slices.Sorted(maps.Keys(decisions())) }
