@@ -8,6 +8,8 @@ BUILD    = $(GO) build -trimpath -buildvcs=false
 FUZZTIME ?= 20s
 # In CI a test that was skipped is a failure, unless the reviewed list allows it.
 SKIPS    = $(if $(filter true,$(CI)),-skips conformance/testdata/skips,-any-skip)
+TESTSUM  = $(GO) run ./conformance/cmd/testsum $(SKIPS)
+MATRIX   = $(GO) run ./cmd/assent conformance report $(if $(filter true,$(CI)),,--any-skip) --out bin/conformance
 
 .PHONY: help build demo run test race lint fuzz bench conformance assets deps judges
 
@@ -39,11 +41,12 @@ assets: ## fetch pdf.js by its lock file and bundle the signer's app
 	cd signapp/signer && npm ci --ignore-scripts
 	$(GO) run ./signapp/signer/build
 
-test: ## go vet and all tests, after installing what they need
+test: ## go vet, all tests, and the requirement matrix by their results
 	@.ci/deps test
 	@$(MAKE) --no-print-directory assets
 	$(GO) vet ./...
-	$(GO) test -json -timeout 15m ./... | $(GO) run ./conformance/cmd/testsum $(SKIPS)
+	$(GO) test -json -timeout 15m ./... | $(TESTSUM) -results bin/results/test.jsonl
+	$(MATRIX) --results bin/results/test.jsonl
 
 race: ## the packages with concurrency, under the race detector
 	$(GO) test -race -timeout 20m ./internal/... ./sap/... ./cryptotoken/... ./sam/... ./signapp ./signapp/appsqlite ./workers/... ./api/...
@@ -58,5 +61,7 @@ bench: ## ratios against floors and peers in one run, CPU first; then each packa
 	$(GO) run ./conformance/bench
 	$(GO) test -run xxx -bench . -benchmem -timeout 60m ./internal/... ./sap/... ./cryptotoken/... ./sam/... ./workers/...
 
-conformance: ## boundaries, documents and judges only
-	$(GO) test -count=1 ./conformance/...
+conformance: judges ## judges and boundaries again, then which requirements are proven: bin/conformance/index.html
+	$(GO) test -count=1 -json -timeout 15m ./conformance/... | $(TESTSUM) -results bin/results/conformance.jsonl
+	$(GO) test -json -timeout 15m $$($(GO) run ./cmd/assent conformance packages) | $(TESTSUM) -results bin/results/matrix.jsonl
+	$(MATRIX) --results bin/results/conformance.jsonl --results bin/results/matrix.jsonl

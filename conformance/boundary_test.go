@@ -44,10 +44,11 @@ var rules = []rule{
 	{"api/csc", []string{"api/csc", "internal/..."}},
 	{"conformance", []string{"conformance/...", "internal/...", "sap/...", "sam/...", "cryptotoken/...", "workers/...", "signapp/...", "api/..."}},
 	{"conformance/judge", []string{"internal/..."}},
+	{"conformance/matrix", nil},
 	{"cmd/samd", []string{"cmd/samd/...", "sam/...", "sap", "sap/sapclient", "cryptotoken/...", "internal/..."}},
 	{"cmd/sicd", []string{"cmd/sicd/...", "signapp/signer/...", "sap", "internal/..."}},
 	{"cmd/ssad", []string{"cmd/ssad/...", "api/...", "workers/...", "signapp/...", "sap", "sap/sapclient", "cryptotoken/...", "internal/..."}},
-	{"cmd/assent", []string{"cmd/assent/...", "conformance/judge", "sap", "sap/sapclient", "sap/device", "workers", "cryptotoken/...", "internal/..."}},
+	{"cmd/assent", []string{"cmd/assent/...", "conformance/judge", "conformance/matrix", "sap", "sap/sapclient", "sap/device", "workers", "cryptotoken/...", "internal/..."}},
 }
 
 // only says which packages of ours may import a package at all, without tests.

@@ -62,7 +62,8 @@ func (m *Module) checkRegistration(req *sap.RegistrationRequest, statement, obje
 }
 
 // parseAttestation decodes the CBOR object and the authenticator data in it.
-// The decoder is canonical-CTAP2 strict and bounded; trailing bytes are refused.
+// The decoder is canonical-CTAP2 strict and bounded; trailing bytes are refused
+// (ENR-03).
 func parseAttestation(object []byte) (att *protocol.AttestationObject, err error) {
 	att = &protocol.AttestationObject{}
 	if err := webauthncbor.Unmarshal(object, att); err != nil {

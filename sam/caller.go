@@ -58,9 +58,9 @@ const (
 	OpRoles       Op = "roles_read"
 )
 
-// Allowed is the table of role and operation (IAM-04): what is not listed is
-// refused. SSPU can relay an enrolment but not open one, and can do nothing to
-// keys, lockouts or records (T20, T21).
+// Allowed is the table of role and operation (IAM-04, ROL-01): what is not listed
+// is refused. SSPU can relay an enrolment but not open one, and can do nothing to
+// keys, lockouts or records (T20, T21, ROL-05).
 func Allowed(r Role, op Op) bool {
 	switch op {
 	case OpInfo, OpHealth:
@@ -120,6 +120,8 @@ func (m *Module) admit(ctx context.Context, c Caller, op Op) error {
 	return nil
 }
 
+// checkCaller: nobody does anything without an identity and a role that fits
+// (IAM-01); the identity keeps the role in which it came first (ROL-02).
 func (m *Module) checkCaller(ctx context.Context, c Caller, op Op) error {
 	if !sap.ValidID(c.Identity) || len(c.Identity) > 64 {
 		return fmt.Errorf("%w: identity", sap.ReasonRole)

@@ -49,7 +49,7 @@ func (m *Module) parse(c *Credential) (*parsedKey, error) {
 }
 
 // checkLink decides whether a chain may be linked to a key (KEY-08): the leaf
-// certifies exactly this key for the subject of our request, may sign, is no
+// certifies exactly this key for the subject of our request (ENR-02), may sign, is no
 // CA, is valid now, and each certificate is signed by the next. It does not
 // decide whom to trust: that is the relying parties' matter.
 func checkLink(c *Credential, chain [][]byte, crypto *algopolicy.Policy, now time.Time) error {

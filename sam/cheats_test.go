@@ -319,7 +319,7 @@ func withSessionOf(t *testing.T, w *samtest.World, alice, bob *samtest.Signer) a
 	return sign(t, w, alice, 1, func(s *sap.SAD) { s.Bind.Session = theirs.Bind.Session })
 }
 
-// SAP-01..SAP-07, SAP-11, SAP-15, SGN-01, SGN-02, SGN-04, IAM-05, ENR-07: every
+// SAP-01, SAP-02, SAP-03, SAP-05, SAP-06, SAP-07, SAP-11, SAP-15, SGN-01, SGN-02, SGN-04, IAM-05, ENR-07: every
 // cheat that reaches samd is refused for its own reason, without a key use and
 // with one audit record; then the honest approval still works.
 func TestCheats(t *testing.T) {

@@ -37,7 +37,7 @@ const maxKeys = 32 // of one signer
 // Generate makes a key for an enrolled signer (officer) and returns it with its
 // certification request. The key is bound to the authenticator that is enrolled
 // now; its two uses outside any approval, the token's generation test and the
-// proof of possession, are over bytes that token and module compose (I1).
+// proof of possession, are over bytes that token and module compose (I1, KEY-07).
 func (m *Module) Generate(ctx context.Context, c Caller, signer, keyType, subject string) (*CredentialView, error) {
 	if err := m.admit(ctx, c, OpGenerate); err != nil {
 		return nil, err

@@ -20,7 +20,7 @@ import (
 	"github.com/assent-sign/assent/sap"
 )
 
-// KEY-05, ENR-01: no key before the authenticator is enrolled, of a kind that is
+// KEY-05, ENR-01, CRY-06: no key before the authenticator is enrolled, of a kind that is
 // allowed, for a signer that exists.
 func TestGenerateNeedsAnEnrolledSigner(t *testing.T) {
 	w := samtest.New(t)

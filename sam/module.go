@@ -119,7 +119,8 @@ func open(ctx context.Context, cfg Config) (*Module, error) {
 	return m, m.writeAnchor(ctx)
 }
 
-// openToken checks what the token can do and proves it works (FPT-01).
+// openToken checks what the token can do and proves it works (FPT-01). The label
+// of assurance follows from what the token says of itself (OPS-04, KEY-02).
 func (m *Module) openToken(ctx context.Context) error {
 	info, err := m.token.Info(ctx)
 	if err != nil {

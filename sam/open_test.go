@@ -293,7 +293,7 @@ func TestEventsOfALife(t *testing.T) {
 	}
 }
 
-// KPR-08: the list of destroyed keys beside the anchor: a torn last line is
+// KPR-08, BKP-03: the list of destroyed keys beside the anchor: a torn last line is
 // written again, a removed or foreign line keeps the module closed, and a
 // database older than the key itself still learns of it.
 func TestTombstonesOutsideTheDatabase(t *testing.T) {

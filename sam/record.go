@@ -79,7 +79,8 @@ type Signer struct {
 	Created int64 // Unix seconds, as all times of records
 }
 
-// Authenticator is a signer's enrolled signing authenticator. It never changes.
+// Authenticator is a signer's enrolled signing authenticator. It never changes,
+// its activation mechanism neither (SAP-11).
 type Authenticator struct {
 	Stamp
 	Credential     []byte // WebAuthn credential id

@@ -98,7 +98,7 @@ type ActivationRequest struct {
 // Assurance labels, computed and never configured (OPS-04).
 const (
 	AssuranceDevelopment = "development" // software or self-test-failing token: no claim
-	AssuranceSCAL2       = "SCAL2"       // sole control enforced by the SAM, token not certified
+	AssuranceSCAL2       = "SCAL2"       // sole control enforced by the SAM, token not certified (OPS-04)
 	AssuranceQualified   = "SCAL2-QSCD"  // token reports a certified QSCD
 )
 

@@ -13,7 +13,7 @@ import (
 
 // Receipt is the SAM's statement of one finished activation. It carries all
 // that is needed to check off line what was approved, by whom and with what
-// result.
+// result (AUD-11).
 type Receipt struct {
 	Type          string        `json:"typ"`
 	Audience      string        `json:"aud"`

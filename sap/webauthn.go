@@ -68,7 +68,7 @@ const (
 const authDataLen = 37 // rpIdHash, flags, signCount: no attested data, no extensions
 
 // VerifyAssertion checks an assertion over challenge (WebAuthn level 3, section
-// 7.2, made stricter: UV always, one origin, no frame, no extension data, one
+// 7.2, made stricter: UV always (SAP-02), one origin (ENR-07), no frame, no extension data, one
 // form of each field). It returns the new signature counter. A counter of zero
 // on both sides is legal; one that does not grow is ReasonCounter.
 func VerifyAssertion(a *Assertion, challenge []byte, auth Authenticator, pol AssertionPolicy) (uint32, error) {

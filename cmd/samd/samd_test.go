@@ -134,7 +134,7 @@ func (s *site) start(t *testing.T, args ...string) (log *buffer, stop func()) {
 }
 
 // The process starts, serves, stops, starts again with the same state, and no
-// secret is in its log (I6).
+// secret is in its log (I6, AUD-04).
 func TestProcessStartStopStart(t *testing.T) {
 	s := newSite(t, "")
 	log, stop := s.start(t)

@@ -4,7 +4,7 @@
 // signers' devices made of them.
 //
 // In the chain worker -> samtoken -> samd -> HSM it is the second link. To
-// worker code it is a cryptotoken.Token whose signers always refuse; the worker
+// worker code it is a cryptotoken.Token whose signers always refuse (SAP-10, SGN-05); the worker
 // runtime finds the Activator and makes a pending operation instead.
 package samtoken
 

@@ -203,7 +203,7 @@ func TestKeyFileIsBoundToItsLabel(t *testing.T) {
 	}
 }
 
-// A wrapped key does not open under another key type, public key or label.
+// KPR-01: a wrapped key does not open beside another public key.
 func TestBlobIsBound(t *testing.T) {
 	tok := mustOpen(t, config(t, t.TempDir()))
 	a, err := tok.GenerateWrapped(t.Context(), algo.P256)

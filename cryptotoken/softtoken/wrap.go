@@ -182,7 +182,7 @@ func wipeKey(key crypto.Signer) {
 	}
 }
 
-// binding is associated data: purpose, key type, hash of the public key and a
+// binding is associated data (KPR-01): purpose, key type, hash of the public key and a
 // label, each with its length, so that no two lists give the same bytes.
 func binding(purpose string, kt algo.KeyType, public []byte, label string) []byte {
 	sum := sha256.Sum256(public)

@@ -3,7 +3,8 @@
 // Every place that names an algorithm (token, SAD, CMS, CSC) uses these values,
 // so that a new or a withdrawn algorithm is one change. The zero value is
 // invalid. The dated policy (until when an algorithm may be used) is not here:
-// it belongs to the module that decides (sam). Sources: ETSI TS 119 312, RFC
+// it belongs to the module that decides (sam). What nobody may use is not in the set:
+// SHA-1, short RSA, P-224 (CRY-02), EdDSA and post-quantum algorithms (CRY-04). Sources: ETSI TS 119 312, RFC
 // 5480, RFC 5758, RFC 4055, RFC 8017.
 package algo
 

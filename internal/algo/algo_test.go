@@ -210,7 +210,7 @@ func TestAlgorithmsFitTheirKeys(t *testing.T) {
 	}
 }
 
-// The set is closed: other keys and names are unknown, names are exact, the zero
+// CRY-02, CRY-04: the set is closed: other keys and names are unknown, names are exact, the zero
 // value is invalid.
 func TestTheSetIsClosed(t *testing.T) {
 	ed, _, err := ed25519.GenerateKey(rand.Reader)

@@ -66,7 +66,7 @@ func TestNewFieldNameIsFree(t *testing.T) {
 	}
 }
 
-// D15: what an earlier signature forbids is refused; what it permits is done.
+// D15, ADE-06: what an earlier signature forbids is refused; what it permits is done.
 func TestD15EarlierLocksAreHonoured(t *testing.T) {
 	for name, c := range map[string]struct {
 		reference, lock, field string

@@ -71,7 +71,7 @@ func objectOf(t testing.TB, b []byte, num int) string {
 	return string(o.val.raw)
 }
 
-// D1: a second signature goes into its own hole, even where the first left more
+// D1, ADE-06: a second signature goes into its own hole, even where the first left more
 // zeros than the second needs; the first keeps its bytes and its digest.
 func TestD1SecondSignatureNeverLandsInTheFirst(t *testing.T) {
 	big := testOptions()

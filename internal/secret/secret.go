@@ -1,6 +1,6 @@
 // Package secret has bytes that do not show themselves: not in fmt, not in
 // slog, not in JSON or YAML. An attacker who gets logs, error texts or a status
-// page must find nothing in them that helps (I6, T26).
+// page must find nothing in them that helps (I6, T26, KPR-10).
 package secret
 
 import (

@@ -145,7 +145,7 @@ func criticalEKU(t testing.TB, oids ...asn1.ObjectIdentifier) pkix.Extension {
 	return pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Critical: true, Value: v}
 }
 
-// T39, F19, D26: an authority that lies in the token. Every lie has its own
+// TIM-02, T39, F19, D26: an authority that lies in the token. Every lie has its own
 // reason and yields no token.
 func TestF19TokenLiesAreRefused(t *testing.T) {
 	ca := testCA()
@@ -273,7 +273,7 @@ func addCriticalExtension(tst []byte) []byte {
 	return b.BytesOrPanic()
 }
 
-// RFC 3161 section 2.3: the certificate must be for time-stamping only, and say
+// TIM-02, RFC 3161 section 2.3: the certificate must be for time-stamping only, and say
 // so critically. The anchors trust these certificates otherwise.
 func TestF19PurposeOfTheCertificate(t *testing.T) {
 	ts, code := asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 8}, asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 3}

@@ -35,7 +35,7 @@ type Info struct {
 // named by the token's signing-certificate attribute, and with a path to an
 // anchor. The path must be valid at the time at; the zero time means the
 // token's own time, which is right as long as the authority's certificate has
-// not expired or been revoked since.
+// not expired or been revoked since (TIM-02).
 func VerifyToken(token []byte, h crypto.Hash, imprint []byte, anchors []*x509.Certificate, at time.Time) (Info, error) {
 	if err := checkImprint(h, imprint); err != nil {
 		return Info{}, err

@@ -129,7 +129,8 @@ func TestJoinLoginLogout(t *testing.T) {
 	status(t, other.Get(strings.TrimPrefix(link, apptest.AppOrigin)), http.StatusForbidden)
 }
 
-// What a login refuses; each leaves nobody logged in.
+// ENR-07: what a login refuses, an assertion of the signing origin among it; each
+// leaves nobody logged in.
 func TestLoginRefusals(t *testing.T) {
 	s := newSite(t, nil)
 	anna, ben := s.person("anna"), s.person("ben")

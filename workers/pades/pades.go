@@ -9,6 +9,8 @@
 // reserve_extra (bytes kept free besides the computed size; default 0).
 //
 // Request parameters: reason, location, contact, name, field.
+//
+// It implements ADE-01, and of ADE-03 the level B-T.
 package pades
 
 import (

@@ -219,7 +219,7 @@ type stampFunc func() ([]byte, time.Time, error)
 
 func (f stampFunc) Stamp(context.Context, crypto.Hash, []byte) ([]byte, time.Time, error) { return f() }
 
-// D10, TIM-02: a failing or oversized time-stamp is an error, never a lower
+// D10, TIM-02, ADE-03: a failing or oversized time-stamp is an error, never a lower
 // level, never a second signature; the file keeps its empty place.
 func TestD10TimeStampFailureIsNoLowerLevel(t *testing.T) {
 	for name, st := range map[string]stampFunc{

@@ -6,16 +6,21 @@
 //
 //	go test -json ./... | go run ./conformance/cmd/testsum -skips conformance/testdata/skips
 //
+// With -results it keeps what it read, for "assent conformance report", which holds
+// the requirement matrix against it.
+//
 // The list has one "package.Test" a line; # begins a comment that says why.
 package main
 
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sort"
 	"strings"
 	"time"
@@ -28,6 +33,7 @@ func run(args []string, in io.Reader, out, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	skips := flags.String("skips", "", "file with the tests that may be skipped; without it none may")
 	anySkip := flags.Bool("any-skip", false, "skips are no failure: for developers' machines")
+	results := flags.String("results", "", "file that keeps what was read, for assent conformance report")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
@@ -37,11 +43,27 @@ func run(args []string, in io.Reader, out, stderr io.Writer) int {
 		return 2
 	}
 	s := newSum()
-	if err := s.read(in, out); err != nil {
+	if err := s.keeping(*results, in, out); err != nil {
 		fmt.Fprintln(stderr, "testsum:", err)
 		return 2
 	}
 	return s.report(out, allowed, *anySkip)
+}
+
+// keeping reads and, if a file is named, keeps what it read there.
+func (s *sum) keeping(path string, in io.Reader, out io.Writer) error {
+	if path == "" {
+		return s.read(in, out)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriterSize(f, 1<<16)
+	return errors.Join(s.read(io.TeeReader(in, w), out), w.Flush(), f.Close())
 }
 
 func readAllowed(path string) (map[string]bool, error) {
