@@ -6,21 +6,17 @@ import (
 	"crypto/elliptic"
 	"crypto/sha256"
 	"crypto/x509"
+	"errors"
 	"fmt"
 
-	"github.com/go-webauthn/webauthn/protocol"
-	"github.com/go-webauthn/webauthn/protocol/webauthncbor"
-	"github.com/go-webauthn/webauthn/protocol/webauthncose"
-
+	"github.com/assent-sign/assent/internal/attestation"
 	"github.com/assent-sign/assent/sap"
 )
 
-const maxCredentialID = 1023 // WebAuthn level 3, section 4
-
 // checkRegistration verifies a registration ceremony (WebAuthn level 3, section
 // 7.1), stricter than the standard where it leaves a choice: our one origin, UV
-// always, ES256 or ES384 only, attestation none or packed only, no extension
-// data (ENR-03).
+// always, ES256 or ES384 only, the configured formats, no extension data
+// (ENR-03).
 func (m *Module) checkRegistration(req *sap.RegistrationRequest, statement, object, clientData []byte) (*Authenticator, error) {
 	nonce, err := sap.UnB64(req.Nonce)
 	if err != nil {
@@ -33,14 +29,14 @@ func (m *Module) checkRegistration(req *sap.RegistrationRequest, statement, obje
 	if err := sap.CheckRegistrationClientData(clientData, challenge, m.cfg.Origin); err != nil {
 		return nil, err
 	}
-	att, err := parseAttestation(object)
+	att, err := attestation.Parse(object)
 	if err != nil {
+		return nil, attestReason(err)
+	}
+	if err := m.checkRegistrationFlags(&att.AuthData); err != nil {
 		return nil, err
 	}
-	if err := m.checkRegistrationFlags(att); err != nil {
-		return nil, err
-	}
-	pub, err := registeredKey(att.AuthData.AttData.CredentialPublicKey)
+	spki, err := registeredKey(&att.AuthData)
 	if err != nil {
 		return nil, err
 	}
@@ -48,84 +44,55 @@ func (m *Module) checkRegistration(req *sap.RegistrationRequest, statement, obje
 		return nil, fmt.Errorf("%w: format %q", sap.ReasonAttestation, clip(att.Format, 32))
 	}
 	sum := sha256.Sum256(clientData)
-	if err := att.VerifyAttestation(sum[:], nil, protocol.AttestationPolicy{}, protocol.SignaturePolicy{}); err != nil {
-		return nil, fmt.Errorf("%w: %w", sap.ReasonAttestation, err)
-	}
-	spki, err := x509.MarshalPKIXPublicKey(pub)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", sap.ReasonAttestation, err)
+	if _, err := att.Verify(sum[:]); err != nil {
+		return nil, attestReason(err)
 	}
 	return &Authenticator{
-		Credential: bytes.Clone(att.AuthData.AttData.CredentialID), Public: spki, AAGUID: bytes.Clone(att.AuthData.AttData.AAGUID),
-		BackupEligible: att.AuthData.Flags.HasBackupEligible(), Attestation: att.Format, Carrier: sap.CarrierWebAuthn,
+		Credential: bytes.Clone(att.AuthData.CredentialID), Public: spki, AAGUID: bytes.Clone(att.AuthData.AAGUID[:]),
+		BackupEligible: att.AuthData.Flags&attestation.FlagBE != 0, Attestation: att.Format, Carrier: sap.CarrierWebAuthn,
 	}, nil
 }
 
-// parseAttestation decodes the CBOR object and the authenticator data in it.
-// The decoder is canonical-CTAP2 strict and bounded; trailing bytes are refused
-// (ENR-03).
-func parseAttestation(object []byte) (att *protocol.AttestationObject, err error) {
-	att = &protocol.AttestationObject{}
-	if err := webauthncbor.Unmarshal(object, att); err != nil {
-		return nil, fmt.Errorf("%w: attestation object: %w", sap.ReasonAttestation, err)
+// attestReason gives an error of package attestation its reason.
+func attestReason(err error) error {
+	switch {
+	case errors.Is(err, attestation.ErrAuthData):
+		return fmt.Errorf("%w: %w", sap.ReasonAuthData, err)
+	case errors.Is(err, attestation.ErrAlgorithm):
+		return fmt.Errorf("%w: %w", sap.ReasonAlgorithm, err)
 	}
-	if err := att.AuthData.Unmarshal(att.RawAuthData); err != nil {
-		return nil, fmt.Errorf("%w: authenticator data: %w", sap.ReasonAttestation, err)
-	}
-	if !att.AuthData.Flags.HasAttestedCredentialData() || att.AuthData.Flags.HasExtensions() {
-		return nil, fmt.Errorf("%w: no attested credential, or extension data", sap.ReasonAuthData)
-	}
-	if n := len(att.AuthData.AttData.CredentialID); n < 16 || n > maxCredentialID {
-		return nil, fmt.Errorf("%w: credential id of %d octets", sap.ReasonAuthData, n)
-	}
-	return att, nil
+	return fmt.Errorf("%w: %w", sap.ReasonAttestation, err)
 }
 
-func (m *Module) checkRegistrationFlags(att *protocol.AttestationObject) error {
+func (m *Module) checkRegistrationFlags(d *attestation.AuthData) error {
 	want := sha256.Sum256([]byte(m.cfg.RPID))
-	flags := att.AuthData.Flags
+	has := func(flag byte) bool { return d.Flags&flag != 0 }
 	switch {
-	case !bytes.Equal(att.AuthData.RPIDHash, want[:]):
+	case !bytes.Equal(d.RPIDHash, want[:]):
 		return sap.ReasonRPID
-	case !flags.HasUserPresent():
+	case !has(attestation.FlagUP):
 		return sap.ReasonUserPresence
-	case !flags.HasUserVerified():
+	case !has(attestation.FlagUV):
 		return sap.ReasonUserVerified
-	case flags.HasBackupState() && !flags.HasBackupEligible():
+	case has(attestation.FlagBS) && !has(attestation.FlagBE):
 		return fmt.Errorf("%w: BS without BE", sap.ReasonBackup)
-	case m.cfg.DeviceBound && flags.HasBackupEligible():
+	case m.cfg.DeviceBound && has(attestation.FlagBE):
 		return fmt.Errorf("%w: the key can be backed up, policy wants it bound to the device", sap.ReasonBackup)
 	}
 	return nil
 }
 
-// registeredKey reads the COSE key: ES256 on P-256 or ES384 on P-384.
-func registeredKey(cose []byte) (*ecdsa.PublicKey, error) {
-	parsed, err := webauthncose.ParsePublicKey(cose)
+// registeredKey is the SubjectPublicKeyInfo of the one kind of key that a signer
+// may have: ES256 on P-256 or ES384 on P-384. Parse has checked that the point
+// is on the curve.
+func registeredKey(d *attestation.AuthData) ([]byte, error) {
+	pub, ok := d.Public.(*ecdsa.PublicKey)
+	if !ok || (pub.Curve != elliptic.P256() && pub.Curve != elliptic.P384()) {
+		return nil, fmt.Errorf("%w: COSE algorithm %d", sap.ReasonAlgorithm, d.Algorithm)
+	}
+	spki, err := x509.MarshalPKIXPublicKey(pub)
 	if err != nil {
 		return nil, fmt.Errorf("%w: authenticator key: %w", sap.ReasonAttestation, err)
 	}
-	key, ok := parsed.(webauthncose.EC2PublicKeyData)
-	if !ok {
-		return nil, fmt.Errorf("%w: authenticator key is not EC2", sap.ReasonAlgorithm)
-	}
-	pub, err := key.ToECDSA()
-	if err != nil {
-		return nil, fmt.Errorf("%w: authenticator key: %w", sap.ReasonAttestation, err)
-	}
-	switch webauthncose.COSEAlgorithmIdentifier(key.Algorithm) {
-	case webauthncose.AlgES256:
-		ok = pub.Curve == elliptic.P256()
-	case webauthncose.AlgES384:
-		ok = pub.Curve == elliptic.P384()
-	default:
-		ok = false
-	}
-	if !ok {
-		return nil, fmt.Errorf("%w: COSE algorithm %d", sap.ReasonAlgorithm, key.Algorithm)
-	}
-	if _, err := pub.ECDH(); err != nil { // also checks that the point is on the curve
-		return nil, fmt.Errorf("%w: authenticator key: %w", sap.ReasonAttestation, err)
-	}
-	return pub, nil
+	return spki, nil
 }
