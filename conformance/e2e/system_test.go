@@ -51,6 +51,13 @@ type system struct {
 // newSystem sets an installation up with the operator's own commands.
 func newSystem(t testing.TB, initFlags ...string) *system {
 	t.Helper()
+	return newSystemWith(t, func(*system) {}, initFlags...)
+}
+
+// newSystemWith is newSystem with the configuration files changed before the
+// programs start.
+func newSystemWith(t testing.TB, configure func(*system), initFlags ...string) *system {
+	t.Helper()
 	port := freePorts(t, 4)
 	s := &system{
 		t: t, dir: filepath.Join(t.TempDir(), "site"), running: map[string]*exec.Cmd{},
@@ -59,6 +66,7 @@ func newSystem(t testing.TB, initFlags ...string) *system {
 	at := func(i int) string { return fmt.Sprintf("127.0.0.1:%d", port[i]) }
 	s.run(append([]string{"init", s.dir, "--profile", "development", "--samd", at(0), "--sicd", at(1), "--ssad", at(2), "--admin", at(3),
 		"--signing-origin", s.signing, "--app-origin", s.app}, initFlags...)...)
+	configure(s)
 	t.Cleanup(s.stopAll)
 	s.start("samd")
 	s.eventually("samd", func() error {
@@ -71,6 +79,28 @@ func newSystem(t testing.TB, initFlags ...string) *system {
 		s.eventually(url, func() error { return get(url) })
 	}
 	return s
+}
+
+// text is a file of the installation.
+func (s *system) text(name string) string {
+	s.t.Helper()
+	b, err := os.ReadFile(filepath.Join(s.dir, name))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(b)
+}
+
+// edit replaces the one place in a configuration file that reads old.
+func (s *system) edit(name, old, new string) {
+	s.t.Helper()
+	text := s.text(name)
+	if strings.Count(text, old) != 1 {
+		s.t.Fatalf("%s does not read %q once", name, old)
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(strings.Replace(text, old, new, 1)), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 func freePorts(t testing.TB, n int) []int {

@@ -778,6 +778,7 @@
     "end.cancelled.text": "Nothing was signed. There is nothing that you need to do.",
     "end.failed.title": "This request cannot be completed",
     "end.failed.text": "The sender is informed. If you approved before, ask the sender whether a new approval is needed.",
+    "end.refused.text": "The signing module refused the approval. Nothing was signed with it. Ask the sender for a new request.",
     "end.signed.title": "You already answered this request",
     "end.signed.text": "It is finished or being completed. You find the documents where you signed in.",
     "error.title": "That did not work",
@@ -867,7 +868,8 @@
       failed: ["end.failed.title", "end.failed.text"],
       declined: ["declined.title", "declined.text"]
     };
-    const [title, text2] = table[v.state] ?? ["end.signed.title", "end.signed.text"];
+    let [title, text2] = table[v.state] ?? ["end.signed.title", "end.signed.text"];
+    if (v.state === "failed" && (v.reason === "refused" || v.reason.startsWith("refused "))) text2 = "end.refused.text";
     show(t(title), el("p", { id: "ended", "data-state": v.state }, t(text2, { asker: v.asker })), onward(cfg, v.return_url), el("p", { class: "hint" }, t("common.reference", { id: v.id })));
   }
   function sentence(e, refused = "error.refused") {

@@ -42,7 +42,10 @@ export function ended(cfg: Config, v: View): void {
     failed: ["end.failed.title", "end.failed.text"],
     declined: ["declined.title", "declined.text"],
   };
-  const [title, text] = table[v.state] ?? ["end.signed.title", "end.signed.text"];
+  let [title, text] = table[v.state] ?? ["end.signed.title", "end.signed.text"];
+  // "refused" means that the module said no; other failures may come after a
+  // signature was made, and only the sender can tell.
+  if (v.state === "failed" && (v.reason === "refused" || v.reason.startsWith("refused "))) text = "end.refused.text";
   show(t(title), el("p", { id: "ended", "data-state": v.state }, t(text, { asker: v.asker })), onward(cfg, v.return_url), el("p", { class: "hint" }, t("common.reference", { id: v.id })));
 }
 

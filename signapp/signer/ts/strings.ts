@@ -139,6 +139,7 @@ const en = {
   "end.cancelled.text": "Nothing was signed. There is nothing that you need to do.",
   "end.failed.title": "This request cannot be completed",
   "end.failed.text": "The sender is informed. If you approved before, ask the sender whether a new approval is needed.",
+  "end.refused.text": "The signing module refused the approval. Nothing was signed with it. Ask the sender for a new request.",
   "end.signed.title": "You already answered this request",
   "end.signed.text": "It is finished or being completed. You find the documents where you signed in.",
 
