@@ -18,6 +18,10 @@ import (
 // logged in once.
 type module struct {
 	ctx     *p11.Ctx
+	label   string // of the token; "": any
+	serial  string
+	slot    uint
+	info    p11.TokenInfo
 	session p11.SessionHandle
 	mech    uint32
 	kek     p11.ObjectHandle
@@ -68,25 +72,22 @@ func (m *module) hello(req message) (message, *fault) {
 	if len(req.fields) != 6 {
 		return message{}, faultf(statusFailed, "hello with %d fields", len(req.fields))
 	}
-	path, label, serial, pin := string(req.field(0)), string(req.field(1)), string(req.field(2)), req.field(3)
+	path, pin := string(req.field(0)), req.field(3)
 	defer clear(pin)
+	m.label, m.serial = string(req.field(1)), string(req.field(2))
 	m.labels.kek, m.labels.seal = string(req.field(4)), string(req.field(5))
 	m.ctx = p11.New(path)
 	if m.ctx == nil {
 		return message{}, faultf(statusDevice, "cannot load module %s: is the file there, and are the libraries it needs?", path)
 	}
-	slot, info, f := m.findToken(label, serial)
+	f := m.open()
 	if f != nil {
 		return message{}, f
 	}
-	var err error
-	if m.session, err = m.ctx.OpenSession(slot, p11.CKF_SERIAL_SESSION|p11.CKF_RW_SESSION); err != nil {
-		return message{}, ckFault("C_OpenSession", err)
-	}
-	if f := m.login(string(pin)); f != nil {
+	if f = login(m, string(pin)); f != nil {
 		return message{}, f
 	}
-	if m.mech, f = m.chooseMechanism(slot, req.num); f != nil {
+	if m.mech, f = m.chooseMechanism(req.num); f != nil {
 		return message{}, f
 	}
 	if f = m.findTokenKeys(); f != nil {
@@ -94,34 +95,30 @@ func (m *module) hello(req message) (message, *fault) {
 	}
 	trim := func(s string) []byte { return []byte(strings.TrimRight(s, " \x00")) }
 	return message{num: m.mech, fields: [][]byte{
-		trim(info.ManufacturerID), trim(info.Model), trim(info.SerialNumber),
-		fmt.Appendf(nil, "%d.%d", info.FirmwareVersion.Major, info.FirmwareVersion.Minor),
+		trim(m.info.ManufacturerID), trim(m.info.Model), trim(m.info.SerialNumber),
+		fmt.Appendf(nil, "%d.%d", m.info.FirmwareVersion.Major, m.info.FirmwareVersion.Minor),
 	}}, nil
 }
 
-// loginTries bounds the repetitions of C_Login after an answer that says nothing
-// of the PIN. A PIN that is refused is never tried again: tokens lock.
-const loginTries = 3
-
-// login logs in. SoftHSM answers CKR_GENERAL_ERROR while many processes open the
-// same token (measured: 1 of 16 under load).
-func (m *module) login(pin string) *fault {
-	for try := 1; ; try++ {
-		err := m.ctx.Login(m.session, p11.CKU_USER, pin)
-		if err == nil {
-			return nil
-		}
-		f := ckFault("C_Login", err)
-		var ck p11.Error
-		busy := errors.As(err, &ck) && (ck == p11.CKR_GENERAL_ERROR || ck == p11.CKR_FUNCTION_FAILED)
-		if !busy || try == loginTries {
-			if f.status == statusFailed {
-				f.status = statusLocked // an unknown refusal of the PIN is a refusal
-			}
-			return f
-		}
-		time.Sleep(time.Duration(try) * 100 * time.Millisecond)
+// open initialises the loaded library, finds the token and opens the session.
+func (m *module) open() *fault {
+	var f *fault
+	if m.slot, m.info, f = m.findToken(m.label, m.serial); f != nil {
+		return f
 	}
+	var err error
+	if m.session, err = m.ctx.OpenSession(m.slot, p11.CKF_SERIAL_SESSION|p11.CKF_RW_SESSION); err != nil {
+		return ckFault("C_OpenSession", err)
+	}
+	return nil
+}
+
+func (m *module) enter(pin string) error { return m.ctx.Login(m.session, p11.CKU_USER, pin) }
+
+func (m *module) reopen() (uint, *fault) {
+	_ = m.ctx.Finalize()
+	f := m.open()
+	return m.info.Flags, f
 }
 
 // findToken initialises the module and scans its slots for the token. A process
@@ -173,12 +170,12 @@ func (m *module) scanSlots(label, serial string) (uint, p11.TokenInfo, *fault) {
 	return 0, info, faultf(statusInvalidInput, "%d tokens have label %q: set the serial number too", len(found), label)
 }
 
-func (m *module) chooseMechanism(slot uint, wanted uint32) (uint32, *fault) {
+func (m *module) chooseMechanism(wanted uint32) (uint32, *fault) {
 	for _, mech := range []uint32{mechWrapKWP, mechWrapPad} {
 		if wanted != 0 && wanted != mech {
 			continue
 		}
-		info, err := m.ctx.GetMechanismInfo(slot, []*p11.Mechanism{p11.NewMechanism(uint(mech), nil)})
+		info, err := m.ctx.GetMechanismInfo(m.slot, []*p11.Mechanism{p11.NewMechanism(uint(mech), nil)})
 		if err == nil && info.Flags&p11.CKF_WRAP != 0 && info.Flags&p11.CKF_UNWRAP != 0 {
 			return mech, nil
 		}
