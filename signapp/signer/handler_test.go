@@ -5,16 +5,19 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha512"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -303,7 +306,9 @@ func TestPagesAreStatic(t *testing.T) {
 	}
 }
 
-// The lock file pins content by hash and names no download address.
+// The lock file pins the content of every package by hash and names no address;
+// there is no entry that is not pinned. pdf.js's optional native canvas is left
+// out of it by hand: a lock file that npm writes anew has it, and fails here.
 func TestLockFileHasNoAddresses(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(here(), "package-lock.json"))
 	if err != nil {
@@ -316,18 +321,22 @@ func TestLockFileHasNoAddresses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, p := range lock.Packages {
-		hash, _ := p["integrity"].(string)
-		if _, fetched := p["version"]; !fetched && hash == "" && !strings.Contains(fmt.Sprint(p["resolved"]), "://") {
-			continue // the project itself, or what stands in for a left-out package: nothing is fetched
+		if name == "" {
+			continue // the project itself
 		}
-		if name != "" && !strings.HasPrefix(hash, "sha512-") {
+		hash, _ := p["integrity"].(string)
+		sum, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(hash, "sha512-"))
+		if !strings.HasPrefix(hash, "sha512-") || err != nil || len(sum) != sha512.Size {
 			t.Errorf("%s: integrity %q", name, hash)
 		}
+		if _, there := p["resolved"]; there {
+			t.Errorf("%s names where it comes from: %v", name, p["resolved"])
+		}
 	}
-	if bytes.Contains(b, []byte("://")) && bytes.Contains(b, []byte(".tgz")) {
-		t.Error("the lock file names download addresses")
+	if bytes.Contains(b, []byte("://")) {
+		t.Error("the lock file names addresses")
 	}
-	if len(lock.Packages) < 3 {
-		t.Errorf("only %d packages are locked", len(lock.Packages))
+	if names := slices.Sorted(maps.Keys(lock.Packages)); !slices.Equal(names, []string{"", "node_modules/pdfjs-dist", "node_modules/typescript"}) {
+		t.Errorf("locked are %q, want pdf.js and TypeScript alone", names)
 	}
 }
