@@ -229,7 +229,7 @@ func SignNow(ctx context.Context, e *Entry, in Input, out Output) (*Result, erro
 	if in.Alg == 0 {
 		in.Alg = e.Signer.KeyType().Default()
 	}
-	p, err := e.Worker.Prepare(ctx, in, out)
+	p, err := e.Worker.Prepare(ctx, in, unsynced{out})
 	if err != nil {
 		return nil, err
 	}
@@ -239,6 +239,12 @@ func SignNow(ctx context.Context, e *Entry, in Input, out Output) (*Result, erro
 	}
 	return e.Worker.Finish(ctx, p, sig, out)
 }
+
+// unsynced is a file that nobody will take up again after a crash: while it is
+// only prepared, and its state is in no store, the disk need not have it.
+type unsynced struct{ Output }
+
+func (unsynced) Sync() error { return nil }
 
 // CheckSignature verifies a signature value over a prepared digest with the
 // certificate that the container was built around. ErrSignature.

@@ -26,6 +26,9 @@ type Input struct {
 	// into the message unless OmitCertificates is set.
 	Chain            [][]byte
 	OmitCertificates bool
+	// Parsed is Chain once more, for callers that have parsed it already; nil
+	// otherwise. A certificate that is not the one of Chain is ErrInput.
+	Parsed []*x509.Certificate
 	// Unsigned attributes, each the DER of an Attribute.
 	Unsigned [][]byte
 	// ContentType of the content; nil means id-data.
@@ -109,14 +112,9 @@ func (in *Input) check() (*x509.Certificate, error) {
 	if len(in.Chain) == 0 || len(in.Chain) > MaxCertificates {
 		return nil, fmt.Errorf("%w: chain of %d certificates", ErrInput, len(in.Chain))
 	}
-	leaf, err := x509.ParseCertificate(in.Chain[0])
+	leaf, err := in.parseChain()
 	if err != nil {
-		return nil, fmt.Errorf("%w: signer's certificate: %w", ErrInput, err)
-	}
-	for i, c := range in.Chain[1:] {
-		if _, err := x509.ParseCertificate(c); err != nil {
-			return nil, fmt.Errorf("%w: certificate %d of the chain: %w", ErrInput, i+2, err)
-		}
+		return nil, err
 	}
 	kt, err := algo.KeyTypeOf(leaf.PublicKey)
 	if err != nil || !kt.Fits(in.Alg) {
@@ -129,6 +127,35 @@ func (in *Input) check() (*x509.Certificate, error) {
 		return nil, err
 	}
 	return leaf, in.checkSigned(leaf)
+}
+
+// parseChain makes sure that every member of the chain is a certificate, and
+// returns the signer's.
+func (in *Input) parseChain() (*x509.Certificate, error) {
+	if in.Parsed != nil {
+		same := slices.EqualFunc(in.Parsed, in.Chain, func(c *x509.Certificate, der []byte) bool { return bytes.Equal(c.Raw, der) })
+		if !same {
+			return nil, fmt.Errorf("%w: the parsed chain is another one", ErrInput)
+		}
+		return in.Parsed[0], nil
+	}
+	list, err := ParseChain(in.Chain)
+	if err != nil {
+		return nil, err
+	}
+	return list[0], nil
+}
+
+// ParseChain parses each certificate of a chain. ErrInput says which one is none.
+func ParseChain(chain [][]byte) ([]*x509.Certificate, error) {
+	out := make([]*x509.Certificate, len(chain))
+	for i, der := range chain {
+		var err error
+		if out[i], err = x509.ParseCertificate(der); err != nil {
+			return nil, fmt.Errorf("%w: certificate %d of the chain, from the signer's: %w", ErrInput, i+1, err)
+		}
+	}
+	return out, nil
 }
 
 func (in *Input) checkUnsigned() error {

@@ -149,6 +149,8 @@ func TestAssembleRefusesWhatNobodyWouldAccept(t *testing.T) {
 		"no chain":            {func(in *cms.Input) { in.Chain = nil }, cms.ErrInput},
 		"bad leaf":            {func(in *cms.Input) { in.Chain = [][]byte{{0x30, 0}} }, cms.ErrInput},
 		"bad issuer":          {func(in *cms.Input) { in.Chain = [][]byte{chain[0], {1}} }, cms.ErrInput},
+		"other parsed chain":  {func(in *cms.Input) { in.Parsed = []*x509.Certificate{pki().ca.Issuing, pki().ca.Root}[:len(chain)] }, cms.ErrInput},
+		"short parsed chain":  {func(in *cms.Input) { in.Parsed = []*x509.Certificate{} }, cms.ErrInput},
 		"other leaf":          {func(in *cms.Input) { in.Chain = [][]byte{pki().ca.Issuing.Raw} }, cms.ErrESSMismatch},
 		"no signature":        {func(in *cms.Input) { in.Signature = nil }, cms.ErrInput},
 		"long signature":      {func(in *cms.Input) { in.Signature = make([]byte, 73) }, cms.ErrInput},

@@ -111,11 +111,11 @@ func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Outp
 	if level == LevelT && w.stamper == nil {
 		return nil, fmt.Errorf("%w: worker %q has no time-stamp authority for %s", workers.ErrLevel, w.name, level)
 	}
-	leaf, err := checkInput(in)
+	certs, err := checkInput(in)
 	if err != nil {
 		return nil, err
 	}
-	opt, err := w.options(in, leaf, level)
+	opt, err := w.options(in, certs, level)
 	if err != nil {
 		return nil, err
 	}
@@ -133,21 +133,21 @@ func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Outp
 	if err != nil || hole.ByteRange != pp.ByteRange {
 		return nil, fmt.Errorf("%w: the prepared file cannot be read back: %w", workers.ErrInput, errors.Join(workers.ErrRehearsal, err))
 	}
-	if err := w.rehearsal(p, leaf, opt.Reserve); err != nil {
+	if err := w.rehearsal(p, certs, opt.Reserve); err != nil {
 		return nil, err
 	}
 	return p, out.Sync()
 }
 
-func checkInput(in workers.Input) (*x509.Certificate, error) {
+func checkInput(in workers.Input) ([]*x509.Certificate, error) {
 	if len(in.Chain) == 0 {
 		return nil, fmt.Errorf("%w: no certificate", workers.ErrInput)
 	}
-	leaf, err := x509.ParseCertificate(in.Chain[0])
+	certs, err := cms.ParseChain(in.Chain)
 	if err != nil {
-		return nil, fmt.Errorf("%w: certificate: %v", workers.ErrInput, err)
+		return nil, fmt.Errorf("%w: %w", workers.ErrInput, err)
 	}
-	kt, err := algo.KeyTypeOf(leaf.PublicKey)
+	kt, err := algo.KeyTypeOf(certs[0].PublicKey)
 	if err != nil || !kt.Fits(in.Alg) {
 		return nil, fmt.Errorf("%w: algorithm %s does not fit the certificate's key", workers.ErrInput, in.Alg)
 	}
@@ -156,10 +156,10 @@ func checkInput(in workers.Input) (*x509.Certificate, error) {
 			return nil, fmt.Errorf("%w: %q (allowed: %v)", workers.ErrParams, k, requestParams)
 		}
 	}
-	return leaf, nil
+	return certs, nil
 }
 
-func (w *worker) options(in workers.Input, leaf *x509.Certificate, level string) (pdf.SignOptions, error) {
+func (w *worker) options(in workers.Input, certs []*x509.Certificate, level string) (pdf.SignOptions, error) {
 	param := func(k string) string {
 		if v, ok := in.Params[k]; ok {
 			return v
@@ -170,7 +170,7 @@ func (w *worker) options(in workers.Input, leaf *x509.Certificate, level string)
 	if when.IsZero() {
 		when = w.now()
 	}
-	attrs, err := sap.PAdESSignedAttributes(make([]byte, in.Alg.Hash().Size()), leaf.Raw)
+	attrs, err := sap.PAdESSignedAttributes(make([]byte, in.Alg.Hash().Size()), in.Chain[0])
 	if err != nil {
 		return pdf.SignOptions{}, err
 	}
@@ -178,7 +178,7 @@ func (w *worker) options(in workers.Input, leaf *x509.Certificate, level string)
 	if level == LevelT {
 		later = tokenRoom
 	}
-	reserve, err := cms.MaxSize(cms.Input{SignedAttrs: attrs, Alg: in.Alg, Chain: in.Chain}, later)
+	reserve, err := cms.MaxSize(cms.Input{SignedAttrs: attrs, Alg: in.Alg, Chain: in.Chain, Parsed: certs}, later)
 	if err != nil {
 		return pdf.SignOptions{}, fmt.Errorf("%w: %v", workers.ErrInput, err)
 	}
@@ -208,12 +208,12 @@ func (w *worker) prepared(in workers.Input, level string, pp *pdf.Prepared) (*wo
 // and algorithm: all that it could show is settled by those. What belongs to this
 // document and this certificate is checked every time, on the very message that
 // will be delivered but for the signature's value.
-func (w *worker) rehearsal(p *workers.Prepared, leaf *x509.Certificate, reserve int) error {
-	err := w.rehearse.Once(leaf, p.Alg, func(key crypto.Signer, cert []byte) error { return rehearseSignature(key, cert, p.Alg) })
+func (w *worker) rehearsal(p *workers.Prepared, certs []*x509.Certificate, reserve int) error {
+	err := w.rehearse.Once(certs[0], p.Alg, func(key crypto.Signer, cert []byte) error { return rehearseSignature(key, cert, p.Alg) })
 	if err != nil {
 		return err
 	}
-	if err := rehearseMessage(p, leaf, reserve); err != nil {
+	if err := rehearseMessage(p, certs, reserve); err != nil {
 		return fmt.Errorf("%w: %w", workers.ErrRehearsal, err)
 	}
 	return nil
@@ -242,12 +242,15 @@ func rehearseSignature(key crypto.Signer, cert []byte, alg algo.Algorithm) error
 // the signature, reads it back, and makes every check of a verifier but that of
 // the value: the certificate is found and is the signer's, and what a verifier
 // will hash is what the key is going to sign. The message fits into its place.
-func rehearseMessage(p *workers.Prepared, leaf *x509.Certificate, reserve int) error {
+func rehearseMessage(p *workers.Prepared, certs []*x509.Certificate, reserve int) error {
+	leaf := certs[0]
 	attrs, err := sap.PAdESSignedAttributes(p.DocDigest, leaf.Raw)
 	if err != nil {
 		return err
 	}
-	der, err := cms.Assemble(cms.Input{SignedAttrs: attrs, Alg: p.Alg, Signature: make([]byte, cms.MaxSignature(leaf.PublicKey)), Chain: p.Chain})
+	der, err := cms.Assemble(cms.Input{
+		SignedAttrs: attrs, Alg: p.Alg, Signature: make([]byte, cms.MaxSignature(leaf.PublicKey)), Chain: p.Chain, Parsed: certs,
+	})
 	if err != nil {
 		return err
 	}

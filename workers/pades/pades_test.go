@@ -101,6 +101,44 @@ func TestADE01SignedAndJudged(t *testing.T) {
 	}
 }
 
+// A file that is signed at once goes to the disk once, after its last byte was
+// written; nobody would take it up before.
+func TestSignedAtOnceIsSyncedAtTheEnd(t *testing.T) {
+	p := workertest.NewPKI(t)
+	_, _, chain := p.Key(t, "anna", algo.P256, certs.SignerProfile)
+	e, err := newSet(t, p, workers.Config{Name: "pdf", Kind: "pades", Token: "local", Key: "anna", Chain: chain}).Get("pdf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, out := minimalPDF(), &countedFile{File: workertest.File(t, "out.pdf")}
+	if _, err := workers.SignNow(context.Background(), e, workers.Input{Document: bytes.NewReader(doc), Size: int64(len(doc)), Name: "a.pdf"}, out); err != nil {
+		t.Fatal(err)
+	}
+	if out.syncs != 1 || out.unsynced {
+		t.Errorf("%d syncs; bytes after the last one: %t", out.syncs, out.unsynced)
+	}
+}
+
+// countedFile counts syncs and knows whether something was written since.
+type countedFile struct {
+	*os.File
+	syncs    int
+	unsynced bool
+}
+
+func (f *countedFile) Write(b []byte) (int, error) { f.unsynced = true; return f.File.Write(b) }
+
+func (f *countedFile) WriteAt(b []byte, off int64) (int, error) {
+	f.unsynced = true
+	return f.File.WriteAt(b, off)
+}
+
+func (f *countedFile) Sync() error {
+	f.syncs++
+	f.unsynced = false
+	return f.File.Sync()
+}
+
 // judge asks pdfsig, qpdf and openssl, and checks that the input is a prefix.
 func judge(t *testing.T, file string, original []byte, root, level string) {
 	t.Helper()

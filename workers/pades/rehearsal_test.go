@@ -2,13 +2,13 @@ package pades
 
 import (
 	"crypto/rand"
-	"crypto/x509"
 	"errors"
 	"testing"
 	"time"
 
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/certs"
+	"github.com/assent-sign/assent/internal/cms"
 	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/workers"
 	"github.com/assent-sign/assent/workers/workertest"
@@ -20,12 +20,12 @@ func TestRehearsalRefusesWhatWouldNotValidate(t *testing.T) {
 	pki := workertest.NewPKI(t)
 	_, annas, _ := pki.Key(t, "anna", algo.P256, certs.SignerProfile)
 	_, others, _ := pki.Key(t, "other", algo.P256, certs.SignerProfile)
-	leaf, err := x509.ParseCertificate(annas[0])
+	parsed, err := cms.ParseChain(annas)
 	if err != nil {
 		t.Fatal(err)
 	}
 	doc := sum(algo.ES256.Hash(), []byte("doc"))
-	attrs, err := sap.PAdESSignedAttributes(doc, leaf.Raw)
+	attrs, err := sap.PAdESSignedAttributes(doc, annas[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func TestRehearsalRefusesWhatWouldNotValidate(t *testing.T) {
 	good := func() *workers.Prepared {
 		return &workers.Prepared{Level: LevelB, Alg: algo.ES256, DocDigest: doc, DTBSR: sum(algo.ES256.Hash(), attrs), Chain: annas}
 	}
-	if err := w.rehearsal(good(), leaf, 8<<10); err != nil {
+	if err := w.rehearsal(good(), parsed, 8<<10); err != nil {
 		t.Fatal(err)
 	}
 	for name, spoil := range map[string]func(p *workers.Prepared) int{
@@ -43,10 +43,10 @@ func TestRehearsalRefusesWhatWouldNotValidate(t *testing.T) {
 		"another digest to sign":   func(p *workers.Prepared) int { p.DTBSR = doc; return 8 << 10 },
 		"digest of another length": func(p *workers.Prepared) int { p.DocDigest = doc[:31]; return 8 << 10 },
 		"algorithm of another key": func(p *workers.Prepared) int { p.Alg = algo.ES384; return 8 << 10 },
-		"issuer is no certificate": func(p *workers.Prepared) int { p.Chain = [][]byte{leaf.Raw, []byte("x")}; return 8 << 10 },
+		"issuer is no certificate": func(p *workers.Prepared) int { p.Chain = [][]byte{annas[0], []byte("x")}; return 8 << 10 },
 	} {
 		p := good()
-		if err := w.rehearsal(p, leaf, spoil(p)); !errors.Is(err, workers.ErrRehearsal) {
+		if err := w.rehearsal(p, parsed, spoil(p)); !errors.Is(err, workers.ErrRehearsal) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
