@@ -41,33 +41,38 @@ func (r *redemption) reserve(ctx context.Context) (*activation, error) {
 	m, s := r.m, *r.session
 	s.State, s.Redemption, s.Digests, s.Updated = ActReserved, r.id, digestsHash(r.alg.String(), r.digests), r.now.Unix()
 	m.memory.sessions.drop(string(s.Session))
+	guard := r.passedGuard()
 	failpoint.Before("samd/26-consume-committed")
 	err := m.update(ctx, r.caller, func(w *work) error {
 		if m.store.Foreign() != r.foreign {
 			m.forget()
 			return fmt.Errorf("%w: somebody else has written to the database", ErrConflict)
 		}
-		guardVersion, err := r.passGuard(w)
-		if err != nil {
-			return err
-		}
 		failpoint.Before("samd/27-intent-audit-written")
-		seq, err := w.log(EventReserved, audit.OK, "", r.intent(&s))
+		seq, err := w.log(EventReserved, audit.OK, "", r.intent(&s, guard))
 		if err != nil {
 			return err
 		}
 		failpoint.After("samd/27-intent-audit-written")
+		basis := Basis{Key: r.held.cred.Key, KeyVersion: r.held.cred.Version, Authenticator: r.auth.Credential, GuardVersion: r.guard.Version}
+		if guard != nil {
+			g := *guard
+			w.stamp(&g, seq)
+			if err := w.Guards.Update(&g); err != nil {
+				return err
+			}
+			basis.GuardVersion, r.guard = g.Version, &g
+		}
 		w.stamp(&s, seq)
 		failpoint.Before("samd/25-consume-statement-sent")
 		defer failpoint.After("samd/25-consume-statement-sent")
-		return w.Activations.Reserve(&s, Basis{
-			Key: r.held.cred.Key, KeyVersion: r.held.cred.Version, Authenticator: r.auth.Credential, GuardVersion: guardVersion,
-		})
+		return w.Activations.Reserve(&s, basis)
 	})
 	if err != nil {
 		return nil, err
 	}
 	failpoint.After("samd/26-consume-committed")
+	m.memory.guards.put(r.guard.object(), r.guard)
 	c := r.held.cred
 	return &activation{
 		red: r, session: &s, alg: r.alg, digests: r.digests, expires: m.clock.Now().Add(activationLife),
@@ -76,33 +81,32 @@ func (r *redemption) reserve(ctx context.Context) (*activation, error) {
 }
 
 // intent is the record of what may be signed from here on (AUD-03: it names the
-// certificate).
-func (r *redemption) intent(s *Activation) audit.Data {
+// certificate), and of what becomes of the guard when it changes.
+func (r *redemption) intent(s *Activation, g *Guard) audit.Data {
 	digests := make([]string, len(r.digests))
 	for i, d := range r.digests {
 		digests[i] = b64(d)
 	}
-	return audit.Data{
+	data := audit.Data{
 		"obj": s.object(), "signer": s.Signer, "key": r.held.cred.Key, "cert": b64(r.held.cred.CertHash), "alg": r.alg.String(),
 		"authenticator": b64(r.auth.Credential), "policy": r.policy.ID, "redemption": b64(r.id), "digests": digests,
 	}
+	if g != nil {
+		data["guard"], data["count"] = g.object(), g.SignCount
+	}
+	return data
 }
 
-// passGuard ends a row of failures and moves the signature counter forward,
-// before the key is used: a crash cannot take it back. It returns the version
-// that the guard must have when the session is reserved.
-func (r *redemption) passGuard(w *work) (int64, error) {
+// passedGuard is the guard after a success, nil when nothing of it changes: a
+// row of failures ends, and the signature counter moves forward in the
+// transaction that comes before the key is used: a crash cannot take it back.
+func (r *redemption) passedGuard() *Guard {
 	if r.guard.Failures == 0 && r.guard.SignCount == int64(r.count) && r.guard.LockedUntil == 0 {
-		return r.guard.Version, nil
+		return nil
 	}
 	g := *r.guard
 	g.Failures, g.LockedUntil, g.SignCount = 0, 0, int64(r.count)
-	seq, err := w.log(EventCounter, audit.OK, "", audit.Data{"guard": g.object(), "signer": g.Signer, "count": g.SignCount})
-	if err != nil {
-		return 0, err
-	}
-	w.stamp(&g, seq)
-	return g.Version, w.Guards.Update(&g)
+	return &g
 }
 
 // activate takes a permission to its end: sign, verify, record, answer.

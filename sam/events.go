@@ -34,7 +34,6 @@ const (
 	EventLifted      = "lockout_lifted"
 	EventRequested   = "activation_requested"
 	EventReserved    = "activation_reserved" // the intent: what may be signed from here on
-	EventCounter     = "signature_counter"
 	EventSigned      = "activation_consumed"
 	EventWithheld    = "activation_withheld" // burnt: a signature may exist and is never released
 	EventReleased    = "activation_released" // the key use never began
