@@ -6,12 +6,13 @@ PROGRAMS = samd sicd ssad assent
 # The same bytes from the same source, wherever it is built.
 BUILD    = $(GO) build -trimpath -buildvcs=false
 FUZZTIME ?= 20s
+SEED     ?= 1
 # In CI a test that was skipped is a failure, unless the reviewed list allows it.
 SKIPS    = $(if $(filter true,$(CI)),-skips conformance/testdata/skips,-any-skip)
 TESTSUM  = $(GO) run ./conformance/cmd/testsum $(SKIPS)
 MATRIX   = $(GO) run ./cmd/assent conformance report $(if $(filter true,$(CI)),,--any-skip) --out bin/conformance
 
-.PHONY: help build demo run test race lint fuzz bench conformance assets deps judges
+.PHONY: help build demo run test race lint fuzz soak bench conformance assets deps judges
 
 help: ## show these lines
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -56,6 +57,11 @@ lint: ## gofmt, go vet, staticcheck; golangci-lint when it is installed
 
 fuzz: ## every fuzz target for FUZZTIME (20s), one after the other
 	@.ci/fuzz $(FUZZTIME)
+
+soak: ## the long forms: whole crash matrix, all replays; SEED=n, goes on after an interruption
+	@mkdir -p bin
+	ASSENT_SOAK=1 ASSENT_SEED=$(SEED) ASSENT_SOAK_PROGRESS=$(CURDIR)/bin/soak.progress \
+		$(GO) test -count=1 -v -timeout 6h -run 'FPT05|SAP03|Planted' ./conformance/crash
 
 bench: ## ratios against floors and peers in one run, CPU first; then each package's own
 	$(GO) run ./conformance/bench

@@ -45,6 +45,7 @@ var rules = []rule{
 	{"conformance", []string{"conformance/...", "internal/...", "sap/...", "sam/...", "cryptotoken/...", "workers/...", "signapp/...", "api/..."}},
 	{"conformance/judge", []string{"internal/..."}},
 	{"conformance/matrix", nil},
+	{"conformance/auditor", []string{"conformance/auditor/..."}}, // nothing of what it judges
 	{"cmd/samd", []string{"cmd/samd/...", "sam/...", "sap", "sap/sapclient", "cryptotoken/...", "internal/..."}},
 	{"cmd/sicd", []string{"cmd/sicd/...", "signapp/signer/...", "sap", "internal/..."}},
 	{"cmd/ssad", []string{"cmd/ssad/...", "api/...", "workers/...", "signapp/...", "sap", "sap/sapclient", "cryptotoken/...", "internal/..."}},
@@ -57,7 +58,7 @@ var only = []rule{
 	{"cryptotoken/pkcs11/softhsm", []string{"cmd/assent/...", "conformance/bench"}},
 	{"sap/device", []string{"cmd/assent/...", "conformance/bench"}},
 	{"internal/testenv", nil},
-	{"github.com/mattn/go-sqlite3", []string{"internal/sqldb", "sam/samsqlite", "signapp/appsqlite", "api/apisqlite"}},
+	{"github.com/mattn/go-sqlite3", []string{"internal/sqldb", "sam/samsqlite", "signapp/appsqlite", "api/apisqlite", "conformance/auditor/..."}},
 	{"github.com/luikyv/go-oidc/...", []string{"api/oauth/...", "api/apisqlite", "cmd/ssad"}},
 	{"github.com/lestrrat-go/jwx/v3/...", []string{}}, // a counterpart in tests
 	{"github.com/miekg/pkcs11", []string{"cryptotoken/pkcs11"}},
@@ -143,6 +144,18 @@ func TestProgramsDoNotLinkWhatTheyMustNot(t *testing.T) {
 		for _, p := range list(t, "-deps", c.program) {
 			if fits(ours(p.ImportPath), c.never) {
 				t.Errorf("%s links %s", c.program, ours(p.ImportPath))
+			}
+		}
+	}
+}
+
+// Fault plan, 4.3: an auditor or a recording token that shared our code would
+// share its mistakes.
+func TestAuditorSharesNoCodeWithWhatItJudges(t *testing.T) {
+	for _, program := range []string{"conformance/auditor"} {
+		for _, p := range list(t, "-deps", "./"+program) {
+			if name := ours(p.ImportPath); strings.HasPrefix(p.ImportPath, module) && !fits(name, []string{program + "/..."}) {
+				t.Errorf("%s links %s", program, name)
 			}
 		}
 	}

@@ -169,7 +169,7 @@ func algorithmEnds(list []AlgorithmEnd) []sam.AlgorithmEnd {
 func openToken(c Config, log *slog.Logger) (cryptotoken.Token, error) {
 	t := c.Token
 	if t.Driver == "softtoken" {
-		return softtoken.Open(softtoken.Config{Name: t.Name, Dir: t.Dir, PINFile: t.PINFile, Profile: c.Profile, Create: t.Create, Log: log})
+		return recorded(softtoken.Open(softtoken.Config{Name: t.Name, Dir: t.Dir, PINFile: t.PINFile, Profile: c.Profile, Create: t.Create, Log: log}))
 	}
 	return pkcs11.Open(pkcs11.Config{
 		Name: t.Name, Module: t.Module, TokenLabel: t.Label, Serial: t.Serial, PINFile: t.PINFile, Children: t.Children,
