@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 
 	"github.com/assent-sign/assent/internal/audit"
 	"github.com/assent-sign/assent/internal/failpoint"
@@ -30,6 +31,21 @@ type anchor struct {
 	Seq        int64  `json:"seq"`        // audit record that must be there
 	Head       string `json:"head"`       // its hash, hex
 	Tombstones int64  `json:"tombstones"` // destroyed keys
+}
+
+// lockAnchor keeps the anchor for this process alone, until the file is closed or
+// the process ends. Two modules on one anchor, each with its own copy of the
+// database, would each take an approval that the other has consumed (SAP-04).
+func lockAnchor(path string) (*os.File, error) {
+	f, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR|syscall.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("%w: anchor: %w", ErrOpen, err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("%w: the anchor %s is in use by another samd; one database and one samd belong to it", ErrOpen, path)
+	}
+	return f, nil
 }
 
 type anchorFile struct {
@@ -272,6 +288,8 @@ func pages(tx *Tx, from int64) iter.Seq2[audit.Record, error] {
 	}
 }
 
+// acceptRestore opens a new epoch (SAP-04, BKP-03): aud changes, and what was asked
+// for or approved before is void.
 func (m *Module) acceptRestore(ctx context.Context, meta *Meta, a *anchor) error {
 	meta.Epoch = max(meta.Epoch, a.Epoch) + 1
 	failpoint.Before("samd/45-epoch-bumped")

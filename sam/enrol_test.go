@@ -94,7 +94,7 @@ func TestEnrolmentsThatAreAccepted(t *testing.T) {
 	}
 }
 
-// ENR-03, ENR-04, T21: registrations that are refused, each for its own reason.
+// ENR-03, ENR-04, SAP-02, T21: registrations that are refused, each for its own reason.
 func TestEnrolmentsThatAreRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		want   sap.Reason

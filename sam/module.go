@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -54,6 +55,7 @@ type Module struct {
 	outcomes   *outcomes
 
 	graves   *graveyard
+	lock     *os.File // of the anchor
 	anchorMu sync.Mutex
 	anchored anchor // what the file says; what is written next must follow it
 
@@ -98,25 +100,37 @@ func open(ctx context.Context, cfg Config) (*Module, error) {
 	if m.crypto, err = m.cfg.cryptoPolicy(); err != nil {
 		return nil, err
 	}
-	if err := m.openToken(ctx); err != nil {
+	if m.lock, err = lockAnchor(m.cfg.AnchorPath); err != nil {
 		return nil, err
+	}
+	if err := m.begin(ctx); err != nil {
+		_ = m.lock.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// begin brings the state up, or says why not.
+func (m *Module) begin(ctx context.Context) error {
+	if err := m.openToken(ctx); err != nil {
+		return err
 	}
 	if err := m.openState(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if err := m.reconcile(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	err = m.update(ctx, self(), func(w *work) error {
+	err := m.update(ctx, self(), func(w *work) error {
 		_, err := w.log(EventStart, audit.OK, "", audit.Data{
-			"version": cfg.Version, "aud": m.audience, "assurance": m.assurance, "config": m.configDigest(),
+			"version": m.cfg.Version, "aud": m.audience, "assurance": m.assurance, "config": m.configDigest(),
 		})
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%w: audit: %w", ErrOpen, err)
+		return fmt.Errorf("%w: audit: %w", ErrOpen, err)
 	}
-	return m, m.writeAnchor(ctx)
+	return m.writeAnchor(ctx)
 }
 
 // openToken checks what the token can do and proves it works (FPT-01). The label
@@ -283,7 +297,7 @@ func (m *Module) Close() error {
 			_, err := w.log(EventStop, audit.OK, "", audit.Data{})
 			return err
 		})
-		err = errors.Join(err, m.writeAnchor(ctx), m.store.Close())
+		err = errors.Join(err, m.writeAnchor(ctx), m.store.Close(), m.lock.Close())
 	})
 	return err
 }
@@ -295,7 +309,7 @@ func (m *Module) Abandon() error {
 	m.once.Do(func() {
 		close(m.stop)
 		m.wg.Wait()
-		err = m.store.Close()
+		err = errors.Join(m.store.Close(), m.lock.Close())
 	})
 	return err
 }

@@ -181,7 +181,7 @@ func TestRestore(t *testing.T) {
 	w.Check()
 }
 
-// T34: a second process on the same database is refused.
+// SAP-04, T34: a second process on the same database is refused.
 func TestOneProcess(t *testing.T) {
 	w := samtest.New(t)
 	if _, err := samsqlite.Open(samsqlite.Config{Path: w.DB()}); err == nil {

@@ -165,7 +165,7 @@ func (r *redemption) decode() error {
 	return err
 }
 
-// check compares the SAD with what the module issued and holds: session,
+// check compares the SAD with what the module issued and holds (SAP-01): session,
 // holding and guard are read from tx, or were recalled when it is nil.
 func (r *redemption) check(tx *Tx) error {
 	m, b := r.m, r.sad.Bind
@@ -241,6 +241,8 @@ func (r *redemption) readSession(tx *Tx) error {
 	return nil
 }
 
+// checkSession: who asked redeems (SAP-15), once, in time, and every bound field is
+// as it was issued.
 func (r *redemption) checkSession() error {
 	b := r.sad.Bind
 	if b.Caller != r.caller.Identity {

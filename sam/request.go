@@ -189,6 +189,8 @@ func (m *Module) mayAsk(tx *Tx, h *holding, now time.Time) error {
 	return sap.ReasonLocked
 }
 
+// activationRequest binds a fresh session and nonce (SAP-05) to signer, key,
+// certificate, algorithm, caller, policy and count.
 func (m *Module) activationRequest(c Caller, h *holding, a algo.Algorithm, n int, p Policy, now time.Time) *sap.ActivationRequest {
 	sid, nonce := make([]byte, sap.SessionLen), make([]byte, sap.NonceLen)
 	_, _ = rand.Read(sid)

@@ -28,7 +28,7 @@ const (
 	MaxProofSize = 16 << 10
 )
 
-// Binding is what an activation is bound to. The SAM composes it; the device
+// Binding is what an activation is bound to (SAP-05). The SAM composes it; the device
 // copies it unchanged into the SAD; the SAM keeps only its hash. Times are Unix
 // seconds of the SAM's clock.
 type Binding struct {
@@ -164,7 +164,8 @@ func (s *SAD) Encode() ([]byte, error) {
 	return text, nil
 }
 
-// DecodeSAD reads canonical bytes; every other spelling is refused (SAP-07).
+// DecodeSAD reads canonical bytes; every other spelling is refused (SAP-07), and so
+// is a SAD in which a field is not in its form (SAP-01).
 func DecodeSAD(text []byte) (*SAD, error) {
 	var s SAD
 	if err := jcs.Unmarshal(text, &s); err != nil {

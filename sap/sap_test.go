@@ -101,7 +101,7 @@ func accept(sadText, proof []byte, auth Authenticator) error {
 	return err
 }
 
-// SAP-01, BLK-02: every field of a SAD has a form, and each breach its reason.
+// SAP-01, SAP-02, BLK-02: every field of a SAD has a form, and each breach its reason.
 func TestSADForm(t *testing.T) {
 	cert := fixedCert(t, fixedKey(t, "signer"))
 	for name, c := range map[string]struct {

@@ -225,7 +225,7 @@ func TestRouteRoles(t *testing.T) {
 	}
 }
 
-// CHN-02, IAM-01: no certificate, a foreign CA, no role, two roles, TLS 1.2, a
+// CHN-02, IAM-01, SAP-15: no certificate, a foreign CA, no role, two roles, TLS 1.2, a
 // key that is not on P-256: nothing is served.
 func TestConnectionsThatAreRefused(t *testing.T) {
 	r := newRig(t)
