@@ -68,6 +68,9 @@ bench: ## ratios against floors and peers in one run, CPU first; then each packa
 	$(GO) test -run xxx -bench . -benchmem -timeout 60m ./internal/... ./sap/... ./cryptotoken/... ./sam/... ./workers/...
 
 conformance: judges ## judges and boundaries again, then which requirements are proven: bin/conformance/index.html
-	$(GO) test -count=1 -json -timeout 15m ./conformance/... | $(TESTSUM) -results bin/results/conformance.jsonl
+	@.ci/deps conformance
+	@.ci/pyhanko
+	@$(MAKE) --no-print-directory assets
+	$(GO) test -tags foreign -count=1 -json -timeout 15m ./conformance/... | $(TESTSUM) -results bin/results/conformance.jsonl
 	$(GO) test -json -timeout 15m $$($(GO) run ./cmd/assent conformance packages) | $(TESTSUM) -results bin/results/matrix.jsonl
 	$(MATRIX) --results bin/results/conformance.jsonl --results bin/results/matrix.jsonl
