@@ -109,5 +109,6 @@ var (
 	ErrSelfTest     = errors.New("cryptotoken: self-test failed")
 	ErrDevelopment  = errors.New("cryptotoken: token is for development only")
 	ErrNeedsSAD     = errors.New("cryptotoken: this key is used only with signature activation data")
+	ErrTamper       = errors.New("cryptotoken: token reports tampering")
 	ErrInvalidInput = errors.New("cryptotoken: input does not fit the key or the algorithm")
 )

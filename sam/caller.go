@@ -56,6 +56,8 @@ const (
 	OpWithdraw    Op = "decision_withdraw"
 	OpProposals   Op = "decisions_read"
 	OpRoles       Op = "roles_read"
+	OpSelfTest    Op = "self_test"
+	OpReopen      Op = "reopen"
 )
 
 // Allowed is the table of role and operation (IAM-04, ROL-01): what is not listed
@@ -70,7 +72,7 @@ func Allowed(r Role, op Op) bool {
 	case OpCredentials, OpSigner:
 		return r == RoleSSPU || r == RoleOfficer
 	case OpSignerNew, OpEnrolOpen, OpGenerate, OpLink, OpPermission, OpDestroy, OpLift,
-		OpPropose, OpApprove, OpWithdraw:
+		OpPropose, OpApprove, OpWithdraw, OpSelfTest, OpReopen:
 		return r == RoleOfficer
 	case OpAudit:
 		return r == RoleAuditor
@@ -84,7 +86,7 @@ func Allowed(r Role, op Op) bool {
 // the kind of a decision says whether it can be taken.
 func quiet(op Op) bool {
 	switch op {
-	case OpInfo, OpHealth, OpStatus, OpExplain, OpAudit, OpPropose, OpApprove, OpWithdraw, OpProposals, OpRoles:
+	case OpInfo, OpHealth, OpStatus, OpExplain, OpAudit, OpPropose, OpApprove, OpWithdraw, OpProposals, OpRoles, OpSelfTest, OpReopen:
 		return true
 	}
 	return false
@@ -115,7 +117,7 @@ func (m *Module) admit(ctx context.Context, c Caller, op Op) error {
 		return m.refuse(ctx, c, string(op), err, audit.Data{})
 	}
 	if why := m.closedWhy(); why != "" && !quiet(op) {
-		return &Refusal{Reason: sap.ReasonToken, Ref: -1, Err: fmt.Errorf("%w: %s", ErrClosed, why)}
+		return m.refuse(ctx, c, string(op), fmt.Errorf("%w: %w: %s", sap.ReasonClosed, ErrClosed, why), audit.Data{})
 	}
 	return nil
 }

@@ -1,8 +1,12 @@
 package sam
 
 import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/url"
 	"strings"
@@ -55,12 +59,18 @@ type Config struct {
 	Retention     time.Duration // how long an answer is kept for byte-identical retries; 24h
 	ProposalLife  time.Duration // of a proposal that waits for its second officer; 24h
 	AnchorEvery   time.Duration // 1s
+	SelfTestEvery time.Duration // between periodic self-tests; 1h (FPT-02)
+	CodeSHA256    string        // SHA-256 of the program file, hex; "": not checked
+	Program       string        // the program file; this process's own
+	AcceptConfig  bool          // an officer approves the changed configuration (production)
 	AcceptRestore bool          // the database is an accepted restore: open a new epoch
 
-	Clock   clock.Clock      // the machine's
-	Log     *slog.Logger     // slog.Default()
-	Version string           // shown in Info
-	Hook    func(point Step) // tests only: called between the durable steps
+	Clock   clock.Clock            // the machine's
+	Log     *slog.Logger           // slog.Default()
+	Version string                 // shown in Info
+	Random  io.Reader              // crypto/rand; under health tests (KEY-11)
+	Hook    func(point Step)       // tests only: called between the durable steps
+	Fault   func(test string) bool // tests only: spoils what the named known-answer test computes
 }
 
 // Step is a place between two durable steps, for kill tests.
@@ -85,12 +95,17 @@ func (c *Config) fill() error {
 	setDefault(&c.Retention, 24*time.Hour)
 	setDefault(&c.ProposalLife, 24*time.Hour)
 	setDefault(&c.AnchorEvery, time.Second)
+	setDefault(&c.SelfTestEvery, time.Hour)
 	setDefault(&c.Version, "dev")
+	setDefault(&c.Program, "/proc/self/exe")
 	if c.Clock == nil {
 		c.Clock = clock.System{}
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
+	}
+	if c.Random == nil {
+		c.Random = rand.Reader
 	}
 	if c.Hook == nil {
 		c.Hook = func(Step) {}
@@ -124,6 +139,12 @@ func (c *Config) check() error {
 	if c.LockoutLimit < 1 || c.WrongCodes < 1 || c.OpenSessions < 1 || c.Retention < time.Minute || c.CodeLifetime < time.Minute || c.ProposalLife < time.Minute {
 		return bad("limits must be positive, retention, code and proposal lifetime at least a minute")
 	}
+	if c.SelfTestEvery < time.Millisecond || c.SelfTestEvery > 24*time.Hour {
+		return bad("self-tests run at least once a day")
+	}
+	if c.CodeSHA256 != "" && !isSHA256(c.CodeSHA256) {
+		return bad("code_sha256 is 64 hexadecimal digits in lower case")
+	}
 	seen := map[string]bool{}
 	for _, p := range c.Policies {
 		switch {
@@ -139,6 +160,11 @@ func (c *Config) check() error {
 		seen[p.ID] = true
 	}
 	return nil
+}
+
+func isSHA256(s string) bool {
+	b, err := hex.DecodeString(s)
+	return err == nil && len(b) == sha256.Size && strings.ToLower(s) == s
 }
 
 // checkOrigin wants an https origin, or http on localhost, in the spelling that

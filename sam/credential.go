@@ -43,7 +43,9 @@ func (m *Module) Generate(ctx context.Context, c Caller, signer, keyType, subjec
 		return nil, err
 	}
 	id := make([]byte, 16)
-	_, _ = rand.Read(id)
+	if err := m.draw(id); err != nil {
+		return nil, m.refuse(ctx, c, string(OpGenerate), err, audit.Data{})
+	}
 	cred := &Credential{Key: "k-" + hex.EncodeToString(id), Signer: signer, KeyType: keyType, Carrier: sap.CarrierWebAuthn, State: KeyGenerated}
 	err := m.generate(context.WithoutCancel(ctx), c, cred, subject)
 	if err != nil {

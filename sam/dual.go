@@ -2,7 +2,6 @@ package sam
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -37,7 +36,9 @@ func (m *Module) Propose(ctx context.Context, c Caller, kind string, args []byte
 		return nil, err
 	}
 	id := make([]byte, 16)
-	_, _ = rand.Read(id)
+	if err := m.draw(id); err != nil {
+		return nil, m.refuse(ctx, c, string(OpPropose), err, audit.Data{})
+	}
 	p := &Proposal{ID: "d-" + hex.EncodeToString(id), Kind: kind, Args: args, State: ProposalPending, By: c.Identity}
 	err := m.update(ctx, c, func(w *work) error {
 		d, err := m.decision(kind, args)
@@ -277,7 +278,7 @@ func (m *Module) decision(kind string, args []byte) (decision, error) {
 		return decision{}, fmt.Errorf("%w: no decision of the kind %q", sap.ReasonInvalid, clip(kind, 64))
 	}
 	if why := m.closedWhy(); why != "" && !d.closed {
-		return decision{}, fmt.Errorf("%w: %w: %s", sap.ReasonToken, ErrClosed, why)
+		return decision{}, fmt.Errorf("%w: %w: %s", sap.ReasonClosed, ErrClosed, why)
 	}
 	if len(args) > maxArgs {
 		return decision{}, fmt.Errorf("%w: arguments over %d octets", sap.ReasonTooLarge, maxArgs)

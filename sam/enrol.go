@@ -3,7 +3,6 @@ package sam
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -33,10 +32,7 @@ func (m *Module) OpenEnrolment(ctx context.Context, c Caller, signer string) (*C
 	if err := m.admit(ctx, c, OpEnrolOpen); err != nil {
 		return nil, err
 	}
-	secret := make([]byte, codeLen)
-	_, _ = rand.Read(secret)
-	out := &Code{ID: enrolmentID(), Code: sap.B64(secret)}
-	key, err := sap.CodeKey(out.Code)
+	out, key, err := m.newCode()
 	if err == nil {
 		err = m.update(ctx, c, func(w *work) error {
 			if err := m.mayEnrol(w, signer); err != nil {
@@ -46,9 +42,12 @@ func (m *Module) OpenEnrolment(ctx context.Context, c Caller, signer string) (*C
 				return err
 			}
 			out.Expires = w.now.Add(m.cfg.CodeLifetime).Unix()
+			hidden, err := m.seal.hide(m.draw, key, "enrolment:"+out.ID)
+			if err != nil {
+				return err
+			}
 			e := &Enrolment{
-				ID: out.ID, Signer: signer, Code: m.seal.hide(key, "enrolment:"+out.ID), State: EnrolOpen,
-				Created: w.now.Unix(), Expires: out.Expires,
+				ID: out.ID, Signer: signer, Code: hidden, State: EnrolOpen, Created: w.now.Unix(), Expires: out.Expires,
 			}
 			seq, err := w.log(EventEnrolOpened, audit.OK, "", audit.Data{"obj": e.object(), "signer": signer, "expires": e.Expires})
 			if err != nil {
@@ -64,15 +63,33 @@ func (m *Module) OpenEnrolment(ctx context.Context, c Caller, signer string) (*C
 	return out, nil
 }
 
+// newCode draws a one-time code and the id of its enrolment, and derives the key
+// that verifies the code.
+func (m *Module) newCode() (*Code, []byte, error) {
+	secret := make([]byte, codeLen)
+	if err := m.draw(secret); err != nil {
+		return nil, nil, err
+	}
+	id, err := m.enrolmentID()
+	if err != nil {
+		return nil, nil, err
+	}
+	out := &Code{ID: id, Code: sap.B64(secret)}
+	key, err := sap.CodeKey(out.Code)
+	return out, key, err
+}
+
 // enrolmentID is 16 random octets in B64 that are a ValidID too. It is the "rid"
 // of the registration request, by which the signer's device sees that the offer
 // is for the enrolment of its link.
-func enrolmentID() string {
+func (m *Module) enrolmentID() (string, error) {
 	for {
 		raw := make([]byte, sap.SessionLen)
-		_, _ = rand.Read(raw)
+		if err := m.draw(raw); err != nil {
+			return "", err
+		}
 		if id := sap.B64(raw); sap.ValidID(id) {
-			return id
+			return id, nil
 		}
 	}
 }
@@ -164,7 +181,10 @@ func (m *Module) BeginEnrolment(ctx context.Context, c Caller, id string) (sap.S
 		if err != nil {
 			return err
 		}
-		req := m.registrationRequest(e, s, w.now)
+		req, err := m.registrationRequest(e, s, w.now)
+		if err != nil {
+			return err
+		}
 		if signed, err = sap.SignStatement(m.statement, m.keyID, sap.LabelRegistration, req); err != nil {
 			return fmt.Errorf("%w: statement key: %w", sap.ReasonToken, err)
 		}
@@ -185,13 +205,15 @@ func (m *Module) BeginEnrolment(ctx context.Context, c Caller, id string) (sap.S
 	return signed, nil
 }
 
-func (m *Module) registrationRequest(e *Enrolment, s *Signer, now time.Time) *sap.RegistrationRequest {
+func (m *Module) registrationRequest(e *Enrolment, s *Signer, now time.Time) (*sap.RegistrationRequest, error) {
 	nonce := make([]byte, sap.NonceLen)
-	_, _ = rand.Read(nonce)
+	if err := m.draw(nonce); err != nil {
+		return nil, err
+	}
 	return &sap.RegistrationRequest{
 		Type: sap.TypeRegistration, Audience: m.audience, ID: e.ID, Nonce: sap.B64(nonce), Signer: e.Signer, Display: s.Name,
 		Origin: m.cfg.Origin, RPID: m.cfg.RPID, IssuedAt: now.Unix(), Expires: min(now.Add(enrolmentLife).Unix(), e.Expires),
-	}
+	}, nil
 }
 
 // Enrolled tells what an enrolment led to.

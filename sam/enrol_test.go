@@ -374,7 +374,7 @@ func TestRoleTable(t *testing.T) {
 		sam.OpRequest: sspu, sam.OpRedeem: sspu, sam.OpEnrolBegin: sspu, sam.OpEnrolFinish: sspu,
 		sam.OpCredentials: sspu | officer, sam.OpSigner: sspu | officer,
 		sam.OpSignerNew: officer, sam.OpEnrolOpen: officer, sam.OpGenerate: officer, sam.OpLink: officer,
-		sam.OpPermission: officer, sam.OpDestroy: officer, sam.OpLift: officer,
+		sam.OpPermission: officer, sam.OpDestroy: officer, sam.OpLift: officer, sam.OpSelfTest: officer, sam.OpReopen: officer,
 		sam.OpAudit: auditor, sam.OpExplain: auditor | officer,
 		sam.OpPropose: officer, sam.OpApprove: officer, sam.OpWithdraw: officer,
 		sam.OpProposals: auditor | officer, sam.OpRoles: auditor | officer,

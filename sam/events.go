@@ -17,7 +17,12 @@ const (
 	EventStart       = "module_start"
 	EventStop        = "module_stop"
 	EventRestore     = "restore_accepted"
-	EventClosed      = "module_closed"
+	EventUnclean     = "unclean_stop_found" // the last run ended without its stop record: a crash, or power
+	EventConfig      = "configuration_changed"
+	EventCondition   = "condition_recorded" // first start: the configuration that counts as approved
+	EventSelfTest    = "self_test"
+	EventClosed      = "module_closed"    // secure state (FPT-03)
+	EventReopened    = "module_reopened"  // by an officer, after a passed self-test
 	EventForeign     = "database_changed" // alarm: somebody else has written to the database (T33)
 	EventIdentity    = "identity_first_seen"
 	EventSigner      = "signer_created"

@@ -183,7 +183,7 @@ func TestTokenFailures(t *testing.T) {
 }
 
 // SGN-03, FPT-03, T31: a wrong signature never leaves, and the module stays
-// closed until it is opened again.
+// closed, also across a restart, until an officer opens it again.
 func TestWrongSignatureIsWithheld(t *testing.T) {
 	w := samtest.New(t)
 	s := w.NewSigner("alice", algo.RSA2048)
@@ -212,8 +212,15 @@ func TestWrongSignatureIsWithheld(t *testing.T) {
 		t.Error("a closed module used a key")
 	}
 	w.Crash()
-	if _, err := w.Redeem(other, otherProof); err != nil {
-		t.Errorf("opened again: %v", err)
+	if _, err := w.Redeem(other, otherProof); !errors.Is(err, sam.ErrClosed) {
+		t.Errorf("started again: %v", err)
+	}
+	reopen(t, w)
+	if _, err := w.Redeem(other, otherProof); !errors.Is(err, sap.ReasonConsumed) {
+		t.Errorf("approved before the module was closed: %v", err)
+	}
+	if _, err := w.Redeem(w.Approve(s, 1)); err != nil {
+		t.Errorf("approved afterwards: %v", err)
 	}
 	if _, err := w.Redeem(sad, proof); !errors.Is(err, sap.ReasonBurnt) {
 		t.Errorf("withheld: %v", err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
@@ -20,6 +19,7 @@ import (
 	"github.com/assent-sign/assent/internal/algopolicy"
 	"github.com/assent-sign/assent/internal/audit"
 	"github.com/assent-sign/assent/internal/clock"
+	"github.com/assent-sign/assent/internal/rng"
 	"github.com/assent-sign/assent/sap"
 )
 
@@ -61,11 +61,23 @@ type Module struct {
 
 	foreign atomic.Int64 // Store.Foreign when last looked at
 
-	dirty  atomic.Bool
-	closed atomic.Pointer[string]
-	stop   chan struct{}
-	wg     sync.WaitGroup
-	once   sync.Once
+	random     *rng.Source
+	mark       mark
+	cond       atomic.Pointer[Condition]
+	condMu     sync.Mutex // one change of the condition at a time
+	voidBefore atomic.Int64
+	unclean    bool // the last run left no stop record
+	testMu     sync.Mutex
+	lastTest   atomic.Pointer[SelfTestReport]
+
+	dirty    atomic.Bool
+	closed   atomic.Pointer[string] // set under closeMu
+	closeMu  sync.Mutex
+	failures int           // calls of stopUse
+	unsaved  chan struct{} // the closing is not durable yet
+	stop     chan struct{}
+	wg       sync.WaitGroup
+	once     sync.Once
 }
 
 // Open opens a module, or makes a new one when neither database nor anchor
@@ -93,7 +105,7 @@ func open(ctx context.Context, cfg Config) (*Module, error) {
 		cfg: cfg, store: cfg.Store, token: cfg.Token, clock: cfg.Clock, logger: cfg.Log,
 		identities: newCache[known](1024), parsed: newCache[*parsedKey](8192),
 		authKeys: newCache[*ecdsa.PublicKey](8192), floors: floors{newCache[int64](65536)}, memory: newMemory(),
-		stop: make(chan struct{}),
+		stop: make(chan struct{}), unsaved: make(chan struct{}, 1), random: rng.New(cfg.Random),
 	}
 	m.outcomes = newOutcomes(m)
 	var err error
@@ -110,31 +122,60 @@ func open(ctx context.Context, cfg Config) (*Module, error) {
 	return m, nil
 }
 
-// begin brings the state up, or says why not.
+// begin brings the state up, or says why not. What needs nothing but the
+// processor is tested first, what needs the state as soon as there is one.
 func (m *Module) begin(ctx context.Context) error {
-	if err := m.openToken(ctx); err != nil {
-		return err
+	for _, step := range []func(context.Context) error{
+		func(ctx context.Context) error { return m.testsAtStart(ctx, true) },
+		m.openToken, m.openState, m.openCondition, m.reconcile,
+		func(ctx context.Context) error { return m.testsAtStart(ctx, false) },
+		m.recordStart,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
 	}
-	if err := m.openState(ctx); err != nil {
-		return err
-	}
-	if err := m.reconcile(ctx); err != nil {
-		return err
-	}
+	return m.writeAnchor(ctx)
+}
+
+// recordStart records what a start finds and that it happened: a run before that
+// ended without its stop record, a changed configuration, the self-tests (AUD-02).
+func (m *Module) recordStart(ctx context.Context) error {
+	cond := *m.condition()
 	err := m.update(ctx, self(), func(w *work) error {
+		if m.unclean {
+			if _, err := w.log(EventUnclean, audit.Error, "", audit.Data{}); err != nil {
+				return err
+			}
+		}
+		if digest := m.configDigest(); digest != cond.Config {
+			data := audit.Data{"obj": cond.object(), "before": cond.Config, "config": digest, "accepted": m.cfg.AcceptConfig}
+			seq, err := w.log(EventConfig, audit.OK, "", data)
+			if err != nil {
+				return err
+			}
+			cond.Config = digest
+			w.stamp(&cond, seq)
+			if err := w.Condition.Update(&cond); err != nil {
+				return err
+			}
+		}
 		_, err := w.log(EventStart, audit.OK, "", audit.Data{
-			"version": m.cfg.Version, "aud": m.audience, "assurance": m.assurance, "config": m.configDigest(),
+			"version": m.cfg.Version, "aud": m.audience, "assurance": m.assurance, "config": cond.Config,
+			"tests": len(m.lastTest.Load().Results), "closed": cond.Closed != "",
 		})
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("%w: audit: %w", ErrOpen, err)
 	}
-	return m.writeAnchor(ctx)
+	m.cond.Store(&cond)
+	return nil
 }
 
-// openToken checks what the token can do and proves it works (FPT-01). The label
-// of assurance follows from what the token says of itself (OPS-04, KEY-02).
+// openToken checks what the token can do. That it works was tested just before
+// (FPT-01). The label of assurance follows from what the token says of itself
+// (OPS-04, KEY-02).
 func (m *Module) openToken(ctx context.Context) error {
 	info, err := m.token.Info(ctx)
 	if err != nil {
@@ -152,13 +193,9 @@ func (m *Module) openToken(ctx context.Context) error {
 	if !ok || !ok2 {
 		return fmt.Errorf("%w: token %s cannot wrap keys and derive seals", ErrOpen, info.Name)
 	}
-	m.wrapper = wrapper
-	if p, ok := m.token.(cryptotoken.Prober); ok {
-		if err := p.Probe(ctx); err != nil {
-			return fmt.Errorf("%w: token %s: %w", ErrOpen, info.Name, err)
-		}
-	}
+	m.wrapper = gate{wrapper, m}
 	m.seal, err = newSealer(ctx, sealerOf, m.cfg.Cluster)
+	m.mark = mark{m.cfg.AnchorPath + ".condition", m.seal}
 	return err
 }
 
@@ -186,7 +223,9 @@ func (m *Module) openState(ctx context.Context) error {
 	case err == nil && anchor == nil:
 		err = fmt.Errorf("%w: the anchor %s is missing; without it an old database cannot be told from the present one", ErrOpen, m.cfg.AnchorPath)
 	case err == nil:
-		meta, err = m.checkState(ctx, meta, anchor)
+		if err = m.findCrash(ctx); err == nil {
+			meta, err = m.checkState(ctx, meta, anchor)
+		}
 	}
 	if err != nil {
 		if errors.Is(err, ErrOpen) {
@@ -197,6 +236,19 @@ func (m *Module) openState(ctx context.Context) error {
 	m.instance, m.epoch = meta.Instance, meta.Epoch
 	m.audience = fmt.Sprintf("%s#%d", meta.Cluster, meta.Epoch)
 	return m.openStatementKey(ctx, meta)
+}
+
+// findCrash looks how the last run ended, before this one writes anything.
+func (m *Module) findCrash(ctx context.Context) error {
+	return m.store.View(ctx, func(tx *Tx) error {
+		head, err := tx.Audit.Last()
+		if err != nil {
+			return err
+		}
+		last, err := tx.Audit.Page(head.Seq, 1)
+		m.unclean = len(last) == 1 && last[0].Type != EventStop
+		return err
+	})
 }
 
 // create makes a new module: chain name, statement key, record 0.
@@ -217,7 +269,9 @@ func (m *Module) create(ctx context.Context) (*Meta, error) {
 		return nil, fmt.Errorf("%w: statement key: %w", ErrOpen, err)
 	}
 	name := make([]byte, 16)
-	_, _ = rand.Read(name)
+	if err := m.draw(name); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrOpen, err)
+	}
 	meta := &Meta{Cluster: m.cfg.Cluster, Instance: hex.EncodeToString(name), Epoch: 1, StatementKey: spki}
 	return meta, m.update(ctx, self(), func(w *work) error {
 		seq, err := w.log(audit.TypeStart, audit.OK, "", audit.Data{
@@ -260,12 +314,18 @@ func (m *Module) start() {
 func (m *Module) housekeeping() {
 	anchor := time.NewTicker(m.cfg.AnchorEvery)
 	purge := time.NewTicker(time.Minute)
+	test := time.NewTicker(m.cfg.SelfTestEvery)
 	defer anchor.Stop()
 	defer purge.Stop()
+	defer test.Stop()
 	for {
 		select {
 		case <-m.stop:
 			return
+		case <-m.unsaved:
+			m.saveUntilDone(context.Background())
+		case <-test.C:
+			m.periodicTest(context.Background())
 		case <-anchor.C:
 			if err := m.alarm(context.Background()); err != nil {
 				m.logger.Error("samd: the alarm could not be recorded", "err", err)
@@ -281,6 +341,37 @@ func (m *Module) housekeeping() {
 				m.logger.Error("samd: sessions could not be purged", "err", err)
 			}
 		}
+	}
+}
+
+// saveUntilDone makes a closing durable; as long as the disk refuses, once a
+// second.
+func (m *Module) saveUntilDone(ctx context.Context) {
+	for {
+		err := m.saveClosed(ctx)
+		if err == nil {
+			return
+		}
+		m.logger.Error("samd: closing could not be recorded yet", "err", err)
+		select {
+		case <-m.stop:
+			return
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// periodicTest is FPT-02. A closed module was found wanting already.
+func (m *Module) periodicTest(ctx context.Context) {
+	if m.closedWhy() != "" {
+		return
+	}
+	if info, err := m.token.Info(ctx); err != nil {
+		m.heed(err)
+		m.logger.Error("samd: token", "token", info.Name, "err", err)
+	}
+	if _, err := m.testNow(ctx, self(), testPeriodic); err != nil {
+		m.logger.Error("samd: the self-test could not be recorded", "err", err)
 	}
 }
 
@@ -312,22 +403,6 @@ func (m *Module) Abandon() error {
 		err = errors.Join(m.store.Close(), m.lock.Close())
 	})
 	return err
-}
-
-// shut brings the module into the secure state: no key use until it is opened
-// again, which runs the token's self-test (FPT-03).
-func (m *Module) shut(ctx context.Context, why string) {
-	if !m.closed.CompareAndSwap(nil, &why) {
-		return
-	}
-	m.logger.Error("samd: closed", "why", why)
-	err := m.update(ctx, self(), func(w *work) error {
-		_, err := w.log(EventClosed, audit.Error, sap.ReasonToken, audit.Data{"detail": why})
-		return err
-	})
-	if err != nil {
-		m.logger.Error("samd: closing could not be recorded", "err", err)
-	}
 }
 
 func (m *Module) closedWhy() string {

@@ -284,7 +284,7 @@ func TestEventsOfALife(t *testing.T) {
 		}
 	}
 	want := []string{
-		audit.TypeStart, sam.EventStart, sam.EventIdentity, sam.EventSigner, sam.EventEnrolOpened, sam.EventIdentity, sam.EventEnrolBegun,
+		audit.TypeStart, sam.EventCondition, sam.EventStart, sam.EventIdentity, sam.EventSigner, sam.EventEnrolOpened, sam.EventIdentity, sam.EventEnrolBegun,
 		sam.EventEnrolled, sam.EventEnrolDone, sam.EventKeyIntent, sam.EventKey, sam.EventLinked, sam.EventRequested, sam.EventReserved,
 		sam.EventSigned, sam.EventDestroyed,
 	}

@@ -21,6 +21,15 @@ type Meta struct {
 	StatementKey []byte // SubjectPublicKeyInfo of the key that signs statements
 }
 
+// Condition is the module's state of operation; one row.
+type Condition struct {
+	Stamp
+	Closed     string // why the module is in its secure state; "": open (FPT-03)
+	Since      int64
+	VoidBefore int64  // sessions that an earlier audit record asked for are void
+	Config     string // digest of the configuration that an officer approved, or that is in use
+}
+
 // Identity states.
 const (
 	IdentityActive  = "active"
@@ -226,6 +235,15 @@ func (r *Meta) columns(e *encoder) {
 	e.str(r.Instance)
 	e.int(r.Epoch)
 	e.bytes(r.StatementKey)
+}
+
+func (*Condition) kind() string   { return "condition" }
+func (*Condition) object() string { return "condition" }
+func (r *Condition) columns(e *encoder) {
+	e.str(r.Closed)
+	e.int(r.Since)
+	e.int(r.VoidBefore)
+	e.str(r.Config)
 }
 
 func (*Identity) kind() string     { return "identity" }

@@ -255,6 +255,9 @@ func (r *redemption) checkSession() error {
 	if string(hash) != string(r.session.Binding) {
 		return sap.ReasonBinding
 	}
+	if r.session.Seq < r.m.voidBefore.Load() {
+		return fmt.Errorf("%w: asked for before the module was closed", sap.ReasonConsumed)
+	}
 	if r.session.State != ActOpen {
 		return fmt.Errorf("%w: %s", sap.ReasonConsumed, r.session.State)
 	}

@@ -33,8 +33,9 @@ type Status struct {
 	SignerKeyUses uint64 // of signers' keys
 	AuditSeq      int64
 	AuditSum      []byte
-	Crypto        string   // profile of algorithms
-	Warnings      []string // what ends within 12 months, or has ended
+	Crypto        string         // profile of algorithms
+	Warnings      []string       // what ends within 12 months, or has ended
+	SelfTest      SelfTestReport // the last one
 }
 
 // Info tells who the module is (all roles).
@@ -59,9 +60,10 @@ func (m *Module) Health(ctx context.Context, c Caller) error {
 		return err
 	}
 	if why := m.closedWhy(); why != "" {
-		return &Refusal{Reason: sap.ReasonToken, Ref: -1, Err: fmt.Errorf("%w: %s", ErrClosed, why)}
+		return &Refusal{Reason: sap.ReasonClosed, Ref: -1, Err: fmt.Errorf("%w: %s", ErrClosed, why)}
 	}
 	if _, err := m.token.Info(ctx); err != nil {
+		m.heed(err)
 		return &Refusal{Reason: sap.ReasonToken, Ref: -1, Err: err}
 	}
 	err := m.view(ctx, func(tx *Tx) error { _, err := tx.Audit.Last(); return err })
@@ -80,6 +82,7 @@ func (m *Module) Status(ctx context.Context, c Caller) (*Status, error) {
 	if why := m.closedWhy(); why != "" {
 		s.State, s.Why = "closed", why
 	}
+	s.SelfTest = *m.lastTest.Load()
 	info, err := m.token.Info(ctx)
 	if err != nil {
 		s.State, s.Why = "closed", err.Error()

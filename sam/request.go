@@ -3,8 +3,8 @@ package sam
 import (
 	"context"
 	"crypto/ecdsa"
-	"crypto/rand"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"time"
 
@@ -154,8 +154,8 @@ func (m *Module) request(ctx context.Context, c Caller, in Ask) (sap.Signed, err
 		if err != nil {
 			return err
 		}
-		req = m.activationRequest(c, h, a, in.N, policy, now)
-		return nil
+		req, err = m.activationRequest(c, h, a, in.N, policy, now)
+		return err
 	})
 	if err != nil {
 		return sap.Signed{}, err
@@ -191,10 +191,11 @@ func (m *Module) mayAsk(tx *Tx, h *holding, now time.Time) error {
 
 // activationRequest binds a fresh session and nonce (SAP-05) to signer, key,
 // certificate, algorithm, caller, policy and count.
-func (m *Module) activationRequest(c Caller, h *holding, a algo.Algorithm, n int, p Policy, now time.Time) *sap.ActivationRequest {
+func (m *Module) activationRequest(c Caller, h *holding, a algo.Algorithm, n int, p Policy, now time.Time) (*sap.ActivationRequest, error) {
 	sid, nonce := make([]byte, sap.SessionLen), make([]byte, sap.NonceLen)
-	_, _ = rand.Read(sid)
-	_, _ = rand.Read(nonce)
+	if err := errors.Join(m.draw(sid), m.draw(nonce)); err != nil {
+		return nil, err
+	}
 	creds := make([]string, len(h.auths))
 	for i, au := range h.auths {
 		creds[i] = sap.B64(au.Credential)
@@ -207,7 +208,7 @@ func (m *Module) activationRequest(c Caller, h *holding, a algo.Algorithm, n int
 			IssuedAt: now.Unix(), Expires: now.Add(p.Lifetime).Unix(),
 		},
 		Carrier: h.cred.Carrier, Credentials: creds, Origin: m.cfg.Origin, RPID: m.cfg.RPID, Assurance: m.assurance,
-	}
+	}, nil
 }
 
 func (m *Module) openSession(ctx context.Context, c Caller, b sap.Binding) error {

@@ -5,7 +5,6 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
 	"hash"
@@ -126,11 +125,14 @@ func (s *sealer) anchorMAC(body []byte) []byte {
 	return h.Sum(nil)
 }
 
-// hide encrypts a secret for the database; name binds it to its row.
-func (s *sealer) hide(plain []byte, name string) []byte {
+// hide encrypts a secret for the database; name binds it to its row, draw gives
+// random bytes.
+func (s *sealer) hide(draw func([]byte) error, plain []byte, name string) ([]byte, error) {
 	nonce := make([]byte, s.vault.NonceSize())
-	_, _ = rand.Read(nonce) // crypto/rand never fails: it ends the process instead
-	return s.vault.Seal(nonce, nonce, plain, []byte(name))
+	if err := draw(nonce); err != nil {
+		return nil, err
+	}
+	return s.vault.Seal(nonce, nonce, plain, []byte(name)), nil
 }
 
 // reveal is the inverse of hide.

@@ -29,6 +29,7 @@ type Store interface {
 // Tx is a transaction: a table for each kind of record.
 type Tx struct {
 	Meta           MetaTable
+	Condition      ConditionTable
 	Identities     IdentityTable
 	Proposals      ProposalTable
 	Signers        SignerTable
@@ -58,6 +59,12 @@ type (
 		Get() (*Meta, error)
 		Insert(*Meta) error
 		Update(*Meta) error
+	}
+	// ConditionTable has one row.
+	ConditionTable interface {
+		Get() (*Condition, error)
+		Insert(*Condition) error
+		Update(*Condition) error
 	}
 	// IdentityTable holds callers; List orders them by name.
 	IdentityTable interface {

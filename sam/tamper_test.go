@@ -3,6 +3,7 @@ package sam_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -251,7 +252,12 @@ func TestOldRowsPutBack(t *testing.T) {
 				c.act(t, w)
 				exec(t, db, "INSERT OR REPLACE INTO "+c.table+" SELECT * FROM old")
 				if restart { // nothing is remembered then
-					w.Crash()
+					w.Stop()
+					if err := w.Open(); errors.Is(err, sam.ErrOpen) && errors.Is(err, sap.ReasonSeal) {
+						return // the sample of the self-test was lucky
+					} else if err != nil {
+						t.Fatal(err)
+					}
 				}
 				refused(t, w.World, sap.ReasonSeal, func() error { _, err := w.Redeem(w.sad, w.proof); return err })
 			})

@@ -64,6 +64,8 @@ const (
 	ReasonReleased       Reason = "released"               // the key use never began; a new approval is needed
 	ReasonToken          Reason = "token_unavailable"      //
 	ReasonSignatureCheck Reason = "signature_check_failed" // token returned a wrong signature; withheld (SGN-03)
+	ReasonClosed         Reason = "module_closed"          // secure state after a failure (FPT-03)
+	ReasonSelfTest       Reason = "self_test_failed"       //
 	ReasonStore          Reason = "store_unavailable"      // a durable record could not be written (AUD-06)
 	ReasonCSR            Reason = "csr_invalid"            //
 	ReasonCertLink       Reason = "certificate_link"       // certificate is not for this key and signer (KEY-08)

@@ -28,7 +28,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		initCommand(), tokenCommand(), statusCommand(), signerCommand(), credentialCommand(), certCommand(), demoCACommand(),
 		signCommand(), workerCommand(), demoCommand(), runCommand(),
-		verifyCommand(), receiptCommand(), auditCommand(), explainCommand(), lockoutCommand(), conformanceCommand(),
+		verifyCommand(), receiptCommand(), auditCommand(), explainCommand(), lockoutCommand(), conformanceCommand(), samdCommand(),
 	)
 	return root
 }

@@ -54,6 +54,10 @@ type Config struct {
 	OpenSessions int           `yaml:"open_sessions"` // open activation requests of one signer
 	Retention    time.Duration `yaml:"retention"`     // of answers, for byte-identical retries
 	ProposalLife time.Duration `yaml:"proposal_life"` // of a decision that waits for its second officer
+
+	SelfTestEvery time.Duration `yaml:"self_test_every"` // periodic self-test
+	CodeSHA256    string        `yaml:"code_sha256"`     // of the program file; not checked when empty
+	LockMemory    bool          `yaml:"lock_memory"`     // keep the process out of swap; needs RLIMIT_MEMLOCK
 }
 
 // Policy is an activation policy.
@@ -145,6 +149,7 @@ func (c *Config) module() sam.Config {
 		Origin: c.Origin, RPID: c.RPID, DeviceBound: c.DeviceBound, LockoutLimit: c.Lockout.Limit, LockoutTime: c.Lockout.Time,
 		CodeLifetime: c.Enrolment.CodeLifetime, WrongCodes: c.Enrolment.WrongCodes, OpenSessions: c.OpenSessions, Retention: c.Retention, ProposalLife: c.ProposalLife,
 		CryptoProfile: c.CryptoProfile, AlgorithmEnds: algorithmEnds(c.AlgorithmEnds),
+		SelfTestEvery: c.SelfTestEvery, CodeSHA256: c.CodeSHA256,
 	}
 	for _, p := range c.Policies {
 		out.Policies = append(out.Policies, sam.Policy(p))

@@ -21,6 +21,7 @@ import (
 	"github.com/assent-sign/assent/cryptotoken/pkcs11"
 	"github.com/assent-sign/assent/internal/config"
 	"github.com/assent-sign/assent/internal/mtls"
+	"github.com/assent-sign/assent/internal/secret"
 	"github.com/assent-sign/assent/sam"
 	"github.com/assent-sign/assent/sam/samrpc"
 	"github.com/assent-sign/assent/sam/samsqlite"
@@ -30,7 +31,12 @@ import (
 var version = "dev"
 
 func main() {
-	// A worker of the PKCS #11 driver is this same program: nothing comes before.
+	// A worker of the PKCS #11 driver is this same program: nothing comes before,
+	// except that its memory is nobody's to read either.
+	if err := secret.NoDump(); err != nil {
+		fmt.Fprintf(os.Stderr, "samd: %v\n", err)
+		os.Exit(1)
+	}
 	if pkcs11.RunChildIfAsked() {
 		return
 	}
@@ -48,6 +54,7 @@ func run(ctx context.Context, args []string, logTo io.Writer) error {
 	flags.SetOutput(logTo)
 	path := flags.String("config", "samd.yaml", "configuration file")
 	restore := flags.Bool("accept-restore", false, "the database is a wanted restore: open a new epoch, which voids every open session")
+	accept := flags.Bool("accept-config", false, "the configuration was changed by whoever may: approve it (production)")
 	check := flags.Bool("check", false, "check the configuration file and exit")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -62,15 +69,20 @@ func run(ctx context.Context, args []string, logTo io.Writer) error {
 	if *check {
 		return nil
 	}
-	// A core dump would hold key material.
-	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}); err != nil {
-		return fmt.Errorf("core dumps cannot be switched off: %w", err)
+	// A core dump would hold key material, and so would swap.
+	if err := secret.NoDump(); err != nil {
+		return err
+	}
+	if cfg.LockMemory {
+		if err := secret.NoSwap(); err != nil {
+			return err
+		}
 	}
 	// Little is alive at any time, so the collector would run all the time.
 	debug.SetGCPercent(400)
 	log := cfg.logger(logTo)
 	slog.SetDefault(log)
-	module, closeToken, err := open(ctx, cfg, *restore, log)
+	module, closeToken, err := open(ctx, cfg, accepted{*restore, *accept}, log)
 	if err != nil {
 		return err
 	}
@@ -78,8 +90,11 @@ func run(ctx context.Context, args []string, logTo io.Writer) error {
 	return errors.Join(err, module.Close(), closeToken())
 }
 
+// accepted is what an officer approves with this one start.
+type accepted struct{ restore, config bool }
+
 // open opens token, store and module.
-func open(ctx context.Context, cfg Config, restore bool, log *slog.Logger) (*sam.Module, func() error, error) {
+func open(ctx context.Context, cfg Config, ok accepted, log *slog.Logger) (*sam.Module, func() error, error) {
 	token, err := openToken(cfg, log)
 	if err != nil {
 		return nil, nil, err
@@ -89,7 +104,8 @@ func open(ctx context.Context, cfg Config, restore bool, log *slog.Logger) (*sam
 		return nil, nil, errors.Join(err, token.Close())
 	}
 	mc := cfg.module()
-	mc.Store, mc.Token, mc.Log, mc.AcceptRestore, mc.Version = store, token, log, restore, version
+	mc.Store, mc.Token, mc.Log, mc.AcceptRestore, mc.AcceptConfig = store, token, log, ok.restore, ok.config
+	mc.Version = version
 	module, err := sam.Open(ctx, mc)
 	if err != nil {
 		return nil, nil, errors.Join(err, token.Close())

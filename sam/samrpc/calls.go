@@ -40,8 +40,39 @@ func status(s *Server, r *request) (any, error) {
 	}
 	return sapclient.Status{
 		Info: wireInfo(st.Info), State: st.State, Why: st.Why, Token: st.Token, KeyUses: st.KeyUses, SignerKeyUses: st.SignerKeyUses,
-		AuditSeq: st.AuditSeq, AuditHead: st.AuditSum, Crypto: st.Crypto, Warnings: st.Warnings,
+		AuditSeq: st.AuditSeq, AuditHead: st.AuditSum, Crypto: st.Crypto, Warnings: st.Warnings, SelfTest: wireSelfTest(&st.SelfTest),
 	}, nil
+}
+
+func wireSelfTest(r *sam.SelfTestReport) sapclient.SelfTest {
+	out := sapclient.SelfTest{Time: r.Time, Trigger: r.Trigger, Results: make([]sapclient.SelfTestResult, len(r.Results))}
+	for i, t := range r.Results {
+		out.Results[i] = sapclient.SelfTestResult(t)
+	}
+	return out
+}
+
+func selfTest(s *Server, r *request) (any, error) {
+	if _, err := decode[struct{}](r); err != nil {
+		return nil, err
+	}
+	report, err := s.module.SelfTest(r.Context(), r.caller)
+	if err != nil {
+		return nil, err
+	}
+	return wireSelfTest(report), nil
+}
+
+func reopen(s *Server, r *request) (any, error) {
+	in, err := decode[sapclient.ReopenIn](r)
+	if err != nil {
+		return nil, err
+	}
+	report, err := s.module.Reopen(r.Context(), r.caller, in.Why)
+	if err != nil {
+		return nil, err
+	}
+	return wireSelfTest(report), nil
 }
 
 func activationRequest(s *Server, r *request) (any, error) {

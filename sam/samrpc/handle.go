@@ -141,7 +141,7 @@ func refusalAnswer(op sam.Op, r *sam.Refusal) (int, sapclient.ErrorBody) {
 	case sap.ReasonStore:
 		body.Code, body.Retry = sapclient.CodeUnavailable, sapclient.RetrySame
 		return http.StatusServiceUnavailable, body
-	case sap.ReasonToken:
+	case sap.ReasonToken, sap.ReasonClosed:
 		body.Code, body.Retry = sapclient.CodeUnavailable, sapclient.RetryLater
 		return http.StatusServiceUnavailable, body
 	case sap.ReasonInvalid:

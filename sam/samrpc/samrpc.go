@@ -63,6 +63,8 @@ func Routes() []Route {
 		{"POST", sapclient.PathWithdraw, sam.OpWithdraw, small, withdraw},
 		{"GET", sapclient.PathDecisions, sam.OpProposals, 0, proposals},
 		{"GET", sapclient.PathRoles, sam.OpRoles, 0, roles},
+		{"POST", sapclient.PathSelfTest, sam.OpSelfTest, small, selfTest},
+		{"POST", sapclient.PathReopen, sam.OpReopen, small, reopen},
 	}
 }
 

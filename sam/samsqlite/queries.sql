@@ -12,6 +12,16 @@ INSERT INTO meta (id, cluster, instance, epoch, statement_key, seq, version, mac
 UPDATE meta SET cluster = ?1, instance = ?2, epoch = ?3, statement_key = ?4, seq = ?5, version = ?6, mac = ?7
 WHERE id = 1 AND version = ?6 - 1;
 
+-- name: condition.get
+SELECT closed, since, void_before, config, seq, version, mac FROM condition WHERE id = 1;
+
+-- name: condition.insert
+INSERT INTO condition (id, closed, since, void_before, config, seq, version, mac) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7);
+
+-- name: condition.update
+UPDATE condition SET closed = ?1, since = ?2, void_before = ?3, config = ?4, seq = ?5, version = ?6, mac = ?7
+WHERE id = 1 AND version = ?6 - 1;
+
 -- name: identity.get
 SELECT name, person, role, key, state, created, seq, version, mac FROM identity WHERE name = ?1;
 

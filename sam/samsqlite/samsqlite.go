@@ -85,7 +85,7 @@ func (s *Store) Close() error { return s.db.Close() }
 func (s *Store) tx(t *sqldb.Tx) *sam.Tx {
 	b := base{t, s.q}
 	return &sam.Tx{
-		Meta: meta{b}, Identities: identities{b}, Proposals: proposals{b}, Signers: signers{b}, Authenticators: authenticators{b},
+		Meta: meta{b}, Condition: condition{b}, Identities: identities{b}, Proposals: proposals{b}, Signers: signers{b}, Authenticators: authenticators{b},
 		Guards: guards{b}, Enrolments: enrolments{b}, Credentials: credentials{b}, Activations: activations{b},
 		Sessions: sessions{b}, Tombstones: tombstones{b}, Audit: auditLog{b},
 	}

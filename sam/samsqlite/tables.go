@@ -109,6 +109,26 @@ func (m meta) Get() (*sam.Meta, error)  { return get(m.base, "meta.get", scanMet
 func (m meta) Insert(r *sam.Meta) error { return m.write("meta.insert", metaArgs(r)...) }
 func (m meta) Update(r *sam.Meta) error { return m.write("meta.update", metaArgs(r)...) }
 
+type condition struct{ base }
+
+func scanCondition(s sqldb.Scanner, r *sam.Condition) error {
+	return s.Scan(&r.Closed, &r.Since, &r.VoidBefore, &r.Config, &r.Seq, &r.Version, &r.MAC)
+}
+
+func conditionArgs(r *sam.Condition) []any {
+	return []any{r.Closed, r.Since, r.VoidBefore, r.Config, r.Seq, r.Version, r.MAC}
+}
+
+func (c condition) Get() (*sam.Condition, error) {
+	return get(c.base, "condition.get", scanCondition)
+}
+func (c condition) Insert(r *sam.Condition) error {
+	return c.write("condition.insert", conditionArgs(r)...)
+}
+func (c condition) Update(r *sam.Condition) error {
+	return c.write("condition.update", conditionArgs(r)...)
+}
+
 type identities struct{ base }
 
 func scanIdentity(s sqldb.Scanner, r *sam.Identity) error {

@@ -2,6 +2,8 @@ package samtest
 
 import (
 	"context"
+	"crypto"
+	"io"
 	"sync"
 	"sync/atomic"
 
@@ -27,6 +29,8 @@ type Token struct {
 	before error // SignWrapped fails and the key is not used
 	after  error // SignWrapped fails and the key was used
 	spoil  bool  // signatures come back wrong
+	probe  error // the token's self-test fails
+	named  bool  // named keys sign wrongly
 	log    []Use
 }
 
@@ -57,6 +61,45 @@ func (t *Token) FailAfter(err error) { t.set(func() { t.after = err }) }
 
 // Spoil makes signatures wrong.
 func (t *Token) Spoil(on bool) { t.set(func() { t.spoil = on }) }
+
+// FailProbe makes the token's self-test fail; nil ends it.
+func (t *Token) FailProbe(err error) { t.set(func() { t.probe = err }) }
+
+// SpoilNamed makes the signatures of named keys wrong.
+func (t *Token) SpoilNamed(on bool) { t.set(func() { t.named = on }) }
+
+// Signer implements cryptotoken.Token.
+func (t *Token) Signer(ctx context.Context, ref cryptotoken.KeyRef) (cryptotoken.Signer, error) {
+	s, err := t.Full.Signer(ctx, ref)
+	return spoilt{s, t}, err
+}
+
+// spoilt is a named key that can be made to sign wrongly.
+type spoilt struct {
+	cryptotoken.Signer
+	t *Token
+}
+
+func (s spoilt) Sign(r io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	sig, err := s.Signer.Sign(r, digest, opts)
+	s.t.mu.Lock()
+	defer s.t.mu.Unlock()
+	if s.t.named && err == nil {
+		sig[len(sig)-1] ^= 1
+	}
+	return sig, err
+}
+
+// Probe implements cryptotoken.Prober.
+func (t *Token) Probe(ctx context.Context) error {
+	t.mu.Lock()
+	err := t.probe
+	t.mu.Unlock()
+	if p, ok := t.Full.(cryptotoken.Prober); ok && err == nil {
+		return p.Probe(ctx)
+	}
+	return err
+}
 
 func (t *Token) set(f func()) {
 	t.mu.Lock()

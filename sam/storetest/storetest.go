@@ -52,6 +52,7 @@ func view(t *testing.T, s sam.Store, fn func(*sam.Tx) error) {
 // samples are complete records: every column has a value of its own.
 type samples struct {
 	meta  *sam.Meta
+	cond  *sam.Condition
 	ident *sam.Identity
 	prop  *sam.Proposal
 	sgn   *sam.Signer
@@ -64,6 +65,7 @@ type samples struct {
 
 func make1() samples {
 	return samples{
+		cond:  &sam.Condition{Stamp: stamp(1), Closed: "why", Since: 5, VoidBefore: 6, Config: "d"},
 		meta:  &sam.Meta{Stamp: stamp(1), Cluster: "c", Instance: "i", Epoch: 7, StatementKey: []byte{9}},
 		ident: &sam.Identity{Stamp: stamp(1), Name: "n", Person: "p", Role: sam.RoleAuditor, Key: "00ff", State: sam.IdentityActive, Created: 5},
 		prop: &sam.Proposal{
@@ -91,7 +93,7 @@ func make1() samples {
 }
 
 func (x samples) insert(tx *sam.Tx) error {
-	return errors.Join(tx.Meta.Insert(x.meta), tx.Identities.Insert(x.ident), tx.Proposals.Insert(x.prop), tx.Signers.Insert(x.sgn), tx.Authenticators.Insert(x.auth),
+	return errors.Join(tx.Meta.Insert(x.meta), tx.Condition.Insert(x.cond), tx.Identities.Insert(x.ident), tx.Proposals.Insert(x.prop), tx.Signers.Insert(x.sgn), tx.Authenticators.Insert(x.auth),
 		tx.Guards.Insert(x.guard), tx.Enrolments.Insert(x.enrol), tx.Credentials.Insert(x.cred), tx.Activations.Insert(x.act))
 }
 
@@ -107,6 +109,7 @@ func same[R any](t *testing.T, what string, want R) func(R, error) {
 func (x samples) check(t *testing.T, tx *sam.Tx) {
 	t.Helper()
 	same(t, "meta", x.meta)(tx.Meta.Get())
+	same(t, "condition", x.cond)(tx.Condition.Get())
 	same(t, "identity", x.ident)(tx.Identities.Get(x.ident.Name))
 	same(t, "proposal", x.prop)(tx.Proposals.Get(x.prop.ID))
 	same(t, "signer", x.sgn)(tx.Signers.Get(x.sgn.ID))
@@ -122,7 +125,7 @@ func records(t *testing.T, open Open) {
 	x := make1()
 	view(t, s, func(tx *sam.Tx) error {
 		for what, err := range map[string]error{
-			"meta": second(tx.Meta.Get()), "identity": second(tx.Identities.Get("n")), "proposal": second(tx.Proposals.Get("p1")), "signer": second(tx.Signers.Get("s1")),
+			"meta": second(tx.Meta.Get()), "condition": second(tx.Condition.Get()), "identity": second(tx.Identities.Get("n")), "proposal": second(tx.Proposals.Get("p1")), "signer": second(tx.Signers.Get("s1")),
 			"authenticator": second(tx.Authenticators.Get([]byte{0, 255})), "guard": second(tx.Guards.Get([]byte{0, 255})),
 			"enrolment": second(tx.Enrolments.Get("e1")), "credential": second(tx.Credentials.Get("k1")), "activation": second(tx.Activations.Get([]byte{1, 0})),
 		} {
@@ -135,7 +138,7 @@ func records(t *testing.T, open Open) {
 	update(t, s, x.insert)
 	view(t, s, func(tx *sam.Tx) error { x.check(t, tx); return nil })
 	for what, insert := range map[string]func(*sam.Tx) error{
-		"meta": func(tx *sam.Tx) error { return tx.Meta.Insert(x.meta) }, "identity": func(tx *sam.Tx) error { return tx.Identities.Insert(x.ident) },
+		"meta": func(tx *sam.Tx) error { return tx.Meta.Insert(x.meta) }, "condition": func(tx *sam.Tx) error { return tx.Condition.Insert(x.cond) }, "identity": func(tx *sam.Tx) error { return tx.Identities.Insert(x.ident) },
 		"proposal": func(tx *sam.Tx) error { return tx.Proposals.Insert(x.prop) },
 		"signer":   func(tx *sam.Tx) error { return tx.Signers.Insert(x.sgn) }, "authenticator": func(tx *sam.Tx) error { return tx.Authenticators.Insert(x.auth) },
 		"guard": func(tx *sam.Tx) error { return tx.Guards.Insert(x.guard) }, "enrolment": func(tx *sam.Tx) error { return tx.Enrolments.Insert(x.enrol) },
@@ -155,13 +158,13 @@ func compareAndSwap(t *testing.T, open Open) {
 	update(t, s, x.insert)
 	swap := func(tx *sam.Tx) map[string]error {
 		return map[string]error{
-			"meta": tx.Meta.Update(x.meta), "identity": tx.Identities.Update(x.ident), "proposal": tx.Proposals.Update(x.prop), "signer": tx.Signers.Update(x.sgn), "guard": tx.Guards.Update(x.guard),
+			"meta": tx.Meta.Update(x.meta), "condition": tx.Condition.Update(x.cond), "identity": tx.Identities.Update(x.ident), "proposal": tx.Proposals.Update(x.prop), "signer": tx.Signers.Update(x.sgn), "guard": tx.Guards.Update(x.guard),
 			"enrolment": tx.Enrolments.Update(x.enrol), "credential": tx.Credentials.Update(x.cred), "activation": tx.Activations.Update(x.act),
 		}
 	}
 	try := func(version int64, want error) {
 		t.Helper()
-		for _, st := range []*sam.Stamp{&x.meta.Stamp, &x.ident.Stamp, &x.prop.Stamp, &x.sgn.Stamp, &x.guard.Stamp, &x.enrol.Stamp, &x.cred.Stamp, &x.act.Stamp} {
+		for _, st := range []*sam.Stamp{&x.meta.Stamp, &x.cond.Stamp, &x.ident.Stamp, &x.prop.Stamp, &x.sgn.Stamp, &x.guard.Stamp, &x.enrol.Stamp, &x.cred.Stamp, &x.act.Stamp} {
 			st.Version = version
 		}
 		_ = s.Update(context.Background(), func(tx *sam.Tx) error {
@@ -179,6 +182,7 @@ func compareAndSwap(t *testing.T, open Open) {
 	x.ident.State, x.ident.Key, x.prop.State, x.prop.Second = sam.IdentityRevoked, "", sam.ProposalApproved, "z"
 	x.sgn.State, x.guard.Failures, x.enrol.State, x.cred.State, x.cred.Blob, x.act.State = sam.SignerEnrolled, 0, sam.EnrolUsed, sam.KeyDestroyed, []byte{}, sam.ActBurnt
 	x.act.Redemption, x.act.Digests, x.act.Answer, x.meta.Epoch = []byte{8}, []byte{9}, bytes.Repeat([]byte{7}, 9000), 8
+	x.cond.Closed, x.cond.Since, x.cond.VoidBefore, x.cond.Config = "", 7, 8, "e"
 	try(1, sam.ErrConflict)
 	try(3, sam.ErrConflict)
 	try(2, nil)

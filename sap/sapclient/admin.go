@@ -91,6 +91,16 @@ func (a *Admin) Lift(ctx context.Context, in LiftIn) error {
 	return err
 }
 
+// SelfTest runs all self-tests now (officer). A failure closes the SAM.
+func (a *Admin) SelfTest(ctx context.Context) (*SelfTest, error) {
+	return call[SelfTest](ctx, a.transport, "POST", PathSelfTest, nil, struct{}{})
+}
+
+// Reopen ends the SAM's secure state, if all self-tests pass (officer).
+func (a *Admin) Reopen(ctx context.Context, in ReopenIn) (*SelfTest, error) {
+	return call[SelfTest](ctx, a.transport, "POST", PathReopen, nil, in)
+}
+
 // Audit returns audit records from a number on, at most limit (auditor; 1,000).
 func (a *Admin) Audit(ctx context.Context, from int64, limit int) ([]AuditRecord, error) {
 	q := url.Values{"from": {strconv.FormatInt(from, 10)}, "limit": {strconv.Itoa(limit)}}

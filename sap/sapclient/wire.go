@@ -29,6 +29,8 @@ const (
 	PathApprove     = "/v1/decisions/approve"       // POST; another officer
 	PathWithdraw    = "/v1/decisions/withdraw"      // POST; officer
 	PathRoles       = "/v1/roles"                   // GET; officer, auditor
+	PathSelfTest    = "/v1/selftest"                // POST; officer
+	PathReopen      = "/v1/reopen"                  // POST; officer
 )
 
 // Info is what a SAM says of itself.
@@ -267,6 +269,28 @@ type Status struct {
 	AuditHead     []byte   `json:"audit_head"`
 	Crypto        string   `json:"crypto"`             // profile of algorithms
 	Warnings      []string `json:"warnings,omitempty"` // what ends within 12 months, or has ended
+
+	SelfTest SelfTest `json:"self_test"` // the last one
+}
+
+// SelfTest is the result of a run of all self-tests (FPT-02).
+type SelfTest struct {
+	Time    int64            `json:"time"`    // Unix seconds
+	Trigger string           `json:"trigger"` // start, periodic, demand, reopen
+	Results []SelfTestResult `json:"results"`
+}
+
+// SelfTestResult is the result of one test.
+type SelfTestResult struct {
+	Name   string `json:"name"`
+	Shows  string `json:"shows"` // what a pass means
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail,omitempty"` // why it failed
+}
+
+// ReopenIn ends the secure state after a passed self-test (officer).
+type ReopenIn struct {
+	Why string `json:"why"` // why it is safe; goes into the audit record
 }
 
 // ErrorBody is every error answer of samd. Code is opaque for refusals
