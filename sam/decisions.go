@@ -34,11 +34,11 @@ const (
 
 // decisions is the whole list of acts that no single person can do (ROL-04).
 func decisions() map[string]decision {
-	return map[string]decision{
+	return planted(map[string]decision{
 		DecideGrant:  {check: checkGrant, apply: applyGrant, after: forgetRoles},
 		DecideRevoke: {check: checkRevoke, apply: applyRevoke, after: forgetRoles},
 		DecideRaw:    {check: checkRaw, apply: applyRaw},
-	}
+	})
 }
 
 // Kinds are the kinds of decisions, in order.

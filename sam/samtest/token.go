@@ -38,6 +38,7 @@ type Token struct {
 type Use struct {
 	Alg     algo.Algorithm
 	Digests [][]byte
+	Public  []byte // of the key
 }
 
 // Uses returns the number of key uses.
@@ -116,7 +117,7 @@ func (t *Token) SignWrapped(ctx context.Context, w cryptotoken.Wrapped, a algo.A
 		return nil, before
 	}
 	t.uses.Add(1)
-	t.set(func() { t.log = append(t.log, Use{a, digests}) })
+	t.set(func() { t.log = append(t.log, Use{a, digests, w.Public}) })
 	sigs, err := t.Full.SignWrapped(ctx, w, a, digests)
 	if after != nil {
 		return nil, after

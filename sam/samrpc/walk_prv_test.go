@@ -1,0 +1,101 @@
+package samrpc_test
+
+import (
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/assent-sign/assent/sam"
+	"github.com/assent-sign/assent/sam/samrpc"
+)
+
+// walk runs episodes of random calls, each on a fresh module, until steps calls
+// are made.
+func walk(t *testing.T, seed uint64, steps int) (calls, signed int, done map[sam.Op]int, breach []string) {
+	t.Helper()
+	done = map[sam.Op]int{}
+	for episode := uint64(0); calls < steps; episode++ {
+		k := newWalker(t, seed+episode)
+		for k.calls < min(300, steps-calls) {
+			if k.rnd.IntN(25) == 0 {
+				k.honest()
+			}
+			k.step(samrpc.Routes())
+		}
+		calls, signed, breach = calls+k.calls, signed+k.signed, append(breach, k.breach...)
+		for op, n := range k.done {
+			done[op] += n
+		}
+		if err := k.M.Close(); err != nil {
+			t.Fatal(err)
+		}
+		k.M = nil
+	}
+	return calls, signed, done, breach
+}
+
+// PRV-01, ROL-05: a random walk over every operation of every privileged role,
+// all of them conspiring, finds no sequence of calls that uses a signer's key
+// for anything its owner has not approved; honest approvals in the same walk are
+// signed. The walk must get somewhere: every operation succeeds at some time.
+func TestPRV01RandomWalkFindsNoSignature(t *testing.T) {
+	for _, rt := range samrpc.Routes() {
+		if _, ok := inputs()[rt.Op]; rt.Method == "POST" && !ok {
+			t.Errorf("operation %s cannot be walked: give it a line in inputs", rt.Op)
+		}
+	}
+	for _, kind := range sam.Kinds() {
+		if _, ok := arguments()[kind]; !ok {
+			t.Errorf("decision %s cannot be walked: give it a line in arguments", kind)
+		}
+	}
+	if t.Failed() {
+		return
+	}
+	seed, steps := uint64(20261121), 4000
+	if s := os.Getenv("ASSENT_SEED"); s != "" {
+		n, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seed = n
+	}
+	if os.Getenv("ASSENT_SOAK") != "" {
+		steps = 400_000
+	}
+	calls, signed, done, breach := walk(t, seed, steps)
+	t.Logf("seed %d: %d calls of %d operations, %d honest signatures, %d breaches", seed, calls, len(done), signed, len(breach))
+	if planted {
+		if len(breach) == 0 {
+			t.Error("the planted hole was not found: the walk proves nothing")
+		}
+		t.Logf("found: %s", strings.Join(breach[:min(3, len(breach))], "; "))
+		return
+	}
+	for _, b := range breach {
+		t.Error(b)
+	}
+	if signed == 0 {
+		t.Error("no honest approval was signed")
+	}
+	for _, rt := range samrpc.Routes() {
+		if done[rt.Op] == 0 {
+			t.Errorf("operation %s never succeeded: what it opens was not walked", rt.Op)
+		}
+	}
+}
+
+// PRV-01: the walk finds a hole. In a build with the tag planted_hole two
+// officers can decide to sign; that build exists for this test only.
+func TestPRV01PlantedHoleIsFound(t *testing.T) {
+	if planted {
+		return // this is that build
+	}
+	cmd := exec.Command("go", "test", "-tags", "planted_hole", "-count=1", "-run", "TestPRV01RandomWalkFindsNoSignature$", "-v", ".")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: TestPRV01RandomWalkFindsNoSignature") || !strings.Contains(string(out), "found: call") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
