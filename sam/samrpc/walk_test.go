@@ -64,6 +64,7 @@ func inputs() map[sam.Op]any {
 		sam.OpPermission: sapclient.PermissionIn{}, sam.OpDestroy: sapclient.KeyIn{}, sam.OpEnrolBegin: sapclient.EnrolBeginIn{}, sam.OpEnrolFinish: nil,
 		sam.OpSignerNew: sapclient.SignerIn{}, sam.OpEnrolOpen: sapclient.EnrolCodeIn{}, sam.OpLift: sapclient.LiftIn{},
 		sam.OpPropose: nil, sam.OpApprove: sapclient.ProposalIn{}, sam.OpWithdraw: sapclient.ProposalIn{},
+		sam.OpSelfTest: struct{}{}, sam.OpReopen: sapclient.ReopenIn{},
 	}
 }
 
@@ -416,6 +417,10 @@ func (k *walker) honest() {
 		k.allowed[public][string(dtbsr)] = 0
 	}
 	k.allowed[k.public(s.Key)][string(dtbsr)] = 1
+	if k.rnd.IntN(20) == 0 { // a failing token closes the module, and an officer opens it again
+		k.Token.Spoil(true)
+		defer k.Token.Spoil(false)
+	}
 	if _, err := k.Redeem(sad, proof); err == nil {
 		k.signed++
 		k.bytes["sad"], k.bytes["proof"] = append(k.bytes["sad"], sad), append(k.bytes["proof"], proof)
