@@ -7,6 +7,7 @@ PROGRAMS = samd sicd ssad assent
 BUILD    = $(GO) build -trimpath -buildvcs=false
 FUZZTIME ?= 20s
 SEED     ?= 1
+SOAKFUZZ ?= 5m
 # In CI a test that was skipped is a failure, unless the reviewed list allows it.
 SKIPS    = $(if $(filter true,$(CI)),-skips conformance/testdata/skips,-any-skip)
 TESTSUM  = $(GO) run ./conformance/cmd/testsum $(SKIPS)
@@ -58,10 +59,11 @@ lint: ## gofmt, go vet, staticcheck; golangci-lint when it is installed
 fuzz: ## every fuzz target for FUZZTIME (20s), one after the other
 	@.ci/fuzz $(FUZZTIME)
 
-soak: ## the long forms: whole crash matrix, all replays; SEED=n, goes on after an interruption
+soak: ## the long forms: whole crash matrix, replays, samd's inputs fuzzed 5 minutes each; SEED=n; goes on after an interruption
 	@mkdir -p bin
 	ASSENT_SOAK=1 ASSENT_SEED=$(SEED) ASSENT_SOAK_PROGRESS=$(CURDIR)/bin/soak.progress \
 		$(GO) test -count=1 -v -timeout 6h -run 'FPT05|SAP03|Planted' ./conformance/crash
+	.ci/fuzz $(SOAKFUZZ) sam sap cryptotoken internal/jcs internal/attestation internal/audit internal/certs
 
 bench: ## ratios against floors and peers in one run, CPU first; then each package's own
 	$(GO) run ./conformance/bench

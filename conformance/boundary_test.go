@@ -66,6 +66,7 @@ var only = []rule{
 	{"github.com/evanw/esbuild/...", []string{"signapp/signer/bundle"}},
 	{"github.com/spf13/cobra", []string{"cmd/assent/..."}},
 	{"github.com/fxamacker/cbor/v2", []string{"sap/device", "internal/attestation/...", "sam/samtest", "cmd/assent/internal/person"}},
+	{"github.com/anishathalye/porcupine", nil},
 	{"github.com/chromedp/...", nil},
 	{"github.com/descope/virtualwebauthn", nil},
 	{"github.com/rogpeppe/go-internal/...", nil},

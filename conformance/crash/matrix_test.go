@@ -165,6 +165,9 @@ func (c cell) run(t *testing.T, seed uint64) {
 	must(t, s.start("", args...))
 	c.recovered(s, cl)
 	s.stop()
+	if c.point.Workload != failpoint.Restore { // which voids answers, by the officer's word
+		linearizable(t, true, history(t, s.path("client.log")))
+	}
 	s.audit(fmt.Sprintf("%d %s", seed, c), "-checkpoint", checkpoint, "-samples", s.path("samples.log"), "-max-rss", "300000")
 }
 
