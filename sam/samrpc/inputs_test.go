@@ -24,10 +24,10 @@ import (
 	"github.com/assent-sign/assent/sap/sapclient"
 )
 
-// inputs is every input of samd: each route with the fuzz targets that reach
+// fuzzed is every input of samd: each route with the fuzz targets that reach
 // what its body and query carry. FuzzBodies sends any octets to every route but
 // those that may use or end a key; FuzzKeyActs has these.
-var inputs = map[string][]string{
+var fuzzed = map[string][]string{
 	"GET /v1/info":                     {"sam/samrpc.FuzzBodies"},
 	"GET /v1/health":                   {"sam/samrpc.FuzzBodies"},
 	"GET /v1/status":                   {"sam/samrpc.FuzzBodies"},
@@ -57,20 +57,20 @@ var inputs = map[string][]string{
 // names exists. A new route fails here until its input is fuzzed.
 func TestEveryInputIsFuzzed(t *testing.T) {
 	left := map[string]bool{}
-	for route := range inputs {
+	for route := range fuzzed {
 		left[route] = true
 	}
 	for _, rt := range samrpc.Routes() {
 		route := rt.Method + " " + rt.Path
-		if len(inputs[route]) == 0 {
-			t.Errorf("%s has no fuzz target: write one, or name the one that reaches it, in the table inputs", route)
+		if len(fuzzed[route]) == 0 {
+			t.Errorf("%s has no fuzz target: write one, or name the one that reaches it, in the table fuzzed", route)
 		}
 		delete(left, route)
 	}
 	for route := range left {
 		t.Errorf("%s is in the table and is not served", route)
 	}
-	for route, targets := range inputs {
+	for route, targets := range fuzzed {
 		for _, name := range targets {
 			dir, target, _ := strings.Cut(name, ".")
 			if !hasTarget(t, filepath.Join(testenv.Root(), dir), target) {
