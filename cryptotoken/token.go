@@ -39,6 +39,7 @@ type Info struct {
 	Driver      string // "softtoken", "pkcs11", "samtoken"
 	Name        string // configured name
 	Model       string // manufacturer and model as reported by the token
+	Identity    Identity
 	Development bool   // not fit for production: software keys, or self-test found a downgrade
 	Reason      string // why Development is set, in one sentence
 	Activation  bool   // every use of a signer's key needs SAD (samtoken)
@@ -50,6 +51,12 @@ type Info struct {
 	KeyUses uint64
 	// WrappedUses counts those of KeyUses that used a wrapped key, a signer's.
 	WrappedUses uint64
+}
+
+// Identity is what a token reports of itself, part by part, to be compared with
+// what was certified. Empty when the token is software.
+type Identity struct {
+	Manufacturer, Model, Serial, Firmware string
 }
 
 // Named is implemented by tokens that can make their own named keys.

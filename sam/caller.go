@@ -48,6 +48,8 @@ const (
 	OpLink        Op = "certificate_link"
 	OpPermission  Op = "raw_permission"
 	OpDestroy     Op = "key_destroy"
+	OpKeyStatus   Op = "certificate_status"
+	OpSignerEnd   Op = "signer_end"
 	OpLift        Op = "lockout_lift"
 	OpAudit       Op = "audit_read"
 	OpExplain     Op = "explain"
@@ -71,7 +73,7 @@ func Allowed(r Role, op Op) bool {
 		return r == RoleSSPU
 	case OpCredentials, OpSigner:
 		return r == RoleSSPU || r == RoleOfficer
-	case OpSignerNew, OpEnrolOpen, OpGenerate, OpLink, OpPermission, OpDestroy, OpLift,
+	case OpSignerNew, OpEnrolOpen, OpGenerate, OpLink, OpPermission, OpDestroy, OpKeyStatus, OpSignerEnd, OpLift,
 		OpPropose, OpApprove, OpWithdraw, OpSelfTest, OpReopen:
 		return r == RoleOfficer
 	case OpAudit:

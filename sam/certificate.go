@@ -24,6 +24,8 @@ type parsedKey struct {
 	cert    *x509.Certificate // nil before the link
 	public  crypto.PublicKey
 	keyType algo.KeyType
+
+	qualified bool // the certificate says so, see label
 }
 
 func (m *Module) parse(c *Credential) (*parsedKey, error) {
@@ -44,6 +46,7 @@ func (m *Module) parse(c *Credential) (*parsedKey, error) {
 			return nil, fmt.Errorf("%w: certificate of %s", sap.ReasonSeal, c.Key)
 		}
 	}
+	p.readQualified()
 	m.parsed.put(id, p)
 	return p, nil
 }
@@ -52,13 +55,13 @@ func (m *Module) parse(c *Credential) (*parsedKey, error) {
 // certifies exactly this key for the subject of our request (ENR-02), may sign, is no
 // CA, is valid now, and each certificate is signed by the next. It does not
 // decide whom to trust: that is the relying parties' matter.
-func checkLink(c *Credential, chain [][]byte, crypto *algopolicy.Policy, now time.Time) error {
-	bad := func(what string, args ...any) error {
-		return fmt.Errorf("%w: "+what, append([]any{sap.ReasonCertLink}, args...)...)
+func checkLink(c *Credential, chain [][]byte, crypto *algopolicy.Policy, now time.Time) (*x509.Certificate, error) {
+	bad := func(what string, args ...any) (*x509.Certificate, error) {
+		return nil, fmt.Errorf("%w: "+what, append([]any{sap.ReasonCertLink}, args...)...)
 	}
 	certs, err := parseChain(chain)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	leaf := certs[0]
 	switch {
@@ -85,7 +88,7 @@ func checkLink(c *Credential, chain [][]byte, crypto *algopolicy.Policy, now tim
 			return bad("certificate %d is not signed by the next: %v", i, err)
 		}
 	}
-	return nil
+	return leaf, nil
 }
 
 func parseChain(chain [][]byte) ([]*x509.Certificate, error) {

@@ -41,6 +41,7 @@ type Config struct {
 	Token      cryptotoken.Token // must be a Wrapper and a Sealer, and Named for the first start
 	AnchorPath string            // file outside the database, best on another medium
 	Production bool              // refuse tokens that are for development only
+	Certified  *CertifiedToken   // the token as certified; nil: nothing is called qualified
 
 	StatementKey string   // label of the P-256 key that signs statements; "samd-statement"
 	Origin       string   // the one exact origin of the signer's app
@@ -144,6 +145,11 @@ func (c *Config) check() error {
 	}
 	if c.CodeSHA256 != "" && !isSHA256(c.CodeSHA256) {
 		return bad("code_sha256 is 64 hexadecimal digits in lower case")
+	}
+	if c.Certified != nil {
+		if err := c.Certified.check(); err != nil {
+			return err
+		}
 	}
 	seen := map[string]bool{}
 	for _, p := range c.Policies {

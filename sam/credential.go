@@ -185,13 +185,20 @@ func (p *popSigner) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]
 // from then on (KEY-07).
 func (m *Module) LinkCertificate(ctx context.Context, c Caller, key string, chain [][]byte) (*CredentialView, error) {
 	return m.changeKey(ctx, c, OpLink, key, func(w *work, cred *Credential) (string, audit.Data, error) {
-		if cred.State != KeyGenerated {
+		if cred.State != KeyGenerated { // one key, one certificate (KEY-05)
 			return "", nil, fmt.Errorf("%w: %s", sap.ReasonState, cred.State)
 		}
-		if err := checkLink(cred, chain, m.crypto, w.now); err != nil {
+		leaf, err := checkLink(cred, chain, m.crypto, w.now)
+		if err != nil {
 			return "", nil, err
 		}
-		cred.State, cred.Chain, cred.CertHash = KeyActive, chain, certHash(chain[0])
+		if err := move(keyMoves, &cred.State, KeyActive); err != nil {
+			return "", nil, err
+		}
+		cred.Chain, cred.CertHash = chain, certHash(chain[0])
+		if err := w.Expiries.Put(cred.Key, leaf.NotAfter.Unix()+1); err != nil {
+			return "", nil, err
+		}
 		return EventLinked, audit.Data{"cert": b64(cred.CertHash)}, nil
 	})
 }
@@ -205,19 +212,6 @@ func (m *Module) SetRaw(ctx context.Context, c Caller, key string, raw bool) (*C
 		}
 		cred.Raw = raw
 		return EventPermission, audit.Data{"raw": raw}, nil
-	})
-}
-
-// Destroy destroys a key for ever (officer): the wrapped key is overwritten and
-// a tombstone stays, so that a restored backup cannot bring it back unnoticed
-// (KPR-07, KPR-08).
-func (m *Module) Destroy(ctx context.Context, c Caller, key string) (*CredentialView, error) {
-	return m.changeKey(ctx, c, OpDestroy, key, func(w *work, cred *Credential) (string, audit.Data, error) {
-		if cred.State == KeyDestroyed {
-			return "", nil, fmt.Errorf("%w: %s", sap.ReasonState, cred.State)
-		}
-		cred.State, cred.Blob, cred.Raw = KeyDestroyed, nil, false
-		return EventDestroyed, audit.Data{}, nil
 	})
 }
 
@@ -247,27 +241,12 @@ func (m *Module) changeKey(ctx context.Context, c Caller, op Op, key string, cha
 			return err
 		}
 		w.stamp(cred, seq)
-		if cred.State == KeyDestroyed {
-			t := &Tombstone{Key: cred.Key, Destroyed: w.now.Unix()}
-			w.stamp(t, seq)
-			if err := w.Tombstones.Insert(t); err != nil {
-				return err
-			}
-		}
 		return w.Credentials.Update(cred)
 	})
 	if err != nil {
 		return nil, m.refuse(ctx, c, string(op), err, audit.Data{"key": clip(key, sap.MaxIDLen)})
 	}
 	failpoint.After("samd/44-key-changed")
-	if cred.State == KeyDestroyed {
-		// What is outside the database must know at once. A failure is repaired by
-		// the next write of the anchor.
-		if err := m.writeAnchor(context.WithoutCancel(ctx)); err != nil {
-			m.dirty.Store(true)
-			m.logger.Error("samd: anchor could not be written", "err", err)
-		}
-	}
 	return m.credentialView(cred, m.clock.Now())
 }
 
@@ -325,7 +304,7 @@ func (m *Module) credentialView(c *Credential, now time.Time) (*CredentialView, 
 	}
 	v := &CredentialView{
 		Key: c.Key, Signer: c.Signer, KeyType: c.KeyType, State: c.State, Carrier: c.Carrier, Chain: c.Chain,
-		Raw: c.Raw, Assurance: m.assurance, Created: c.Created,
+		Raw: c.Raw, Assurance: m.keyLabel(p), Created: c.Created,
 	}
 	if c.State == KeyGenerated {
 		v.CSR = c.CSR

@@ -35,7 +35,11 @@ const (
 	EventKey         = "key_generated"
 	EventLinked      = "certificate_linked"
 	EventPermission  = "raw_permission_set"
+	EventSuspended   = "key_suspended"
+	EventResumed     = "key_resumed"
+	EventRetired     = "key_retired" // revoked or expired; its destruction is the next record
 	EventDestroyed   = "key_destroyed"
+	EventVoided      = "activation_voided" // the key was taken out of use before the approval came
 	EventLifted      = "lockout_lifted"
 	EventRequested   = "activation_requested"
 	EventReserved    = "activation_reserved" // the intent: what may be signed from here on

@@ -180,7 +180,10 @@ func (g *graveyard) buryOne(w *work, c *Credential) error {
 	if c.Version == 0 { // not in this database
 		return nil
 	}
-	c.State, c.Blob, c.Raw = KeyDestroyed, nil, false
+	if err := move(keyMoves, &c.State, KeyDestroyed); err != nil {
+		return err
+	}
+	c.Blob, c.Raw = nil, false
 	w.stamp(c, seq)
 	return w.Credentials.Update(c)
 }

@@ -29,21 +29,21 @@ var ErrOpen = errors.New("sam: the module stays closed")
 
 // Module is an open signature activation module. It is safe for concurrent use.
 type Module struct {
-	cfg       Config
-	store     Store
-	token     cryptotoken.Token
-	wrapper   cryptotoken.Wrapper
-	clock     clock.Clock
-	logger    *slog.Logger
-	seal      *sealer
-	statement cryptotoken.Signer
-	keyID     string
-	spki      []byte
-	audience  string
-	instance  string
-	epoch     int64
-	assurance string
-	crypto    *algopolicy.Policy
+	cfg                    Config
+	store                  Store
+	token                  cryptotoken.Token
+	wrapper                cryptotoken.Wrapper
+	clock                  clock.Clock
+	logger                 *slog.Logger
+	seal                   *sealer
+	statement              cryptotoken.Signer
+	keyID                  string
+	spki                   []byte
+	audience               string
+	instance               string
+	epoch                  int64
+	development, certified atomic.Bool // what the token is, see label
+	crypto                 *algopolicy.Policy
 
 	identities *cache[known]
 	grants     atomic.Int64 // counts changes of roles
@@ -161,7 +161,7 @@ func (m *Module) recordStart(ctx context.Context) error {
 			}
 		}
 		_, err := w.log(EventStart, audit.OK, "", audit.Data{
-			"version": m.cfg.Version, "aud": m.audience, "assurance": m.assurance, "config": cond.Config,
+			"version": m.cfg.Version, "aud": m.audience, "assurance": m.tokenLabel(), "config": cond.Config,
 			"tests": len(m.lastTest.Load().Results), "closed": cond.Closed != "",
 		})
 		return err
@@ -177,16 +177,15 @@ func (m *Module) recordStart(ctx context.Context) error {
 // (FPT-01). The label of assurance follows from what the token says of itself
 // (OPS-04, KEY-02).
 func (m *Module) openToken(ctx context.Context) error {
-	info, err := m.token.Info(ctx)
+	info, err := m.learnToken(ctx)
 	if err != nil {
 		return fmt.Errorf("%w: token: %w", ErrOpen, err)
 	}
 	if info.Development && m.cfg.Production {
 		return fmt.Errorf("%w: token %s: %w (%s)", ErrOpen, info.Name, cryptotoken.ErrDevelopment, info.Reason)
 	}
-	m.assurance = sap.AssuranceSCAL2
-	if info.Development {
-		m.assurance = sap.AssuranceDevelopment
+	if err := m.cfg.mayServe(); err != nil {
+		return err
 	}
 	wrapper, ok := m.token.(cryptotoken.Wrapper)
 	sealerOf, ok2 := m.token.(cryptotoken.Sealer)
@@ -339,6 +338,12 @@ func (m *Module) housekeeping() {
 		case <-purge.C:
 			if err := m.Purge(context.Background()); err != nil {
 				m.logger.Error("samd: sessions could not be purged", "err", err)
+			}
+			if _, err := m.learnToken(context.Background()); err != nil {
+				m.logger.Error("samd: the token does not say what it is", "err", err)
+			}
+			if err := m.ExpireKeys(context.Background()); err != nil {
+				m.logger.Error("samd: expired keys could not be destroyed", "err", err)
 			}
 		}
 	}

@@ -15,7 +15,7 @@ func (r *redemption) receiptText(rec audit.Record, sigs [][]byte) []byte {
 	size := len(r.sadText) + len(r.proofText) + len(r.auth.Public) + len(r.held.cred.Chain[0])
 	out := make([]byte, 0, size*4/3+len(sigs)*256+768)
 	out = append(out, `{"assurance":`...)
-	out = jcs.AppendString(out, r.m.assurance)
+	out = jcs.AppendString(out, r.m.keyLabel(r.held.parsed))
 	out = append(out, `,"aud":`...)
 	out = jcs.AppendString(out, r.m.audience)
 	out = append(out, `,"auditHash":"`...)

@@ -18,14 +18,16 @@ func TestReceiptTextIsTheCanonicalForm(t *testing.T) {
 		raw := func(n string) []byte { return rapid.SliceOf(rapid.Byte()).Draw(t, n) }
 		sigs := rapid.SliceOfN(rapid.SliceOf(rapid.Byte()), 0, 3).Draw(t, "signatures")
 		r := &redemption{
-			m:       &Module{audience: str("aud"), instance: str("instance"), assurance: str("assurance"), cfg: Config{Origin: str("origin"), RPID: str("rp")}},
+			m:       &Module{audience: str("aud"), instance: str("instance"), cfg: Config{Origin: str("origin"), RPID: str("rp")}},
 			sadText: raw("sad"), proofText: raw("proof"), auth: &Authenticator{Public: raw("authenticator")},
-			held: &holding{cred: &Credential{Chain: [][]byte{raw("certificate")}}}, sad: &sap.SAD{},
+			held: &holding{cred: &Credential{Chain: [][]byte{raw("certificate")}}, parsed: &parsedKey{qualified: rapid.Bool().Draw(t, "qualified")}}, sad: &sap.SAD{},
 		}
+		r.m.development.Store(rapid.Bool().Draw(t, "development"))
+		r.m.certified.Store(rapid.Bool().Draw(t, "certified"))
 		want := &sap.Receipt{
 			Type: sap.TypeReceipt, Audience: r.m.audience, Instance: r.m.instance, SAD: sap.B64(r.sadText), Proof: sap.B64(r.proofText),
 			Authenticator: sap.B64(r.auth.Public), Certificate: sap.B64(r.held.cred.Chain[0]), Origin: r.m.cfg.Origin, RPID: r.m.cfg.RPID,
-			Assurance: r.m.assurance, Items: []sap.ReceiptItem{},
+			Assurance: r.m.keyLabel(r.held.parsed), Items: []sap.ReceiptItem{},
 		}
 		rec := audit.Record{Seq: rapid.Int64Range(0, 1<<50).Draw(t, "seq"), Time: rapid.Int64Range(0, 1<<50).Draw(t, "time"), Hash: raw("hash")}
 		want.AuditSeq, want.Time, want.AuditHash = rec.Seq, rec.Time, sap.B64(rec.Hash)

@@ -138,7 +138,20 @@ type Enrolment struct {
 const (
 	KeyGenerated = "generated" // proof of possession made, no certificate yet
 	KeyActive    = "active"
+	KeySuspended = "suspended" // its certificate is on hold
+	KeyRevoked   = "revoked"   // passed on the way to destroyed
+	KeyExpired   = "expired"   // passed on the way to destroyed
 	KeyDestroyed = "destroyed"
+)
+
+// One-time key states.
+const (
+	OnceRequested = "requested" // the signer is asked; there is no key
+	OnceApproved  = "approved"  // the signer agreed; there is no key
+	OnceGenerated = "generated" // key and certification request made
+	OnceCertified = "certified" // can be used, once
+	OnceUsed      = "used"      // the wrapped key is gone, the signature is being made
+	OnceDestroyed = "destroyed"
 )
 
 // Credential is a signer's key: everything that decides about its use is under
@@ -169,6 +182,7 @@ const (
 	ActConsumed = "consumed"
 	ActReleased = "released" // the driver proved that the key use never began
 	ActBurnt    = "burnt"    // outcome unknown, or the signature is withheld
+	ActVoid     = "void"     // never redeemed: its key was destroyed before
 )
 
 // Activation is a signature session. Until it is redeemed it holds hashes only.

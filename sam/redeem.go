@@ -190,6 +190,9 @@ func (r *redemption) check(tx *Tx) error {
 		return err
 	}
 	failpoint.After("samd/30-key-blob-read")
+	if r.session.State != ActOpen { // void; what became of the key is said first
+		return fmt.Errorf("%w: taken out of use after the request", sap.ReasonKeyState)
+	}
 	if r.auth, err = r.held.authenticator(id); err != nil {
 		return err
 	}
@@ -258,7 +261,7 @@ func (r *redemption) checkSession() error {
 	if r.session.Seq < r.m.voidBefore.Load() {
 		return fmt.Errorf("%w: asked for before the module was closed", sap.ReasonConsumed)
 	}
-	if r.session.State != ActOpen {
+	if r.session.State != ActOpen && r.session.State != ActVoid {
 		return fmt.Errorf("%w: %s", sap.ReasonConsumed, r.session.State)
 	}
 	if r.now.Unix() >= b.Expires {

@@ -50,7 +50,7 @@ func (m *Module) Info(ctx context.Context, c Caller) (*Info, error) {
 func (m *Module) info() Info {
 	return Info{
 		Audience: m.audience, Instance: m.instance, StatementKey: m.spki, KeyID: m.keyID, Origin: m.cfg.Origin, RPID: m.cfg.RPID,
-		Assurance: m.assurance, Version: m.cfg.Version, Policies: m.cfg.Policies,
+		Assurance: m.tokenLabel(), Version: m.cfg.Version, Policies: m.cfg.Policies,
 	}
 }
 
@@ -83,7 +83,7 @@ func (m *Module) Status(ctx context.Context, c Caller) (*Status, error) {
 		s.State, s.Why = "closed", why
 	}
 	s.SelfTest = *m.lastTest.Load()
-	info, err := m.token.Info(ctx)
+	info, err := m.learnToken(ctx)
 	if err != nil {
 		s.State, s.Why = "closed", err.Error()
 	}

@@ -93,6 +93,9 @@ func (m *Module) usable(h *holding, alg string, n int, p Policy, now time.Time) 
 	if now.Before(h.parsed.cert.NotBefore) || now.After(h.parsed.cert.NotAfter) {
 		return 0, sap.ReasonCertValidity
 	}
+	if err := m.mayClaim(h.parsed, p); err != nil {
+		return 0, err
+	}
 	return a, nil
 }
 
@@ -207,7 +210,7 @@ func (m *Module) activationRequest(c Caller, h *holding, a algo.Algorithm, n int
 			Cert: sap.B64(h.cred.CertHash), Alg: a.String(), Caller: c.Identity, Policy: p.ID, N: n,
 			IssuedAt: now.Unix(), Expires: now.Add(p.Lifetime).Unix(),
 		},
-		Carrier: h.cred.Carrier, Credentials: creds, Origin: m.cfg.Origin, RPID: m.cfg.RPID, Assurance: m.assurance,
+		Carrier: h.cred.Carrier, Credentials: creds, Origin: m.cfg.Origin, RPID: m.cfg.RPID, Assurance: m.keyLabel(h.parsed),
 	}, nil
 }
 

@@ -40,6 +40,7 @@ type Tx struct {
 	Activations    ActivationTable
 	Sessions       SessionTable
 	Tombstones     TombstoneTable
+	Expiries       ExpiryTable
 	Audit          AuditTable
 }
 
@@ -127,8 +128,17 @@ type (
 	// are done and were last changed before doneBefore (Unix seconds).
 	SessionTable interface {
 		CountOpen(signer string, now int64) (int, error)
+		OpenOf(signer string, now int64, limit int) ([]*Activation, error)
 		Reserved(limit int) ([]*Activation, error)
 		Purge(openBefore, doneBefore int64, limit int) (int64, error)
+	}
+	// ExpiryTable remembers when keys' certificates end, to find the expired ones: a
+	// hint, not sealed. Put replaces, Due lists those that end before now (Unix
+	// seconds), oldest first, Drop of an absent key is no error.
+	ExpiryTable interface {
+		Put(key string, notAfter int64) error
+		Due(now int64, limit int) ([]string, error)
+		Drop(key string) error
 	}
 	// TombstoneTable holds destroyed keys; After lists, in the order of their audit
 	// numbers, those above seq.

@@ -96,6 +96,16 @@ type TokenConfig struct {
 	Env           []string      `yaml:"env"`         // pkcs11: NAME=value for the processes that load the library
 	Development   bool          `yaml:"development"` // pkcs11: accept a module that fails the downgrade test
 	Watchdog      time.Duration `yaml:"watchdog"`    // pkcs11: longest call
+
+	Certified *Certified `yaml:"certified"` // what the token must report of itself before anything is called qualified
+}
+
+// Certified is the token as it was certified, to the letter.
+type Certified struct {
+	Manufacturer string   `yaml:"manufacturer"`
+	Model        string   `yaml:"model"`
+	Firmware     []string `yaml:"firmware"`  // every version that the certificate covers
+	Reference    string   `yaml:"reference"` // of the certificate
 }
 
 var errConfig = errors.New("configuration")
@@ -150,6 +160,9 @@ func (c *Config) module() sam.Config {
 		CodeLifetime: c.Enrolment.CodeLifetime, WrongCodes: c.Enrolment.WrongCodes, OpenSessions: c.OpenSessions, Retention: c.Retention, ProposalLife: c.ProposalLife,
 		CryptoProfile: c.CryptoProfile, AlgorithmEnds: algorithmEnds(c.AlgorithmEnds),
 		SelfTestEvery: c.SelfTestEvery, CodeSHA256: c.CodeSHA256,
+	}
+	if t := c.Token.Certified; t != nil {
+		out.Certified = (*sam.CertifiedToken)(t)
 	}
 	for _, p := range c.Policies {
 		out.Policies = append(out.Policies, sam.Policy(p))

@@ -301,7 +301,7 @@ func TestProvisioning(t *testing.T) {
 func TestSerialDecides(t *testing.T) {
 	cfg := provision(t)
 	first := mustOpen(t, cfg)
-	serial := first.model[strings.Index(first.model, "serial ")+7:]
+	serial := first.model()[strings.Index(first.model(), "serial ")+7:]
 	serial = serial[:strings.IndexByte(serial, ',')]
 	conf := strings.TrimPrefix(cfg.Env[0], "SOFTHSM2_CONF=")
 	if _, _, err := softhsm.Provision(filepath.Dir(conf), cfg.TokenLabel, testPIN, "so"+testPIN); err != nil {

@@ -24,7 +24,7 @@ import (
 type Token struct {
 	cfg     Config
 	pool    *pool
-	model   string
+	ident   atomic.Pointer[cryptotoken.Identity]
 	dev     string // why it is for development only, empty when it is not
 	uses    atomic.Uint64
 	wrapped atomic.Uint64 // of them, uses of wrapped keys
@@ -65,7 +65,7 @@ func Open(cfg Config) (*Token, error) {
 			t.dev = strings.Join(found, "; ")
 		}
 		t.cfg.Log.Warn("pkcs11: token accepted for development only; signatures made with it have no legal standing",
-			"token", t.cfg.Name, "model", t.model, "reason", t.dev)
+			"token", t.cfg.Name, "model", t.model(), "reason", t.dev)
 	}
 	for range t.cfg.Children - 1 {
 		t.pool.grow()
@@ -132,9 +132,10 @@ func (t *Token) startWorker(pin []byte, mech uint32) (*worker, error) {
 		<-w.gone
 		return nil, fmt.Errorf("pkcs11 %s: child does not start: %w", c.Name, err)
 	}
-	if t.model == "" {
-		t.model = fmt.Sprintf("%s %s, serial %s, firmware %s", rep.field(0), rep.field(1), rep.field(2), rep.field(3))
-	}
+	// Each child asks again: the device behind the library may have been changed.
+	t.ident.Store(&cryptotoken.Identity{
+		Manufacturer: string(rep.field(0)), Model: string(rep.field(1)), Serial: string(rep.field(2)), Firmware: string(rep.field(3)),
+	})
 	return w, nil
 }
 
@@ -206,9 +207,15 @@ func (t *Token) Info(ctx context.Context) (cryptotoken.Info, error) {
 		return cryptotoken.Info{}, err
 	}
 	return cryptotoken.Info{
-		Driver: "pkcs11", Name: t.cfg.Name, Model: t.model,
+		Driver: "pkcs11", Name: t.cfg.Name, Model: t.model(), Identity: *t.ident.Load(),
 		Development: t.dev != "", Reason: t.dev, KeyUses: t.uses.Load(), WrappedUses: t.wrapped.Load(),
 	}, nil
+}
+
+// model is a line for people.
+func (t *Token) model() string {
+	i := t.ident.Load()
+	return fmt.Sprintf("%s %s, serial %s, firmware %s", i.Manufacturer, i.Model, i.Serial, i.Firmware)
 }
 
 func (t *Token) alive(ctx context.Context) error {

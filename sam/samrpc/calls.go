@@ -152,6 +152,23 @@ func destroy(s *Server, r *request) (any, error) {
 	return oneCredential(s.module.Destroy(r.Context(), r.caller, in.Key))
 }
 
+func keyStatus(s *Server, r *request) (any, error) {
+	in, err := decode[sapclient.KeyStatusIn](r)
+	if err != nil {
+		return nil, err
+	}
+	return oneCredential(s.module.SetCertificateStatus(r.Context(), r.caller, in.Key, in.Status, in.Why))
+}
+
+func signerEnd(s *Server, r *request) (any, error) {
+	in, err := decode[sapclient.SignerEndIn](r)
+	if err != nil {
+		return nil, err
+	}
+	n, err := s.module.EndSigner(r.Context(), r.caller, in.Signer, in.Cause, in.Why)
+	return sapclient.SignerEndOut{Destroyed: n}, err
+}
+
 func enrolBegin(s *Server, r *request) (any, error) {
 	in, err := decode[sapclient.EnrolBeginIn](r)
 	if err != nil {

@@ -50,6 +50,8 @@ func Routes() []Route {
 		{"POST", sapclient.PathCertificate, sam.OpLink, medium, certificate},
 		{"POST", sapclient.PathPermission, sam.OpPermission, small, permission},
 		{"POST", sapclient.PathDestroy, sam.OpDestroy, small, destroy},
+		{"POST", sapclient.PathKeyStatus, sam.OpKeyStatus, small, keyStatus},
+		{"POST", sapclient.PathSignerEnd, sam.OpSignerEnd, small, signerEnd},
 		{"POST", sapclient.PathEnrolBegin, sam.OpEnrolBegin, small, enrolBegin},
 		{"POST", sapclient.PathEnrolFinish, sam.OpEnrolFinish, medium, enrolFinish},
 		{"GET", sapclient.PathSigners, sam.OpSigner, 0, signer},

@@ -79,6 +79,10 @@ func (t sessions) CountOpen(signer string, now int64) (int, error) {
 	return int(n), err
 }
 
+func (t sessions) OpenOf(signer string, now int64, limit int) ([]*sam.Activation, error) {
+	return list(t.base, "session.open_of", scanActivation, signer, now, limit)
+}
+
 func (t sessions) Reserved(limit int) ([]*sam.Activation, error) {
 	return list(t.base, "activation.reserved", scanActivation, limit)
 }
@@ -89,6 +93,21 @@ func (t sessions) Purge(openBefore, doneBefore int64, limit int) (int64, error) 
 		return 0, fmt.Errorf("samsqlite: session.purge: %w", err)
 	}
 	return n, nil
+}
+
+type expiries struct{ base }
+
+func (t expiries) Put(key string, notAfter int64) error { return t.write("expiry.put", key, notAfter) }
+
+func (t expiries) Due(now int64, limit int) ([]string, error) {
+	return t.names("expiry.due", now, limit)
+}
+
+func (t expiries) Drop(key string) error {
+	if _, err := t.t.Exec(t.q["expiry.drop"], key); err != nil {
+		return fmt.Errorf("samsqlite: expiry.drop: %w", err)
+	}
+	return nil
 }
 
 type tombstones struct{ base }

@@ -138,6 +138,19 @@ UPDATE activation SET state = ?2, redemption = ?3, digests = ?4, updated = ?5, s
 ?8 WHERE session = ?1 AND version = ?7 - 1 AND state = 'open' AND (SELECT version FROM credential WHERE key =
 ?9) = ?10 AND (SELECT version FROM guard WHERE credential = ?11) = ?12;
 
+-- name: session.open_of
+SELECT session, signer, nonce_hash, binding, expires, state, redemption, digests, answer, updated, seq,
+version, mac FROM activation WHERE signer = ?1 AND state = 'open' AND expires > ?2 ORDER BY expires LIMIT ?3;
+
+-- name: expiry.put
+INSERT INTO key_expiry (key, not_after) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET not_after = ?2;
+
+-- name: expiry.due
+SELECT key FROM key_expiry WHERE not_after <= ?1 ORDER BY not_after, key LIMIT ?2;
+
+-- name: expiry.drop
+DELETE FROM key_expiry WHERE key = ?1;
+
 -- name: tombstone.insert
 INSERT INTO tombstone (key, destroyed, seq, version, mac) VALUES (?1, ?2, ?3, ?4, ?5);
 
@@ -155,7 +168,7 @@ SELECT count(*) FROM activation WHERE signer = ?1 AND state = 'open' AND expires
 
 -- name: session.purge
 DELETE FROM activation WHERE rowid IN (SELECT rowid FROM activation ORDER BY rowid LIMIT ?3) AND ((state =
-'open' AND expires < ?1) OR (state IN ('consumed', 'released', 'burnt') AND updated < ?2));
+'open' AND expires < ?1) OR (state IN ('consumed', 'released', 'burnt', 'void') AND updated < ?2));
 
 -- name: audit.last
 SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1;

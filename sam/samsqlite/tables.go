@@ -252,18 +252,24 @@ func (t enrolments) Get(id string) (*sam.Enrolment, error) {
 }
 
 func (t enrolments) OpenOf(signer string) ([]string, error) {
+	return t.names("enrolment.open_of", signer)
+}
+
+// names runs a query for one column of text.
+func (b base) names(query string, args ...any) ([]string, error) {
 	var out []string
-	err := t.t.Each(func(s sqldb.Scanner) error {
+	err := b.t.Each(func(s sqldb.Scanner) error {
 		var id string
 		err := s.Scan(&id)
 		out = append(out, id)
 		return err
-	}, t.q["enrolment.open_of"], signer)
+	}, b.q[query], args...)
 	if err != nil {
-		return nil, fmt.Errorf("samsqlite: enrolment.open_of: %w", err)
+		return nil, fmt.Errorf("samsqlite: %s: %w", query, err)
 	}
 	return out, nil
 }
+
 func (t enrolments) Insert(r *sam.Enrolment) error {
 	return t.write("enrolment.insert", enrolmentArgs(r)...)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -25,7 +26,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Open) {
 	for name, f := range map[string]func(*testing.T, Open){
 		"RecordsComeBackAsTheyWere": records, "UpdateIsCompareAndSwap": compareAndSwap, "FailedUpdateLeavesNothing": failedUpdate,
 		"CommittedDataSurvives": survives, "OneOfManyWins": oneWins, "ReserveNeedsItsBasis": reserve, "Sessions": sessions,
-		"AuditChain": auditChain, "Tombstones": tombstones, "Lists": lists,
+		"AuditChain": auditChain, "Expiries": expiries, "Tombstones": tombstones, "Lists": lists,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, fresh(t)) })
 	}
@@ -306,6 +307,12 @@ func sessions(t *testing.T, open Open) {
 				t.Errorf("open at %d: %d, %v, want %d", now, n, err, want)
 			}
 		}
+		for limit, want := range map[int]int{1: 1, 9: 2} {
+			open, err := tx.Sessions.OpenOf("s1", 50, limit)
+			if err != nil || len(open) != want || open[0].State != sam.ActOpen || open[0].Signer != "s1" {
+				t.Errorf("open ones, limit %d: %v, %v", limit, open, err)
+			}
+		}
 		list, err := tx.Sessions.Reserved(10)
 		if err != nil || len(list) != 1 || list[0].Session[0] != 4 {
 			t.Errorf("reserved: %v, %v", list, err)
@@ -335,6 +342,26 @@ func sessions(t *testing.T, open Open) {
 	view(t, s, func(tx *sam.Tx) error {
 		if _, err := tx.Activations.Get([]byte{4}); err != nil {
 			t.Errorf("a reserved session was purged: %v", err)
+		}
+		return nil
+	})
+}
+
+func expiries(t *testing.T, open Open) {
+	s := open(t)
+	update(t, s, func(tx *sam.Tx) error {
+		return errors.Join(tx.Expiries.Put("k-2", 100), tx.Expiries.Put("k-1", 100), tx.Expiries.Put("k-3", 50), tx.Expiries.Put("k-3", 60),
+			tx.Expiries.Put("k-4", 10), tx.Expiries.Drop("k-4"), tx.Expiries.Drop("nobody"))
+	})
+	view(t, s, func(tx *sam.Tx) error {
+		for _, c := range []struct {
+			now   int64
+			limit int
+			want  []string
+		}{{59, 9, nil}, {60, 9, []string{"k-3"}}, {100, 9, []string{"k-3", "k-1", "k-2"}}, {1000, 2, []string{"k-3", "k-1"}}} {
+			if got, err := tx.Expiries.Due(c.now, c.limit); err != nil || !slices.Equal(got, c.want) {
+				t.Errorf("due at %d: %v, %v, want %v", c.now, got, err, c.want)
+			}
 		}
 		return nil
 	})

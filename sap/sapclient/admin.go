@@ -85,6 +85,17 @@ func (a *Admin) Destroy(ctx context.Context, key string) (*Credential, error) {
 	return call[Credential](ctx, a.transport, "POST", PathDestroy, nil, KeyIn{Key: key})
 }
 
+// SetCertificateStatus puts a key's certificate on hold, lifts the hold, or says
+// that it is revoked, which destroys the key (officer).
+func (a *Admin) SetCertificateStatus(ctx context.Context, in KeyStatusIn) (*Credential, error) {
+	return call[Credential](ctx, a.transport, "POST", PathKeyStatus, nil, in)
+}
+
+// EndSigner destroys all keys of a signer (officer).
+func (a *Admin) EndSigner(ctx context.Context, in SignerEndIn) (*SignerEndOut, error) {
+	return call[SignerEndOut](ctx, a.transport, "POST", PathSignerEnd, nil, in)
+}
+
 // Lift ends a lockout (officer).
 func (a *Admin) Lift(ctx context.Context, in LiftIn) error {
 	_, err := a.do(ctx, "POST", PathLift, nil, in)

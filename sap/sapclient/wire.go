@@ -16,6 +16,8 @@ const (
 	PathCertificate = "/v1/credentials/certificate" // POST; officer
 	PathPermission  = "/v1/credentials/permission"  // POST; officer
 	PathDestroy     = "/v1/credentials/destroy"     // POST; officer
+	PathKeyStatus   = "/v1/credentials/status"      // POST; officer
+	PathSignerEnd   = "/v1/signers/end"             // POST; officer
 	PathEnrolBegin  = "/v1/enrolment/begin"         // POST; sspu
 	PathEnrolFinish = "/v1/enrolment/finish"        // POST; sspu
 	PathSigners     = "/v1/signers"                 // POST; officer. GET ?id=; officer, sspu
@@ -124,6 +126,25 @@ type PermissionIn struct {
 // KeyIn names a key.
 type KeyIn struct {
 	Key string `json:"key"`
+}
+
+// KeyStatusIn tells what the CA says of a key's certificate (officer).
+type KeyStatusIn struct {
+	Key    string `json:"key"`
+	Status string `json:"status"` // good, on_hold, revoked
+	Why    string `json:"why"`
+}
+
+// SignerEndIn destroys all keys of a signer (officer).
+type SignerEndIn struct {
+	Signer string `json:"signer"`
+	Cause  string `json:"cause"` // signer_request, last_authenticator_lost
+	Why    string `json:"why"`
+}
+
+// SignerEndOut tells how many keys were destroyed.
+type SignerEndOut struct {
+	Destroyed int `json:"destroyed"`
 }
 
 // SignerIn creates a signer record after identity proofing (officer).
