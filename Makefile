@@ -53,7 +53,7 @@ test: ## go vet, all tests, and the requirement matrix by their results
 race: ## the packages with concurrency, under the race detector
 	$(GO) test -race -timeout 20m ./internal/... ./sap/... ./cryptotoken/... ./sam/... ./signapp ./signapp/appsqlite ./workers/... ./api/...
 
-lint: ## gofmt, go vet, staticcheck; golangci-lint when it is installed
+lint: ## gofmt, go vet, staticcheck, golangci-lint
 	@.ci/lint
 
 fuzz: ## every fuzz target for FUZZTIME (20s), one after the other

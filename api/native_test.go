@@ -49,8 +49,8 @@ func TestNativeWalk(t *testing.T) {
 
 func TestNativeRefusals(t *testing.T) {
 	w := newWorld(t)
-	token, doc := w.serviceToken("shop"), ""
-	doc = w.upload(token)
+	token := w.serviceToken("shop")
+	doc := w.upload(token)
 	small := w.serviceToken("small")
 	item := map[string]any{"document": doc, "worker": "pades"}
 	for name, c := range map[string]struct {

@@ -13,21 +13,21 @@ import (
 const forever = math.MaxInt64 >> 1
 
 // locked tells whether the authenticator is locked out at now (Unix seconds).
-func (g *Guard) locked(now int64) bool { return now < g.LockedUntil }
+func (r *Guard) locked(now int64) bool { return now < r.LockedUntil }
 
 // fail counts one failed authentication, AFL-01. A lock that ran out starts the
 // count again.
-func (g *Guard) fail(now int64, limit int, lockSeconds int64) {
-	if g.LockedUntil != 0 && !g.locked(now) {
-		g.Failures, g.LockedUntil = 0, 0
+func (r *Guard) fail(now int64, limit int, lockSeconds int64) {
+	if r.LockedUntil != 0 && !r.locked(now) {
+		r.Failures, r.LockedUntil = 0, 0
 	}
-	g.Failures++
-	if g.Failures < int64(limit) {
+	r.Failures++
+	if r.Failures < int64(limit) {
 		return
 	}
-	g.LockedUntil = forever
+	r.LockedUntil = forever
 	if lockSeconds > 0 {
-		g.LockedUntil = now + lockSeconds
+		r.LockedUntil = now + lockSeconds
 	}
 }
 

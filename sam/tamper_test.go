@@ -109,6 +109,9 @@ func columns(t *testing.T, db *sql.DB, table string) []column {
 		}
 		out = append(out, c)
 	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
 	for i := range out {
 		out[i].key = key
 	}

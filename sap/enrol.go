@@ -39,7 +39,7 @@ func DecodeRegistration(text []byte) (*Registration, error) {
 		return nil, fmt.Errorf("%w: registration", ReasonTooLarge)
 	}
 	if err := jcs.Unmarshal(text, &r); err != nil {
-		return nil, fmt.Errorf("%w: registration: %v", ReasonEncoding, err)
+		return nil, fmt.Errorf("%w: registration: %w", ReasonEncoding, err)
 	}
 	return &r, nil
 }

@@ -31,7 +31,7 @@ const jwsType = "sad+jws"
 func EncodeDeviceJWSInput(kid string, sad []byte) (string, error) {
 	head, err := jcs.Marshal(jwsHeader{Alg: "ES256", Kid: kid, Typ: jwsType})
 	if err != nil {
-		return "", fmt.Errorf("%w: %v", ReasonEncoding, err)
+		return "", fmt.Errorf("%w: %w", ReasonEncoding, err)
 	}
 	return B64(head) + "." + B64(sad), nil
 }
@@ -46,7 +46,7 @@ func VerifyDeviceJWS(proof, sad []byte, kid string, pub *ecdsa.PublicKey) error 
 	}
 	var p DeviceJWS
 	if err := jcs.Unmarshal(proof, &p); err != nil {
-		return fmt.Errorf("%w: proof: %v", ReasonEncoding, err)
+		return fmt.Errorf("%w: proof: %w", ReasonEncoding, err)
 	}
 	if p.Carrier != CarrierJWS {
 		return fmt.Errorf("%w: %q", ReasonCarrier, p.Carrier)

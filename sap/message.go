@@ -50,7 +50,7 @@ type Binding struct {
 func (b Binding) Hash() ([]byte, error) {
 	text, err := jcs.Marshal(b)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %v", ReasonEncoding, err)
+		return nil, fmt.Errorf("%w: %w", ReasonEncoding, err)
 	}
 	return labelled(LabelBinding, text), nil
 }
@@ -159,7 +159,7 @@ func (s *SAD) Encode() ([]byte, error) {
 	}
 	text, err := jcs.Marshal(s)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %v", ReasonEncoding, err)
+		return nil, fmt.Errorf("%w: %w", ReasonEncoding, err)
 	}
 	return text, nil
 }
@@ -169,7 +169,7 @@ func (s *SAD) Encode() ([]byte, error) {
 func DecodeSAD(text []byte) (*SAD, error) {
 	var s SAD
 	if err := jcs.Unmarshal(text, &s); err != nil {
-		return nil, fmt.Errorf("%w: %v", ReasonEncoding, err)
+		return nil, fmt.Errorf("%w: %w", ReasonEncoding, err)
 	}
 	if err := s.Check(); err != nil {
 		return nil, err

@@ -169,7 +169,7 @@ func OpenReceipt(pub *ecdsa.PublicKey, s SignedReceipt) (*Receipt, error) {
 	}
 	var r Receipt
 	if err := jcs.Unmarshal(text, &r); err != nil {
-		return nil, fmt.Errorf("%w: receipt: %v", ReasonEncoding, err)
+		return nil, fmt.Errorf("%w: receipt: %w", ReasonEncoding, err)
 	}
 	if r.Type != TypeReceipt {
 		return nil, fmt.Errorf("%w: %q", ReasonType, r.Type)
@@ -204,7 +204,7 @@ func (r *Receipt) VerifyEvidence() (*SAD, error) {
 	}
 	cert, err := x509.ParseCertificate(certDER)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %v", ReasonCertificate, err)
+		return nil, fmt.Errorf("%w: %w", ReasonCertificate, err)
 	}
 	return sad, r.verifyItems(sad, cert)
 }
@@ -274,7 +274,7 @@ func (r *Receipt) verifyItems(sad *SAD, cert *x509.Certificate) error {
 			return fmt.Errorf("%w: signature %d", err, i)
 		}
 		if err := algo.Verify(cert.PublicKey, alg, dtbsr, sig); err != nil {
-			return fmt.Errorf("%w: item %d: %v", ReasonSignatureCheck, i, err)
+			return fmt.Errorf("%w: item %d: %w", ReasonSignatureCheck, i, err)
 		}
 	}
 	return nil

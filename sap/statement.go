@@ -26,7 +26,7 @@ type Signed struct {
 func KeyID(pub crypto.PublicKey) (string, error) {
 	der, err := x509.MarshalPKIXPublicKey(pub)
 	if err != nil {
-		return "", fmt.Errorf("%w: public key: %v", ReasonEncoding, err)
+		return "", fmt.Errorf("%w: public key: %w", ReasonEncoding, err)
 	}
 	sum := sha256.Sum256(der)
 	return B64(sum[:]), nil
@@ -71,7 +71,7 @@ func rawECDSA(der []byte) ([]byte, error) {
 func SignStatement(key crypto.Signer, keyID, label string, v any) (Signed, error) {
 	text, err := jcs.Marshal(v)
 	if err != nil {
-		return Signed{}, fmt.Errorf("%w: %v", ReasonEncoding, err)
+		return Signed{}, fmt.Errorf("%w: %w", ReasonEncoding, err)
 	}
 	sig, err := Sign(key, label, text)
 	if err != nil {
@@ -94,7 +94,7 @@ func OpenStatement(pub *ecdsa.PublicKey, label string, s Signed, v any) error {
 		return err
 	}
 	if err := jcs.Unmarshal(text, v); err != nil {
-		return fmt.Errorf("%w: %v", ReasonEncoding, err)
+		return fmt.Errorf("%w: %w", ReasonEncoding, err)
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func DecodeAssertion(proof []byte) (*Assertion, error) {
 	}
 	var a Assertion
 	if err := jcs.Unmarshal(proof, &a); err != nil {
-		return nil, fmt.Errorf("%w: proof: %v", ReasonEncoding, err)
+		return nil, fmt.Errorf("%w: proof: %w", ReasonEncoding, err)
 	}
 	if a.Carrier != CarrierWebAuthn {
 		return nil, fmt.Errorf("%w: %q", ReasonCarrier, a.Carrier)

@@ -330,7 +330,7 @@ func TestMemoryOf100MB(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer f.Close()
+		defer func() { _ = f.Close() }()
 		if n, err := io.Copy(io.Discard, f); err != nil || n != size+apptest.Hole {
 			t.Fatalf("%d bytes, %v", n, err)
 		}

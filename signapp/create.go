@@ -194,7 +194,7 @@ func (s *Service) credential(ctx context.Context, n NewOperation) (*sapclient.Cr
 		if a == name {
 			alg, err := algo.Parse(name)
 			if err != nil {
-				return nil, 0, fmt.Errorf("%w: %v", ErrInput, err)
+				return nil, 0, fmt.Errorf("%w: %w", ErrInput, err)
 			}
 			return c, alg, nil
 		}
@@ -350,7 +350,7 @@ func checkPrepared(p *workers.Prepared, i int, name string, alg algo.Algorithm, 
 	}
 	item := sap.Item{I: i, Kind: p.Kind, Name: name, Hash: p.HashName, Doc: docOf(p), DTBSR: sap.B64(p.DTBSR)}
 	if _, err := sap.Rebuild(item, leaf, alg, nil); err != nil {
-		return fmt.Errorf("%w: %v", workers.ErrRehearsal, err)
+		return fmt.Errorf("%w: %w", workers.ErrRehearsal, err)
 	}
 	return nil
 }

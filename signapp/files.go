@@ -164,7 +164,7 @@ func storageError(err error) error {
 	}
 	for _, e := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EFBIG, syscall.EIO} {
 		if errors.Is(err, e) {
-			return fmt.Errorf("%w: %v", ErrFull, err)
+			return fmt.Errorf("%w: %w", ErrFull, err)
 		}
 	}
 	return err

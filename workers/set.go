@@ -269,7 +269,7 @@ func checkChain(chain [][]byte, key cryptotoken.Signer) error {
 	}
 	cert, err := x509.ParseCertificate(chain[0])
 	if err != nil {
-		return fmt.Errorf("%w: chain: %v", ErrConfig, err)
+		return fmt.Errorf("%w: chain: %w", ErrConfig, err)
 	}
 	pub, ok := key.Public().(interface{ Equal(x crypto.PublicKey) bool })
 	if !ok || !pub.Equal(cert.PublicKey) {

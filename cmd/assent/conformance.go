@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -63,12 +64,12 @@ and requirements.tsv. A row that is marked proven and is not is a failure.
 		if len(in.results) == 0 {
 			return missing("give --results, the output of go test -json")
 		}
-		return in.report(cmd.OutOrStdout())
+		return in.report(cmd.Context(), cmd.OutOrStdout())
 	})
 	return cmd
 }
 
-func (in *conformanceFlags) report(out io.Writer) error {
+func (in *conformanceFlags) report(ctx context.Context, out io.Writer) error {
 	rows, err := readTable(in.root)
 	if err != nil {
 		return err
@@ -83,7 +84,7 @@ func (in *conformanceFlags) report(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	r := &matrix.Report{Rows: verdicts, Results: results, Revision: revision(in.root)}
+	r := &matrix.Report{Rows: verdicts, Results: results, Revision: revision(ctx, in.root)}
 	if in.out != "" {
 		if err := in.write(r); err != nil {
 			return err
@@ -142,12 +143,12 @@ func (in *conformanceFlags) write(r *matrix.Report) error {
 }
 
 // revision names the sources, when they are a git work tree.
-func revision(root string) string {
-	head, err := exec.Command("git", "-C", root, "rev-parse", "--short=12", "HEAD").Output()
+func revision(ctx context.Context, root string) string {
+	head, err := exec.CommandContext(ctx, "git", "-C", root, "rev-parse", "--short=12", "HEAD").Output()
 	if err != nil {
 		return ""
 	}
-	changed, err := exec.Command("git", "-C", root, "status", "--porcelain").Output()
+	changed, err := exec.CommandContext(ctx, "git", "-C", root, "status", "--porcelain").Output()
 	if err != nil {
 		return ""
 	}

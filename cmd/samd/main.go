@@ -119,7 +119,7 @@ func serve(ctx context.Context, cfg Config, module *sam.Module, log *slog.Logger
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", cfg.Listen)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Listen)
 	if err != nil {
 		return err
 	}

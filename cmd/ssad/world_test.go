@@ -102,7 +102,7 @@ func freePort(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	_, port, err := net.SplitHostPort(l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func (w *world) makeTSA() {
 	if err != nil {
 		w.Fatal(err)
 	}
-	defer tok.Close()
+	defer func() { _ = tok.Close() }()
 	key, err := tok.CreateKey(context.Background(), cryptotoken.KeyRef{Label: "tsa"}, algo.P256)
 	if err != nil {
 		w.Fatal(err)
@@ -188,7 +188,7 @@ func (w *world) start() {
 	}
 	for range 200 {
 		if res, err := http.Get("http://" + w.admin + "/readyz"); err == nil {
-			res.Body.Close()
+			_ = res.Body.Close()
 			if res.StatusCode == http.StatusOK {
 				return
 			}
@@ -225,7 +225,7 @@ func (b *browser) call(method, to string, head map[string]string, body io.Reader
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	out, err := io.ReadAll(res.Body)
 	if err != nil || res.StatusCode != want {
 		b.Fatalf("%s %s: %d, want %d: %.400s", method, to, res.StatusCode, want, out)
@@ -375,7 +375,7 @@ func (b *browser) token() string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	var out struct {
 		Token string `json:"access_token"`
 	}

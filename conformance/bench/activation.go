@@ -211,7 +211,7 @@ func startSite(ctx context.Context, bin, dir, token string) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	addr, err := freeAddress()
+	addr, err := freeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -184,12 +184,13 @@ func read(t *testing.T, dir string) *scene {
 	db := s.open()
 	rows, err := db.Query("SELECT seq, time, type, actor, outcome, reason, data, hash FROM audit ORDER BY seq")
 	must(t, err)
+	defer func() { must(t, errors.Join(rows.Close(), db.Close())) }()
 	for rows.Next() {
 		var r audit.Record
 		must(t, rows.Scan(&r.Seq, &r.Time, &r.Type, &r.Actor, &r.Outcome, &r.Reason, &r.Data, &r.Hash))
 		s.records = append(s.records, r)
 	}
-	must(t, errors.Join(rows.Err(), rows.Close(), db.Close()))
+	must(t, rows.Err())
 	return s
 }
 

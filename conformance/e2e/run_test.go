@@ -52,7 +52,7 @@ func TestRunIsUsableByAPerson(t *testing.T) {
 	defer func() {
 		if !stopped {
 			_ = cmd.Process.Kill()
-			<-ended
+			t.Logf("killed: %v", <-ended)
 		}
 	}()
 	find := func(part string) string {

@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-// ErrMissing: the judge's program is not installed.
+// ErrMissing means that the judge's program is not installed.
 var ErrMissing = errors.New("judge: program is not installed")
 
 // timeLimit bounds one run of one judge.

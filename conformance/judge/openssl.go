@@ -17,7 +17,7 @@ import (
 	"github.com/assent-sign/assent/internal/cms"
 )
 
-// ErrNoSignature: there is no signature (or no time-stamp) to ask a judge about.
+// ErrNoSignature means that there is no signature (or no time-stamp) to ask a judge about.
 var ErrNoSignature = errors.New("judge: nothing of that kind in the file")
 
 var byteRange = regexp.MustCompile(`/ByteRange\s*\[\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s*\]`)

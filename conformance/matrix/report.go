@@ -86,7 +86,7 @@ func (r *Report) TSV(w io.Writer) error {
 		var tests []string
 		passed, took := 0, 0.0
 		for _, t := range v.Ran {
-			tests = append(tests, t.Test.String())
+			tests = append(tests, t.String())
 			if t.Outcome == Passed {
 				passed++
 			}

@@ -103,11 +103,11 @@ func (t *Token) Signer(ctx context.Context, ref cryptotoken.KeyRef) (cryptotoken
 	}
 	cert, err := x509.ParseCertificate(c.Chain[0])
 	if err != nil {
-		return nil, fmt.Errorf("%w: certificate of key %q: %v", cryptotoken.ErrUnavailable, ref.Label, err)
+		return nil, fmt.Errorf("%w: certificate of key %q: %w", cryptotoken.ErrUnavailable, ref.Label, err)
 	}
 	kt, err := algo.KeyTypeOf(cert.PublicKey)
 	if err != nil {
-		return nil, fmt.Errorf("%w: key %q: %v", cryptotoken.ErrUnsupported, ref.Label, err)
+		return nil, fmt.Errorf("%w: key %q: %w", cryptotoken.ErrUnsupported, ref.Label, err)
 	}
 	return signersKey{cert.PublicKey, kt}, nil
 }

@@ -97,6 +97,15 @@ func decode(b []byte, v any) error {
 	return m.Unmarshal(b, v)
 }
 
+// formError is why a statement is not of its form: what the decoder said, or,
+// where it had nothing to say, that a member is missing or not the one demanded.
+func formError(err error) error {
+	if err == nil {
+		return errors.New("a member is missing or not as its format demands")
+	}
+	return err
+}
+
 // Parse reads an attestation object. Extension data is refused: nobody asks for
 // any. A credential id has 16 to 1023 octets.
 func Parse(object []byte) (*Object, error) {

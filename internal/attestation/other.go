@@ -31,7 +31,7 @@ func (o *Object) androidKey(signed, clientDataHash []byte) (*Result, error) {
 		X5C [][]byte `cbor:"x5c"`
 	}
 	if err := decode(o.statement, &s); err != nil || s.Alg == nil {
-		return nil, fmt.Errorf("%w: android-key: %v", ErrStatement, err)
+		return nil, fmt.Errorf("%w: android-key: %w", ErrStatement, formError(err))
 	}
 	chain, err := parseChain(s.X5C)
 	if err != nil {
@@ -62,7 +62,7 @@ func checkAndroidKey(ext, clientDataHash []byte) (bound bool, err error) {
 		Software, TEE                                    asn1.RawValue
 	}
 	if rest, err := asn1.Unmarshal(ext, &d); err != nil || len(rest) != 0 {
-		return false, fmt.Errorf("%w: key description: %v", ErrStatement, err)
+		return false, fmt.Errorf("%w: key description: %w", ErrStatement, formError(err))
 	}
 	if !bytes.Equal(d.Challenge, clientDataHash) {
 		return false, fmt.Errorf("%w: key description is about other data", ErrStatement)
@@ -152,7 +152,7 @@ func (o *Object) u2f(clientDataHash []byte) (*Result, error) {
 		X5C [][]byte `cbor:"x5c"`
 	}
 	if err := decode(o.statement, &s); err != nil || len(s.X5C) != 1 {
-		return nil, fmt.Errorf("%w: fido-u2f: %d certificates: %v", ErrStatement, len(s.X5C), err)
+		return nil, fmt.Errorf("%w: fido-u2f: %d certificates: %w", ErrStatement, len(s.X5C), formError(err))
 	}
 	chain, err := parseChain(s.X5C)
 	if err != nil {

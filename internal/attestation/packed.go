@@ -22,7 +22,7 @@ func (o *Object) packed(signed []byte) (*Result, error) {
 		X5C [][]byte `cbor:"x5c"`
 	}
 	if err := decode(o.statement, &s); err != nil || s.Alg == nil || len(s.Sig) == 0 {
-		return nil, fmt.Errorf("%w: packed: %v", ErrStatement, err)
+		return nil, fmt.Errorf("%w: packed: %w", ErrStatement, formError(err))
 	}
 	if s.X5C == nil {
 		if *s.Alg != o.AuthData.Algorithm {

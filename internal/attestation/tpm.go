@@ -49,7 +49,7 @@ func (o *Object) tpm(signed []byte) (*Result, error) {
 		PubArea  []byte   `cbor:"pubArea"`
 	}
 	if err := decode(o.statement, &s); err != nil || s.Alg == nil || s.Ver != "2.0" {
-		return nil, fmt.Errorf("%w: tpm: version %.8q: %v", ErrStatement, s.Ver, err)
+		return nil, fmt.Errorf("%w: tpm: version %.8q: %w", ErrStatement, s.Ver, formError(err))
 	}
 	area, err := parsePubArea(s.PubArea)
 	if err != nil {

@@ -53,7 +53,7 @@ func Marshal(v any) ([]byte, error) {
 	}
 	raw, err := json.Marshal(v)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrValue, err)
+		return nil, fmt.Errorf("%w: %w", ErrValue, err)
 	}
 	return Transform(raw)
 }
@@ -118,7 +118,7 @@ func unmarshalByJSON(text []byte, v any) error {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(v); err != nil {
-		return fmt.Errorf("%w: %v", ErrNotCanonical, err)
+		return fmt.Errorf("%w: %w", ErrNotCanonical, err)
 	}
 	// encoding/json matches names without regard to case and lets members be
 	// absent; re-encoding shows both.
@@ -138,7 +138,7 @@ func appendValue(out []byte, dec *json.Decoder, depth int) ([]byte, error) {
 	}
 	tok, err := dec.Token()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrNotCanonical, err)
+		return nil, fmt.Errorf("%w: %w", ErrNotCanonical, err)
 	}
 	switch t := tok.(type) {
 	case json.Delim:
@@ -172,7 +172,7 @@ func appendArray(out []byte, dec *json.Decoder, depth int) ([]byte, error) {
 		}
 	}
 	if _, err := dec.Token(); err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrNotCanonical, err)
+		return nil, fmt.Errorf("%w: %w", ErrNotCanonical, err)
 	}
 	return append(out, ']'), nil
 }
@@ -187,7 +187,7 @@ func appendObject(out []byte, dec *json.Decoder, depth int) ([]byte, error) {
 	for dec.More() {
 		tok, err := dec.Token()
 		if err != nil {
-			return nil, fmt.Errorf("%w: %v", ErrNotCanonical, err)
+			return nil, fmt.Errorf("%w: %w", ErrNotCanonical, err)
 		}
 		name, ok := tok.(string)
 		if !ok {
@@ -200,7 +200,7 @@ func appendObject(out []byte, dec *json.Decoder, depth int) ([]byte, error) {
 		members = append(members, member{name, text})
 	}
 	if _, err := dec.Token(); err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrNotCanonical, err)
+		return nil, fmt.Errorf("%w: %w", ErrNotCanonical, err)
 	}
 	slices.SortFunc(members, func(a, b member) int { return compareUTF16(a.name, b.name) })
 	out = append(out, '{')

@@ -99,7 +99,7 @@ func benchOutput(b *testing.B) *os.File {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { f.Close() })
+	b.Cleanup(func() { _ = f.Close() })
 	return f
 }
 

@@ -153,7 +153,7 @@ func TestRepairOnlyUnsignedFiles(t *testing.T) {
 		"Prev loop": func(b []byte) []byte {
 			i := bytes.LastIndex(b, []byte("startxref\n"))
 			var off int
-			fmt.Sscanf(string(b[i:]), "startxref\n%d", &off)
+			_, _ = fmt.Sscanf(string(b[i:]), "startxref\n%d", &off)
 			return bytes.Replace(bytes.Clone(b), []byte("/Root"), []byte(fmt.Sprintf("/Prev %d /Root", off)), 1)
 		},
 	} {

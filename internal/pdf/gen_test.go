@@ -136,8 +136,8 @@ func (s docSpec) stream(b *bytes.Buffer, num int, keys string, data []byte) {
 	if s.flate {
 		var z bytes.Buffer
 		w := zlib.NewWriter(&z)
-		w.Write(data)
-		w.Close()
+		_, _ = w.Write(data)
+		_ = w.Close()
 		data = z.Bytes()
 		keys += " /Filter /FlateDecode"
 	}

@@ -170,9 +170,9 @@ func bombPDF(n int) []byte {
 	var z bytes.Buffer
 	w, _ := zlib.NewWriterLevel(&z, 9)
 	head := "1 0 "
-	w.Write([]byte(head + plainCatalog))
-	w.Write(make([]byte, n))
-	w.Close()
+	_, _ = w.Write([]byte(head + plainCatalog))
+	_, _ = w.Write(make([]byte, n))
+	_ = w.Close()
 	var b bytes.Buffer
 	b.WriteString("%PDF-1.7\n")
 	stm := b.Len()
@@ -217,7 +217,7 @@ func bigFile(t testing.TB, kind string, objects int, streamBytes int64) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	var off int64
 	write := func(b []byte) {
 		n, err := f.Write(b)
@@ -301,7 +301,7 @@ func TestMemoryDoesNotGrowWithTheFile(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer out.Close()
+			defer func() { _ = out.Close() }()
 			var p *Prepared
 			bounded(t, c.memory, func() {
 				if p, err = Prepare(context.Background(), in, size, out, testOptions()); err != nil {
@@ -335,7 +335,7 @@ func openFile(t testing.TB, path string) (*os.File, int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { f.Close() })
+	t.Cleanup(func() { _ = f.Close() })
 	st, err := f.Stat()
 	if err != nil {
 		t.Fatal(err)

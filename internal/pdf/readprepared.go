@@ -201,7 +201,8 @@ func (d *Document) checkRival(o object) error {
 	}
 	br, err1 := o.val.get("ByteRange")
 	contents, err2 := o.val.get("Contents")
-	if err1 != nil || err2 != nil || br.isNull() || contents.isNull() {
+	waits := err1 == nil && err2 == nil && !br.isNull() && !contents.isNull()
+	if !waits { // a dictionary with such a key twice is none that readers agree on
 		return nil
 	}
 	s, err := d.readSignature(o.val)

@@ -178,7 +178,7 @@ func (f flateErrors) Read(p []byte) (int, error) {
 	n, err := f.r.Read(p)
 	var corrupt flate.CorruptInputError
 	if errors.As(err, &corrupt) {
-		err = fmt.Errorf("%w: %v", ErrMalformed, err)
+		err = fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	return n, err
 }

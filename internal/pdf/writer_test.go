@@ -433,7 +433,7 @@ func TestD27RestartBetweenThePhases(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer f.Close()
+		defer func() { _ = f.Close() }()
 		in := plainPDF()
 		p, err := Prepare(context.Background(), bytes.NewReader(in), int64(len(in)), f, testOptions())
 		if err != nil {
@@ -451,7 +451,7 @@ func TestD27RestartBetweenThePhases(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	if _, err := f.WriteAt([]byte("deadbeef"), p.ContentsOffset+1+700); err != nil { // a torn write
 		t.Fatal(err)
 	}

@@ -193,7 +193,7 @@ func composeItem(ctx context.Context, i int, it OfferItem, alg algo.Algorithm, c
 	case sap.KindPAdES:
 		hole, err := pdf.ReadPrepared(it.Document, it.Size)
 		if err != nil {
-			return sap.Item{}, fmt.Errorf("%w: %v", ErrNotAsClaimed, err)
+			return sap.Item{}, fmt.Errorf("%w: %w", ErrNotAsClaimed, err)
 		}
 		digest, err := pdf.HashRange(ctx, it.Document, hole.ByteRange, alg.Hash())
 		if err != nil {

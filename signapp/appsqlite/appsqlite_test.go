@@ -50,7 +50,7 @@ func TestFullDatabase(t *testing.T) {
 	if s, err = appsqlite.Open(path, appsqlite.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	var rows []signapp.OperationRow
 	err = s.View(context.Background(), func(tx signapp.Tx) (err error) {
 		rows, err = tx.Operations().List(signapp.Everything(), signapp.Query{})

@@ -84,13 +84,13 @@ func (b *Browser) Do(req *http.Request) *http.Response {
 // Get opens a page.
 func (b *Browser) Get(path string) *http.Response {
 	b.T.Helper()
-	return b.Do(httptest.NewRequest(http.MethodGet, path, nil))
+	return b.Do(httptest.NewRequestWithContext(b.T.Context(), http.MethodGet, path, nil))
 }
 
 // Post submits a form of the app origin's own pages.
 func (b *Browser) Post(path, typ, body string) *http.Response {
 	b.T.Helper()
-	req := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+	req := httptest.NewRequestWithContext(b.T.Context(), http.MethodPost, path, strings.NewReader(body))
 	req.Header.Set("Content-Type", typ)
 	req.Header.Set("Origin", AppOrigin)
 	req.Header.Set("Sec-Fetch-Site", "same-origin")
@@ -109,7 +109,7 @@ func (b *Browser) App(path, token string, in, out any) *http.Response {
 		}
 		method, body = http.MethodPost, bytes.NewReader(text)
 	}
-	req := httptest.NewRequest(method, path, body)
+	req := httptest.NewRequestWithContext(b.T.Context(), method, path, body)
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}

@@ -242,7 +242,7 @@ func ReadAll(t testing.TB, f io.ReadSeekCloser, err error) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	b, err := io.ReadAll(f)
 	if err != nil {
 		t.Fatal(err)

@@ -30,7 +30,7 @@ func form(t *testing.T, name, text, purpose string) (string, string) {
 			t.Fatal(err)
 		}
 	}
-	w.Close()
+	_ = w.Close()
 	return w.FormDataContentType(), buf.String()
 }
 

@@ -92,7 +92,7 @@ func New(cfg Config) (http.Handler, error) {
 	}
 	text, err := json.Marshal(public)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrConfig, err)
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	h.add(cfg, "/config.json", "config.json", text)
 	return h, nil
@@ -188,7 +188,7 @@ func checkRPID(origin, rpID string) error {
 // load reads all assets into the table.
 func (h *handler) load(cfg Config) error {
 	if err := complete(cfg.Files, ours); err != nil {
-		return fmt.Errorf("%w: the binary lacks %v", ErrConfig, err)
+		return fmt.Errorf("%w: the binary lacks %w", ErrConfig, err)
 	}
 	return fs.WalkDir(cfg.Files, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {

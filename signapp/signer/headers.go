@@ -34,18 +34,18 @@ func security(h http.Header, cfg Config, name string) {
 	// Always asked again, answered by 304: a page of yesterday must not meet a
 	// script of today. The files of pdf.js change only with a build.
 	h.Set("Cache-Control", "no-cache")
-	switch {
-	case name == "index.html":
+	switch name {
+	case "index.html":
 		h.Set("Content-Security-Policy", pagePolicy(cfg.API))
 		h.Set("Permissions-Policy", permissions("publickey-credentials-get=(self)", "publickey-credentials-create=(self)"))
 		return
-	case name == "viewer.html":
+	case "viewer.html":
 		h.Set("Content-Security-Policy", framePolicy())
 		h.Set("X-Frame-Options", "SAMEORIGIN")
 		return
-	case name == "config.json":
+	case "config.json":
 		h.Set("Cache-Control", "no-store")
-	case name == "viewer.css" || name == "pdfjs/viewer.js":
+	case "viewer.css", "pdfjs/viewer.js":
 		// The frame has an opaque origin, to which nothing is same-origin. These
 		// two are public and the same for everybody.
 		h.Set("Cross-Origin-Resource-Policy", "cross-origin")

@@ -60,7 +60,7 @@ func same(got, want any) error {
 
 func is(err, target error) error {
 	if !errors.Is(err, target) {
-		return fmt.Errorf("got error %v, want %v", err, target)
+		return fmt.Errorf("got error %q, want %q", fmt.Sprint(err), target.Error())
 	}
 	return nil
 }

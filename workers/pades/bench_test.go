@@ -35,6 +35,6 @@ func BenchmarkSignSmall(b *testing.B) {
 		if _, err := workers.SignNow(context.Background(), e, workers.Input{Document: bytes.NewReader(doc), Size: int64(len(doc)), Name: "a"}, f); err != nil {
 			b.Fatal(err)
 		}
-		f.Close()
+		_ = f.Close()
 	}
 }

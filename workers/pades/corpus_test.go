@@ -93,7 +93,7 @@ func signAndJudge(t *testing.T, e *workers.Entry, file, qpdf, pdfsig string, cla
 		t.Error(err)
 		return false
 	}
-	defer out.Close()
+	defer func() { _ = out.Close() }()
 	_, err = workers.SignNow(context.Background(), e, workers.Input{Document: bytes.NewReader(in), Size: int64(len(in)), Name: name}, out)
 	if err != nil {
 		if !errors.Is(err, workers.ErrInput) {

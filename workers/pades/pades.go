@@ -68,7 +68,7 @@ func build(_ context.Context, env workers.Env) (any, error) {
 		w.level = v
 	}
 	if err := knownLevel(w.level); err != nil {
-		return nil, fmt.Errorf("%w: level: %v", workers.ErrConfig, err)
+		return nil, fmt.Errorf("%w: level: %w", workers.ErrConfig, err)
 	}
 	for _, k := range []string{"reason", "location", "contact"} {
 		w.defaults[k] = p[k]
@@ -106,7 +106,7 @@ func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Outp
 		level = w.level
 	}
 	if err := knownLevel(level); err != nil {
-		return nil, fmt.Errorf("%w: %v", workers.ErrLevel, err)
+		return nil, fmt.Errorf("%w: %w", workers.ErrLevel, err)
 	}
 	if level == LevelT && w.stamper == nil {
 		return nil, fmt.Errorf("%w: worker %q has no time-stamp authority for %s", workers.ErrLevel, w.name, level)
@@ -180,7 +180,7 @@ func (w *worker) options(in workers.Input, certs []*x509.Certificate, level stri
 	}
 	reserve, err := cms.MaxSize(cms.Input{SignedAttrs: attrs, Alg: in.Alg, Chain: in.Chain, Parsed: certs}, later)
 	if err != nil {
-		return pdf.SignOptions{}, fmt.Errorf("%w: %v", workers.ErrInput, err)
+		return pdf.SignOptions{}, fmt.Errorf("%w: %w", workers.ErrInput, err)
 	}
 	return pdf.SignOptions{
 		Field: param("field"), Name: param("name"), Reason: param("reason"), Location: param("location"), ContactInfo: param("contact"),
@@ -300,15 +300,15 @@ func (w *worker) Finish(ctx context.Context, p *workers.Prepared, sig []byte, do
 	}
 	der, err := cms.Assemble(cms.Input{SignedAttrs: attrs, Alg: p.Alg, Signature: sig, Chain: p.Chain})
 	if err != nil {
-		return nil, fmt.Errorf("%w: %v", workers.ErrState, err)
+		return nil, fmt.Errorf("%w: %w", workers.ErrState, err)
 	}
 	failpoint.Before("ssad/12-post-verify-done")
 	// Before a time-stamp is asked for: a wrong value must not be stamped.
 	if err := verifyCMS(der, p.DocDigest, p.Chain[0]); err != nil {
 		if errors.Is(err, cms.ErrSignature) {
-			return nil, fmt.Errorf("%w: %v", workers.ErrSignature, err)
+			return nil, fmt.Errorf("%w: %w", workers.ErrSignature, err)
 		}
-		return nil, fmt.Errorf("%w: %v", workers.ErrState, err)
+		return nil, fmt.Errorf("%w: %w", workers.ErrState, err)
 	}
 	failpoint.After("ssad/12-post-verify-done")
 	res := &workers.Result{Level: p.Level, Size: pp.Size, MIME: "application/pdf"}

@@ -304,7 +304,7 @@ func TestD27RestartBetweenThePhases(t *testing.T) {
 		if _, err := p.e.Worker.Finish(context.Background(), &again, sig, f); err != nil {
 			t.Fatal(err)
 		}
-		f.Close()
+		_ = f.Close()
 		if files[i], err = os.ReadFile(p.file.Name()); err != nil {
 			t.Fatal(err)
 		}

@@ -80,7 +80,7 @@ func parsePolicies(p map[string]string) ([]asn1.ObjectIdentifier, error) {
 	for _, s := range append([]string{p["policy"]}, strings.Fields(p["policies"])...) {
 		oid, err := parseOID(s)
 		if err != nil {
-			return nil, fmt.Errorf("%w: policy: %v", workers.ErrConfig, err)
+			return nil, fmt.Errorf("%w: policy: %w", workers.ErrConfig, err)
 		}
 		out = append(out, oid)
 	}

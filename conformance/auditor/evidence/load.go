@@ -3,6 +3,7 @@ package evidence
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/base64"
@@ -18,7 +19,7 @@ import (
 	_ "github.com/mattn/go-sqlite3" // the driver, under database/sql: not the way the service uses it
 )
 
-// ErrInput: a witness cannot be read at all. Nothing is concluded from it.
+// ErrInput means that a witness cannot be read at all. Nothing is concluded from it.
 var ErrInput = errors.New("auditor: evidence cannot be read")
 
 const maxLine = 16 << 20
@@ -131,7 +132,7 @@ func copyFile(from, to string) error {
 
 // rows runs a query and scans every row.
 func rows(db *sql.DB, query string, scan func(*sql.Rows) error) error {
-	r, err := db.Query(query)
+	r, err := db.QueryContext(context.Background(), query)
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrInput, query, err)
 	}

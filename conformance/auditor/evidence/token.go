@@ -130,9 +130,10 @@ func (c *Case) checkOutcomeTime(u Use, outcome int64) {
 func (c *Case) checkStrangers(keys map[string][]Use) {
 	open := 0
 	for _, r := range c.chain {
-		if r.Type == typeKeyIntent {
+		switch r.Type {
+		case typeKeyIntent:
 			open++
-		} else if r.Type == typeKey {
+		case typeKey:
 			open--
 		}
 	}

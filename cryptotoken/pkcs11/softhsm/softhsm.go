@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// ErrMissing: SoftHSM2 is not installed. On Debian: apt install softhsm2.
+// ErrMissing means that SoftHSM2 is not installed. On Debian: apt install softhsm2.
 var ErrMissing = errors.New("softhsm: SoftHSM2 is not installed (Debian: apt install softhsm2)")
 
 // Module returns the path of the module: ASSENT_SOFTHSM_MODULE, or where Debian

@@ -74,7 +74,7 @@ func Viewer(dir string) (Files, error) {
 	}
 	licence, err := os.ReadFile(filepath.Join(lib, "LICENSE"))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrBuild, err)
+		return nil, fmt.Errorf("%w: %w", ErrBuild, err)
 	}
 	out["pdfjs/LICENSE"] = licence
 	return out, nil
@@ -132,7 +132,7 @@ func addFolder(out Files, prefix, dir string) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("%w: %v", ErrBuild, err)
+		return fmt.Errorf("%w: %w", ErrBuild, err)
 	}
 	return nil
 }

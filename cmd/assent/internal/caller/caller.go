@@ -19,7 +19,7 @@ import (
 	"github.com/assent-sign/assent/sap/sapclient"
 )
 
-// ErrUnreachable: samd did not answer, or not as samd does.
+// ErrUnreachable means that samd did not answer, or not as samd does.
 var ErrUnreachable = errors.New("samd does not answer")
 
 // maxAnswer bounds an answer: a page of audit records or a batch of receipts.

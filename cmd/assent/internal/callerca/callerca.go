@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-// ErrRole: samd knows no such role.
+// ErrRole means that samd knows no such role.
 var ErrRole = errors.New("callerca: role must be sspu, officer or auditor")
 
 // Lifetimes. The CA lives long because replacing it replaces everything.

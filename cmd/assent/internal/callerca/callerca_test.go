@@ -70,8 +70,7 @@ func handshake(t *testing.T, server, client mtls.Files) (mtls.Identity, error) {
 	_ = b.SetDeadline(time.Now().Add(10 * time.Second))
 	if err := s.Handshake(); err != nil {
 		_ = a.Close()
-		<-result
-		return mtls.Identity{}, err
+		return mtls.Identity{}, errors.Join(err, <-result)
 	}
 	if err := <-result; err != nil {
 		return mtls.Identity{}, err

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// ErrAPI: the service refused or did not answer as expected; wrapped with its
+// ErrAPI means that the service refused or did not answer as expected; wrapped with its
 // words.
 var ErrAPI = errors.New("ssad")
 

@@ -17,7 +17,7 @@ import (
 	"github.com/assent-sign/assent/sap"
 )
 
-// ErrCeremony: the app origin's passkey ceremony is not as expected.
+// ErrCeremony means that the app origin's passkey ceremony is not as expected.
 var ErrCeremony = errors.New("person: the login ceremony is not as expected")
 
 // Flags of WebAuthn authenticator data: user present, user verified, attested

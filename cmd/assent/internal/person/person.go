@@ -26,7 +26,7 @@ import (
 	"github.com/assent-sign/assent/sap/device"
 )
 
-// ErrAnswer: the service did not answer as expected; wrapped with what it said.
+// ErrAnswer means that the service did not answer as expected; wrapped with what it said.
 var ErrAnswer = errors.New("person: the service refused or did not answer as expected")
 
 // tokenHeader carries the operation token on every call of the relay.

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// ErrProgram: a program is not there or ended by itself.
+// ErrProgram means that a program is not there or ended by itself.
 var ErrProgram = errors.New("program")
 
 // patience is how long a child may take to answer and to end.
@@ -74,8 +74,7 @@ func (g *Group) Start(name, program string, args ...string) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The child outlives no context: Stop ends it in order.
-	p.cmd = exec.Command(path, args...)
+	p.cmd = exec.Command(path, args...) //nolint:noctx // Stop ends it in order; a context would kill it in the middle of something
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = childAttributes()
 	started := make(chan error)
@@ -187,7 +186,7 @@ func errOf(p *Process) error {
 func FreePorts(n int) ([]int, error) {
 	var ports []int
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
 		}

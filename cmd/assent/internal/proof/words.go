@@ -9,30 +9,30 @@ import (
 )
 
 // Print writes the result for people.
-func (r *Result) Print(w io.Writer) error {
+func (res *Result) Print(w io.Writer) error {
 	var b strings.Builder
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "  %-10s %s\n", name, printable(fmt.Sprintf(format, args...)))
 	}
 	b.WriteString("RECEIPT HOLDS\n")
-	line("module", "%s, audit chain %s, record %d", r.Audience, r.Instance, r.AuditSeq)
-	line("signer", "%s with key %s", r.Signer, r.Key)
-	line("name", "%s (in the certificate)", r.Subject)
-	line("when", "%s by the module's clock", r.Time.Format("2006-01-02 15:04:05 UTC"))
-	line("asked by", "%s; purpose: %s; level %s; operation %s", r.Asker, r.Purpose, r.Level, r.Operation)
-	line("how", "approved %s, at %s", carrierWords(r.Carrier), r.Origin)
-	line("label", "%s", assuranceWords(r.Assurance))
-	if r.InFile == "" {
+	line("module", "%s, audit chain %s, record %d", res.Audience, res.Instance, res.AuditSeq)
+	line("signer", "%s with key %s", res.Signer, res.Key)
+	line("name", "%s (in the certificate)", res.Subject)
+	line("when", "%s by the module's clock", res.Time.Format("2006-01-02 15:04:05 UTC"))
+	line("asked by", "%s; purpose: %s; level %s; operation %s", res.Asker, res.Purpose, res.Level, res.Operation)
+	line("how", "approved %s, at %s", carrierWords(res.Carrier), res.Origin)
+	line("label", "%s", assuranceWords(res.Assurance))
+	if res.InFile == "" {
 		b.WriteString("  no file was compared\n")
 		_, err := io.WriteString(w, b.String())
 		return err
 	}
-	line("document", "%s, item %d of %d, %s", r.Name, r.Item+1, r.Items, shownWords(r.Shown))
-	line("in file", "%s  (digest recomputed from the file)", r.InFile)
-	line("approved", "%s  (digest in the signer's approval)", r.Approved)
-	line("signed", "%s  (digest in the signature)", r.Signed)
-	line("key signed", "%s  (rebuilt from digest and certificate, equal in all three)", r.DTBSR)
-	if !r.Whole {
+	line("document", "%s, item %d of %d, %s", res.Name, res.Item+1, res.Items, shownWords(res.Shown))
+	line("in file", "%s  (digest recomputed from the file)", res.InFile)
+	line("approved", "%s  (digest in the signer's approval)", res.Approved)
+	line("signed", "%s  (digest in the signature)", res.Signed)
+	line("key signed", "%s  (rebuilt from digest and certificate, equal in all three)", res.DTBSR)
+	if !res.Whole {
 		line("note", "something was added to the file after this signature; assent verify says what")
 	}
 	_, err := io.WriteString(w, b.String())

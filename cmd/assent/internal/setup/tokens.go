@@ -19,7 +19,7 @@ import (
 // TSAKey is the label of the time-stamp authority's key in ssad's own token.
 const TSAKey = "tsa"
 
-// ErrPIN: a PKCS #11 token needs its PIN in a file.
+// ErrPIN means that a PKCS #11 token needs its PIN in a file.
 var ErrPIN = errors.New("setup: the token's PIN")
 
 // quiet drops what drivers log: samd says the same at every start.
