@@ -50,6 +50,10 @@ var fuzzed = map[string][]string{
 	"POST " + sapclient.PathApprove:    {"sam/samrpc.FuzzBodies", "sam/samrpc.FuzzKeyActs"},
 	"POST " + sapclient.PathWithdraw:   {"sam/samrpc.FuzzBodies"},
 	"GET " + sapclient.PathDecisions:   {"sam/samrpc.FuzzBodies"},
+	"POST /v1/selftest":                {"sam/samrpc.FuzzBodies"},
+	"POST /v1/credentials/status":      {"sam/samrpc.FuzzBodies"},
+	"POST /v1/signers/end":             {"sam/samrpc.FuzzBodies"},
+	"POST /v1/reopen":                  {"sam/samrpc.FuzzBodies"},
 	"GET " + sapclient.PathRoles:       {"sam/samrpc.FuzzBodies"},
 }
 
