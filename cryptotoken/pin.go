@@ -9,8 +9,9 @@ import (
 
 const maxPIN = 256 // bytes; PKCS #11 tokens take far fewer
 
-// ReadPINFile reads a PIN from a file that only its owner can read; one line end
-// after it is dropped. The caller wipes the result. ErrLocked says what is wrong
+// ReadPINFile reads a PIN, which unlocks the token and with it every wrapped key
+// (KPR-11), from a file that only its owner can read; one line end after it is
+// dropped. The caller wipes the result. ErrLocked says what is wrong
 // with the file and never what is in it.
 func ReadPINFile(path string) ([]byte, error) {
 	f, err := os.Open(path)

@@ -15,7 +15,7 @@ import (
 )
 
 // activation is the permission to use one key for exactly its digests, once
-// (SAP-10, SGN-05).
+// (SAP-10, SGN-05, PRV-01).
 // reserve alone mints it, after the reservation is durable; sign alone takes it.
 // Nothing else in the module reaches a signer's key, except the proof of
 // possession at its generation.

@@ -64,7 +64,8 @@ const (
 
 // Allowed is the table of role and operation (IAM-04, ROL-01): what is not listed
 // is refused. SSPU can relay an enrolment but not open one, and can do nothing to
-// keys, lockouts or records (T20, T21, ROL-05).
+// keys, lockouts or records (T20, T21, ROL-05); nobody's row holds a signature
+// without the signer (PRV-01).
 func Allowed(r Role, op Op) bool {
 	switch op {
 	case OpInfo, OpHealth:

@@ -147,7 +147,7 @@ func (w *work) insertKey(cred *Credential, pop []byte) error {
 	return w.Credentials.Insert(cred)
 }
 
-// popSigner is the crypto.Signer of one certification request: it allows exactly
+// popSigner is the crypto.Signer of one certification request (SAP-10, KEY-07): it allows exactly
 // one call, over the digest of what this process composed, and remembers it.
 type popSigner struct {
 	ctx    context.Context
@@ -181,8 +181,8 @@ func (p *popSigner) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]
 	return sigs[0], algo.Verify(p.public, a, digest, sigs[0])
 }
 
-// LinkCertificate links a certificate to a key (officer); the key can be used
-// from then on (KEY-07).
+// LinkCertificate links a certificate to a key (officer), one for ever (KEY-05);
+// the key can be used from then on (KEY-07).
 func (m *Module) LinkCertificate(ctx context.Context, c Caller, key string, chain [][]byte) (*CredentialView, error) {
 	return m.changeKey(ctx, c, OpLink, key, func(w *work, cred *Credential) (string, audit.Data, error) {
 		if cred.State != KeyGenerated { // one key, one certificate (KEY-05)

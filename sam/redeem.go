@@ -273,8 +273,9 @@ func (r *redemption) checkSession() error {
 	return nil
 }
 
-// authenticate verifies the carrier's signature over exactly these SAD bytes. A
-// failure counts: it names an authenticator that is enrolled.
+// authenticate verifies the carrier's signature over exactly these SAD bytes: what
+// whoever holds the application's certificate cannot make (PRV-04). A failure
+// counts: it names an authenticator that is enrolled.
 func (r *redemption) authenticate() error {
 	key, err := r.m.authKey(r.auth)
 	if err != nil {

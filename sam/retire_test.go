@@ -54,7 +54,7 @@ func gone(t *testing.T, w *samtest.World, s *samtest.Signer, sad, proof []byte) 
 	})
 }
 
-// KPR-07: revocation, the signer's request and the loss of the last authenticator
+// KPR-07, SGN-02: revocation, the signer's request and the loss of the last authenticator
 // destroy the key at once and void what is open; another signer is not touched.
 func TestKPR07WhatEndsAKey(t *testing.T) {
 	ctx := context.Background()

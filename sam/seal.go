@@ -125,7 +125,7 @@ func (s *sealer) anchorMAC(body []byte) []byte {
 	return h.Sum(nil)
 }
 
-// hide encrypts a secret for the database; name binds it to its row, draw gives
+// hide encrypts a secret for the database (KPR-11); name binds it to its row, draw gives
 // random bytes.
 func (s *sealer) hide(draw func([]byte) error, plain []byte, name string) ([]byte, error) {
 	nonce := make([]byte, s.vault.NonceSize())

@@ -70,7 +70,8 @@ func CodeKey(code string) ([]byte, error) {
 
 // CodeProof is HMAC-SHA-256(codeKey, label || 0 || SHA-256(statement) ||
 // SHA-256(attestationObject) || SHA-256(clientDataJSON)): who lacks the officer's
-// code cannot put an authenticator in place of the signer's (ENR-04).
+// code cannot put an authenticator in place of the signer's (ENR-04). The relay
+// sees the proof and learns nothing of the code (SAP-09).
 func CodeProof(codeKey, statement, attestationObject, clientDataJSON []byte) []byte {
 	mac := hmac.New(sha256.New, codeKey)
 	mac.Write([]byte(LabelEnrolProof))

@@ -18,7 +18,8 @@ import (
 )
 
 // Assertion is the WebAuthn carrier: what navigator.credentials.get returned.
-// Its canonical JSON form is the "proof" of a redemption.
+// Its canonical JSON form is the "proof" of a redemption. It holds no secret of the
+// device, so that a relay may see it (SAP-09).
 type Assertion struct {
 	Carrier           string `json:"carrier"` // "webauthn"
 	Credential        string `json:"credential"`

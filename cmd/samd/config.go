@@ -23,7 +23,8 @@ const (
 )
 
 // Config is samd's configuration file. It is strict YAML: unknown keys are
-// errors. Secrets are never in it; it names files that only samd's user can
+// errors. No key lets the service approve in a signer's place (SAP-12), or trust
+// more than one CA of callers. Secrets are never in it; it names files that only samd's user can
 // read. samd.example.yaml shows every key.
 type Config struct {
 	Profile  string     `yaml:"profile"`  // demo, development or production; the last refuses every token for development

@@ -98,7 +98,8 @@ func (c *fileConfig) samKey() ([]byte, error) {
 	return block.Bytes, nil
 }
 
-// tls returns the server's TLS configuration, or nil for plain HTTP.
+// tls returns the server's TLS configuration, or nil for plain HTTP. TLS 1.3 and
+// nothing older (CHN-01).
 func (c *fileConfig) tls() (*tls.Config, error) {
 	if c.TLS.Cert == "" && c.TLS.Key == "" {
 		if c.Profile == signer.ProfileProduction && !loopback(c.Listen) {
@@ -121,7 +122,7 @@ func (c *fileConfig) tls() (*tls.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: tls: %w", errConfig, err)
 	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}, nil
+	return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair}}, nil
 }
 
 func loopback(listen string) bool {

@@ -126,6 +126,7 @@ func TestServesAndStops(t *testing.T) {
 	}
 }
 
+// CHN-01: the signing origin speaks TLS 1.3 and nothing older.
 func TestServesTLS(t *testing.T) {
 	f := folder(t)
 	text := strings.ReplaceAll(good, "http://localhost:8441", "https://localhost:8441") + "sam_key: " + f.key + "\ntls:\n  cert: cert.pem\n  key: key.pem\n"
@@ -149,9 +150,11 @@ func TestServesTLS(t *testing.T) {
 	if res.StatusCode != 200 || res.Header.Get("Strict-Transport-Security") == "" {
 		t.Errorf("%d, HSTS %q", res.StatusCode, res.Header.Get("Strict-Transport-Security"))
 	}
-	if res, err := get(tls.VersionTLS11); err == nil {
-		_ = res.Body.Close()
-		t.Error("speaks TLS 1.1")
+	for _, old := range []uint16{tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS12} {
+		if res, err := get(old); err == nil {
+			_ = res.Body.Close()
+			t.Errorf("speaks %s", tls.VersionName(old))
+		}
 	}
 }
 

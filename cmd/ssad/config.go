@@ -29,7 +29,8 @@ const (
 	profileProduction  = "production"
 )
 
-// Config is ssad's configuration file: strict YAML, unknown keys are errors.
+// Config is ssad's configuration file: strict YAML, unknown keys are errors. It
+// names every address that ssad listens on (IAM-07).
 // Secrets are never in it; it names files that only ssad's user can read.
 // Relative paths are relative to the file. ssad.example.yaml shows every key.
 type Config struct {
@@ -186,6 +187,8 @@ func (c *Config) check() error {
 	return c.checkTokens()
 }
 
+// checkTokens: the name of the signers' token is the module's alone, so that no own
+// key stands where a signer's approval is needed (SAP-12).
 func (c *Config) checkTokens() error {
 	seen := map[string]bool{signersToken: true}
 	for _, t := range c.Tokens {
@@ -244,7 +247,7 @@ func (c *Config) proxies() ([]netip.Prefix, error) {
 	return out, nil
 }
 
-// tls returns nil without a certificate.
+// tls returns nil without a certificate. TLS 1.3 and nothing older (CHN-01).
 func (c *Config) tls() (*tls.Config, error) {
 	if c.TLS.Cert == "" {
 		return nil, nil
@@ -253,7 +256,7 @@ func (c *Config) tls() (*tls.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: tls: %w", errConfig, err)
 	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}, nil
+	return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}}, nil
 }
 
 // publicKey reads a P-256 public key.

@@ -54,7 +54,7 @@ func seed(t testing.TB) uint64 {
 	return n
 }
 
-// FPT-05, F21, I1 to I6, I8, I9: samd is killed before or after every named
+// FPT-05, SAP-03, F21, I1 to I6, I8, I9: samd is killed before or after every named
 // step; started again, nothing that was acknowledged is lost, nothing is signed
 // twice, and what nobody was told stays withheld. The auditor finds nothing.
 func TestFPT05KilledAtEveryPoint(t *testing.T) {

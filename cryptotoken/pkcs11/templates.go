@@ -136,7 +136,7 @@ func namedPrivateTemplate(label string, id []byte) []*p11.Attribute {
 }
 
 // unwrapTemplate: a signer's key for the time of one activation. Only the key
-// family varies; nothing that a request says reaches it.
+// family varies; nothing that a request says reaches it (KEY-04).
 func unwrapTemplate(kt algo.KeyType) []*p11.Attribute {
 	return unwrapWith(kt, true, false)
 }

@@ -61,6 +61,8 @@ func (h header) aad() []byte {
 	return b
 }
 
+// aead opens the store's secrets. What unlocks the keys is derived from the PIN
+// each time and not kept (KPR-11).
 func (h header) aead(pin []byte) (cipher.AEAD, error) {
 	k := h.KDF
 	if h.Format != formatName || h.Version != 1 || k.Name != "argon2id" || len(k.Salt) != 16 ||

@@ -43,7 +43,10 @@ func newCA(t *testing.T) *ca {
 
 func (c *ca) sign(tmpl *x509.Certificate, key *ecdsa.PrivateKey) *x509.Certificate {
 	c.t.Helper()
-	tmpl.SerialNumber, tmpl.NotBefore, tmpl.NotAfter = big.NewInt(time.Now().UnixNano()), time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	tmpl.SerialNumber = big.NewInt(time.Now().UnixNano())
+	if tmpl.NotBefore.IsZero() {
+		tmpl.NotBefore, tmpl.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	}
 	parent := c.cert
 	if parent == nil {
 		parent = tmpl
@@ -194,6 +197,72 @@ func TestForeignPeers(t *testing.T) {
 	}
 	if _, err := connect(t, server, wrongName); err == nil {
 		t.Error("the server's name was not checked")
+	}
+}
+
+// CHN-02: certificates that do not count, whatever role they claim: self-signed,
+// expired, not yet valid, for servers only, of an issuer that is no CA. Neither
+// end has a switch to trust more: what the two constructors give is checked here.
+func TestCHN02CertificatesThatDoNotCount(t *testing.T) {
+	c := newCA(t)
+	server, err := mtls.Server(c.end("server", pkix.Name{CommonName: "samd"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, err := mtls.Client(c.end("client", pkix.Name{CommonName: "anna", OrganizationalUnit: []string{"officer"}}), "localhost")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := connect(t, server, good); err != nil {
+		t.Fatalf("the good one: %v", err)
+	}
+	for name, conf := range map[string]*tls.Config{"server": server, "client": good} {
+		if conf.InsecureSkipVerify || conf.MinVersion != tls.VersionTLS13 || conf.RootCAs == nil && conf.ClientCAs == nil {
+			t.Errorf("%s: %+v", name, conf)
+		}
+	}
+	if server.ClientAuth != tls.RequireAndVerifyClientCert {
+		t.Errorf("client certificates: %v", server.ClientAuth)
+	}
+	leaf, err := x509.ParseCertificate(good.Certificates[0].Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	for name, change := range map[string]func(*x509.Certificate){
+		"self-signed":   nil,
+		"expired":       func(x *x509.Certificate) { x.NotBefore, x.NotAfter = now.Add(-2*time.Hour), now.Add(-time.Minute) },
+		"not yet valid": func(x *x509.Certificate) { x.NotBefore, x.NotAfter = now.Add(time.Hour), now.Add(2*time.Hour) },
+		"servers only":  func(x *x509.Certificate) { x.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} },
+	} {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		issuer := c
+		if change == nil {
+			issuer = &ca{t: t, key: key}
+		}
+		tmpl := &x509.Certificate{Subject: leaf.Subject, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+		if change != nil {
+			change(tmpl)
+		}
+		bad := good.Clone()
+		bad.Certificates = []tls.Certificate{{Certificate: [][]byte{issuer.sign(tmpl, key).Raw}, PrivateKey: key}}
+		if id, err := connect(t, server, bad); err == nil {
+			t.Errorf("%s: connected as %+v", name, id)
+		}
+	}
+	// A certificate "issued" by a caller's own end certificate.
+	key, ok := good.Certificates[0].PrivateKey.(*ecdsa.PrivateKey)
+	if !ok {
+		t.Fatal("key")
+	}
+	sub := (&ca{t: t, key: key, cert: leaf}).sign(&x509.Certificate{Subject: leaf.Subject, ExtKeyUsage: leaf.ExtKeyUsage}, key)
+	bad := good.Clone()
+	bad.Certificates = []tls.Certificate{{Certificate: [][]byte{sub.Raw, leaf.Raw}, PrivateKey: key}}
+	if id, err := connect(t, server, bad); err == nil {
+		t.Errorf("issued by an end certificate: connected as %+v", id)
 	}
 }
 

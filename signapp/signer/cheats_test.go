@@ -61,7 +61,7 @@ func flipPage(b []byte) []byte {
 	return bytes.Replace(bytes.Clone(b), []byte("900 EUR"), []byte("990 EUR"), 1)
 }
 
-// SGN-04, T5, T6, design step 3: whatever the application lies about, the page
+// SGN-04, CHN-01, T5, T6, design step 3: whatever the application lies about, the page
 // stops before the passkey dialog and says what does not fit.
 func TestLyingApplicationIsStopped(t *testing.T) {
 	needViewer(t)
