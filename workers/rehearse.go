@@ -2,9 +2,6 @@ package workers
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
@@ -66,24 +63,7 @@ func (r *Rehearser) Once(leaf *x509.Certificate, alg algo.Algorithm, rehearse fu
 }
 
 func makeThrowAway(random io.Reader, kt algo.KeyType) (*throwAway, error) {
-	var key crypto.Signer
-	var err error
-	switch kt {
-	case algo.P256:
-		key, err = ecdsa.GenerateKey(elliptic.P256(), random)
-	case algo.P384:
-		key, err = ecdsa.GenerateKey(elliptic.P384(), random)
-	case algo.P521:
-		key, err = ecdsa.GenerateKey(elliptic.P521(), random)
-	case algo.RSA2048:
-		key, err = rsa.GenerateKey(random, 2048)
-	case algo.RSA3072:
-		key, err = rsa.GenerateKey(random, 3072)
-	case algo.RSA4096:
-		key, err = rsa.GenerateKey(random, 4096)
-	default:
-		err = algo.ErrUnknown
-	}
+	key, err := algo.NewKey(random, kt)
 	if err != nil {
 		return nil, err
 	}

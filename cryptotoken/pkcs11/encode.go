@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rsa"
 	"encoding/asn1"
 	"errors"
@@ -18,7 +17,7 @@ var errEncoding = errors.New("pkcs11: the module's answer is malformed")
 // ecdsaDER turns the raw r||s of PKCS #11 (each n bytes, n the length of the
 // curve's order) into the ASN.1 form that everything outside wants.
 func ecdsaDER(kt algo.KeyType, raw []byte) ([]byte, error) {
-	c := curveOf(kt)
+	c := kt.Curve()
 	if c == nil {
 		return nil, errEncoding
 	}
@@ -53,7 +52,7 @@ func derInt(b []byte) []byte {
 // ecPublic decodes CKA_EC_POINT: a DER OCTET STRING around the uncompressed
 // point, or, in modules that do not follow the standard, the bare point.
 func ecPublic(kt algo.KeyType, point []byte) (crypto.PublicKey, error) {
-	c := curveOf(kt)
+	c := kt.Curve()
 	if c == nil {
 		return nil, errEncoding
 	}
@@ -83,18 +82,6 @@ func rsaPublic(kt algo.KeyType, modulus, exponent []byte) (crypto.PublicKey, err
 		return nil, errEncoding
 	}
 	return pub, nil
-}
-
-func curveOf(kt algo.KeyType) elliptic.Curve {
-	switch kt {
-	case algo.P256:
-		return elliptic.P256()
-	case algo.P384:
-		return elliptic.P384()
-	case algo.P521:
-		return elliptic.P521()
-	}
-	return nil
 }
 
 // digestInfo prefixes a digest as RSASSA-PKCS1-v1_5 wants it (RFC 8017 9.2).

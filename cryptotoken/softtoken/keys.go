@@ -3,10 +3,7 @@ package softtoken
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -165,26 +162,10 @@ func (t *Token) generate(kt algo.KeyType, also ...*atomic.Uint64) (crypto.Signer
 }
 
 func newKey(kt algo.KeyType) (crypto.Signer, error) {
-	if c := curveOf(kt); c != nil {
-		return ecdsa.GenerateKey(c, rand.Reader)
-	}
-	bits := map[algo.KeyType]int{algo.RSA2048: 2048, algo.RSA3072: 3072, algo.RSA4096: 4096}[kt]
-	if bits == 0 {
+	if !kt.Valid() {
 		return nil, cryptotoken.NotStarted(fmt.Errorf("softtoken: %w: key type %q", cryptotoken.ErrUnsupported, kt))
 	}
-	return rsa.GenerateKey(rand.Reader, bits)
-}
-
-func curveOf(kt algo.KeyType) elliptic.Curve {
-	switch kt {
-	case algo.P256:
-		return elliptic.P256()
-	case algo.P384:
-		return elliptic.P384()
-	case algo.P521:
-		return elliptic.P521()
-	}
-	return nil
+	return algo.NewKey(rand.Reader, kt)
 }
 
 // signer is a loaded named key.

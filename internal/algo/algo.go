@@ -17,6 +17,7 @@ import (
 	_ "crypto/sha512" // registers SHA-384 and SHA-512
 	"errors"
 	"fmt"
+	"io"
 )
 
 // ErrUnknown is returned for a name or number outside the closed set.
@@ -199,6 +200,32 @@ func (k KeyType) Default() Algorithm {
 		return RS256
 	}
 	return 0
+}
+
+// Curve returns the curve of an elliptic key type, nil for RSA and unknown types.
+func (k KeyType) Curve() elliptic.Curve {
+	switch k {
+	case P256:
+		return elliptic.P256()
+	case P384:
+		return elliptic.P384()
+	case P521:
+		return elliptic.P521()
+	}
+	return nil
+}
+
+// NewKey generates a key pair of the type in software. ErrUnknown for a type
+// outside the closed set.
+func NewKey(random io.Reader, k KeyType) (crypto.Signer, error) {
+	if c := k.Curve(); c != nil {
+		return ecdsa.GenerateKey(c, random)
+	}
+	bits := map[KeyType]int{RSA2048: 2048, RSA3072: 3072, RSA4096: 4096}[k]
+	if bits == 0 {
+		return nil, fmt.Errorf("%w: key type %q", ErrUnknown, k)
+	}
+	return rsa.GenerateKey(random, bits)
 }
 
 // Valid tells whether k is in the closed set.

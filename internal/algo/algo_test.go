@@ -253,3 +253,21 @@ func TestTheSetIsClosed(t *testing.T) {
 		t.Error("sha1 is known")
 	}
 }
+
+// Every key type makes keys that are read as of that type; no other type does.
+func TestNewKeyMakesItsType(t *testing.T) {
+	for _, kt := range []algo.KeyType{algo.P256, algo.P384, algo.P521, algo.RSA2048} {
+		k, err := algo.NewKey(rand.Reader, kt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := algo.KeyTypeOf(k.Public()); err != nil || got != kt {
+			t.Errorf("%s read as %s, %v", kt, got, err)
+		}
+	}
+	for _, kt := range []algo.KeyType{"", "P-224", "RSA-1024"} {
+		if k, err := algo.NewKey(rand.Reader, kt); !errors.Is(err, algo.ErrUnknown) || k != nil {
+			t.Errorf("%q: %v", kt, err)
+		}
+	}
+}
