@@ -66,6 +66,9 @@ func (r *redemption) reserve(ctx context.Context) (*activation, error) {
 		w.stamp(&s, seq)
 		failpoint.Before("samd/25-consume-statement-sent")
 		defer failpoint.After("samd/25-consume-statement-sent")
+		if r.held.once != nil {
+			return r.reserveOnce(w, &s, basis)
+		}
 		return w.Activations.Reserve(&s, basis)
 	})
 	if err != nil {
@@ -74,6 +77,9 @@ func (r *redemption) reserve(ctx context.Context) (*activation, error) {
 	failpoint.After("samd/26-consume-committed")
 	m.memory.guards.put(r.guard.object(), r.guard)
 	c := r.held.cred
+	if r.held.once != nil {
+		return m.onceActivation(r, &s), nil
+	}
 	return &activation{
 		red: r, session: &s, alg: r.alg, digests: r.digests, expires: m.clock.Now().Add(activationLife),
 		key: cryptotoken.Wrapped{KeyType: algo.KeyType(c.KeyType), Public: c.Public, Blob: c.Blob, KEK: c.KEK},

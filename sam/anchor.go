@@ -315,7 +315,7 @@ func (m *Module) configDigest() string {
 	c := m.cfg
 	text, err := json.Marshal([]any{
 		c.Cluster, c.Production, c.StatementKey, c.Origin, c.RPID, c.Policies, c.DeviceBound, c.LockoutLimit, c.LockoutTime,
-		c.CodeLifetime, c.WrongCodes, c.OpenSessions, c.Retention, c.CryptoProfile, c.AlgorithmEnds, c.Certified,
+		c.CodeLifetime, c.WrongCodes, c.OpenSessions, c.Retention, c.CryptoProfile, c.AlgorithmEnds, c.Certified, c.OneTime, c.KeyPool,
 	})
 	if err != nil {
 		return ""

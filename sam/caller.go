@@ -49,6 +49,8 @@ const (
 	OpPermission  Op = "raw_permission"
 	OpDestroy     Op = "key_destroy"
 	OpKeyStatus   Op = "certificate_status"
+	OpOnceRequest Op = "one_time_request"
+	OpOnceApprove Op = "one_time_approve"
 	OpSignerEnd   Op = "signer_end"
 	OpLift        Op = "lockout_lift"
 	OpAudit       Op = "audit_read"
@@ -70,7 +72,7 @@ func Allowed(r Role, op Op) bool {
 	switch op {
 	case OpInfo, OpHealth:
 		return r == RoleSSPU || r == RoleOfficer || r == RoleAuditor
-	case OpRequest, OpRedeem, OpEnrolBegin, OpEnrolFinish:
+	case OpRequest, OpRedeem, OpOnceRequest, OpOnceApprove, OpEnrolBegin, OpEnrolFinish:
 		return r == RoleSSPU
 	case OpCredentials, OpSigner:
 		return r == RoleSSPU || r == RoleOfficer

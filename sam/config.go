@@ -52,6 +52,10 @@ type Config struct {
 	CryptoProfile string         // dated table of algorithms, see internal/algopolicy; "etsi-119312-1.5.1"
 	AlgorithmEnds []AlgorithmEnd // ends brought forward
 
+	OneTime []OneTime                       // policies that allow one-time keys (KEY-10)
+	CAs     map[string]CertificateAuthority // that certify them, by name
+	KeyPool map[string]int                  // unused keys kept ready, by key type
+
 	LockoutLimit  int           // consecutive failures; 5
 	LockoutTime   time.Duration // 15m; negative: until an officer lifts it
 	CodeLifetime  time.Duration // of an enrolment code; 72h
@@ -84,6 +88,10 @@ const (
 	StepReserved  Step = "sign"    // reservation durable, key not used
 	StepSigned    Step = "outcome" // key used, outcome not recorded
 	StepRecorded  Step = "finish"  // outcome durable, not answered
+
+	StepOnceApproved  Step = "once_key"     // assertion durable, no key
+	StepOnceGenerated Step = "once_certify" // key and request made, no certificate
+	StepOnceCertified Step = "once_answer"  // certificate linked, not answered
 )
 
 func (c *Config) fill() error {
@@ -165,7 +173,7 @@ func (c *Config) check() error {
 		}
 		seen[p.ID] = true
 	}
-	return nil
+	return c.checkOneTime()
 }
 
 func isSHA256(s string) bool {

@@ -133,18 +133,25 @@ func (m *Module) mayGetKey(w *work, cred *Credential) (*Signer, error) {
 
 func (w *work) insertKey(cred *Credential, pop []byte) error {
 	cred.Created = w.now.Unix()
-	pub := sha256.Sum256(cred.Public)
-	alg, test := cryptotoken.GenerationTest(algo.KeyType(cred.KeyType), cred.Public)
-	seq, err := w.log(EventKey, audit.OK, "", audit.Data{
-		"obj": cred.object(), "key": cred.Key, "signer": cred.Signer, "key_type": cred.KeyType, "public": b64(pub[:]),
-		"authenticators": b64(cred.AuthHash), "carrier": cred.Carrier, "kek": cred.KEK, "alg": alg.String(),
-		"generation_test": b64(test), "pop_digest": b64(pop),
-	})
+	data := keyData(cred.Public, cred.KeyType, cred.KEK, cred.Carrier, cred.AuthHash, pop)
+	data["obj"], data["key"], data["signer"] = cred.object(), cred.Key, cred.Signer
+	seq, err := w.log(EventKey, audit.OK, "", data)
 	if err != nil {
 		return err
 	}
 	w.stamp(cred, seq)
 	return w.Credentials.Insert(cred)
+}
+
+// keyData is what the record of a generated key says: it names the two uses that
+// no approval stands behind.
+func keyData(public []byte, keyType, kek, carrier string, authHash, pop []byte) audit.Data {
+	pub := sha256.Sum256(public)
+	alg, test := cryptotoken.GenerationTest(algo.KeyType(keyType), public)
+	return audit.Data{
+		"key_type": keyType, "public": b64(pub[:]), "authenticators": b64(authHash), "carrier": carrier, "kek": kek,
+		"alg": alg.String(), "generation_test": b64(test), "pop_digest": b64(pop),
+	}
 }
 
 // popSigner is the crypto.Signer of one certification request (SAP-10, KEY-07): it allows exactly

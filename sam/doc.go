@@ -20,6 +20,8 @@
 //	                       before any key exists; bound into each key's seal
 //	audit chain            written in the same transaction as the act; no     events.go
 //	                       record, no act (AUD-06)
+//	one-time key          after the signer's assertion only; in memory only;   once.go, pool.go
+//	                      consumed with its one session, gone on failure
 //	roles                  first line of every exported method (IAM-04)       caller.go
 //
 // What a crash leaves, by the last durable step of a redemption: nothing

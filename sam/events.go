@@ -14,39 +14,43 @@ import (
 // Event types of the audit chain (AUD-01, AUD-02); audit.TypeStart is record 0.
 // Refused operations are recorded under the operation's name.
 const (
-	EventStart       = "module_start"
-	EventStop        = "module_stop"
-	EventRestore     = "restore_accepted"
-	EventUnclean     = "unclean_stop_found" // the last run ended without its stop record: a crash, or power
-	EventConfig      = "configuration_changed"
-	EventCondition   = "condition_recorded" // first start: the configuration that counts as approved
-	EventSelfTest    = "self_test"
-	EventClosed      = "module_closed"    // secure state (FPT-03)
-	EventReopened    = "module_reopened"  // by an officer, after a passed self-test
-	EventForeign     = "database_changed" // alarm: somebody else has written to the database (T33)
-	EventIdentity    = "identity_first_seen"
-	EventSigner      = "signer_created"
-	EventEnrolOpened = "enrolment_opened"
-	EventEnrolBegun  = "enrolment_begun"
-	EventEnrolled    = "authenticator_enrolled"
-	EventEnrolDone   = "enrolment_used"
-	EventEnrolClosed = "enrolment_closed"
-	EventKeyIntent   = "key_generation_intent" // before the token makes a key: two uses are allowed, both over bytes of the module
-	EventKey         = "key_generated"
-	EventLinked      = "certificate_linked"
-	EventPermission  = "raw_permission_set"
-	EventSuspended   = "key_suspended"
-	EventResumed     = "key_resumed"
-	EventRetired     = "key_retired" // revoked or expired; its destruction is the next record
-	EventDestroyed   = "key_destroyed"
-	EventVoided      = "activation_voided" // the key was taken out of use before the approval came
-	EventLifted      = "lockout_lifted"
-	EventRequested   = "activation_requested"
-	EventReserved    = "activation_reserved" // the intent: what may be signed from here on
-	EventSigned      = "activation_consumed"
-	EventWithheld    = "activation_withheld" // burnt: a signature may exist and is never released
-	EventReleased    = "activation_released" // the key use never began
-	EventAuditRead   = "audit_read"
+	EventStart         = "module_start"
+	EventStop          = "module_stop"
+	EventRestore       = "restore_accepted"
+	EventUnclean       = "unclean_stop_found" // the last run ended without its stop record: a crash, or power
+	EventConfig        = "configuration_changed"
+	EventCondition     = "condition_recorded" // first start: the configuration that counts as approved
+	EventSelfTest      = "self_test"
+	EventClosed        = "module_closed"    // secure state (FPT-03)
+	EventReopened      = "module_reopened"  // by an officer, after a passed self-test
+	EventForeign       = "database_changed" // alarm: somebody else has written to the database (T33)
+	EventIdentity      = "identity_first_seen"
+	EventSigner        = "signer_created"
+	EventEnrolOpened   = "enrolment_opened"
+	EventEnrolBegun    = "enrolment_begun"
+	EventEnrolled      = "authenticator_enrolled"
+	EventEnrolDone     = "enrolment_used"
+	EventEnrolClosed   = "enrolment_closed"
+	EventKeyIntent     = "key_generation_intent" // before the token makes a key: two uses are allowed, both over bytes of the module
+	EventKey           = "key_generated"
+	EventLinked        = "certificate_linked"
+	EventPermission    = "raw_permission_set"
+	EventSuspended     = "key_suspended"
+	EventResumed       = "key_resumed"
+	EventRetired       = "key_retired" // revoked or expired; its destruction is the next record
+	EventDestroyed     = "key_destroyed"
+	EventOnceRequested = "one_time_requested"
+	EventOnceApproved  = "one_time_approved" // the signer's assertion; the key comes after it
+	EventOnceBound     = "one_time_bound"    // to its one session
+	EventOnceUsed      = "one_time_used"     // with its session's reservation: the key has left the memory
+	EventVoided        = "activation_voided" // the key was taken out of use before the approval came
+	EventLifted        = "lockout_lifted"
+	EventRequested     = "activation_requested"
+	EventReserved      = "activation_reserved" // the intent: what may be signed from here on
+	EventSigned        = "activation_consumed"
+	EventWithheld      = "activation_withheld" // burnt: a signature may exist and is never released
+	EventReleased      = "activation_released" // the key use never began
+	EventAuditRead     = "audit_read"
 )
 
 // work is a transaction that writes audit records.

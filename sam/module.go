@@ -76,6 +76,8 @@ type Module struct {
 	failures int           // calls of stopUse
 	unsaved  chan struct{} // the closing is not durable yet
 	stop     chan struct{}
+	filling  chan struct{} // the pools of one-time keys may need more
+	onceKeys *onceKeys
 	wg       sync.WaitGroup
 	once     sync.Once
 }
@@ -105,7 +107,7 @@ func open(ctx context.Context, cfg Config) (*Module, error) {
 		cfg: cfg, store: cfg.Store, token: cfg.Token, clock: cfg.Clock, logger: cfg.Log,
 		identities: newCache[known](1024), parsed: newCache[*parsedKey](8192),
 		authKeys: newCache[*ecdsa.PublicKey](8192), floors: floors{newCache[int64](65536)}, memory: newMemory(),
-		stop: make(chan struct{}), unsaved: make(chan struct{}, 1), random: rng.New(cfg.Random),
+		stop: make(chan struct{}), filling: make(chan struct{}, 1), onceKeys: newOnceKeys(), unsaved: make(chan struct{}, 1), random: rng.New(cfg.Random),
 	}
 	m.outcomes = newOutcomes(m)
 	var err error
@@ -127,7 +129,7 @@ func open(ctx context.Context, cfg Config) (*Module, error) {
 func (m *Module) begin(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		func(ctx context.Context) error { return m.testsAtStart(ctx, true) },
-		m.openToken, m.openState, m.openCondition, m.reconcile,
+		m.openToken, m.openState, m.openCondition, m.reconcile, m.endOrphans,
 		func(ctx context.Context) error { return m.testsAtStart(ctx, false) },
 		m.recordStart,
 	} {
@@ -304,7 +306,8 @@ func (m *Module) openStatementKey(ctx context.Context, meta *Meta) error {
 
 // start begins the work that goes on beside the calls.
 func (m *Module) start() {
-	m.wg.Add(2)
+	m.wg.Add(3)
+	go func() { defer m.wg.Done(); m.fillPools() }()
 	go func() { defer m.wg.Done(); m.outcomes.run(m.stop) }()
 	go func() { defer m.wg.Done(); m.housekeeping() }()
 }
@@ -326,6 +329,7 @@ func (m *Module) housekeeping() {
 		case <-test.C:
 			m.periodicTest(context.Background())
 		case <-anchor.C:
+			m.endLate(context.Background())
 			if err := m.alarm(context.Background()); err != nil {
 				m.logger.Error("samd: the alarm could not be recorded", "err", err)
 			}
@@ -341,6 +345,9 @@ func (m *Module) housekeeping() {
 			}
 			if _, err := m.learnToken(context.Background()); err != nil {
 				m.logger.Error("samd: the token does not say what it is", "err", err)
+			}
+			if err := m.EndOneTime(context.Background()); err != nil {
+				m.logger.Error("samd: one-time keys could not be destroyed", "err", err)
 			}
 			if err := m.ExpireKeys(context.Background()); err != nil {
 				m.logger.Error("samd: expired keys could not be destroyed", "err", err)

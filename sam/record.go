@@ -200,6 +200,32 @@ type Activation struct {
 	Updated    int64
 }
 
+// Once is a one-time key: asked, approved, certified, used. The key itself is
+// never in a record.
+type Once struct {
+	Stamp
+	Key           string
+	Signer        string
+	Caller        string // who asked, and may go on
+	KeyType       string
+	Policy        string
+	CA            string
+	Carrier       string
+	State         string
+	Binding       []byte // hash of the request that the signer was offered
+	Approval      []byte // identity of the call that brought the assertion
+	Authenticator []byte // which made it
+	AuthHash      []byte
+	Subject       []byte
+	Public        []byte
+	CSR           []byte
+	Chain         [][]byte
+	CertHash      []byte
+	Session       []byte // the one activation session that may use it
+	Created       int64
+	Expires       int64 // of the request; from the approval on, of the key
+}
+
 // Tombstone says that a key was destroyed and must never come back (KPR-08).
 type Tombstone struct {
 	Stamp
@@ -369,6 +395,23 @@ func (r *Activation) columns(e *encoder) {
 	e.bytes(r.Digests)
 	e.bytes(r.Answer)
 	e.int(r.Updated)
+}
+
+func (*Once) kind() string     { return "onetime" }
+func (r *Once) object() string { return "once:" + r.Key }
+func (r *Once) columns(e *encoder) {
+	for _, v := range []string{r.Key, r.Signer, r.Caller, r.KeyType, r.Policy, r.CA, r.Carrier, r.State} {
+		e.str(v)
+	}
+	for _, v := range [][]byte{r.Binding, r.Approval, r.Authenticator, r.AuthHash, r.Subject, r.Public, r.CSR, r.CertHash, r.Session} {
+		e.bytes(v)
+	}
+	e.int(int64(len(r.Chain)))
+	for _, c := range r.Chain {
+		e.bytes(c)
+	}
+	e.int(r.Created)
+	e.int(r.Expires)
 }
 
 func (*Tombstone) kind() string   { return "tombstone" }

@@ -91,6 +91,9 @@ func (r *redemption) run(ctx context.Context) ([]byte, error) {
 		case err != nil:
 			return nil, err
 		}
+		if r.held.once != nil {
+			defer r.m.endOnce(ctx, r.held.cred.Key, causeUsed)
+		}
 		return r.m.activate(ctx, act)
 	}
 	return nil, fmt.Errorf("%w: records change too fast", sap.ReasonStore)
@@ -190,6 +193,9 @@ func (r *redemption) check(tx *Tx) error {
 		return err
 	}
 	failpoint.After("samd/30-key-blob-read")
+	if o := r.held.once; o != nil && string(o.Session) != string(r.session.Session) {
+		return fmt.Errorf("%w: the one-time key belongs to a later session", sap.ReasonBinding)
+	}
 	if r.session.State != ActOpen { // void; what became of the key is said first
 		return fmt.Errorf("%w: taken out of use after the request", sap.ReasonKeyState)
 	}

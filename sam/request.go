@@ -28,11 +28,15 @@ type holding struct {
 	cred   *Credential
 	auths  []*Authenticator
 	parsed *parsedKey
+	once   *Once // of a one-time key; cred is made of it
 }
 
 // holding reads and verifies: seals, freshness, that the key is the signer's
 // (IAM-05), active (KEY-07), and bound to exactly these authenticators.
 func (m *Module) holding(tx *Tx, signer, key string, committed bool) (*holding, error) {
+	if isOnce(key) {
+		return m.onceHolding(tx, signer, key, committed)
+	}
 	h := &holding{}
 	var err error
 	if h.signer, err = m.signerRecord(tx, signer, committed); err != nil {
@@ -145,6 +149,7 @@ func (m *Module) request(ctx context.Context, c Caller, in Ask) (sap.Signed, err
 		return sap.Signed{}, err
 	}
 	var req *sap.ActivationRequest
+	var once *Once
 	err = m.view(ctx, func(tx *Tx) error {
 		h, err := m.holding(tx, in.Signer, in.Key, true)
 		if err != nil {
@@ -157,7 +162,9 @@ func (m *Module) request(ctx context.Context, c Caller, in Ask) (sap.Signed, err
 		if err != nil {
 			return err
 		}
-		req, err = m.activationRequest(c, h, a, in.N, policy, now)
+		if req, err = m.activationRequest(c, h, a, in.N, policy, now); err == nil && h.once != nil {
+			once, req.Bind.Expires = h.once, min(req.Bind.Expires, h.once.Expires)
+		}
 		return err
 	})
 	if err != nil {
@@ -167,7 +174,7 @@ func (m *Module) request(ctx context.Context, c Caller, in Ask) (sap.Signed, err
 	if err != nil {
 		return sap.Signed{}, fmt.Errorf("%w: statement key: %w", sap.ReasonToken, err)
 	}
-	return signed, m.openSession(ctx, c, req.Bind)
+	return signed, m.openSession(ctx, c, req.Bind, once)
 }
 
 // mayAsk bounds a signer's open sessions (AFL-04) and refuses when every
@@ -214,7 +221,7 @@ func (m *Module) activationRequest(c Caller, h *holding, a algo.Algorithm, n int
 	}, nil
 }
 
-func (m *Module) openSession(ctx context.Context, c Caller, b sap.Binding) error {
+func (m *Module) openSession(ctx context.Context, c Caller, b sap.Binding, once *Once) error {
 	sid, err := sap.UnB64(b.Session)
 	if err != nil {
 		return err
@@ -240,6 +247,9 @@ func (m *Module) openSession(ctx context.Context, c Caller, b sap.Binding) error
 			return err
 		}
 		w.stamp(s, seq)
+		if err := w.bindOnce(once, b, sid); err != nil {
+			return err
+		}
 		return w.Activations.Insert(s)
 	})
 	if err == nil {

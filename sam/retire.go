@@ -115,6 +115,9 @@ func (w *work) endKeys(signer, cause, why string) (int, error) {
 		}
 		n++
 	}
+	if err := w.endOncesOf(signer, cause); err != nil {
+		return 0, err
+	}
 	return n, w.voidSessions(signer)
 }
 

@@ -355,6 +355,15 @@ func (m *Module) verifyNamed(tx *Tx, r audit.Record) error {
 			return notFound(err, sap.ReasonSeal)
 		}
 		return m.verified(tx, c, true)
+	case "once":
+		o, err := tx.Onces.Get(id)
+		if isNotFound(err) {
+			return nil // destroyed ones are forgotten in time; there is no key in them
+		}
+		if err != nil {
+			return err
+		}
+		return m.verified(tx, o, true)
 	}
 	return nil
 }

@@ -102,6 +102,7 @@ func testWorld(t *testing.T) (*samtest.World, []fault) {
 		c.Random, c.Program, c.CodeSHA256 = random, program, hex.EncodeToString(sum[:])
 		c.Fault = func(test string) bool { return test == *broken }
 		c.Token, c.Production = certified{c.Token.(*samtest.Token)}, true
+		c.Certified = &sam.CertifiedToken{Manufacturer: "Example", Model: "M", Firmware: []string{"1"}, Reference: "X-1"}
 	})
 	return w, faults(random, broken)
 }

@@ -41,6 +41,8 @@ type Tx struct {
 	Sessions       SessionTable
 	Tombstones     TombstoneTable
 	Expiries       ExpiryTable
+	Onces          OnceTable
+	OnceList       OnceList
 	Audit          AuditTable
 }
 
@@ -131,6 +133,21 @@ type (
 		OpenOf(signer string, now int64, limit int) ([]*Activation, error)
 		Reserved(limit int) ([]*Activation, error)
 		Purge(openBefore, doneBefore int64, limit int) (int64, error)
+	}
+	// OnceTable holds one-time keys' records.
+	OnceTable interface {
+		Get(key string) (*Once, error)
+		Insert(*Once) error
+		Update(*Once) error
+	}
+	// OnceList finds them: those that are not destroyed, those of a signer, those of
+	// them that ended at or before now (Unix seconds). Purge deletes at most limit
+	// destroyed ones that ended before a time.
+	OnceList interface {
+		Live(limit int) ([]*Once, error)
+		LiveOf(signer string, limit int) ([]*Once, error)
+		Due(now int64, limit int) ([]*Once, error)
+		Purge(before int64, limit int) (int64, error)
 	}
 	// ExpiryTable remembers when keys' certificates end, to find the expired ones: a
 	// hint, not sealed. Put replaces, Due lists those that end before now (Unix

@@ -19,6 +19,10 @@ const (
 	LabelReceiptNode       = "assent/receipt-node/v1"
 	LabelReceiptRoot       = "assent/receipt-root/v1" // SAM signature
 	LabelRedemption        = "assent/redemption/v1"   // identity of a retry
+
+	LabelOneTime          = "assent/one-time-request/v1" // SAM signature
+	LabelOneTimeBinding   = "assent/one-time-binding/v1" // hash the SAM keeps
+	LabelOneTimeChallenge = "assent/one-time-challenge/v1"
 )
 
 // labelled returns SHA-256(label || 0x00 || parts...). Callers pass parts of

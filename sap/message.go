@@ -16,6 +16,7 @@ const (
 	TypeSAD               = "sap/sad/1"
 	TypeRegistration      = "sap/registration-request/1"
 	TypeReceipt           = "sap/receipt/1"
+	TypeOneTime           = "sap/one-time-request/1"
 )
 
 // Bounds of a SAD.

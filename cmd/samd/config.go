@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"github.com/assent-sign/assent/cryptotoken"
 	"github.com/assent-sign/assent/cryptotoken/pkcs11"
 	"github.com/assent-sign/assent/cryptotoken/softtoken"
+	"github.com/assent-sign/assent/internal/certs"
 	"github.com/assent-sign/assent/internal/mtls"
 	"github.com/assent-sign/assent/sam"
 )
@@ -41,6 +43,10 @@ type Config struct {
 	DeviceBound bool        `yaml:"device_bound"` // refuse authenticators whose key can be backed up
 	Policies    []Policy    `yaml:"policies"`     // the first is the default
 
+	OneTime []OneTime         `yaml:"one_time"` // policies that allow one-time keys
+	DemoCAs map[string]string `yaml:"demo_cas"` // demo and development: CA name -> folder of a demo CA
+	KeyPool map[string]int    `yaml:"key_pool"` // unused one-time keys kept ready, by key type
+
 	CryptoProfile string         `yaml:"crypto_profile"` // dated table of algorithms: etsi-119312-1.5.1 or eccg-2.0
 	AlgorithmEnds []AlgorithmEnd `yaml:"algorithm_ends"` // ends brought forward, when one is broken before its time
 
@@ -67,6 +73,14 @@ type Policy struct {
 	MaxItems int           `yaml:"max_items"`
 	Lifetime time.Duration `yaml:"lifetime"` // 10s to 15m
 	Raw      bool          `yaml:"raw"`      // allow digests of unseen content for credentials that have the permission
+}
+
+// OneTime allows one-time keys under a policy.
+type OneTime struct {
+	Policy   string        `yaml:"policy"`
+	CA       string        `yaml:"ca"` // name in cas
+	KeyTypes []string      `yaml:"key_types"`
+	Life     time.Duration `yaml:"life"` // after the signer's approval, 10s to 30m
 }
 
 // AlgorithmEnd ends an algorithm earlier than the profile does.
@@ -138,6 +152,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("%w: profile production refuses token.development", errConfig)
 	case c.Log != "text" && c.Log != "json":
 		return fmt.Errorf("%w: log %q is not text or json", errConfig, c.Log)
+	case len(c.DemoCAs) > 0 && c.Profile == profileProduction:
+		return fmt.Errorf("%w: profile production refuses demo_cas", errConfig)
 	case c.module().AlgorithmEnds == nil && len(c.AlgorithmEnds) > 0:
 		return fmt.Errorf("%w: algorithm_ends: until is a day such as 2027-01-31", errConfig)
 	case c.Profile == profileProduction && filepath.Dir(c.Anchor) == filepath.Dir(c.Database):
@@ -162,6 +178,10 @@ func (c *Config) module() sam.Config {
 		CryptoProfile: c.CryptoProfile, AlgorithmEnds: algorithmEnds(c.AlgorithmEnds),
 		SelfTestEvery: c.SelfTestEvery, CodeSHA256: c.CodeSHA256,
 	}
+	out.KeyPool = c.KeyPool
+	for _, o := range c.OneTime {
+		out.OneTime = append(out.OneTime, sam.OneTime(o))
+	}
 	if t := c.Token.Certified; t != nil {
 		out.Certified = (*sam.CertifiedToken)(t)
 	}
@@ -182,6 +202,27 @@ func algorithmEnds(list []AlgorithmEnd) []sam.AlgorithmEnd {
 		out = append(out, sam.AlgorithmEnd{KeyType: e.KeyType, Alg: e.Alg, Until: until})
 	}
 	return out
+}
+
+// demoCA certifies one-time keys with a demo CA of this machine.
+type demoCA struct{ ca *certs.DemoCA }
+
+// Certify implements sam.CertificateAuthority.
+func (d demoCA) Certify(_ context.Context, csr []byte) ([][]byte, error) {
+	return d.ca.Issue(certs.DemoRequest{CSR: csr, Profile: certs.SignerProfile})
+}
+
+// authorities opens the configured CAs.
+func (c *Config) authorities() (map[string]sam.CertificateAuthority, error) {
+	out := map[string]sam.CertificateAuthority{}
+	for name, dir := range c.DemoCAs {
+		ca, err := certs.LoadDemoCA(dir, nil)
+		if err != nil {
+			return nil, fmt.Errorf("%w: demo_cas %s: %w", errConfig, name, err)
+		}
+		out[name] = demoCA{ca}
+	}
+	return out, nil
 }
 
 // openToken opens the configured driver. A literal list: a reader sees all.

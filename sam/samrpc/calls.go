@@ -152,6 +152,27 @@ func destroy(s *Server, r *request) (any, error) {
 	return oneCredential(s.module.Destroy(r.Context(), r.caller, in.Key))
 }
 
+func onceRequest(s *Server, r *request) (any, error) {
+	in, err := decode[sapclient.OnceRequestIn](r)
+	if err != nil {
+		return nil, err
+	}
+	signed, err := s.module.RequestOneTime(r.Context(), r.caller, sam.AskOnce(in))
+	return sapclient.OnceRequestOut{Request: signed}, err
+}
+
+func onceApprove(s *Server, r *request) (any, error) {
+	in, err := decode[sapclient.OnceApproveIn](r)
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.module.ApproveOneTime(r.Context(), r.caller, in.Statement, in.Proof)
+	if err != nil {
+		return nil, err
+	}
+	return sapclient.OnceApproveOut(*v), nil
+}
+
 func keyStatus(s *Server, r *request) (any, error) {
 	in, err := decode[sapclient.KeyStatusIn](r)
 	if err != nil {

@@ -52,6 +52,8 @@ func Routes() []Route {
 		{"POST", sapclient.PathDestroy, sam.OpDestroy, small, destroy},
 		{"POST", sapclient.PathKeyStatus, sam.OpKeyStatus, small, keyStatus},
 		{"POST", sapclient.PathSignerEnd, sam.OpSignerEnd, small, signerEnd},
+		{"POST", sapclient.PathOnceRequest, sam.OpOnceRequest, small, onceRequest},
+		{"POST", sapclient.PathOnceApprove, sam.OpOnceApprove, medium, onceApprove},
 		{"POST", sapclient.PathEnrolBegin, sam.OpEnrolBegin, small, enrolBegin},
 		{"POST", sapclient.PathEnrolFinish, sam.OpEnrolFinish, medium, enrolFinish},
 		{"GET", sapclient.PathSigners, sam.OpSigner, 0, signer},

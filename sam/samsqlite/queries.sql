@@ -142,6 +142,41 @@ UPDATE activation SET state = ?2, redemption = ?3, digests = ?4, updated = ?5, s
 SELECT session, signer, nonce_hash, binding, expires, state, redemption, digests, answer, updated, seq,
 version, mac FROM activation WHERE signer = ?1 AND state = 'open' AND expires > ?2 ORDER BY expires LIMIT ?3;
 
+-- name: once.get
+SELECT key, signer, caller, key_type, policy, ca, carrier, state, binding, approval, authenticator, auth_hash, subject,
+public, csr, chain, cert_hash, session, created, expires, seq, version, mac
+FROM onetime WHERE key = ?1;
+
+-- name: once.insert
+INSERT INTO onetime (key, signer, caller, key_type, policy, ca, carrier, state, binding, approval, authenticator, auth_hash, subject,
+public, csr, chain, cert_hash, session, created, expires, seq, version, mac)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
+?23);
+
+-- name: once.update
+UPDATE onetime SET signer = ?2, caller = ?3, key_type = ?4, policy = ?5, ca = ?6, carrier = ?7, state = ?8,
+binding = ?9, approval = ?10, authenticator = ?11, auth_hash = ?12, subject = ?13, public = ?14, csr = ?15,
+chain = ?16, cert_hash = ?17, session = ?18, created = ?19, expires = ?20, seq = ?21, version = ?22, mac =
+?23 WHERE key = ?1 AND version = ?22 - 1;
+
+-- name: once.live
+SELECT key, signer, caller, key_type, policy, ca, carrier, state, binding, approval, authenticator, auth_hash, subject,
+public, csr, chain, cert_hash, session, created, expires, seq, version, mac
+FROM onetime WHERE state != 'destroyed' ORDER BY signer, key LIMIT ?1;
+
+-- name: once.live_of
+SELECT key, signer, caller, key_type, policy, ca, carrier, state, binding, approval, authenticator, auth_hash, subject,
+public, csr, chain, cert_hash, session, created, expires, seq, version, mac
+FROM onetime WHERE signer = ?1 AND state != 'destroyed' ORDER BY key LIMIT ?2;
+
+-- name: once.due
+SELECT key, signer, caller, key_type, policy, ca, carrier, state, binding, approval, authenticator, auth_hash, subject,
+public, csr, chain, cert_hash, session, created, expires, seq, version, mac
+FROM onetime WHERE expires <= ?1 AND state != 'destroyed' ORDER BY expires, key LIMIT ?2;
+
+-- name: once.purge
+DELETE FROM onetime WHERE key IN (SELECT key FROM onetime WHERE expires < ?1 AND state = 'destroyed' LIMIT ?2);
+
 -- name: expiry.put
 INSERT INTO key_expiry (key, not_after) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET not_after = ?2;
 

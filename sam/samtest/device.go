@@ -156,6 +156,27 @@ func (d *Device) Register(pub *ecdsa.PublicKey, signed sap.Signed, code string) 
 	})
 }
 
+// ApproveOnce answers a one-time request: the assertion over exactly its bytes.
+func (d *Device) ApproveOnce(pub *ecdsa.PublicKey, signed sap.Signed) (statement, proof []byte, err error) {
+	var req sap.OneTimeRequest
+	if err := sap.OpenStatement(pub, sap.LabelOneTime, signed, &req); err != nil {
+		return nil, nil, err
+	}
+	if statement, err = sap.UnB64(signed.Statement); err != nil {
+		return nil, nil, err
+	}
+	nonce, err := sap.UnB64(req.Nonce)
+	if err != nil {
+		return nil, nil, err
+	}
+	challenge, err := sap.OneTimeChallenge(nonce, statement)
+	if err != nil {
+		return nil, nil, err
+	}
+	proof, err = d.AssertChallenge(challenge)
+	return statement, proof, err
+}
+
 // SAD completes an activation request with items.
 func (d *Device) SAD(req *sap.ActivationRequest, items []sap.Item) (*sap.SAD, error) {
 	if len(req.Credentials) == 0 {

@@ -52,6 +52,21 @@ func (c *Client) Redeem(ctx context.Context, in RedeemIn) (*RedeemOut, error) {
 	return call[RedeemOut](ctx, c.transport, "POST", PathRedeem, nil, in)
 }
 
+// OnceRequest asks for the offer of a one-time key.
+func (c *Client) OnceRequest(ctx context.Context, in OnceRequestIn) (sap.Signed, error) {
+	out, err := call[OnceRequestOut](ctx, c.transport, "POST", PathOnceRequest, nil, in)
+	if err != nil {
+		return sap.Signed{}, err
+	}
+	return out.Request, nil
+}
+
+// OnceApprove hands over the signer's assertion; the answer is a certified key.
+// The same bytes may be sent again.
+func (c *Client) OnceApprove(ctx context.Context, in OnceApproveIn) (*OnceApproveOut, error) {
+	return call[OnceApproveOut](ctx, c.transport, "POST", PathOnceApprove, nil, in)
+}
+
 // EnrolBegin asks for the registration request of an open enrolment.
 func (c *Client) EnrolBegin(ctx context.Context, id string) (sap.Signed, error) {
 	out, err := call[EnrolBeginOut](ctx, c.transport, "POST", PathEnrolBegin, nil, EnrolBeginIn{ID: id})

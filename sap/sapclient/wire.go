@@ -18,6 +18,8 @@ const (
 	PathDestroy     = "/v1/credentials/destroy"     // POST; officer
 	PathKeyStatus   = "/v1/credentials/status"      // POST; officer
 	PathSignerEnd   = "/v1/signers/end"             // POST; officer
+	PathOnceRequest = "/v1/onetime/request"         // POST; sspu
+	PathOnceApprove = "/v1/onetime/approve"         // POST; sspu
 	PathEnrolBegin  = "/v1/enrolment/begin"         // POST; sspu
 	PathEnrolFinish = "/v1/enrolment/finish"        // POST; sspu
 	PathSigners     = "/v1/signers"                 // POST; officer. GET ?id=; officer, sspu
@@ -126,6 +128,37 @@ type PermissionIn struct {
 // KeyIn names a key.
 type KeyIn struct {
 	Key string `json:"key"`
+}
+
+// OnceRequestIn asks for the SAM's offer of a one-time key.
+type OnceRequestIn struct {
+	Signer  string `json:"signer"`
+	KeyType string `json:"key_type"` // "" for the policy's default
+	Subject string `json:"subject"`  // as in GenerateIn
+	Policy  string `json:"policy"`   // "" for the module's default
+}
+
+// OnceRequestOut is the SAM's signed offer (sap.OneTimeRequest).
+type OnceRequestOut struct {
+	Request sap.Signed `json:"request"`
+}
+
+// OnceApproveIn hands over the signer's assertion over the offer's bytes.
+type OnceApproveIn struct {
+	Statement []byte `json:"statement"`
+	Proof     []byte `json:"proof"`
+}
+
+// OnceApproveOut is a certified one-time key; it goes into an activation request
+// like every other.
+type OnceApproveOut struct {
+	Key       string   `json:"key"`
+	Signer    string   `json:"signer"`
+	KeyType   string   `json:"key_type"`
+	Algs      []string `json:"algs"`
+	Chain     [][]byte `json:"chain"`
+	Assurance string   `json:"assurance"`
+	Expires   int64    `json:"expires"`
 }
 
 // KeyStatusIn tells what the CA says of a key's certificate (officer).

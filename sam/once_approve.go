@@ -1,0 +1,283 @@
+package sam
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"fmt"
+	"time"
+
+	"github.com/assent-sign/assent/cryptotoken"
+	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/audit"
+	"github.com/assent-sign/assent/sap"
+)
+
+// OnceView is a certified one-time key as its caller may see it.
+type OnceView struct {
+	Key, Signer, KeyType string
+	Algs                 []string
+	Chain                [][]byte
+	Assurance            string
+	Expires              int64
+}
+
+// ApproveOneTime takes the signer's assertion over a request (sspu) and makes the
+// key: from the pool or anew, proof of possession, certificate, link. On any error
+// after the assertion there is no key. The byte-identical call gets the same
+// answer while the key can be used.
+func (m *Module) ApproveOneTime(ctx context.Context, c Caller, statement, proof []byte) (*OnceView, error) {
+	if err := m.admit(ctx, c, OpOnceApprove); err != nil {
+		return nil, err
+	}
+	a := &onceApproval{m: m, caller: c, statement: statement, id: sap.RedemptionID(c.Identity, statement, proof, []byte("one-time")), data: audit.Data{}}
+	var view *OnceView
+	_, err := m.flights.do(ctx, a.id, func(ctx context.Context) ([]byte, error) {
+		var err error
+		view, err = a.run(ctx, proof)
+		return nil, err
+	})
+	if err == nil && view == nil { // another call of the same bytes made it
+		view, err = a.run(ctx, proof)
+	}
+	if err == nil {
+		return view, nil
+	}
+	if a.failed {
+		return nil, m.refuse(ctx, c, string(OpOnceApprove), err, a.data, func(w *work) error {
+			return m.countFailure(w, a.auth.Credential, a.data)
+		})
+	}
+	return nil, m.refuse(ctx, c, string(OpOnceApprove), err, a.data)
+}
+
+// onceApproval is one run of ApproveOneTime.
+type onceApproval struct {
+	m         *Module
+	caller    Caller
+	statement []byte
+	id        []byte
+	data      audit.Data
+	failed    bool
+
+	req   *sap.OneTimeRequest
+	proof *sap.Assertion
+	once  *Once
+	auth  *Authenticator
+	guard *Guard
+	count uint32
+	rule  OneTime
+}
+
+func (a *onceApproval) run(ctx context.Context, proof []byte) (*OnceView, error) {
+	var err error
+	if a.req, err = sap.DecodeOneTime(a.statement); err != nil {
+		return nil, err
+	}
+	a.data["key"], a.data["signer"] = a.req.Key, a.req.Signer
+	if a.proof, err = sap.DecodeAssertion(proof); err != nil {
+		return nil, err
+	}
+	if err := a.m.view(ctx, a.check); err != nil {
+		return nil, err
+	}
+	if a.once.State == OnceCertified { // a retry, see check
+		return a.m.onceView(a.once)
+	}
+	if err := a.authenticate(); err != nil {
+		return nil, err
+	}
+	if err := a.approve(ctx); err != nil {
+		return nil, err
+	}
+	a.m.cfg.Hook(StepOnceApproved)
+	if err := a.make(ctx); err != nil {
+		a.m.endOnce(ctx, a.req.Key, causeFailed)
+		return nil, err
+	}
+	return a.m.onceView(a.once)
+}
+
+// check compares the statement with what the module issued.
+func (a *onceApproval) check(tx *Tx) error {
+	m := a.m
+	if a.req.Audience != m.audience {
+		return sap.ReasonAudience
+	}
+	var err error
+	if a.once, err = tx.Onces.Get(a.req.Key); err != nil {
+		return notFound(err, sap.ReasonSession)
+	}
+	if err := m.verified(tx, a.once, true); err != nil {
+		return err
+	}
+	if a.once.Caller != a.caller.Identity {
+		return sap.ReasonCaller
+	}
+	hash, err := a.req.Hash()
+	if err != nil {
+		return err
+	}
+	now := m.clock.Now()
+	switch {
+	case string(hash) != string(a.once.Binding):
+		return sap.ReasonBinding
+	case a.once.State == OnceCertified && string(a.once.Approval) == string(a.id) && now.Unix() < a.once.Expires:
+		return nil
+	case a.once.State != OnceRequested:
+		return fmt.Errorf("%w: %s", sap.ReasonConsumed, a.once.State)
+	case now.Unix() >= a.once.Expires:
+		return sap.ReasonExpired
+	case now.Unix() < a.req.IssuedAt:
+		return sap.ReasonNotYet
+	}
+	policy, err := m.policy(a.once.Policy)
+	if err != nil {
+		return err
+	}
+	if a.rule, _, err = m.onceRule(policy, a.once.KeyType); err != nil {
+		return err
+	}
+	return a.readAuthenticator(tx, now)
+}
+
+func (a *onceApproval) readAuthenticator(tx *Tx, now time.Time) error {
+	m := a.m
+	if _, err := m.signerRecord(tx, a.once.Signer, true); err != nil {
+		return err
+	}
+	auths, err := m.authenticators(tx, a.once.Signer, true)
+	if err != nil {
+		return err
+	}
+	if string(authenticatorHash(auths)) != string(a.once.AuthHash) {
+		return fmt.Errorf("%w: authenticators changed", sap.ReasonState)
+	}
+	id, err := sap.UnB64(a.proof.Credential)
+	if err != nil {
+		return err
+	}
+	if a.auth, err = (&holding{auths: auths}).authenticator(id); err != nil {
+		return err
+	}
+	if a.guard, err = m.guard(tx, a.auth, true); err != nil {
+		return err
+	}
+	if a.guard.locked(now.Unix()) {
+		return sap.ReasonLocked
+	}
+	return nil
+}
+
+// authenticate verifies the assertion over exactly this statement. A failure
+// counts against the authenticator.
+func (a *onceApproval) authenticate() error {
+	key, err := a.m.authKey(a.auth)
+	if err != nil {
+		return err
+	}
+	nonce, err := sap.UnB64(a.req.Nonce)
+	if err != nil {
+		return err
+	}
+	challenge, err := sap.OneTimeChallenge(nonce, a.statement)
+	if err != nil {
+		return err
+	}
+	a.count, err = sap.VerifyAssertion(a.proof, challenge, sap.Authenticator{
+		CredentialID: a.auth.Credential, Public: key, BackupEligible: a.auth.BackupEligible, SignCount: uint32(a.guard.SignCount),
+	}, sap.AssertionPolicy{Origin: a.m.cfg.Origin, RPID: a.m.cfg.RPID})
+	a.failed = err != nil
+	return err
+}
+
+// approve consumes the request durably: from here on the assertion is used up,
+// and the key's time runs. It is also the intent to make a key.
+func (a *onceApproval) approve(ctx context.Context) error {
+	o := *a.once
+	err := a.m.update(ctx, a.caller, func(w *work) error {
+		g := *a.guard
+		o.Approval, o.Authenticator, o.Expires = a.id, a.auth.Credential, w.now.Add(a.rule.Life).Unix()
+		data := audit.Data{"authenticator": b64(a.auth.Credential), "key_type": o.KeyType, "policy": o.Policy, "exp": o.Expires}
+		g.Failures, g.LockedUntil, g.SignCount = 0, 0, int64(a.count)
+		data["guard"], data["count"] = g.object(), g.SignCount
+		if err := w.moveOnce(&o, OnceApproved, EventOnceApproved, data); err != nil {
+			return err
+		}
+		w.stamp(&g, o.Seq)
+		if err := w.Guards.Update(&g); err != nil {
+			return err
+		}
+		_, err := w.log(EventKeyIntent, audit.OK, "", audit.Data{"key": o.Key, "signer": o.Signer, "key_type": o.KeyType})
+		return err
+	})
+	a.once = &o
+	return err
+}
+
+// make takes or makes the key, proves its possession, and has it certified.
+func (a *onceApproval) make(ctx context.Context) error {
+	m := a.m
+	key, err := m.takeKey(ctx, algo.KeyType(a.once.KeyType))
+	if err != nil {
+		return err
+	}
+	pub, err := cryptotoken.CheckWrappedForm(key)
+	if err != nil {
+		return fmt.Errorf("%w: %w", sap.ReasonToken, err)
+	}
+	pop := &popSigner{ctx: ctx, token: m.wrapper, key: key, public: pub}
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{RawSubject: a.once.Subject}, pop)
+	if err != nil {
+		return fmt.Errorf("%w: %w", sap.ReasonCSR, err)
+	}
+	o := *a.once
+	o.Public, o.CSR = key.Public, csr
+	if err := a.move(ctx, &o, OnceGenerated, EventKey, keyData(o.Public, o.KeyType, key.KEK, o.Carrier, o.AuthHash, pop.digest)); err != nil {
+		return err
+	}
+	m.cfg.Hook(StepOnceGenerated)
+	bounded, cancel := context.WithTimeout(ctx, certifyWithin)
+	defer cancel()
+	chain, err := m.cfg.CAs[o.CA].Certify(bounded, csr)
+	if err != nil {
+		return fmt.Errorf("%w: CA %s: %w", sap.ReasonCertLink, o.CA, err)
+	}
+	if _, err := checkLink(o.credential(), chain, m.crypto, m.clock.Now()); err != nil {
+		return err
+	}
+	o.Chain, o.CertHash = chain, certHash(chain[0])
+	if err := a.move(ctx, &o, OnceCertified, EventLinked, audit.Data{"cert": b64(o.CertHash)}); err != nil {
+		return err
+	}
+	m.onceKeys.put(o.Key, key, time.Unix(o.Expires, 0))
+	m.cfg.Hook(StepOnceCertified)
+	return nil
+}
+
+// move makes one durable step; a.once follows only when it is durable.
+func (a *onceApproval) move(ctx context.Context, o *Once, to, event string, data audit.Data) error {
+	err := a.m.update(ctx, a.caller, func(w *work) error {
+		if w.now.Unix() >= o.Expires {
+			return fmt.Errorf("%w: the one-time key's time is over", sap.ReasonExpired)
+		}
+		return w.moveOnce(o, to, event, data)
+	})
+	if err == nil {
+		a.once = o
+	}
+	return err
+}
+
+func (m *Module) onceView(o *Once) (*OnceView, error) {
+	c := o.credential()
+	p, err := m.parse(c)
+	if err != nil {
+		return nil, err
+	}
+	v := &OnceView{Key: o.Key, Signer: o.Signer, KeyType: o.KeyType, Chain: o.Chain, Assurance: m.keyLabel(p), Expires: o.Expires}
+	for _, a := range m.crypto.Algorithms(p.keyType, m.clock.Now()) {
+		v.Algs = append(v.Algs, a.String())
+	}
+	return v, nil
+}

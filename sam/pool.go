@@ -1,0 +1,189 @@
+package sam
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/assent-sign/assent/cryptotoken"
+	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/audit"
+	"github.com/assent-sign/assent/sap"
+)
+
+// onceKeys are the wrapped one-time keys of this process: certified ones by their
+// id, and unused ones by their type. Nothing of them is ever written down.
+type onceKeys struct {
+	mu   sync.Mutex
+	live map[string]onceKey
+	pool map[algo.KeyType][]cryptotoken.Wrapped
+}
+
+type onceKey struct {
+	key     cryptotoken.Wrapped
+	expires time.Time
+}
+
+func newOnceKeys() *onceKeys {
+	return &onceKeys{live: map[string]onceKey{}, pool: map[algo.KeyType][]cryptotoken.Wrapped{}}
+}
+
+func (k *onceKeys) put(id string, key cryptotoken.Wrapped, expires time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.live[id] = onceKey{key, expires}
+}
+
+// peek looks at a key without giving the blob away.
+func (k *onceKeys) peek(id string, now time.Time) (cryptotoken.Wrapped, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	e, ok := k.live[id]
+	e.key.Blob = nil
+	return e.key, ok && now.Before(e.expires)
+}
+
+// take gives a key to the one activation that was reserved for it.
+func (k *onceKeys) take(id string) (cryptotoken.Wrapped, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	e, ok := k.live[id]
+	delete(k.live, id)
+	return e.key, ok
+}
+
+// drop overwrites and forgets a key.
+func (k *onceKeys) drop(id string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	clear(k.live[id].key.Blob)
+	delete(k.live, id)
+}
+
+// late lists the keys whose time is over.
+func (k *onceKeys) late(now time.Time) []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var out []string
+	for id, e := range k.live {
+		if !now.Before(e.expires) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// fromPool takes an unused key; it was nobody's until now.
+func (k *onceKeys) fromPool(kt algo.KeyType) (cryptotoken.Wrapped, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	list := k.pool[kt]
+	if len(list) == 0 {
+		return cryptotoken.Wrapped{}, false
+	}
+	key := list[0]
+	k.pool[kt] = list[1:]
+	return key, true
+}
+
+// toPool adds a key unless there are n already.
+func (k *onceKeys) toPool(key cryptotoken.Wrapped, n int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.pool[key.KeyType]) < n {
+		k.pool[key.KeyType] = append(k.pool[key.KeyType], key)
+	}
+}
+
+func (k *onceKeys) pooled(kt algo.KeyType) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.pool[kt])
+}
+
+// empty destroys the unused keys: they are wrapped under a key that ends.
+func (k *onceKeys) empty() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, list := range k.pool {
+		for _, key := range list {
+			clear(key.Blob)
+		}
+	}
+	clear(k.pool)
+}
+
+// takeKey takes a key from the pool, or makes one.
+func (m *Module) takeKey(ctx context.Context, kt algo.KeyType) (cryptotoken.Wrapped, error) {
+	if key, ok := m.onceKeys.fromPool(kt); ok {
+		m.refill()
+		return key, nil
+	}
+	key, err := m.wrapper.GenerateWrapped(ctx, kt)
+	if err != nil {
+		return key, fmt.Errorf("%w: %w", sap.ReasonToken, err)
+	}
+	return key, nil
+}
+
+// refill wakes the filler; it never waits.
+func (m *Module) refill() {
+	select {
+	case m.filling <- struct{}{}:
+	default:
+	}
+}
+
+// fillPools keeps the pools at their size until the module stops.
+func (m *Module) fillPools() {
+	for {
+		if err := m.FillPools(context.Background()); err != nil {
+			m.logger.Error("samd: the pool of one-time keys cannot be filled", "err", err)
+		}
+		select {
+		case <-m.stop:
+			return
+		case <-m.filling:
+		}
+	}
+}
+
+// FillPools makes keys until every configured pool has its size, or the module
+// stops. A pooled key belongs to nobody, is not recorded as anybody's, and dies
+// with the process.
+func (m *Module) FillPools(ctx context.Context) error {
+	for name, n := range m.cfg.KeyPool {
+		kt := algo.KeyType(name)
+		for m.onceKeys.pooled(kt) < n && m.closedWhy() == "" {
+			select {
+			case <-m.stop:
+				return nil
+			default:
+			}
+			if err := m.fillOne(ctx, kt, n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (m *Module) fillOne(ctx context.Context, kt algo.KeyType, n int) error {
+	err := m.update(ctx, self(), func(w *work) error {
+		_, err := w.log(EventKeyIntent, audit.OK, "", audit.Data{"pool": true, "key_type": string(kt)})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	key, err := m.wrapper.GenerateWrapped(ctx, kt)
+	if err != nil {
+		return fmt.Errorf("%w: %w", sap.ReasonToken, err)
+	}
+	if _, err := cryptotoken.CheckWrappedForm(key); err != nil {
+		return fmt.Errorf("%w: %w", sap.ReasonToken, err)
+	}
+	m.onceKeys.toPool(key, n)
+	return nil
+}
