@@ -64,6 +64,10 @@ func TestAuditorFindsWhatIsPlanted(t *testing.T) {
 		{"a signature without an intent", func(s *scene) { s.sign("AAAA") }, "I1 (comparison 1)", "no intent allows"},
 		{"a second signature over an approved digest", func(s *scene) { s.sign(s.token("signed", -1)["in"]) }, "I1 (comparison 1)", "any more"},
 		{"a signature by a key nobody made", func(s *scene) { s.sign("AAAA"); s.tokens[len(s.tokens)-1]["key"] = "spki:none" }, "I1 (comparison 1)", "no generation"},
+		{"an approved digest signed by a throw-away key", func(s *scene) {
+			s.sign(s.token("signed", -1)["in"])
+			s.tokens[len(s.tokens)-1]["key"] = "new:7"
+		}, "I1 (comparison 1)", "nobody's, signed the approved digest"},
 		{"an outcome that the token did not make", func(s *scene) { s.token("signed", -1)["ev"] = "start" }, "I1 (comparison 1)", "did not make"},
 		{"an edited token log", func(s *scene) { s.edit("token.log", `"mech":"ES256"`, `"mech":"ES257"`) }, "I1 (comparison 1)", "edited"},
 		{"an outcome without an intent", func(s *scene) { s.last("activation_reserved").Type = "something_else" }, "I1 (comparison 2)", "has 0 intents"},

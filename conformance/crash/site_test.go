@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/assent-sign/assent/cryptotoken/pkcs11"
 	"github.com/assent-sign/assent/internal/mtls"
 	"github.com/assent-sign/assent/internal/testenv"
 	"github.com/assent-sign/assent/sam/samtest"
@@ -28,6 +29,9 @@ import (
 var programs string
 
 func TestMain(m *testing.M) {
+	if pkcs11.RunChildIfAsked() { // of the driver, when a test initialises a token
+		return
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "assent-crash-")
 		if err != nil {
@@ -59,6 +63,7 @@ type site struct {
 	pub    *ecdsa.PublicKey // of the module's statements
 	codes  []string         // enrolment codes: secrets that no log may show
 	files  map[string]mtls.Files
+	token  string // the configuration's token; a software token when ""
 	proc   *process
 }
 
@@ -83,17 +88,21 @@ func (s *site) configure() {
 	must(s.t, err)
 	s.addr = l.Addr().String()
 	must(s.t, l.Close())
+	token := s.token
+	if token == "" {
+		token = fmt.Sprintf("{driver: softtoken, dir: %[1]s/token, pin_file: %[1]s/pin, create: true}", s.dir)
+	}
 	text := fmt.Sprintf(`profile: development
 cluster: crash
 listen: %s
 tls: {cert: %[2]s/samd-samd.crt, key: %[2]s/samd-samd.key, ca: %[2]s/ca.crt}
 database: %[2]s/data/sam.db
 anchor: %[2]s/data/anchor
-token: {driver: softtoken, dir: %[2]s/token, pin_file: %[2]s/pin, create: true}
+token: %[3]s
 origin: http://localhost:8441
 rp_id: localhost
 policies: [{id: standard, max_items: 10, lifetime: 5m}]
-`, s.addr, s.dir)
+`, s.addr, s.dir, token)
 	must(s.t, os.WriteFile(filepath.Join(s.dir, "samd.yaml"), []byte(text), 0o600))
 }
 
