@@ -100,10 +100,9 @@ func (s *settings) sign(ctx context.Context, w io.Writer, j *signing) error {
 	fmt.Fprintf(w, "request %s: approve at %s\n", op.ID, op.ApprovalURL)
 	if p != nil {
 		fmt.Fprintf(w, "SOFTWARE SIGNER %s approves: nobody looked at the document\n", j.signer)
-		if _, err := p.Approve(ctx, op.ApprovalURL); err != nil {
-			return err
-		}
-		if err := p.Save(s.personFile(j.signer)); err != nil {
+		// The authenticators' counters have moved even when the approval failed.
+		_, err := p.Approve(ctx, op.ApprovalURL)
+		if err := errors.Join(err, p.Save(s.personFile(j.signer))); err != nil {
 			return err
 		}
 	}

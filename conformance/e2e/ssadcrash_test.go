@@ -1,0 +1,294 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/assent-sign/assent/internal/failpoint"
+	"github.com/assent-sign/assent/internal/testenv"
+)
+
+// armed is an installation whose samd and ssad are built to kill themselves.
+type armed struct {
+	*system
+	bin    string // folder of these programs and of the auditor
+	lives  string
+	client string // id of the integrator
+}
+
+func newArmed(t *testing.T) *armed {
+	t.Helper()
+	a := &armed{bin: t.TempDir()}
+	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "failpoint", "-o", a.bin+"/", "./cmd/samd", "./cmd/ssad", "./conformance/auditor")
+	build.Dir = testenv.Root()
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	a.system = newSystem(t)
+	a.robot("robot")
+	a.client = regexp.MustCompile(`(?m)^  id: "?([^"\n]+)"?`).FindStringSubmatch(a.text("assent.yaml"))[1]
+	// From here on samd writes down every use of a signer's key.
+	a.end("samd")
+	a.startArmed("samd", "")
+	a.eventually("samd", func() error { _, err := a.try("status", "--dir", a.dir); return err })
+	a.end("ssad")
+	return a
+}
+
+// end stops a program in order.
+func (a *armed) end(program string) {
+	a.t.Helper()
+	cmd := a.running[program]
+	delete(a.running, program)
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		a.t.Fatal(err)
+	}
+	_ = cmd.Wait()
+}
+
+func (a *armed) startArmed(program, point string) {
+	a.t.Helper()
+	log, err := os.OpenFile(filepath.Join(a.dir, program+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer log.Close()
+	cmd := exec.Command(filepath.Join(a.bin, program), "-config", filepath.Join(a.dir, program, program+".yaml"))
+	cmd.Env = append(os.Environ(), "ASSENT_FAILPOINT="+point, "ASSENT_FAILPOINT_LIVES="+a.lives, "ASSENT_TOKEN_LOG="+filepath.Join(a.dir, "token.log"))
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		a.t.Fatal(err)
+	}
+	a.running[program] = cmd
+}
+
+// up starts ssad with a point and waits until it serves.
+func (a *armed) up(point string) {
+	a.t.Helper()
+	a.startArmed("ssad", point)
+	a.eventually("ssad", func() error { return get(a.app + "/readyz") })
+}
+
+// died waits for ssad's own SIGKILL.
+func (a *armed) died() {
+	a.t.Helper()
+	cmd := a.running["ssad"]
+	delete(a.running, "ssad")
+	timer := time.AfterFunc(60*time.Second, func() { _ = cmd.Process.Signal(syscall.SIGTERM) })
+	defer timer.Stop()
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		a.t.Fatalf("ssad was to kill itself and ended with %v\n%s", err, a.logs())
+	}
+}
+
+// call asks the native API as the integrator; nil when ssad did not answer.
+func (a *armed) call(method, path, key string, body []byte) (int, []byte) {
+	a.t.Helper()
+	token, ok := a.token()
+	if !ok {
+		return 0, nil
+	}
+	req, err := http.NewRequestWithContext(a.t.Context(), method, a.app+path, bytes.NewReader(body))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Content-Type", "application/json")
+	if strings.HasPrefix(path, "/api/v1/documents") {
+		req.Header.Set("Content-Type", "application/pdf")
+	}
+	if key != "" {
+		req.Header.Set("Idempotency-Key", key)
+	}
+	res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	if err != nil {
+		return 0, nil
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		return 0, nil
+	}
+	return res.StatusCode, text
+}
+
+func (a *armed) token() (string, bool) {
+	a.t.Helper()
+	form := url.Values{"grant_type": {"client_credentials"}, "scope": {"service"}}
+	req, err := http.NewRequestWithContext(a.t.Context(), http.MethodPost, a.app+"/oauth2/token", strings.NewReader(form.Encode()))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	req.SetBasicAuth(a.client, strings.TrimSpace(a.text("client/secret")))
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	if err != nil {
+		return "", false
+	}
+	defer res.Body.Close()
+	var out struct {
+		Token string `json:"access_token"`
+	}
+	return out.Token, json.NewDecoder(res.Body).Decode(&out) == nil && out.Token != ""
+}
+
+// keyUses counts the digests that the token was asked to sign.
+func (a *armed) keyUses() int {
+	a.t.Helper()
+	return strings.Count(a.text("token.log"), `"ev":"sign"`)
+}
+
+var requestID = regexp.MustCompile(`request (op-[a-z0-9]+):`)
+
+// crashAt signs with ssad dying at a point, starts it again and brings the
+// request to its end: what was acknowledged is there, byte by byte, and no
+// approval used the key twice.
+func (a *armed) crashAt(t *testing.T, point string) {
+	a.t = t
+	a.lives = filepath.Join(t.TempDir(), "lives")
+	file, _ := document(t, "Crash at "+regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(point, " "))
+	before := a.keyUses()
+	out := filepath.Join(t.TempDir(), "signed.pdf")
+	a.up(point)
+	text, err := a.try("sign", file, "-o", out, "--signer", "robot", "--level", "B-T", "--demo-approve", "--wait", "20s", "--dir", a.dir)
+	if strings.Contains(point, "=twice") {
+		a.died()
+		a.startArmed("ssad", point) // it may die again before it serves, while it takes up what was left
+		for end := time.Now().Add(10 * time.Second); len(a.deaths()) < 2 && time.Now().Before(end); {
+			_, _ = a.try("sign", file, "-o", out+".2", "--signer", "robot", "--level", "B-T", "--demo-approve", "--wait", "3s", "--dir", a.dir)
+		}
+	}
+	a.died()
+	a.up("")
+	if m := requestID.FindStringSubmatch(text + fmt.Sprint(err)); m != nil {
+		a.bringHome(m[1], out, before, err == nil)
+	} else if err == nil {
+		t.Errorf("signed without a request:\n%s", text)
+	}
+	if _, err := a.sign("robot", "After "+filepath.Base(file)); err != nil {
+		t.Errorf("after the restart: %v", err)
+	}
+	a.end("ssad")
+}
+
+func (a *armed) deaths() []byte {
+	b, _ := os.ReadFile(a.lives)
+	return b
+}
+
+// bringHome looks at a request after the restart. One whose approval ssad had not
+// stored waits for the signer and has used no key; every other ends finished.
+func (a *armed) bringHome(id, out string, before int, acknowledged bool) {
+	a.t.Helper()
+	var op struct{ State, Reason string }
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); {
+		status, body := a.call(http.MethodGet, "/api/v1/operations/"+id+"?wait=5", "", nil)
+		if status != http.StatusOK || json.Unmarshal(body, &op) != nil {
+			a.t.Fatalf("operation %s: status %d", id, status)
+		}
+		if op.State == "finished" || op.State == "failed" || op.State == "prepared" || op.State == "shown" {
+			break
+		}
+	}
+	uses := a.keyUses() - before
+	waiting := op.State == "prepared" || op.State == "shown"
+	switch {
+	case waiting && uses == 0 && !acknowledged:
+		return
+	case op.State != "finished":
+		a.t.Fatalf("operation %s is %s (%s) with %d key uses", id, op.State, op.Reason, uses)
+	}
+	status, signed := a.call(http.MethodGet, "/api/v1/operations/"+id+"/items/0/document", "", nil)
+	if status != http.StatusOK {
+		a.t.Fatalf("document: status %d", status)
+	}
+	a.judge(signed)
+	if got, err := os.ReadFile(out); err == nil && !bytes.Equal(got, signed) {
+		a.t.Errorf("the document that was acknowledged is not the one that is kept")
+	}
+}
+
+// The points that a run of the short form visits; the soak visits all.
+var shortPoints = []string{
+	"ssad/04-document-saved=after:1", "ssad/08-approval-stored=after:1", "ssad/10-sam-reply-read=before:1",
+	"ssad/11-signature-embedded=after:1", "ssad/17-result-row-committed=before:1", "ssad/19-half-the-body-sent=before:5",
+}
+
+// FPT-05, F21, I1 to I5 (crash points 1 to 19 of the SSA): ssad is killed at named
+// points between upload and download. Each request ends with one signature that
+// was approved, or waits for the signer; the auditor finds nothing.
+func TestFPT05SSAKilledAtNamedPoints(t *testing.T) {
+	a := newArmed(t)
+	points := shortPoints
+	if os.Getenv("ASSENT_SOAK") == "1" {
+		points = nil
+		for _, p := range failpoint.Points() {
+			if p.Workload != failpoint.Signing || p.No == 3 { // 3 has a test of its own
+				continue
+			}
+			for _, mode := range []string{"before", "after", "twice"} {
+				points = append(points, p.Name+"="+mode+":1")
+			}
+		}
+		points = append(points, shortPoints...)
+	}
+	for _, p := range points {
+		t.Run(strings.ReplaceAll(p, "/", ":"), func(t *testing.T) { a.crashAt(t, p) })
+	}
+	a.t = t
+	a.keyIsTaken()
+	a.end("samd")
+	db, err := filepath.Glob(filepath.Join(a.dir, "samd/db/*.db"))
+	if err != nil || len(db) != 1 {
+		t.Fatalf("database: %v %v", db, err)
+	}
+	out, err := exec.Command(filepath.Join(a.bin, "auditor"), "-db", db[0], "-token", filepath.Join(a.dir, "token.log"), "-open", "1s", "-seed", "ssad").CombinedOutput()
+	if err != nil {
+		t.Errorf("auditor: %v\n%s", err, out)
+	}
+	t.Logf("%d points\n%s", len(points), out)
+}
+
+// keyIsTaken: killed right before and right after the row of an Idempotency-Key is
+// written, ssad never makes two requests of one key.
+func (a *armed) keyIsTaken() {
+	for _, mode := range []string{"before", "after"} {
+		a.up("ssad/03-idempotency-row-inserted=" + mode)
+		_, text := document(a.t, "Key "+mode)
+		status, body := a.call(http.MethodPost, "/api/v1/documents?name=key.pdf", "", text)
+		var doc struct{ ID string }
+		if status/100 != 2 || json.Unmarshal(body, &doc) != nil {
+			a.t.Fatalf("upload: status %d %s", status, body)
+		}
+		ask := fmt.Appendf(nil, `{"signer":"robot","purpose":"Key","items":[{"document":%q,"worker":"pades"}]}`, doc.ID)
+		if status, _ := a.call(http.MethodPost, "/api/v1/operations", "key-"+mode, ask); status != 0 {
+			a.t.Errorf("ssad answered %d and was to die", status)
+		}
+		a.died()
+		a.up("")
+		first, firstBody := a.call(http.MethodPost, "/api/v1/operations", "key-"+mode, ask)
+		again, againBody := a.call(http.MethodPost, "/api/v1/operations", "key-"+mode, ask)
+		switch {
+		case mode == "before" && first == http.StatusCreated && again == first && bytes.Equal(firstBody, againBody):
+		case mode == "after" && first == http.StatusConflict && again == first: // until the lease ends
+		default:
+			a.t.Errorf("%s: %d %s, then %d %s", mode, first, firstBody, again, againBody)
+		}
+		a.end("ssad")
+	}
+}
