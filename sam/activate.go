@@ -57,6 +57,9 @@ func (r *redemption) reserve(ctx context.Context) (*activation, error) {
 		basis := Basis{Key: r.held.cred.Key, KeyVersion: r.held.cred.Version, Authenticator: r.auth.Credential, GuardVersion: r.guard.Version}
 		if guard != nil {
 			g := *guard
+			if g.SignCount != r.guard.SignCount {
+				g.CountSeq = seq
+			}
 			w.stamp(&g, seq)
 			if err := w.Guards.Update(&g); err != nil {
 				return err

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/assent-sign/assent/internal/attestation"
 	"github.com/assent-sign/assent/sap"
@@ -40,17 +41,27 @@ func (m *Module) checkRegistration(req *sap.RegistrationRequest, statement, obje
 	if err != nil {
 		return nil, err
 	}
-	if att.Format != "none" && att.Format != "packed" {
+	if !slices.Contains(m.models.Formats, att.Format) {
 		return nil, fmt.Errorf("%w: format %q", sap.ReasonAttestation, clip(att.Format, 32))
 	}
 	sum := sha256.Sum256(clientData)
-	if _, err := att.Verify(sum[:]); err != nil {
+	proven, err := att.Verify(sum[:])
+	if err != nil {
 		return nil, attestReason(err)
 	}
-	return &Authenticator{
+	tier, err := m.models.judge(att, proven, m.clock.Now())
+	if err != nil {
+		return nil, err
+	}
+	a := &Authenticator{
 		Credential: bytes.Clone(att.AuthData.CredentialID), Public: spki, AAGUID: bytes.Clone(att.AuthData.AAGUID[:]),
 		BackupEligible: att.AuthData.Flags&attestation.FlagBE != 0, Attestation: att.Format, Carrier: sap.CarrierWebAuthn,
-	}, nil
+		Tier: tier, Via: ViaCode,
+	}
+	if tier == TierAttested {
+		a.Metadata = m.models.Metadata.No
+	}
+	return a, nil
 }
 
 // attestReason gives an error of package attestation its reason.
@@ -76,8 +87,6 @@ func (m *Module) checkRegistrationFlags(d *attestation.AuthData) error {
 		return sap.ReasonUserVerified
 	case has(attestation.FlagBS) && !has(attestation.FlagBE):
 		return fmt.Errorf("%w: BS without BE", sap.ReasonBackup)
-	case m.cfg.DeviceBound && has(attestation.FlagBE):
-		return fmt.Errorf("%w: the key can be backed up, policy wants it bound to the device", sap.ReasonBackup)
 	}
 	return nil
 }

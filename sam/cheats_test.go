@@ -51,7 +51,7 @@ type approval struct {
 
 type cheat struct {
 	want   sap.Reason
-	counts bool // as a failed authentication
+	counts bool // as a failed authentication: the enrolled key signed this challenge (T27)
 	make   func(t *testing.T, w *samtest.World, alice, bob *samtest.Signer) approval
 }
 
@@ -116,14 +116,14 @@ func otherDigest() string {
 func cheats() map[string]cheat {
 	return map[string]cheat{
 		// SGN-01, SAP-01: digests changed, added, taken away, reordered by the SSA.
-		"other document digest": {sap.ReasonChallenge, true, edited(1, func(s *sap.SAD) { s.Items[0].Doc = otherDigest() })},
-		"other DTBS/R":          {sap.ReasonChallenge, true, edited(1, func(s *sap.SAD) { s.Items[0].DTBSR = otherDigest() })},
-		"reordered digests": {sap.ReasonChallenge, true, edited(2, func(s *sap.SAD) {
+		"other document digest": {sap.ReasonChallenge, false, edited(1, func(s *sap.SAD) { s.Items[0].Doc = otherDigest() })},
+		"other DTBS/R":          {sap.ReasonChallenge, false, edited(1, func(s *sap.SAD) { s.Items[0].DTBSR = otherDigest() })},
+		"reordered digests": {sap.ReasonChallenge, false, edited(2, func(s *sap.SAD) {
 			s.Items[0], s.Items[1] = s.Items[1], s.Items[0]
 			s.Items[0].I, s.Items[1].I = 0, 1
 		})},
-		"renamed document": {sap.ReasonChallenge, true, edited(1, func(s *sap.SAD) { s.Items[0].Name = "harmless.pdf" })},
-		"other purpose":    {sap.ReasonChallenge, true, edited(1, func(s *sap.SAD) { s.Ctx.Purpose = "something else" })},
+		"renamed document": {sap.ReasonChallenge, false, edited(1, func(s *sap.SAD) { s.Items[0].Name = "harmless.pdf" })},
+		"other purpose":    {sap.ReasonChallenge, false, edited(1, func(s *sap.SAD) { s.Ctx.Purpose = "something else" })},
 		"added digest": {sap.ReasonBinding, false, edited(1, func(s *sap.SAD) {
 			it := s.Items[0]
 			it.I, it.Doc, it.DTBSR = 1, otherDigest(), otherDigest()
@@ -161,7 +161,7 @@ func cheats() map[string]cheat {
 			d.Flags |= samtest.BE
 		})},
 		"registration ceremony": {sap.ReasonCeremony, true, device(func(d *samtest.Device) { d.Type = "webauthn.create" })},
-		"another key, same id": {sap.ReasonSignature, true, device(func(d *samtest.Device) {
+		"another key, same id": {sap.ReasonSignature, false, device(func(d *samtest.Device) {
 			d.Key = newKey()
 		})},
 		"authenticator that is not enrolled": {sap.ReasonAuthenticator, false, device(func(d *samtest.Device) {
@@ -173,7 +173,7 @@ func cheats() map[string]cheat {
 			return sign(t, w, &s, 1, nil)
 		}},
 		// ENR-07: the passkey was asked for a login, at the signing origin even.
-		"login assertion": {sap.ReasonChallenge, true, func(t *testing.T, w *samtest.World, a, _ *samtest.Signer) approval {
+		"login assertion": {sap.ReasonChallenge, false, func(t *testing.T, w *samtest.World, a, _ *samtest.Signer) approval {
 			x := sign(t, w, a, 1, nil)
 			challenge := make([]byte, 32)
 			_, _ = rand.Read(challenge)

@@ -29,6 +29,7 @@ type Policy struct {
 	MaxItems int           // signatures of one approval; 1 switches batches off (BLK-01)
 	Lifetime time.Duration // of an activation request; at most MaxLifetime (SAP-06)
 	Raw      bool          // whether a credential's raw permission counts under it
+	Tier     Tier          // what an authenticator must have shown to approve under it; "any" when ""
 }
 
 // MaxLifetime is the hard cap of an activation request's life.
@@ -47,7 +48,8 @@ type Config struct {
 	Origin       string   // the one exact origin of the signer's app
 	RPID         string   // WebAuthn relying party id; a suffix of the origin's host
 	Policies     []Policy // the first is the default; {"standard", 100, 5m}
-	DeviceBound  bool     // refuse authenticators whose key can be backed up (BE=1)
+	DeviceBound  bool     // refuse authenticators whose key can be backed up (BE=1); as Models.Tier "device-bound"
+	Models       Models   // which authenticators may be enrolled and used
 
 	CryptoProfile string         // dated table of algorithms, see internal/algopolicy; "etsi-119312-1.5.1"
 	AlgorithmEnds []AlgorithmEnd // ends brought forward
@@ -59,6 +61,7 @@ type Config struct {
 	LockoutLimit  int           // consecutive failures; 5
 	LockoutTime   time.Duration // 15m; negative: until an officer lifts it
 	CodeLifetime  time.Duration // of an enrolment code; 72h
+	CoolingTime   time.Duration // before an added authenticator can approve anything; 24h; negative: none (tests)
 	WrongCodes    int           // wrong code proofs that close an enrolment; 5
 	OpenSessions  int           // open activation requests of one signer; 100
 	Retention     time.Duration // how long an answer is kept for byte-identical retries; 24h
@@ -99,6 +102,7 @@ func (c *Config) fill() error {
 	setDefault(&c.LockoutLimit, 5)
 	setDefault(&c.LockoutTime, 15*time.Minute)
 	setDefault(&c.CodeLifetime, 72*time.Hour)
+	setDefault(&c.CoolingTime, 24*time.Hour)
 	setDefault(&c.WrongCodes, 5)
 	setDefault(&c.OpenSessions, 100)
 	setDefault(&c.Retention, 24*time.Hour)
@@ -168,6 +172,8 @@ func (c *Config) check() error {
 			return bad("policy %s: max_items must be 1 to %d", p.ID, sap.MaxItems)
 		case p.Lifetime < 10*time.Second || p.Lifetime > MaxLifetime:
 			return bad("policy %s: lifetime must be 10s to %v", p.ID, MaxLifetime)
+		case p.Tier != "" && p.Tier.rank() < 0:
+			return bad("policy %s: tier %q is not any, device-bound or attested", p.ID, p.Tier)
 		case p.Raw && p.ID == PolicyQualified:
 			return bad("policy %s never signs digests of unseen content: remove raw", p.ID)
 		}

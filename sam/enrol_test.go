@@ -109,7 +109,7 @@ func TestEnrolmentsThatAreRefused(t *testing.T) {
 		"wrong rpId":          {sap.ReasonRPID, func(d *samtest.Device) { d.RPID = "evil.example" }, nil, ""},
 		"login ceremony":      {sap.ReasonCeremony, func(d *samtest.Device) { d.Type = "webauthn.get" }, nil, ""},
 		"foreign page":        {sap.ReasonCrossOrigin, func(d *samtest.Device) { d.Cross = true }, nil, ""},
-		"unknown format":      {sap.ReasonAttestation, func(d *samtest.Device) { d.Format = "tpm" }, nil, ""},
+		"unknown format":      {sap.ReasonAttestation, func(d *samtest.Device) { d.Format = "tmp" }, nil, ""},
 		"short credential id": {sap.ReasonAuthData, func(d *samtest.Device) { d.ID = []byte{1, 2, 3} }, nil, ""},
 		"P-521 key": {sap.ReasonAttestation, func(d *samtest.Device) {
 			d.Key, _ = ecdsa.GenerateKey(elliptic.P521(), rand.Reader)

@@ -155,29 +155,78 @@ func TestParallelFailures(t *testing.T) {
 	w.Check()
 }
 
-// T3: a signature counter that goes back, or stands still, is refused and
-// counted; it moves forward with the reservation, not later.
-func TestSignatureCounter(t *testing.T) {
+// T3, ENR-03: a signature counter that does not grow in an approval of a later
+// request proves a copy: refused under an event of its own, told to the signer,
+// and nothing signs with it until an officer lifts the alarm, whatever the time.
+func TestSignatureCounterCopyAlarm(t *testing.T) {
+	for name, next := range map[string]uint32{"stands still": 10, "goes back": 9, "goes to nought": 0} {
+		t.Run(name, func(t *testing.T) {
+			w := samtest.New(t)
+			s := w.NewSigner("alice", algo.P256)
+			use := func(n uint32) approval {
+				s.Device.Count = n
+				return sign(t, w, s, 1, nil)
+			}
+			for _, n := range []uint32{1, 2, 10} {
+				a := use(n)
+				if _, err := w.Redeem(a.sad, a.proof); err != nil {
+					t.Fatalf("count %d: %v", n, err)
+				}
+			}
+			w.Crash()
+			a := use(next)
+			rec := refused(t, w, sap.ReasonCounter, func() error { _, err := w.Redeem(a.sad, a.proof); return err })
+			if rec.Type != sam.EventCopy || !contains(rec.Data, `"locked":true`) {
+				t.Errorf("%+v", rec)
+			}
+			refused(t, w, sap.ReasonConsumed, func() error { _, err := w.Redeem(a.sad, a.proof); return err })
+			w.Crash()
+			w.Clock.Advance(365 * 24 * time.Hour / 2)
+			if !locked(t, w, s) {
+				t.Error("the alarm ended by itself")
+			}
+			refused(t, w, sap.ReasonLocked, func() error {
+				_, err := w.M.Request(context.Background(), samtest.SSPU, sam.Ask{Signer: s.ID, Key: s.Key, N: 1})
+				return err
+			})
+			if err := w.M.Lift(context.Background(), samtest.Officer, s.ID, sap.B64(s.Device.ID), "device was repaired"); err != nil {
+				t.Fatal(err)
+			}
+			last := w.Records()[len(w.Records())-1]
+			if last.Type != sam.EventLifted || !contains(last.Data, `"alarm":"copy"`) {
+				t.Errorf("%+v", last)
+			}
+			a = use(11)
+			if _, err := w.Redeem(a.sad, a.proof); err != nil {
+				t.Error(err)
+			}
+			w.Check()
+		})
+	}
+}
+
+// T27: the signing application holds a genuine approval back and hands it in
+// after a later one. It is refused, but it is no proof of a copy: who only relays
+// cannot raise the alarm.
+func TestSignatureCounterOutOfOrderIsNoAlarm(t *testing.T) {
 	w := samtest.New(t)
 	s := w.NewSigner("alice", algo.P256)
-	use := func(n uint32) approval {
-		s.Device.Count = n
-		return sign(t, w, s, 1, nil)
+	s.Device.Count = 1
+	held := sign(t, w, s, 1, nil)
+	s.Device.Count = 2
+	later := sign(t, w, s, 1, nil)
+	if _, err := w.Redeem(later.sad, later.proof); err != nil {
+		t.Fatal(err)
 	}
-	for _, n := range []uint32{1, 2, 10} {
-		a := use(n)
-		if _, err := w.Redeem(a.sad, a.proof); err != nil {
-			t.Fatalf("count %d: %v", n, err)
+	for range 5 {
+		rec := refused(t, w, sap.ReasonCounter, func() error { _, err := w.Redeem(held.sad, held.proof); return err })
+		if rec.Type == sam.EventCopy || contains(rec.Data, `"failures"`) {
+			t.Fatalf("%+v", rec)
 		}
 	}
-	w.Crash()
-	for _, n := range []uint32{10, 9} {
-		a := use(n)
-		rec := refused(t, w, sap.ReasonCounter, func() error { _, err := w.Redeem(a.sad, a.proof); return err })
-		if !contains(rec.Data, `"failures":`) {
-			t.Errorf("count %d was not counted", n)
-		}
+	s.Device.Count = 3
+	a := sign(t, w, s, 1, nil)
+	if _, err := w.Redeem(a.sad, a.proof); err != nil {
+		t.Error(err)
 	}
-	a := use(0)
-	refused(t, w, sap.ReasonCounter, func() error { _, err := w.Redeem(a.sad, a.proof); return err })
 }

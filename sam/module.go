@@ -51,6 +51,9 @@ type Module struct {
 	authKeys   *cache[*ecdsa.PublicKey]
 	floors     floors
 	memory     memory
+	models     *models
+	nobody     *ecdsa.PublicKey // verifies what is refused anyway, see pretend
+	judged     atomic.Uint64    // assertions verified
 	flights    flights
 	outcomes   *outcomes
 
@@ -107,10 +110,14 @@ func open(ctx context.Context, cfg Config) (*Module, error) {
 		cfg: cfg, store: cfg.Store, token: cfg.Token, clock: cfg.Clock, logger: cfg.Log,
 		identities: newCache[known](1024), parsed: newCache[*parsedKey](8192),
 		authKeys: newCache[*ecdsa.PublicKey](8192), floors: floors{newCache[int64](65536)}, memory: newMemory(),
-		stop: make(chan struct{}), filling: make(chan struct{}, 1), onceKeys: newOnceKeys(), unsaved: make(chan struct{}, 1), random: rng.New(cfg.Random),
+		nobody: &ecdsa.PublicKey{Curve: elliptic.P256(), X: elliptic.P256().Params().Gx, Y: elliptic.P256().Params().Gy},
+		stop:   make(chan struct{}), filling: make(chan struct{}, 1), onceKeys: newOnceKeys(), unsaved: make(chan struct{}, 1), random: rng.New(cfg.Random),
 	}
 	m.outcomes = newOutcomes(m)
 	var err error
+	if m.models, err = newModels(cfg.Models, cfg.DeviceBound); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
 	if m.crypto, err = m.cfg.cryptoPolicy(); err != nil {
 		return nil, err
 	}
@@ -129,7 +136,7 @@ func open(ctx context.Context, cfg Config) (*Module, error) {
 func (m *Module) begin(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		func(ctx context.Context) error { return m.testsAtStart(ctx, true) },
-		m.openToken, m.openState, m.openCondition, m.reconcile, m.endOrphans,
+		m.openToken, m.openState, m.openCondition, m.reconcile, m.noteMetadata, m.endOrphans,
 		func(ctx context.Context) error { return m.testsAtStart(ctx, false) },
 		m.recordStart,
 	} {

@@ -2,6 +2,7 @@ package sam
 
 import (
 	"context"
+	"errors"
 	"crypto/rand"
 	"crypto/x509"
 	"fmt"
@@ -44,9 +45,13 @@ func (m *Module) ApproveOneTime(ctx context.Context, c Caller, statement, proof 
 		return view, nil
 	}
 	if a.failed {
-		return nil, m.refuse(ctx, c, string(OpOnceApprove), err, a.data, func(w *work) error {
-			return m.countFailure(w, a.auth.Credential, a.data)
-		})
+		event := string(OpOnceApprove)
+		if a.alarm {
+			event = EventCopy
+		}
+		err = m.refuse(ctx, c, event, err, a.data, func(w *work) error { return w.countGuard(a.auth, a.alarm, a.data) })
+		m.endOnce(ctx, a.req.Key, causeFailed) // it counts once
+		return nil, err
 	}
 	return nil, m.refuse(ctx, c, string(OpOnceApprove), err, a.data)
 }
@@ -58,7 +63,8 @@ type onceApproval struct {
 	statement []byte
 	id        []byte
 	data      audit.Data
-	failed    bool
+	failed    bool // as in redemption
+	alarm     bool
 
 	req   *sap.OneTimeRequest
 	proof *sap.Assertion
@@ -166,11 +172,15 @@ func (a *onceApproval) readAuthenticator(tx *Tx, now time.Time) error {
 	if a.guard.locked(now.Unix()) {
 		return sap.ReasonLocked
 	}
-	return nil
+	policy, err := m.policy(a.once.Policy)
+	if err != nil {
+		return err
+	}
+	return errors.Join(m.mayApprove(a.auth, now), a.auth.reaches(policy.Tier))
 }
 
-// authenticate verifies the assertion over exactly this statement. A failure
-// counts against the authenticator.
+// authenticate verifies the assertion over exactly this statement. What counts
+// against the authenticator is said at countFailure.
 func (a *onceApproval) authenticate() error {
 	key, err := a.m.authKey(a.auth)
 	if err != nil {
@@ -184,11 +194,15 @@ func (a *onceApproval) authenticate() error {
 	if err != nil {
 		return err
 	}
-	a.count, err = sap.VerifyAssertion(a.proof, challenge, sap.Authenticator{
+	v := a.m.judge(a.proof, challenge, sap.Authenticator{
 		CredentialID: a.auth.Credential, Public: key, BackupEligible: a.auth.BackupEligible, SignCount: uint32(a.guard.SignCount),
-	}, sap.AssertionPolicy{Origin: a.m.cfg.Origin, RPID: a.m.cfg.RPID})
-	a.failed = err != nil
-	return err
+	})
+	a.count, a.failed = v.Count, v.Err != nil && v.Proven
+	if errors.Is(v.Err, sap.ReasonCounter) {
+		a.alarm = a.guard.copied(a.once.Seq)
+		a.failed = a.alarm
+	}
+	return v.Err
 }
 
 // approve consumes the request durably: from here on the assertion is used up,
@@ -203,6 +217,9 @@ func (a *onceApproval) approve(ctx context.Context) error {
 		data["guard"], data["count"] = g.object(), g.SignCount
 		if err := w.moveOnce(&o, OnceApproved, EventOnceApproved, data); err != nil {
 			return err
+		}
+		if g.SignCount != a.guard.SignCount {
+			g.CountSeq = o.Seq
 		}
 		w.stamp(&g, o.Seq)
 		if err := w.Guards.Update(&g); err != nil {

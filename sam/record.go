@@ -100,7 +100,18 @@ type Authenticator struct {
 	Attestation    string // format that was verified
 	Carrier        string
 	Created        int64
+	Tier           Tier   // what it showed of itself at its enrolment; "" before tiers were recorded: any
+	Metadata       int64  // number of the metadata BLOB that said so; 0: none
+	UsableFrom     int64  // end of its cooling time; 0: none
+	Via            string // how it came: ViaCode, ViaAssertion, ViaProofing; "" as ViaCode
 }
+
+// How an authenticator came to its signer.
+const (
+	ViaCode      = "code"      // first enrolment, with an officer's code
+	ViaAssertion = "assertion" // added with an assertion of an older one
+	ViaProofing  = "proofing"  // after fresh proofing, by decision of two officers
+)
 
 // Guard counts failed authentications of one authenticator of one signer, and
 // holds its signature counter.
@@ -111,7 +122,13 @@ type Guard struct {
 	Failures    int64 // consecutive
 	LockedUntil int64 // Unix seconds; 0: not locked; forever: until an officer lifts it
 	SignCount   int64
+	Alarm       string // AlarmCopy: locked until an officer lifts it; "" none
+	CountSeq    int64  // audit record with which SignCount last grew
 }
+
+// AlarmCopy: a signature counter went back in an approval that was certainly made
+// later: there are two copies of the authenticator's key.
+const AlarmCopy = "copy"
 
 // Enrolment states.
 const (
@@ -129,10 +146,42 @@ type Enrolment struct {
 	State     string
 	Begun     int64  // registration requests issued
 	Wrong     int64  // wrong code proofs
-	Statement []byte // canonical registration request that is valid now; empty before Begin
+	Statement []byte // canonical request that is valid now; empty before Begin
 	Created   int64
 	Expires   int64
+	Kind      string // "" for the first; EnrolAddition, EnrolRemoval, EnrolProofing
+	Target    []byte // credential id that a removal is about
+	First     string // officers of a proofing; each gets one half of the code
+	Second    string
+	Halves    []byte // both halves of its code, encrypted
+	Taken     int64  // bit 1: first half was given out, bit 2: second half
 }
+
+// Kinds of enrolments beside the first.
+const (
+	EnrolAddition = "addition" // of a further authenticator, by an assertion of one that is there
+	EnrolRemoval  = "removal"  // of an authenticator, by an assertion of one that is there
+	EnrolProofing = "proofing" // of a new first authenticator, after fresh proofing
+)
+
+// Notice tells a signer what was changed about his authenticators.
+type Notice struct {
+	Stamp
+	Signer     string
+	Kind       string // NoticeAdded, NoticeRemoved, NoticeLost, NoticeProofing, NoticeAlarm
+	Credential []byte
+	Until      int64 // end of a cooling time; 0: none
+	Created    int64
+}
+
+// Kinds of notices.
+const (
+	NoticeAdded    = "authenticator_added"
+	NoticeRemoved  = "authenticator_removed"
+	NoticeLost     = "authenticator_lost"
+	NoticeProofing = "proofing_decided"
+	NoticeAlarm    = "copy_suspected"
+)
 
 // Credential states.
 const (
@@ -183,6 +232,7 @@ const (
 	ActReleased = "released" // the driver proved that the key use never began
 	ActBurnt    = "burnt"    // outcome unknown, or the signature is withheld
 	ActVoid     = "void"     // never redeemed: its key was destroyed before
+	ActRefused  = "refused"  // an authentication that counts as failed; nothing was reserved
 )
 
 // Activation is a signature session. Until it is redeemed it holds hashes only.
@@ -333,6 +383,15 @@ func (r *Authenticator) columns(e *encoder) {
 	e.str(r.Attestation)
 	e.str(r.Carrier)
 	e.int(r.Created)
+	// Columns that came later are part of the encoding once they say something:
+	// seals and key bindings made before them hold. Nothing follows them, so no two
+	// records share an encoding.
+	if r.Tier != "" || r.Metadata != 0 || r.UsableFrom != 0 || r.Via != "" {
+		e.str(string(r.Tier))
+		e.int(r.Metadata)
+		e.int(r.UsableFrom)
+		e.str(r.Via)
+	}
 }
 
 func (*Guard) kind() string     { return "guard" }
@@ -343,6 +402,10 @@ func (r *Guard) columns(e *encoder) {
 	e.int(r.Failures)
 	e.int(r.LockedUntil)
 	e.int(r.SignCount)
+	if r.Alarm != "" || r.CountSeq != 0 { // as in Authenticator
+		e.str(r.Alarm)
+		e.int(r.CountSeq)
+	}
 }
 
 func (*Enrolment) kind() string     { return "enrolment" }
@@ -357,6 +420,24 @@ func (r *Enrolment) columns(e *encoder) {
 	e.bytes(r.Statement)
 	e.int(r.Created)
 	e.int(r.Expires)
+	if r.Kind != "" || len(r.Target) != 0 || r.First != "" || r.Second != "" || len(r.Halves) != 0 || r.Taken != 0 { // as in Authenticator
+		e.str(r.Kind)
+		e.bytes(r.Target)
+		e.str(r.First)
+		e.str(r.Second)
+		e.bytes(r.Halves)
+		e.int(r.Taken)
+	}
+}
+
+func (*Notice) kind() string   { return "notice" }
+func (*Notice) object() string { return "" }
+func (r *Notice) columns(e *encoder) {
+	e.str(r.Signer)
+	e.str(r.Kind)
+	e.bytes(r.Credential)
+	e.int(r.Until)
+	e.int(r.Created)
 }
 
 func (*Credential) kind() string     { return "credential" }

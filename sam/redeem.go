@@ -58,7 +58,8 @@ type redemption struct {
 	digests [][]byte // rebuilt DTBS/R, in the order of the items
 
 	data   audit.Data // of the refusal's record, as far as known
-	failed bool       // authentication failed: counts against auth
+	failed bool       // authentication failed and counts, see countFailure
+	alarm  bool       // a second copy of the authenticator's key exists
 }
 
 func (r *redemption) refuse(ctx context.Context, err error) error {
@@ -66,12 +67,14 @@ func (r *redemption) refuse(ctx context.Context, err error) error {
 	if errors.As(err, &done) {
 		return err // recorded where it happened
 	}
-	if r.failed {
-		return r.m.refuse(ctx, r.caller, string(OpRedeem), err, r.data, func(w *work) error {
-			return r.m.countFailure(w, r.auth.Credential, r.data)
-		})
+	event := string(OpRedeem)
+	if r.alarm {
+		event = EventCopy
 	}
-	return r.m.refuse(ctx, r.caller, string(OpRedeem), err, r.data)
+	if r.failed {
+		return r.m.refuse(ctx, r.caller, event, err, r.data, r.countFailure)
+	}
+	return r.m.refuse(ctx, r.caller, event, err, r.data)
 }
 
 func (r *redemption) run(ctx context.Context) ([]byte, error) {
@@ -102,6 +105,9 @@ func (r *redemption) run(ctx context.Context) ([]byte, error) {
 func (r *redemption) authorise(ctx context.Context, recall bool) (*activation, error) {
 	failpoint.Before("samd/23-policy-checked")
 	if err := r.look(ctx, recall); err != nil {
+		if !errors.Is(err, errRepeated) {
+			r.pretend()
+		}
 		return nil, err
 	}
 	failpoint.After("samd/23-policy-checked")
@@ -210,6 +216,9 @@ func (r *redemption) check(tx *Tx) error {
 	if r.guard.locked(r.now.Unix()) {
 		return sap.ReasonLocked
 	}
+	if err := m.mayApprove(r.auth, r.now); err != nil {
+		return err
+	}
 	if sap.B64(r.held.cred.CertHash) != b.Cert {
 		return sap.ReasonCertificate
 	}
@@ -217,6 +226,9 @@ func (r *redemption) check(tx *Tx) error {
 		return err
 	}
 	if r.alg, err = m.usable(r.held, b.Alg, b.N, r.policy, r.now); err != nil {
+		return err
+	}
+	if err := r.auth.reaches(r.policy.Tier); err != nil {
 		return err
 	}
 	if r.held.cred.Carrier != r.sad.Auth.Method {
@@ -280,8 +292,7 @@ func (r *redemption) checkSession() error {
 }
 
 // authenticate verifies the carrier's signature over exactly these SAD bytes: what
-// whoever holds the application's certificate cannot make (PRV-04). A failure
-// counts: it names an authenticator that is enrolled.
+// whoever holds the application's certificate cannot make (PRV-04, SAP-02).
 func (r *redemption) authenticate() error {
 	key, err := r.m.authKey(r.auth)
 	if err != nil {
@@ -291,11 +302,37 @@ func (r *redemption) authenticate() error {
 	if err != nil {
 		return err
 	}
-	r.count, err = sap.VerifyAssertion(r.proof, challenge, sap.Authenticator{
+	v := r.m.judge(r.proof, challenge, sap.Authenticator{
 		CredentialID: r.auth.Credential, Public: key, BackupEligible: r.auth.BackupEligible, SignCount: uint32(r.guard.SignCount),
-	}, sap.AssertionPolicy{Origin: r.m.cfg.Origin, RPID: r.m.cfg.RPID})
-	r.failed = err != nil
-	return err
+	})
+	r.count, r.failed = v.Count, v.Err != nil && v.Proven
+	if errors.Is(v.Err, sap.ReasonCounter) {
+		r.alarm = r.guard.copied(r.session.Seq)
+		r.failed = r.alarm
+	}
+	return v.Err
+}
+
+// judge is the one place where an assertion is verified.
+func (m *Module) judge(a *sap.Assertion, challenge []byte, auth sap.Authenticator) sap.Verdict {
+	m.judged.Add(1)
+	return sap.JudgeAssertion(a, challenge, auth, sap.AssertionPolicy{Origin: m.cfg.Origin, RPID: m.cfg.RPID})
+}
+
+// pretend does the work of an authentication for a request that is refused
+// before it, because of what the module knows: the time of the answer must not
+// tell whether signer, key, session or authenticator exist, or are locked
+// (AFL-03).
+func (r *redemption) pretend() {
+	id, err := sap.UnB64(r.proof.Credential)
+	if err != nil {
+		return // refused for what it is, known or not
+	}
+	challenge, err := r.sad.Challenge(r.sadText)
+	if err != nil {
+		return
+	}
+	r.m.judge(r.proof, challenge, sap.Authenticator{CredentialID: id, Public: r.m.nobody})
 }
 
 // rebuild computes what the key will sign from the approved document digests

@@ -155,14 +155,15 @@ func (m *Module) request(ctx context.Context, c Caller, in Ask) (sap.Signed, err
 		if err != nil {
 			return err
 		}
-		if err := m.mayAsk(tx, h, now); err != nil {
+		offer, err := m.mayAsk(tx, h, policy, now)
+		if err != nil {
 			return err
 		}
 		a, err := m.usable(h, in.Alg, in.N, policy, now)
 		if err != nil {
 			return err
 		}
-		if req, err = m.activationRequest(c, h, a, in.N, policy, now); err == nil && h.once != nil {
+		if req, err = m.activationRequest(c, h, offer, a, in.N, policy, now); err == nil && h.once != nil {
 			once, req.Bind.Expires = h.once, min(req.Bind.Expires, h.once.Expires)
 		}
 		return err
@@ -177,37 +178,67 @@ func (m *Module) request(ctx context.Context, c Caller, in Ask) (sap.Signed, err
 	return signed, m.openSession(ctx, c, req.Bind, once)
 }
 
-// mayAsk bounds a signer's open sessions (AFL-04) and refuses when every
-// authenticator is locked out.
-func (m *Module) mayAsk(tx *Tx, h *holding, now time.Time) error {
+// mayAsk bounds a signer's open sessions (AFL-04) and names the authenticators
+// that could approve; it refuses when there is none.
+func (m *Module) mayAsk(tx *Tx, h *holding, p Policy, now time.Time) ([]*Authenticator, error) {
 	open, err := tx.Sessions.CountOpen(h.signer.ID, now.Unix())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if open >= m.cfg.OpenSessions {
-		return fmt.Errorf("%w: signer has %d open activation requests", sap.ReasonTooMany, open)
+		return nil, fmt.Errorf("%w: signer has %d open activation requests", sap.ReasonTooMany, open)
 	}
+	return m.someone(tx, h, p, now)
+}
+
+// someone lists the authenticators that can approve now, and refuses when there
+// is none, for the reason of the last.
+func (m *Module) someone(tx *Tx, h *holding, p Policy, now time.Time) ([]*Authenticator, error) {
+	err := error(sap.ReasonAuthenticator)
+	var out []*Authenticator
 	for _, a := range h.auths {
-		g, err := m.guard(tx, a, true)
-		if err != nil {
-			return err
+		g, err2 := m.guard(tx, a, true)
+		if err2 != nil {
+			return nil, err2
 		}
-		if !g.locked(now.Unix()) {
-			return nil
+		if g.locked(now.Unix()) {
+			err = sap.ReasonLocked
+		} else if err = errors.Join(m.mayApprove(a, now), a.reaches(p.Tier)); err == nil {
+			out = append(out, a)
 		}
 	}
-	return sap.ReasonLocked
+	if len(out) == 0 {
+		return nil, err
+	}
+	return out, nil
+}
+
+// mayApprove asks whether an authenticator may be used at all: its model
+// (SAP-02), and its cooling time (ENR-04).
+func (m *Module) mayApprove(a *Authenticator, now time.Time) error {
+	if now.Unix() < a.UsableFrom {
+		return fmt.Errorf("%w: until %d", sap.ReasonCooling, a.UsableFrom)
+	}
+	return m.models.usable(a.AAGUID, a.tier())
+}
+
+// reaches asks whether an authenticator showed what a policy wants.
+func (a *Authenticator) reaches(t Tier) error {
+	if a.tier().rank() < t.rank() {
+		return fmt.Errorf("%w: %s, policy asks for %s", sap.ReasonTier, a.tier(), t)
+	}
+	return nil
 }
 
 // activationRequest binds a fresh session and nonce (SAP-05) to signer, key,
 // certificate, algorithm, caller, policy and count.
-func (m *Module) activationRequest(c Caller, h *holding, a algo.Algorithm, n int, p Policy, now time.Time) (*sap.ActivationRequest, error) {
+func (m *Module) activationRequest(c Caller, h *holding, offer []*Authenticator, a algo.Algorithm, n int, p Policy, now time.Time) (*sap.ActivationRequest, error) {
 	sid, nonce := make([]byte, sap.SessionLen), make([]byte, sap.NonceLen)
 	if err := errors.Join(m.draw(sid), m.draw(nonce)); err != nil {
 		return nil, err
 	}
-	creds := make([]string, len(h.auths))
-	for i, au := range h.auths {
+	creds := make([]string, len(offer))
+	for i, au := range offer {
 		creds[i] = sap.B64(au.Credential)
 	}
 	return &sap.ActivationRequest{

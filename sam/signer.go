@@ -31,7 +31,12 @@ type AuthenticatorView struct {
 	AAGUID         string // hex
 	BackupEligible bool
 	Attestation    string
+	Tier           Tier // what it showed of itself
+	Via            string
 	Locked         bool
+	Alarm          string // AlarmCopy, or ""
+	Failures       int64  // in a row
+	UsableFrom     int64  // end of its cooling time; 0: none
 	Created        int64
 }
 
@@ -103,7 +108,8 @@ func (m *Module) Signer(ctx context.Context, c Caller, id string) (*SignerView, 
 			}
 			out.Authenticators = append(out.Authenticators, AuthenticatorView{
 				Credential: b64(a.Credential), AAGUID: hex.EncodeToString(a.AAGUID), BackupEligible: a.BackupEligible,
-				Attestation: a.Attestation, Locked: g.locked(m.clock.Now().Unix()), Created: a.Created,
+				Attestation: a.Attestation, Tier: a.tier(), Via: a.Via, Locked: g.locked(m.clock.Now().Unix()), Alarm: g.Alarm,
+				Failures: g.Failures, UsableFrom: a.UsableFrom, Created: a.Created,
 			})
 		}
 		return nil

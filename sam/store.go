@@ -43,6 +43,7 @@ type Tx struct {
 	Expiries       ExpiryTable
 	Onces          OnceTable
 	OnceList       OnceList
+	Notices        NoticeTable
 	Audit          AuditTable
 }
 
@@ -53,7 +54,7 @@ var (
 )
 
 // All Get methods return ErrNotFound. All Insert methods return ErrConflict when
-// the key is taken. All Update methods replace the row whose version is one less
+// the key is taken. Delete needs the row to be there. All Update methods replace the row whose version is one less
 // than the given record's, else ErrConflict: the one compare-and-swap that keeps
 // a state from going back.
 type (
@@ -95,12 +96,20 @@ type (
 		Get(credential []byte) (*Authenticator, error)
 		BySigner(signer string) ([]*Authenticator, error)
 		Insert(*Authenticator) error
+		Delete(credential []byte) error
 	}
 	// GuardTable holds failure and signature counters.
 	GuardTable interface {
 		Get(credential []byte) (*Guard, error)
 		Insert(*Guard) error
 		Update(*Guard) error
+		Delete(credential []byte) error
+	}
+	// NoticeTable holds notices, named by their audit numbers; After lists a signer's
+	// in that order.
+	NoticeTable interface {
+		After(signer string, seq int64, limit int) ([]*Notice, error)
+		Insert(*Notice) error
 	}
 	// EnrolmentTable holds enrolments; OpenOf lists the ids of a signer's open ones.
 	EnrolmentTable interface {

@@ -196,7 +196,7 @@ func TestReplacedAuthenticator(t *testing.T) {
 	if err := db.QueryRow("SELECT public, mac FROM authenticator WHERE credential = ?", bob.Device.ID).Scan(&pub, &mac); err != nil {
 		t.Fatal(err)
 	}
-	exec(t, db, "INSERT INTO authenticator SELECT x'0102030405060708090a0b0c0d0e0f10', 'alice', ?, aaguid, backup_eligible, attestation, carrier, created, seq, version, ? FROM authenticator WHERE credential = ?", pub, mac, bob.Device.ID)
+	exec(t, db, "INSERT INTO authenticator (credential, signer, public, aaguid, backup_eligible, attestation, carrier, created, tier, metadata, usable_from, via, seq, version, mac) SELECT x'0102030405060708090a0b0c0d0e0f10', 'alice', ?, aaguid, backup_eligible, attestation, carrier, created, tier, metadata, usable_from, via, seq, version, ? FROM authenticator WHERE credential = ?", pub, mac, bob.Device.ID)
 	refused(t, w, sap.ReasonSeal, redeem)
 	exec(t, db, "DELETE FROM authenticator WHERE credential = x'0102030405060708090a0b0c0d0e0f10'")
 

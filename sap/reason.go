@@ -60,6 +60,9 @@ const (
 	ReasonEnrolment      Reason = "enrolment_closed"       // no open enrolment, or code used or expired
 	ReasonEnrolCode      Reason = "enrolment_code"         // proof of the one-time code does not verify
 	ReasonAttestation    Reason = "attestation_invalid"    //
+	ReasonModel          Reason = "authenticator_model"    // AAGUID denied, not allowed, or reported as compromised (ENR-03)
+	ReasonTier           Reason = "authenticator_tier"     // authenticator showed less than the policy asks (ENR-03, SAP-02)
+	ReasonCooling        Reason = "authenticator_cooling"  // added lately, not to be used yet (ENR-04)
 	ReasonState          Reason = "state_not_allowed"      // move not allowed from this state
 	ReasonBurnt          Reason = "burnt"                  // outcome of the key use is unknown; a new approval is needed
 	ReasonReleased       Reason = "released"               // the key use never began; a new approval is needed

@@ -69,44 +69,64 @@ const (
 const authDataLen = 37 // rpIdHash, flags, signCount: no attested data, no extensions
 
 // VerifyAssertion checks an assertion over challenge (WebAuthn level 3, section
-// 7.2, made stricter: UV always (SAP-02), one origin (ENR-07), no frame, no extension data, one
-// form of each field). It returns the new signature counter. A counter of zero
-// on both sides is legal; one that does not grow is ReasonCounter.
+// 7.2, made stricter: UV always, one origin, no frame, no extension data, one
+// form of each field; SAP-02, SAP-07). It returns the new signature counter. A
+// counter of zero on both sides is legal; one that does not grow is
+// ReasonCounter.
 func VerifyAssertion(a *Assertion, challenge []byte, auth Authenticator, pol AssertionPolicy) (uint32, error) {
+	v := JudgeAssertion(a, challenge, auth, pol)
+	return v.Count, v.Err
+}
+
+// Verdict is what an assertion is worth.
+type Verdict struct {
+	Count uint32 // signature counter; 0 unless Err is nil or ReasonCounter
+	Err   error  // why it is refused; nil: it is good
+	// Proven tells that the enrolled key did sign exactly this challenge. A refusal
+	// with Proven is a failed authentication by whoever holds the authenticator;
+	// one without says nothing about its holder: anybody can send octets.
+	Proven bool
+}
+
+// JudgeAssertion is VerifyAssertion that also tells whether the enrolled key
+// spoke at all. It verifies the signature once, whatever else is wrong, so that
+// time does not tell which check failed (AFL-03).
+func JudgeAssertion(a *Assertion, challenge []byte, auth Authenticator, pol AssertionPolicy) Verdict {
+	clientData, errClient := UnB64(a.ClientDataJSON)
+	authData, errAuth := UnB64(a.AuthenticatorData)
+	sig, errSig := UnB64(a.Signature)
+	cd, errParse := parseClientData(clientData)
+	signature := verifyAssertionSignature(auth.Public, authData, clientData, sig)
 	id, err := UnB64(a.Credential)
-	if err != nil {
-		return 0, fmt.Errorf("%w: credential", err)
-	}
-	if !bytes.Equal(id, auth.CredentialID) {
-		return 0, ReasonAuthenticator
-	}
-	clientData, err := UnB64(a.ClientDataJSON)
-	if err != nil {
-		return 0, fmt.Errorf("%w: clientDataJSON", err)
-	}
-	if err := checkClientData(clientData, "webauthn.get", challenge, pol.Origin); err != nil {
-		return 0, err
-	}
-	authData, err := UnB64(a.AuthenticatorData)
-	if err != nil {
-		return 0, fmt.Errorf("%w: authenticatorData", err)
-	}
-	count, err := checkAuthData(authData, auth, pol.RPID)
-	if err != nil {
-		return 0, err
-	}
-	sig, err := UnB64(a.Signature)
-	if err != nil {
-		return 0, fmt.Errorf("%w: signature", err)
-	}
-	if err := verifyAssertionSignature(auth.Public, authData, clientData, sig); err != nil {
-		return 0, err
+	// The credential id is not signed: who relays it could spoil it.
+	proven := signature == nil && errParse == nil && cd.checkChallenge(challenge) == nil && err == nil && bytes.Equal(id, auth.CredentialID)
+	count := uint32(0)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("%w: credential", err)
+	case !bytes.Equal(id, auth.CredentialID):
+		err = ReasonAuthenticator
+	case errClient != nil:
+		err = fmt.Errorf("%w: clientDataJSON", errClient)
+	case errParse != nil:
+		err = errParse
+	case errAuth != nil:
+		err = fmt.Errorf("%w: authenticatorData", errAuth)
+	case errSig != nil:
+		err = fmt.Errorf("%w: signature", errSig)
+	default:
+		if err = cd.check("webauthn.get", challenge, pol.Origin); err == nil {
+			count, err = checkAuthData(authData, auth, pol.RPID)
+		}
+		if err == nil {
+			err = signature
+		}
 	}
 	// The counter is judged last: only the genuine key can make it matter.
-	if (count != 0 || auth.SignCount != 0) && count <= auth.SignCount {
-		return 0, fmt.Errorf("%w: %d after %d", ReasonCounter, count, auth.SignCount)
+	if err == nil && (count != 0 || auth.SignCount != 0) && count <= auth.SignCount {
+		err = fmt.Errorf("%w: %d after %d", ReasonCounter, count, auth.SignCount)
 	}
-	return count, nil
+	return Verdict{Count: count, Err: err, Proven: proven}
 }
 
 func checkAuthData(d []byte, auth Authenticator, rpID string) (uint32, error) {
@@ -169,21 +189,32 @@ func checkClientData(text []byte, ceremony string, challenge []byte, origin stri
 	if err != nil {
 		return err
 	}
+	return cd.check(ceremony, challenge, origin)
+}
+
+func (cd *clientData) check(ceremony string, challenge []byte, origin string) error {
 	if cd.typ != ceremony {
-		return fmt.Errorf("%w: %q", ReasonCeremony, cd.typ)
+		return fmt.Errorf("%w: %q", ReasonCeremony, clip(cd.typ))
 	}
-	got, err := UnB64(cd.challenge)
-	if err != nil {
-		return fmt.Errorf("%w: challenge", ReasonChallenge)
-	}
-	if subtle.ConstantTimeCompare(got, challenge) != 1 {
-		return ReasonChallenge
+	if err := cd.checkChallenge(challenge); err != nil {
+		return err
 	}
 	if cd.origin != origin {
 		return fmt.Errorf("%w: %q", ReasonOrigin, clip(cd.origin))
 	}
 	if cd.crossOrigin || cd.topOrigin {
 		return ReasonCrossOrigin
+	}
+	return nil
+}
+
+func (cd *clientData) checkChallenge(challenge []byte) error {
+	got, err := UnB64(cd.challenge)
+	if err != nil {
+		return fmt.Errorf("%w: challenge", ReasonChallenge)
+	}
+	if subtle.ConstantTimeCompare(got, challenge) != 1 {
+		return ReasonChallenge
 	}
 	return nil
 }

@@ -58,6 +58,8 @@ type Config struct {
 		CodeLifetime time.Duration `yaml:"code_lifetime"`
 		WrongCodes   int           `yaml:"wrong_codes"` // that close an enrolment
 	} `yaml:"enrolment"`
+	Authenticators Authenticators `yaml:"authenticators"`
+
 	OpenSessions int           `yaml:"open_sessions"` // open activation requests of one signer
 	Retention    time.Duration `yaml:"retention"`     // of answers, for byte-identical retries
 	ProposalLife time.Duration `yaml:"proposal_life"` // of a decision that waits for its second officer
@@ -73,6 +75,7 @@ type Policy struct {
 	MaxItems int           `yaml:"max_items"`
 	Lifetime time.Duration `yaml:"lifetime"` // 10s to 15m
 	Raw      bool          `yaml:"raw"`      // allow digests of unseen content for credentials that have the permission
+	Tier     sam.Tier      `yaml:"tier"`     // any, device-bound or attested: what an authenticator must have shown
 }
 
 // OneTime allows one-time keys under a policy.
@@ -184,6 +187,11 @@ func (c *Config) module() sam.Config {
 	}
 	if t := c.Token.Certified; t != nil {
 		out.Certified = (*sam.CertifiedToken)(t)
+	}
+	out.CoolingTime = c.Authenticators.Cooling
+	out.Models = sam.Models{
+		Tier: c.Authenticators.Tier, Formats: c.Authenticators.Formats, Allow: c.Authenticators.Allow, Deny: c.Authenticators.Deny,
+		Grace: c.Authenticators.Metadata.Grace,
 	}
 	for _, p := range c.Policies {
 		out.Policies = append(out.Policies, sam.Policy(p))

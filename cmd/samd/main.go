@@ -107,6 +107,9 @@ func open(ctx context.Context, cfg Config, ok accepted, log *slog.Logger) (*sam.
 	if mc.CAs, err = cfg.authorities(); err != nil {
 		return nil, nil, errors.Join(err, store.Close(), token.Close())
 	}
+	if mc.Models.Metadata, err = cfg.Authenticators.metadata(time.Now()); err != nil {
+		return nil, nil, errors.Join(err, store.Close(), token.Close())
+	}
 	mc.Store, mc.Token, mc.Log, mc.AcceptRestore, mc.AcceptConfig = store, token, log, ok.restore, ok.config
 	mc.Version = version
 	module, err := sam.Open(ctx, mc)

@@ -64,40 +64,57 @@ UPDATE signer SET name = ?2, proof = ?3, state = ?4, created = ?5, seq = ?6, ver
 ?1 AND version = ?7 - 1;
 
 -- name: authenticator.get
-SELECT credential, signer, public, aaguid, backup_eligible, attestation, carrier, created, seq, version, mac
-FROM authenticator WHERE credential = ?1;
+SELECT credential, signer, public, aaguid, backup_eligible, attestation, carrier, created,
+tier, metadata, usable_from, via, seq, version, mac FROM authenticator WHERE credential = ?1;
 
 -- name: authenticator.by_signer
-SELECT credential, signer, public, aaguid, backup_eligible, attestation, carrier, created, seq, version, mac
-FROM authenticator WHERE signer = ?1 ORDER BY credential;
+SELECT credential, signer, public, aaguid, backup_eligible, attestation, carrier, created,
+tier, metadata, usable_from, via, seq, version, mac FROM authenticator WHERE signer = ?1 ORDER BY credential;
 
 -- name: authenticator.insert
 INSERT INTO authenticator (credential, signer, public, aaguid, backup_eligible, attestation, carrier, created,
-seq, version, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11);
+tier, metadata, usable_from, via, seq, version, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
+?13, ?14, ?15);
+
+-- name: authenticator.delete
+DELETE FROM authenticator WHERE credential = ?1;
 
 -- name: guard.get
-SELECT credential, signer, failures, locked_until, sign_count, seq, version, mac FROM guard WHERE credential =
-?1;
+SELECT credential, signer, failures, locked_until, sign_count, alarm, count_seq, seq, version, mac FROM guard
+WHERE credential = ?1;
 
 -- name: guard.insert
-INSERT INTO guard (credential, signer, failures, locked_until, sign_count, seq, version, mac) VALUES (?1, ?2,
-?3, ?4, ?5, ?6, ?7, ?8);
+INSERT INTO guard (credential, signer, failures, locked_until, sign_count, alarm, count_seq, seq, version, mac)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10);
 
 -- name: guard.update
-UPDATE guard SET signer = ?2, failures = ?3, locked_until = ?4, sign_count = ?5, seq = ?6, version = ?7, mac =
-?8 WHERE credential = ?1 AND version = ?7 - 1;
+UPDATE guard SET signer = ?2, failures = ?3, locked_until = ?4, sign_count = ?5, alarm = ?6, count_seq = ?7,
+seq = ?8, version = ?9, mac = ?10 WHERE credential = ?1 AND version = ?9 - 1;
+
+-- name: guard.delete
+DELETE FROM guard WHERE credential = ?1;
+
+-- name: notice.after
+SELECT signer, kind, credential, until, created, seq, version, mac FROM notice WHERE signer = ?1 AND seq > ?2
+ORDER BY seq LIMIT ?3;
+
+-- name: notice.insert
+INSERT INTO notice (signer, kind, credential, until, created, seq, version, mac) VALUES (?1, ?2, ?3, ?4, ?5,
+?6, ?7, ?8);
 
 -- name: enrolment.get
-SELECT id, signer, code, state, begun, wrong, statement, created, expires, seq, version, mac FROM enrolment
-WHERE id = ?1;
+SELECT id, signer, code, state, begun, wrong, statement, created, expires, kind, target, first, second,
+halves, taken, seq, version, mac FROM enrolment WHERE id = ?1;
 
 -- name: enrolment.insert
-INSERT INTO enrolment (id, signer, code, state, begun, wrong, statement, created, expires, seq, version, mac)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12);
+INSERT INTO enrolment (id, signer, code, state, begun, wrong, statement, created, expires, kind, target,
+first, second, halves, taken, seq, version, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
+?13, ?14, ?15, ?16, ?17, ?18);
 
 -- name: enrolment.update
 UPDATE enrolment SET signer = ?2, code = ?3, state = ?4, begun = ?5, wrong = ?6, statement = ?7, created = ?8,
-expires = ?9, seq = ?10, version = ?11, mac = ?12 WHERE id = ?1 AND version = ?11 - 1;
+expires = ?9, kind = ?10, target = ?11, first = ?12, second = ?13, halves = ?14, taken = ?15, seq = ?16,
+version = ?17, mac = ?18 WHERE id = ?1 AND version = ?17 - 1;
 
 -- name: credential.get
 SELECT key, signer, key_type, public, blob, kek, carrier, state, raw, auth_hash, subject, csr, chain,
@@ -203,7 +220,7 @@ SELECT count(*) FROM activation WHERE signer = ?1 AND state = 'open' AND expires
 
 -- name: session.purge
 DELETE FROM activation WHERE rowid IN (SELECT rowid FROM activation ORDER BY rowid LIMIT ?3) AND ((state =
-'open' AND expires < ?1) OR (state IN ('consumed', 'released', 'burnt', 'void') AND updated < ?2));
+'open' AND expires < ?1) OR (state IN ('consumed', 'released', 'burnt', 'void', 'refused') AND updated < ?2));
 
 -- name: audit.last
 SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1;

@@ -203,7 +203,7 @@ type authenticators struct{ base }
 
 func scanAuthenticator(s sqldb.Scanner, r *sam.Authenticator) error {
 	return s.Scan(&r.Credential, &r.Signer, &r.Public, &r.AAGUID, &r.BackupEligible, &r.Attestation, &r.Carrier,
-		&r.Created, &r.Seq, &r.Version, &r.MAC)
+		&r.Created, &r.Tier, &r.Metadata, &r.UsableFrom, &r.Via, &r.Seq, &r.Version, &r.MAC)
 }
 
 func (t authenticators) Get(credential []byte) (*sam.Authenticator, error) {
@@ -216,17 +216,21 @@ func (t authenticators) BySigner(signer string) ([]*sam.Authenticator, error) {
 
 func (t authenticators) Insert(r *sam.Authenticator) error {
 	return t.write("authenticator.insert", r.Credential, r.Signer, blob(r.Public), blob(r.AAGUID), r.BackupEligible,
-		r.Attestation, r.Carrier, r.Created, r.Seq, r.Version, r.MAC)
+		r.Attestation, r.Carrier, r.Created, string(r.Tier), r.Metadata, r.UsableFrom, r.Via, r.Seq, r.Version, r.MAC)
+}
+
+func (t authenticators) Delete(credential []byte) error {
+	return t.write("authenticator.delete", credential)
 }
 
 type guards struct{ base }
 
 func scanGuard(s sqldb.Scanner, r *sam.Guard) error {
-	return s.Scan(&r.Credential, &r.Signer, &r.Failures, &r.LockedUntil, &r.SignCount, &r.Seq, &r.Version, &r.MAC)
+	return s.Scan(&r.Credential, &r.Signer, &r.Failures, &r.LockedUntil, &r.SignCount, &r.Alarm, &r.CountSeq, &r.Seq, &r.Version, &r.MAC)
 }
 
 func guardArgs(r *sam.Guard) []any {
-	return []any{r.Credential, r.Signer, r.Failures, r.LockedUntil, r.SignCount, r.Seq, r.Version, r.MAC}
+	return []any{r.Credential, r.Signer, r.Failures, r.LockedUntil, r.SignCount, r.Alarm, r.CountSeq, r.Seq, r.Version, r.MAC}
 }
 
 func (t guards) Get(credential []byte) (*sam.Guard, error) {
@@ -235,16 +239,32 @@ func (t guards) Get(credential []byte) (*sam.Guard, error) {
 func (t guards) Insert(r *sam.Guard) error { return t.write("guard.insert", guardArgs(r)...) }
 func (t guards) Update(r *sam.Guard) error { return t.write("guard.update", guardArgs(r)...) }
 
+func (t guards) Delete(credential []byte) error { return t.write("guard.delete", credential) }
+
+type notices struct{ base }
+
+func scanNotice(s sqldb.Scanner, r *sam.Notice) error {
+	return s.Scan(&r.Signer, &r.Kind, &r.Credential, &r.Until, &r.Created, &r.Seq, &r.Version, &r.MAC)
+}
+
+func (t notices) After(signer string, seq int64, limit int) ([]*sam.Notice, error) {
+	return list(t.base, "notice.after", scanNotice, signer, seq, limit)
+}
+
+func (t notices) Insert(r *sam.Notice) error {
+	return t.write("notice.insert", r.Signer, r.Kind, blob(r.Credential), r.Until, r.Created, r.Seq, r.Version, r.MAC)
+}
+
 type enrolments struct{ base }
 
 func scanEnrolment(s sqldb.Scanner, r *sam.Enrolment) error {
 	return s.Scan(&r.ID, &r.Signer, &r.Code, &r.State, &r.Begun, &r.Wrong, &r.Statement, &r.Created, &r.Expires,
-		&r.Seq, &r.Version, &r.MAC)
+		&r.Kind, &r.Target, &r.First, &r.Second, &r.Halves, &r.Taken, &r.Seq, &r.Version, &r.MAC)
 }
 
 func enrolmentArgs(r *sam.Enrolment) []any {
 	return []any{r.ID, r.Signer, blob(r.Code), r.State, r.Begun, r.Wrong, blob(r.Statement), r.Created, r.Expires,
-		r.Seq, r.Version, r.MAC}
+		r.Kind, blob(r.Target), r.First, r.Second, blob(r.Halves), r.Taken, r.Seq, r.Version, r.MAC}
 }
 
 func (t enrolments) Get(id string) (*sam.Enrolment, error) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fxamacker/cbor/v2"
 
+	"github.com/assent-sign/assent/internal/attestation/attestationtest"
 	"github.com/assent-sign/assent/internal/jcs"
 	"github.com/assent-sign/assent/sap"
 )
@@ -39,7 +40,9 @@ type Device struct {
 	Count  uint32 // signature counter of the next assertion
 	Cross  bool   // crossOrigin in the client data
 	Type   string // ceremony type; "webauthn.get" when ""
-	Format string // attestation format; "none" when ""
+	Format string // attestation format; "none" when ""; "packed" without Maker is self attestation
+	AAGUID [16]byte
+	Maker  *attestationtest.Maker // certifies formats "packed" and "tpm"
 }
 
 // NewDevice makes an authenticator for an origin.
@@ -87,7 +90,7 @@ func (d *Device) attested() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := append(d.authData(d.Flags|AT), make([]byte, 16)...) // AAGUID zero
+	out := append(d.authData(d.Flags|AT), d.AAGUID[:]...)
 	out = binary.BigEndian.AppendUint16(out, uint16(len(d.ID)))
 	return append(append(out, d.ID...), key...), nil
 }
@@ -103,8 +106,13 @@ func (d *Device) AttestationObject(clientData []byte) ([]byte, error) {
 	if d.Format != "" {
 		format = d.Format
 	}
-	if format == "packed" {
-		sum := sha256.Sum256(clientData)
+	sum := sha256.Sum256(clientData)
+	switch {
+	case d.Maker != nil && format == "packed":
+		stmt = d.Maker.Packed(auth, sum[:], d.AAGUID)
+	case d.Maker != nil && format == "tpm":
+		stmt = d.Maker.TPMStatement(&d.Key.PublicKey, auth, sum[:])
+	case format == "packed":
 		digest := sha256.Sum256(append(append([]byte{}, auth...), sum[:]...))
 		sig, err := ecdsa.SignASN1(rand.Reader, d.Key, digest[:])
 		if err != nil {

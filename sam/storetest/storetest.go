@@ -76,11 +76,12 @@ func make1() samples {
 		sgn: &sam.Signer{Stamp: stamp(1), ID: "s1", Name: "Näme", Proof: "p", State: sam.SignerCreated, Created: 6},
 		auth: &sam.Authenticator{
 			Stamp: stamp(1), Credential: []byte{0, 255}, Signer: "s1", Public: []byte{1}, AAGUID: []byte{2}, BackupEligible: true,
-			Attestation: "none", Carrier: "webauthn", Created: 7,
+			Attestation: "none", Carrier: "webauthn", Created: 7, Tier: sam.TierAny, Metadata: 8, UsableFrom: 9, Via: sam.ViaCode,
 		},
-		guard: &sam.Guard{Stamp: stamp(1), Credential: []byte{0, 255}, Signer: "s1", Failures: 2, LockedUntil: 1 << 61, SignCount: 1<<32 - 1},
+		guard: &sam.Guard{Stamp: stamp(1), Credential: []byte{0, 255}, Signer: "s1", Failures: 2, LockedUntil: 1 << 61, SignCount: 1<<32 - 1, Alarm: sam.AlarmCopy, CountSeq: 3},
 		enrol: &sam.Enrolment{
 			Stamp: stamp(1), ID: "e1", Signer: "s1", Code: []byte{4}, State: sam.EnrolOpen, Begun: 1, Wrong: 2, Statement: []byte("{}"), Created: 8, Expires: 9,
+			Kind: sam.EnrolProofing, Target: []byte{5}, First: "a", Second: "b", Halves: []byte{6}, Taken: 3,
 		},
 		cred: &sam.Credential{
 			Stamp: stamp(1), Key: "k1", Signer: "s1", KeyType: "P-256", Public: []byte{1}, Blob: []byte{2}, KEK: "kek", Carrier: "webauthn",
