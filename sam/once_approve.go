@@ -2,9 +2,9 @@ package sam
 
 import (
 	"context"
-	"errors"
 	"crypto/rand"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"time"
 
