@@ -12,7 +12,7 @@ import (
 )
 
 // documents are what people read and type from.
-var documents = []string{"README.md", "ARCHITECTURE.md", "SECURITY.md", "CHANGELOG.md", "docs/operators.md", "docs/integrators.md", "docs/signers.md", "docs/practice.md", "conformance/DIVERGENCES.md"}
+var documents = []string{"README.md", "ARCHITECTURE.md", "SECURITY.md", "CHANGELOG.md", "docs/operators.md", "docs/integrators.md", "docs/signers.md", "docs/practice.md", "docs/sam.md", "conformance/DIVERGENCES.md"}
 
 var (
 	code     = regexp.MustCompile("`([^`\n]+)`")

@@ -65,8 +65,8 @@ type Named interface {
 	CreateKey(ctx context.Context, key KeyRef, kt algo.KeyType) (Signer, error)
 }
 
-// Wrapper keeps signers' keys outside the token, encrypted under a key that
-// never leaves it. This is how a module with room for one key serves millions.
+// Wrapper keeps signers' keys outside the token, encrypted and authenticated under
+// a key that never leaves it (KPR-01). This is how a module with room for one key serves millions.
 type Wrapper interface {
 	// GenerateWrapped makes a key pair, runs one generation test (sign and
 	// verify over a digest that the driver composes), wraps the private key

@@ -34,7 +34,7 @@ const activationLife = time.Minute
 
 var errNoActivation = errors.New("sam: no valid permission to use a key")
 
-// reserve consumes the session durably, in one transaction: state, digests,
+// reserve consumes the session durably, a batch whole (BLK-03), in one transaction: state, digests,
 // signature counter, intent record (SAP-03, FPT_RPL). ErrConflict: something
 // that was verified has changed since.
 func (r *redemption) reserve(ctx context.Context) (*activation, error) {

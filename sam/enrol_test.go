@@ -268,7 +268,7 @@ func TestWrongCodesCloseTheEnrolment(t *testing.T) {
 	refused(t, o.World, sap.ReasonEnrolment, func() error { return o.finish(right) })
 }
 
-// ENR-04: codes are single-use, expire, are replaced by newer ones, and belong to
+// ENR-04, SAP-11: codes are single-use, expire, are replaced by newer ones, and belong to
 // one registration request.
 func TestEnrolmentIsOnceOnly(t *testing.T) {
 	o := open(t, func(c *sam.Config) { c.CodeLifetime = time.Hour })

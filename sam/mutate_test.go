@@ -59,7 +59,7 @@ func TestNoMutationIsAccepted(t *testing.T) {
 	w.Check()
 }
 
-// FuzzRedeem: whatever arrives, the module neither signs nor breaks.
+// FuzzRedeem, SAP-07: whatever arrives, the module neither signs nor breaks.
 func FuzzRedeem(f *testing.F) {
 	w := samtest.New(f, func(c *sam.Config) { c.LockoutLimit = 1 << 30 })
 	s := w.NewSigner("alice", algo.P256)

@@ -174,7 +174,7 @@ func (r *redemption) decode() error {
 	return err
 }
 
-// check compares the SAD with what the module issued and holds (SAP-01): session,
+// check compares the SAD with what the module issued and holds (SAP-01, BLK-03): session,
 // holding and guard are read from tx, or were recalled when it is nil.
 func (r *redemption) check(tx *Tx) error {
 	m, b := r.m, r.sad.Bind

@@ -100,7 +100,7 @@ func leaves(t reflect.Type, path string) []string {
 	return out
 }
 
-// SAP-01, IAM-05: the SAD names signer, key and every DTBS/R, and each field of it counts:
+// SAP-01, SAP-11, IAM-05: the SAD names signer, key and every DTBS/R, and each field of it counts:
 // changed behind the device, and changed before it signs, each is refused for its
 // own reason, without a key use. A field that is added to the SAD and not to this
 // table fails the test.

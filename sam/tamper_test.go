@@ -40,7 +40,7 @@ func exec(t *testing.T, db *sql.DB, query string, args ...any) {
 	}
 }
 
-// KEY-06, T33: each protected column of each record that decides about a key
+// KEY-06, KPR-01, SAP-11, T33: each protected column of each record that decides about a key
 // use, changed in the database, makes the use fail with the seal's reason.
 func TestEachProtectedColumn(t *testing.T) {
 	w := samtest.New(t)

@@ -202,6 +202,7 @@ func (s *SAD) Check() error {
 	return s.checkItems()
 }
 
+// checkItems: an ordered list of exactly n items, no digest twice (BLK-02).
 func (s *SAD) checkItems() error {
 	if len(s.Items) != s.Bind.N {
 		return fmt.Errorf("%w: n=%d, %d items", ReasonCount, s.Bind.N, len(s.Items))

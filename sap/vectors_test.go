@@ -378,8 +378,9 @@ func testReceipt(t testing.TB, signer, authn detKey, cert []byte, seq int) Recei
 	}
 }
 
-// TestVectors holds the code against the committed vectors, both ways: the
-// file is exactly what this code makes, and every case is judged as it says.
+// SAP-07: the code against the committed vectors, both ways: the file is exactly
+// what this code makes, and every case is judged as it says; among them carriers
+// with another algorithm, an unknown crit, other spellings.
 func TestVectors(t *testing.T) {
 	v := buildVectors(t)
 	text, err := json.MarshalIndent(v, "", " ")

@@ -136,28 +136,38 @@ func funcName(d *ast.FuncDecl) string {
 // Cites finds a place and checks that what stands there names the id. It
 // returns the line.
 func (s *Source) Cites(p Place, id string) (int, error) {
+	text, line, err := s.find(p)
+	if err == nil && !names(text, id) {
+		err = fmt.Errorf("%s does not cite %s", p, id)
+	}
+	return line, err
+}
+
+// Has checks that a place exists.
+func (s *Source) Has(p Place) error {
+	_, _, err := s.find(p)
+	return err
+}
+
+// find returns the text that stands for a place: of a Go declaration its own
+// extent, of another file the whole.
+func (s *Source) find(p Place) (text string, line int, err error) {
 	f, err := s.file(p.File)
 	if err != nil {
-		return 0, err
+		return "", 0, err
 	}
 	if !strings.HasSuffix(p.File, ".go") {
 		at := strings.Index(f.text, p.Symbol)
 		if at < 0 {
-			return 0, fmt.Errorf("%s: %w", p, errMissing)
+			return "", 0, fmt.Errorf("%s: %w", p, errMissing)
 		}
-		if !names(f.text, id) {
-			return 0, fmt.Errorf("%s: the file does not cite %s", p, id)
-		}
-		return 1 + strings.Count(f.text[:at], "\n"), nil
+		return f.text, 1 + strings.Count(f.text[:at], "\n"), nil
 	}
 	e, ok := f.decls[p.Symbol]
 	if !ok {
-		return 0, fmt.Errorf("%s: %w", p, errMissing)
+		return "", 0, fmt.Errorf("%s: %w", p, errMissing)
 	}
-	if !names(f.text[e.from:e.to], id) {
-		return e.line, fmt.Errorf("%s does not cite %s", p, id)
-	}
-	return e.line, nil
+	return f.text[e.from:e.to], e.line, nil
 }
 
 // names tells whether a text has the id, with or without its dash (as in names

@@ -50,6 +50,7 @@ func mustOpen(t testing.TB, cfg Config) *Token {
 	return tok
 }
 
+// KPR-01: the suite of every driver, with a module behind it.
 func TestSuiteOnSoftHSM(t *testing.T) {
 	testenv.Need(t, "softhsm2-util")
 	configs := map[cryptotoken.Token]Config{}

@@ -29,6 +29,7 @@ func mustOpen(t testing.TB, cfg Config) *Token {
 	return tok
 }
 
+// KPR-01: the suite of every driver; it flips bits of wrapped keys all over.
 func TestSuite(t *testing.T) {
 	tokentest.Run(t, tokentest.Config{
 		Open: func(t testing.TB) cryptotoken.Token { return mustOpen(t, config(t, t.TempDir())) },

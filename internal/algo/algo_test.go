@@ -63,7 +63,7 @@ func hashed(a algo.Algorithm, msg []byte) []byte {
 	return h.Sum(nil)
 }
 
-// Every verdict of Wycheproof is ours too. The one "acceptable" case, a PKCS #1
+// SAP-07: every verdict of Wycheproof is ours too. The one "acceptable" case, a PKCS #1
 // v1.5 DigestInfo without the NULL parameters, is refused: RFC 8017 appendix
 // A.2.4 writes them, and a second encoding would make signatures malleable.
 func TestVerifyAgreesWithWycheproof(t *testing.T) {

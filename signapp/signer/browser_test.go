@@ -37,7 +37,7 @@ func clean(t *testing.T, p *browsertest.Page) {
 	}
 }
 
-// ENR-04, SAP-02, BLK-04: enrol, read, approve, result, download, in a real browser
+// ENR-04, SAP-02, SAP-08, BLK-04: enrol, read, approve, result, download, in a real browser
 // with a real WebAuthn ceremony. Zero policy violations.
 func TestSignInBrowser(t *testing.T) {
 	needViewer(t)

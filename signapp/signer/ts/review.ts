@@ -1,5 +1,7 @@
 // The review step: who asks for what and why, the documents themselves, the
-// certificate, how often the approval counts, and two equal buttons.
+// certificate, how often the approval counts, and two equal buttons. Approving is
+// an act of its own, with names and count (SAP-08); each document can be opened
+// before (BLK-04).
 
 import { decode } from "./b64";
 import type { Config } from "./config";
