@@ -176,7 +176,7 @@ func (m *Module) newOnce(w *work, c Caller, in AskOnce, policy Policy) (*Once, *
 	}
 	req := &sap.OneTimeRequest{
 		Type: sap.TypeOneTime, Audience: m.audience, Key: oncePrefix + hex.EncodeToString(id), Nonce: sap.B64(nonce), Signer: s.ID,
-		Display: s.Name, KeyType: kt, Subject: sap.B64(subject), CA: rule.CA, Policy: policy.ID, Caller: c.Identity,
+		Display: s.Name, Proofing: s.Proof, KeyType: kt, Subject: sap.B64(subject), CA: rule.CA, Policy: policy.ID, Caller: c.Identity,
 		Carrier: sap.CarrierWebAuthn, Origin: m.cfg.Origin, RPID: m.cfg.RPID, Assurance: m.tokenLabel(),
 		Life: int64(rule.Life / time.Second), IssuedAt: w.now.Unix(), Expires: w.now.Add(policy.Lifetime).Unix(),
 	}
@@ -306,7 +306,7 @@ const (
 	causeRestart = "restart"
 )
 
-// endOnce destroys a one-time key, whatever became of it. The memory comes first:
+// endOnce destroys a one-time key, whatever became of it (KEY-10). The memory comes first:
 // what cannot be recorded is gone all the same, and recorded at the next start.
 func (m *Module) endOnce(ctx context.Context, key, cause string) {
 	m.onceKeys.drop(key)

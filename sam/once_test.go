@@ -160,7 +160,7 @@ func TestKEY10WholeLife(t *testing.T) {
 	}
 }
 
-// KEY-10: there is no key before the signer's assertion, and none after one that
+// KEY-10, SAP-14: there is no key before the signer's assertion, and none after one that
 // is not exactly over what the module offered; the assertion is used up once.
 func TestKEY10AssertionComesFirst(t *testing.T) {
 	edit := func(f func(*sap.OneTimeRequest)) func(*testing.T, *onceWorld) (sam.Caller, []byte, []byte) {
@@ -194,6 +194,8 @@ func TestKEY10AssertionComesFirst(t *testing.T) {
 		"other subject":  {sap.ReasonBinding, edit(func(r *sap.OneTimeRequest) { r.Subject = sap.B64([]byte{0x30, 0}) })},
 		"other signer":   {sap.ReasonBinding, edit(func(r *sap.OneTimeRequest) { r.Signer = "bob" })},
 		"other policy":   {sap.ReasonBinding, edit(func(r *sap.OneTimeRequest) { r.Policy = "bulk" })},
+		"other proofing": {sap.ReasonBinding, edit(func(r *sap.OneTimeRequest) { r.Proofing = "proof-2" })},
+		"no proofing":    {sap.ReasonText, edit(func(r *sap.OneTimeRequest) { r.Proofing = "" })},
 		"longer life":    {sap.ReasonBinding, edit(func(r *sap.OneTimeRequest) { r.Life = 1800 })},
 		"other nonce":    {sap.ReasonBinding, edit(func(r *sap.OneTimeRequest) { r.Nonce = sap.B64(make([]byte, 32)) })},
 		"other epoch":    {sap.ReasonAudience, edit(func(r *sap.OneTimeRequest) { r.Audience = "test#2" })},
@@ -284,7 +286,7 @@ func TestKEY10AssertionComesFirst(t *testing.T) {
 	}
 }
 
-// KEY-10, KEY-07: one key, one session, one use: the newest activation request
+// KEY-10, KEY-07, SAP-14: one key, one session, one use: the newest activation request
 // counts, a second approval finds no key, and the permission is of the policy and
 // the signer that were approved.
 func TestKEY10OneSessionOneUse(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/assent-sign/assent/sap"
 )
 
-// onceKeys are the wrapped one-time keys of this process: certified ones by their
+// onceKeys are the wrapped one-time keys of this process (KEY-10): certified ones by their
 // id, and unused ones by their type. Nothing of them is ever written down.
 type onceKeys struct {
 	mu   sync.Mutex

@@ -262,7 +262,7 @@ func (r *redemption) readSession(tx *Tx) error {
 	return nil
 }
 
-// checkSession: who asked redeems (SAP-15), once, in time, and every bound field is
+// checkSession: who asked redeems (SAP-15), once, in time (SAP-06), and every bound field is
 // as it was issued.
 func (r *redemption) checkSession() error {
 	b := r.sad.Bind

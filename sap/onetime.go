@@ -12,7 +12,9 @@ import (
 // over it comes before the key, its certification request and its certificate
 // exist (TS 119 431-1 GEN-6.2.1-09). It permits no signature: what the key signs
 // is approved by a SAD of its own, when there is a certificate to rebuild the
-// DTBS/R with.
+// DTBS/R with. The key's id is the session's unique id, and the signer's approval
+// names the identity proofing; one SAD belongs to the session (SAP-14, TS 119 431-1
+// SIG-6.3.1-11 to -13).
 type OneTimeRequest struct {
 	Type        string   `json:"typ"`
 	Audience    string   `json:"aud"`
@@ -20,6 +22,7 @@ type OneTimeRequest struct {
 	Nonce       string   `json:"nonce"` // base64url, 32 octets
 	Signer      string   `json:"sub"`
 	Display     string   `json:"name"`    // the signer's name, as proofed
+	Proofing    string   `json:"proof"`   // reference of the identity proofing (SAP-14)
 	KeyType     string   `json:"keyType"` // such as "P-256"
 	Subject     string   `json:"subject"` // base64url DER of the name to be certified
 	CA          string   `json:"ca"`      // the configured connector
@@ -36,7 +39,7 @@ type OneTimeRequest struct {
 }
 
 // MaxOneTimeLife bounds the life of a one-time key after the approval, in
-// seconds: 30 minutes (TS 119 431-1 SIG-A.5-09).
+// seconds: 30 minutes (SAP-06, TS 119 431-1 SIG-A.5-09).
 const MaxOneTimeLife = 30 * 60
 
 // Hash is what the SAM keeps of a request: a labelled hash of its canonical bytes.
@@ -68,6 +71,9 @@ func DecodeOneTime(text []byte) (*OneTimeRequest, error) {
 		if !ValidID(id) {
 			return nil, fmt.Errorf("%w: identifier", ReasonEncoding)
 		}
+	}
+	if r.Proofing == "" || !Displayable(r.Proofing) {
+		return nil, fmt.Errorf("%w: proof", ReasonText)
 	}
 	if !algo.KeyType(r.KeyType).Valid() {
 		return nil, fmt.Errorf("%w: key type", ReasonAlgorithm)
