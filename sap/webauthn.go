@@ -70,7 +70,7 @@ const authDataLen = 37 // rpIdHash, flags, signCount: no attested data, no exten
 
 // VerifyAssertion checks an assertion over challenge (WebAuthn level 3, section
 // 7.2, made stricter: UV always, one origin, no frame, no extension data, one
-// form of each field; SAP-02, SAP-07). It returns the new signature counter. A
+// form of each field; SAP-02, SAP-07, ENR-07). It returns the new signature counter. A
 // counter of zero on both sides is legal; one that does not grow is
 // ReasonCounter.
 func VerifyAssertion(a *Assertion, challenge []byte, auth Authenticator, pol AssertionPolicy) (uint32, error) {

@@ -43,7 +43,7 @@ func newHSMSite(t *testing.T) *site {
 	return s
 }
 
-// FPT-05, F21, I1 (fault plan 4.2): samd and its PKCS #11 worker die together
+// FPT-05, SAP-03, F21, I1 (fault plan 4.2): samd and its PKCS #11 worker die together
 // inside the token's calls, C_UnwrapKey, C_SignInit and C_Sign among them. The
 // witness of what was signed is the interposer, which no kill reaches.
 func TestFPT05KilledInsideAnHSM(t *testing.T) {

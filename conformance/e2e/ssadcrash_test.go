@@ -229,7 +229,7 @@ var shortPoints = []string{
 	"ssad/11-signature-embedded=after:1", "ssad/17-result-row-committed=before:1", "ssad/19-half-the-body-sent=before:5",
 }
 
-// FPT-05, F21, I1 to I5 (crash points 1 to 19 of the SSA): ssad is killed at named
+// FPT-05, SAP-03, F21, I1 to I5 (crash points 1 to 19 of the SSA): ssad is killed at named
 // points between upload and download. Each request ends with one signature that
 // was approved, or waits for the signer; the auditor finds nothing.
 func TestFPT05SSAKilledAtNamedPoints(t *testing.T) {
