@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/assent-sign/assent/internal/audit"
+	"github.com/assent-sign/assent/internal/failpoint"
 	"github.com/assent-sign/assent/internal/jcs"
 	"github.com/assent-sign/assent/sap"
 )
@@ -40,6 +41,7 @@ func (m *Module) Propose(ctx context.Context, c Caller, kind string, args []byte
 		return nil, m.refuse(ctx, c, string(OpPropose), err, audit.Data{})
 	}
 	p := &Proposal{ID: "d-" + hex.EncodeToString(id), Kind: kind, Args: args, State: ProposalPending, By: c.Identity}
+	failpoint.Before("samd/41-proposal-saved")
 	err := m.update(ctx, c, func(w *work) error {
 		d, err := m.decision(kind, args)
 		if err != nil {
@@ -68,6 +70,7 @@ func (m *Module) Propose(ctx context.Context, c Caller, kind string, args []byte
 	if err != nil {
 		return nil, m.refuse(ctx, c, string(OpPropose), err, audit.Data{"kind": clip(kind, 64)})
 	}
+	failpoint.After("samd/41-proposal-saved")
 	return p, nil
 }
 
@@ -93,6 +96,7 @@ func (m *Module) Approve(ctx context.Context, c Caller, id string) (*Proposal, e
 	}
 	var p *Proposal
 	var d decision
+	failpoint.Before("samd/42-approval-saved")
 	err := m.update(ctx, c, func(w *work) error {
 		var err error
 		if p, err = w.pending(id); err != nil {
@@ -113,6 +117,7 @@ func (m *Module) Approve(ctx context.Context, c Caller, id string) (*Proposal, e
 		}
 		return w.decide(p, ProposalApproved, EventApproved, data)
 	})
+	failpoint.After("samd/42-approval-saved")
 	if d.after != nil {
 		// Even when the commit failed: it may have been written all the same.
 		d.after(context.WithoutCancel(ctx), m, p.Args)

@@ -211,7 +211,8 @@ func (c cell) untilDead(s *site, cl *client, parallel int) {
 	s.killed()
 }
 
-// officerWork makes a key and links its certificate.
+// officerWork makes a key, links its certificate, and decides about it with a
+// second officer.
 func (s *site) officerWork() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -222,7 +223,16 @@ func (s *site) officerWork() error {
 		return err
 	}
 	cert := s.ca.Issue(s.t, cred.CSR, time.Now(), nil)
-	_, err = officer.LinkCertificate(ctx, cred.Key, [][]byte{cert.Raw, s.ca.Cert.Raw})
+	if _, err := officer.LinkCertificate(ctx, cred.Key, [][]byte{cert.Raw, s.ca.Cert.Raw}); err != nil {
+		return err
+	}
+	p, err := officer.Propose(ctx, "raw_permission", map[string]any{"key": cred.Key, "raw": true})
+	if err != nil {
+		return err
+	}
+	second := s.admin("otto")
+	defer second.Close()
+	_, err = second.Approve(ctx, p.ID)
 	return err
 }
 

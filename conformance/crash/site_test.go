@@ -72,7 +72,7 @@ func newSite(t testing.TB, dir string) *site {
 	t.Helper()
 	s := &site{t: t, dir: dir, ca: samtest.NewCA(t), files: map[string]mtls.Files{}}
 	s.pki = samtest.NewPKI(t, dir)
-	for name, role := range map[string]string{"samd": "samd", "ssad": "sspu", "olga": "officer", "arne": "auditor"} {
+	for name, role := range map[string]string{"samd": "samd", "ssad": "sspu", "olga": "officer", "otto": "officer", "arne": "auditor"} {
 		s.files[name] = s.pki.Issue(name, role, elliptic.P256())
 	}
 	must(t, os.WriteFile(filepath.Join(dir, "pin"), []byte(canary+"\n"), 0o600))
