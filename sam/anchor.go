@@ -189,6 +189,9 @@ func (m *Module) checkState(ctx context.Context, meta *Meta, a *anchor) (*Meta, 
 	if err != nil {
 		return nil, err
 	}
+	if err := m.openStatementKey(ctx, meta); err != nil { // what is written next may be a checkpoint
+		return nil, err
+	}
 	if m.cfg.AcceptRestore {
 		return meta, m.acceptRestore(ctx, meta, a)
 	}

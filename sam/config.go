@@ -67,6 +67,8 @@ type Config struct {
 	Retention     time.Duration // how long an answer is kept for byte-identical retries; 24h
 	ProposalLife  time.Duration // of a proposal that waits for its second officer; 24h
 	AnchorEvery   time.Duration // 1s
+	ConfirmEvery  time.Duration // between signed checkpoints of the audit chain, while records come; 1m
+	Witness       string        // file on another medium that gets every such checkpoint; "": none
 	SelfTestEvery time.Duration // between periodic self-tests; 1h (FPT-02)
 	CodeSHA256    string        // SHA-256 of the program file, hex; "": not checked
 	Program       string        // the program file; this process's own
@@ -109,6 +111,7 @@ func (c *Config) fill() error {
 	setDefault(&c.ProposalLife, 24*time.Hour)
 	setDefault(&c.AnchorEvery, time.Second)
 	setDefault(&c.SelfTestEvery, time.Hour)
+	setDefault(&c.ConfirmEvery, time.Minute)
 	setDefault(&c.Version, "dev")
 	setDefault(&c.Program, "/proc/self/exe")
 	if c.Clock == nil {
@@ -154,6 +157,9 @@ func (c *Config) check() error {
 	}
 	if c.SelfTestEvery < time.Millisecond || c.SelfTestEvery > 24*time.Hour {
 		return bad("self-tests run at least once a day")
+	}
+	if c.ConfirmEvery < time.Millisecond || c.ConfirmEvery > 24*time.Hour {
+		return bad("the audit chain is signed at least once a day")
 	}
 	if c.CodeSHA256 != "" && !isSHA256(c.CodeSHA256) {
 		return bad("code_sha256 is 64 hexadecimal digits in lower case")

@@ -315,11 +315,11 @@ func (m *Module) countWrongCode(w *work, id string, data audit.Data) error {
 		e.State, e.Code = EnrolClosed, nil
 	}
 	data["obj"], data["wrong"], data["state"] = e.object(), e.Wrong, e.State
-	head, err := w.Audit.Last()
+	next, err := w.next()
 	if err != nil {
 		return err
 	}
-	w.stamp(e, head.Seq+1) // the refusal's own record
+	w.stamp(e, next) // the refusal's own record
 	return w.Enrolments.Update(e)
 }
 

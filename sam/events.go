@@ -60,6 +60,7 @@ type work struct {
 	caller  Caller
 	now     time.Time
 	changed []change
+	newest  *audit.Signed // checkpoint that this transaction made
 }
 
 // change is a sealed record that a transaction changed.
@@ -85,6 +86,9 @@ func (w *work) log(event, outcome string, reason sap.Reason, data audit.Data) (i
 }
 
 func (w *work) record(event, outcome string, reason sap.Reason, data audit.Data) (audit.Record, error) {
+	if err := w.due(); err != nil {
+		return audit.Record{}, err
+	}
 	return audit.Append(w.Audit, w.now, audit.Entry{
 		Type: event, Actor: w.caller.actor(), Outcome: outcome, Reason: string(reason), Data: data,
 	})
@@ -117,6 +121,9 @@ func (m *Module) update(ctx context.Context, c Caller, fn func(*work) error) err
 	}
 	if err != nil {
 		return storeError(err)
+	}
+	if w.newest != nil {
+		m.newest.Store(w.newest)
 	}
 	m.dirty.Store(true)
 	return nil

@@ -102,11 +102,11 @@ func (w *work) countGuard(a *Authenticator, alarm bool, data audit.Data) error {
 // stampNext seals r as changed by the next record, which is the refusal's own:
 // nothing comes between, since functions of one store never run at the same time.
 func (w *work) stampNext(r record) error {
-	head, err := w.Audit.Last()
+	next, err := w.next()
 	if err != nil {
 		return err
 	}
-	w.stamp(r, head.Seq+1)
+	w.stamp(r, next)
 	return nil
 }
 

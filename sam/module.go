@@ -73,6 +73,10 @@ type Module struct {
 	testMu     sync.Mutex
 	lastTest   atomic.Pointer[SelfTestReport]
 
+	newest    atomic.Pointer[audit.Signed] // checkpoint of the audit chain
+	witnessMu sync.Mutex
+	witnessed int64
+
 	dirty    atomic.Bool
 	closed   atomic.Pointer[string] // set under closeMu
 	closeMu  sync.Mutex
@@ -253,8 +257,13 @@ func (m *Module) findCrash(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		last, err := tx.Audit.Page(head.Seq, 1)
-		m.unclean = len(last) == 1 && last[0].Type != EventStop
+		last, err := tx.Audit.Page(max(0, head.Seq-2), 3)
+		m.unclean = true
+		for _, r := range last {
+			if r.Type != audit.TypeCheckpoint {
+				m.unclean = r.Type != EventStop
+			}
+		}
 		return err
 	})
 }
@@ -306,7 +315,7 @@ func (m *Module) openStatementKey(ctx context.Context, meta *Meta) error {
 	if err != nil || string(spki) != string(meta.StatementKey) {
 		return fmt.Errorf("%w: statement key %q is not the one this module was made with", ErrOpen, m.cfg.StatementKey)
 	}
-	m.statement, m.spki = key, spki
+	m.statement, m.spki, m.instance = key, spki, meta.Instance
 	m.keyID, err = sap.KeyID(pub)
 	return err
 }
@@ -324,6 +333,8 @@ func (m *Module) housekeeping() {
 	anchor := time.NewTicker(m.cfg.AnchorEvery)
 	purge := time.NewTicker(time.Minute)
 	test := time.NewTicker(m.cfg.SelfTestEvery)
+	confirm := time.NewTicker(m.cfg.ConfirmEvery)
+	defer confirm.Stop()
 	defer anchor.Stop()
 	defer purge.Stop()
 	defer test.Stop()
@@ -335,6 +346,10 @@ func (m *Module) housekeeping() {
 			m.saveUntilDone(context.Background())
 		case <-test.C:
 			m.periodicTest(context.Background())
+		case <-confirm.C:
+			if err := m.confirm(context.Background()); err != nil {
+				m.logger.Error("samd: the audit chain could not be signed", "err", err)
+			}
 		case <-anchor.C:
 			m.endLate(context.Background())
 			if err := m.alarm(context.Background()); err != nil {
@@ -407,6 +422,7 @@ func (m *Module) Close() error {
 			_, err := w.log(EventStop, audit.OK, "", audit.Data{})
 			return err
 		})
+		err = errors.Join(err, m.confirm(ctx))
 		err = errors.Join(err, m.writeAnchor(ctx), m.store.Close(), m.lock.Close())
 	})
 	return err

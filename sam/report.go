@@ -36,6 +36,7 @@ type Status struct {
 	Crypto        string         // profile of algorithms
 	Warnings      []string       // what ends within 12 months, or has ended
 	SelfTest      SelfTestReport // the last one
+	Checkpoint    string         // newest signed checkpoint of this run, as audit.Signed; keep it elsewhere
 }
 
 // Info tells who the module is (all roles).
@@ -83,6 +84,9 @@ func (m *Module) Status(ctx context.Context, c Caller) (*Status, error) {
 		s.State, s.Why = "closed", why
 	}
 	s.SelfTest = *m.lastTest.Load()
+	if c := m.newest.Load(); c != nil {
+		s.Checkpoint = c.String()
+	}
 	info, err := m.learnToken(ctx)
 	if err != nil {
 		s.State, s.Why = "closed", err.Error()

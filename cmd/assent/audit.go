@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"iter"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assent-sign/assent/internal/audit"
+	"github.com/assent-sign/assent/sap"
 )
 
 func auditCommand() *cobra.Command {
@@ -20,22 +22,33 @@ func auditCommand() *cobra.Command {
 func auditVerifyCommand() *cobra.Command {
 	var live bool
 	var known []string
+	var keyFile, witness string
 	cmd := &cobra.Command{
 		Use:   "verify [FILE]",
 		Short: "Check an audit chain: an exported file, or samd's own",
 		Long: `Recomputes every hash of the chain from record 0. A record that was changed, left
 out or moved shows. That the end is missing shows only against a checkpoint that
 was kept elsewhere: give it with --known. The last line is the checkpoint to keep.
+
+With --key, the module's public key, nobody who keeps the chain need be trusted:
+every checkpoint in it must be signed and confirm the records before it. --witness
+is the file that samd writes on another medium: what it confirms must be there.
 ` + exitCodes,
-		Example: "  assent audit verify audit.jsonl\n  assent audit verify --samd --known sam1:41:9f2c...",
+		Example: "  assent audit verify audit.jsonl --key sam-key.pem\n  assent audit verify --samd --known sam1:41:9f2c...",
 		Args:    cobra.MaximumNArgs(1),
 	}
 	load := dirFlag(cmd)
 	cmd.Flags().BoolVar(&live, "samd", false, "read the chain from samd, as auditor")
 	cmd.Flags().StringArrayVar(&known, "known", nil, "checkpoint kept elsewhere, chain:seq:hash; may be given again")
+	cmd.Flags().StringVar(&keyFile, "key", "", "file with the module's public key: check the signed checkpoints too")
+	cmd.Flags().StringVar(&witness, "witness", "", "file with signed checkpoints that a witness kept; needs --key")
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		if live == (len(args) == 1) {
 			return missing("give a FILE or --samd, one of them")
+		}
+		signed, err := readNotary(keyFile, witness)
+		if err != nil {
+			return err
 		}
 		var marks []audit.Checkpoint
 		for _, k := range known {
@@ -55,27 +68,72 @@ was kept elsewhere: give it with --known. The last line is the checkpoint to kee
 				return err
 			}
 			defer c.Close()
-			return checkChain(cmd, c.Audit(cmd.Context(), 0), marks)
+			return checkChain(cmd, c.Audit(cmd.Context(), 0), marks, signed)
 		}
 		f, _, err := openFile(args[0])
 		if err != nil {
 			return err
 		}
 		defer func() { _ = f.Close() }()
-		return checkChain(cmd, audit.Read(f), marks)
+		return checkChain(cmd, audit.Read(f), marks, signed)
 	})
 	return cmd
 }
 
-func checkChain(cmd *cobra.Command, records iter.Seq2[audit.Record, error], known []audit.Checkpoint) error {
-	end, err := audit.Verify(records, known...)
+// notary is what --key and --witness give.
+type notary struct {
+	key     *ecdsa.PublicKey
+	witness []audit.Signed
+}
+
+func readNotary(keyFile, witness string) (*notary, error) {
+	if keyFile == "" && witness == "" {
+		return nil, nil
+	}
+	if keyFile == "" {
+		return nil, missing("--witness needs --key")
+	}
+	key, err := readSAMKey(keyFile)
+	if err != nil || witness == "" {
+		return &notary{key: key}, err
+	}
+	f, _, err := openFile(witness)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	list, err := audit.ReadWitness(f)
+	if err != nil {
+		return nil, &exitError{exitNotValid, err}
+	}
+	return &notary{key, list}, nil
+}
+
+func (n *notary) check(s audit.Signed) error {
+	return sap.Verify(n.key, sap.LabelCheckpoint, s.Body(), s.Sig)
+}
+
+func checkChain(cmd *cobra.Command, records iter.Seq2[audit.Record, error], known []audit.Checkpoint, n *notary) error {
+	var end audit.Checkpoint
+	var sum audit.Summary
+	var err error
+	if n == nil {
+		end, err = audit.Verify(records, known...)
+	} else {
+		sum, err = audit.VerifySigned(records, n.check, n.witness, known...)
+		end = sum.End
+	}
 	if errors.Is(err, audit.ErrChain) || errors.Is(err, audit.ErrForm) {
 		return &exitError{exitNotValid, err}
 	}
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "the chain holds: %d records\n%s\n", end.Seq+1, end)
+	signed := ""
+	if n != nil {
+		signed = fmt.Sprintf(", signed by the module up to record %d (%d checkpoints)", sum.Confirmed, sum.Checkpoints)
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "the chain holds: %d records%s\n%s\n", end.Seq+1, signed, end)
 	return err
 }
 

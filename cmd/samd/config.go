@@ -64,6 +64,8 @@ type Config struct {
 	Retention    time.Duration `yaml:"retention"`     // of answers, for byte-identical retries
 	ProposalLife time.Duration `yaml:"proposal_life"` // of a decision that waits for its second officer
 
+	ConfirmEvery  time.Duration `yaml:"confirm_every"`   // between signed checkpoints of the audit chain
+	Witness       string        `yaml:"witness"`         // file on another medium for them
 	SelfTestEvery time.Duration `yaml:"self_test_every"` // periodic self-test
 	CodeSHA256    string        `yaml:"code_sha256"`     // of the program file; not checked when empty
 	LockMemory    bool          `yaml:"lock_memory"`     // keep the process out of swap; needs RLIMIT_MEMLOCK
@@ -179,7 +181,7 @@ func (c *Config) module() sam.Config {
 		Origin: c.Origin, RPID: c.RPID, DeviceBound: c.DeviceBound, LockoutLimit: c.Lockout.Limit, LockoutTime: c.Lockout.Time,
 		CodeLifetime: c.Enrolment.CodeLifetime, WrongCodes: c.Enrolment.WrongCodes, OpenSessions: c.OpenSessions, Retention: c.Retention, ProposalLife: c.ProposalLife,
 		CryptoProfile: c.CryptoProfile, AlgorithmEnds: algorithmEnds(c.AlgorithmEnds),
-		SelfTestEvery: c.SelfTestEvery, CodeSHA256: c.CodeSHA256,
+		ConfirmEvery: c.ConfirmEvery, Witness: c.Witness, SelfTestEvery: c.SelfTestEvery, CodeSHA256: c.CodeSHA256,
 	}
 	out.KeyPool = c.KeyPool
 	for _, o := range c.OneTime {

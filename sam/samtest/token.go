@@ -31,6 +31,7 @@ type Token struct {
 	spoil  bool  // signatures come back wrong
 	probe  error // the token's self-test fails
 	named  bool  // named keys sign wrongly
+	away   error // named keys do not sign
 	log    []Use
 }
 
@@ -69,6 +70,9 @@ func (t *Token) FailProbe(err error) { t.set(func() { t.probe = err }) }
 // SpoilNamed makes the signatures of named keys wrong.
 func (t *Token) SpoilNamed(on bool) { t.set(func() { t.named = on }) }
 
+// FailNamed makes named keys fail to sign; nil ends it.
+func (t *Token) FailNamed(err error) { t.set(func() { t.away = err }) }
+
 // Signer implements cryptotoken.Token.
 func (t *Token) Signer(ctx context.Context, ref cryptotoken.KeyRef) (cryptotoken.Signer, error) {
 	s, err := t.Full.Signer(ctx, ref)
@@ -85,6 +89,9 @@ func (s spoilt) Sign(r io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte
 	sig, err := s.Signer.Sign(r, digest, opts)
 	s.t.mu.Lock()
 	defer s.t.mu.Unlock()
+	if s.t.away != nil {
+		return nil, s.t.away
+	}
 	if s.t.named && err == nil {
 		sig[len(sig)-1] ^= 1
 	}

@@ -324,7 +324,8 @@ type Status struct {
 	Crypto        string   `json:"crypto"`             // profile of algorithms
 	Warnings      []string `json:"warnings,omitempty"` // what ends within 12 months, or has ended
 
-	SelfTest SelfTest `json:"self_test"` // the last one
+	SelfTest   SelfTest `json:"self_test"`            // the last one
+	Checkpoint string   `json:"checkpoint,omitempty"` // newest signed checkpoint of the audit chain: keep it elsewhere
 }
 
 // SelfTest is the result of a run of all self-tests (FPT-02).
