@@ -173,6 +173,14 @@ func acts() []act {
 		{"a failed authentication", false, func(x *life) error {
 			return errors.Join(x.approve(false), fails(second(x.Redeem(x.sad, x.proof)), sap.ReasonUserVerified))
 		}, []string{sam.EventRequested, string(sam.OpRedeem)}},
+		{"a copy of the authenticator", false, func(x *life) error {
+			x.s.Device.Count = 9
+			err := errors.Join(x.approve(true), second(x.Redeem(x.sad, x.proof)))
+			x.s.Device.Count = 8
+			err = errors.Join(err, x.approve(true), fails(second(x.Redeem(x.sad, x.proof)), sap.ReasonCounter))
+			x.s.Device.Count = 10
+			return err
+		}, []string{sam.EventRequested, sam.EventReserved, sam.EventSigned, sam.EventRequested, sam.EventCopy}},
 		{"lift a lockout", true, func(x *life) error { return x.M.Lift(ctx, o, x.s.ID, sap.B64(x.s.Device.ID), "called back") }, []string{sam.EventLifted}},
 		{"propose", true, func(x *life) error {
 			return x.propose(o, sam.RawPermission{Key: x.s.Key, Raw: true}, sam.DecideRaw)
@@ -213,6 +221,21 @@ func acts() []act {
 			x.Token.FailProbe(nil)
 			return second(x.M.Reopen(ctx, o, "token replaced"))
 		}, []string{sam.EventSelfTest, sam.EventReopened}},
+		{"ask before a hold", true, func(x *life) error { return x.approve(true) }, []string{sam.EventRequested}},
+		{"certificate on hold", true, func(x *life) error {
+			return second(x.M.SetCertificateStatus(ctx, o, x.s.Key, sam.StatusOnHold, "CA"))
+		}, []string{sam.EventSuspended, sam.EventVoided}},
+		{"hold lifted", true, func(x *life) error { return second(x.M.SetCertificateStatus(ctx, o, x.s.Key, sam.StatusGood, "CA")) }, []string{sam.EventResumed}},
+		{"certificate revoked", true, func(x *life) error {
+			return second(x.M.SetCertificateStatus(ctx, o, x.s.Key, sam.StatusRevoked, "CA"))
+		}, []string{sam.EventRetired, sam.EventDestroyed}},
+		{"make another key", true, func(x *life) error {
+			c, err := x.M.Generate(ctx, o, x.s.ID, "P-256", "")
+			if err == nil {
+				x.s.Key = c.Key
+			}
+			return err
+		}, []string{sam.EventKeyIntent, sam.EventKey}},
 		{"destroy a key", true, func(x *life) error { return second(x.M.Destroy(ctx, o, x.s.Key)) }, []string{sam.EventDestroyed}},
 		{"stop and start", false, func(x *life) error {
 			return errors.Join(x.stop(), x.start(func() { samtest.CopyFile(x.t, x.DB(), x.old) }))
@@ -221,6 +244,9 @@ func acts() []act {
 		{"start with another configuration", false, func(x *life) error {
 			return errors.Join(x.stop(), x.start(func() { x.Cfg.LockoutLimit++ }))
 		}, []string{sam.EventStop, audit.TypeCheckpoint, sam.EventConfig, sam.EventStart}},
+		{"start with metadata of authenticators", false, func(x *life) error {
+			return errors.Join(x.stop(), x.start(func() { x.Cfg.Models.Metadata = newMaker(x.t).blob(x.t, 3) }))
+		}, []string{sam.EventStop, audit.TypeCheckpoint, sam.EventMetadata, sam.EventStart}},
 		{"start fails its self-test", false, func(x *life) error {
 			err := errors.Join(x.stop(), fails(x.start(func() { x.Token.SpoilNamed(true) }), sam.ErrSelfTest))
 			x.Token.SpoilNamed(false)
@@ -280,6 +306,7 @@ func TestAUD01EveryEventByItsAct(t *testing.T) {
 	}
 	x.Check()
 	restore(t, x, produced)
+	oneTime(t, produced)
 	for name, value := range constants(t, "Event") {
 		if !produced[value] {
 			t.Errorf("%s (%s): no act in the table produces it", name, value)
@@ -305,6 +332,27 @@ func restore(t *testing.T, x *life, produced map[string]bool) {
 		t.Errorf("%d records of an accepted restore", n)
 	}
 	produced[sam.EventRestore] = true
+}
+
+// oneTime is the life of a one-time key.
+func oneTime(t *testing.T, produced map[string]bool) {
+	t.Helper()
+	o := newOnceWorld(t)
+	before := len(o.Records())
+	o.key()
+	if _, err := o.Redeem(o.Approve(o.alice, 1)); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		sam.EventOnceRequested, sam.EventOnceApproved, sam.EventKeyIntent, sam.EventKey, sam.EventLinked, sam.EventRequested,
+		sam.EventOnceBound, sam.EventReserved, sam.EventOnceUsed, sam.EventSigned, sam.EventDestroyed,
+	}
+	if got := events(o.World, before); got != strings.Join(want, " ") {
+		t.Errorf("one-time key: got %s, want %v", got, want)
+	}
+	for _, e := range want {
+		produced[e] = true
+	}
 }
 
 // wellFormed is AUD-03.
@@ -380,21 +428,25 @@ func attempts(w *samtest.World) map[sam.Op]func(c sam.Caller) error {
 		sam.OpSignerNew: func(c sam.Caller) error {
 			return second(m.CreateSigner(ctx, c, sam.NewSigner{ID: "x", Name: "X", Proof: "p"}))
 		},
-		sam.OpEnrolOpen:  func(c sam.Caller) error { return second(m.OpenEnrolment(ctx, c, "x")) },
-		sam.OpGenerate:   func(c sam.Caller) error { return second(m.Generate(ctx, c, "alice", "P-256", "")) },
-		sam.OpLink:       func(c sam.Caller) error { return second(m.LinkCertificate(ctx, c, "k", nil)) },
-		sam.OpPermission: func(c sam.Caller) error { return second(m.SetRaw(ctx, c, "k", false)) },
-		sam.OpDestroy:    func(c sam.Caller) error { return second(m.Destroy(ctx, c, "k")) },
-		sam.OpLift:       func(c sam.Caller) error { return m.Lift(ctx, c, "alice", "AA", "x") },
-		sam.OpAudit:      func(c sam.Caller) error { return second(m.Audit(ctx, c, 0, 1)) },
-		sam.OpExplain:    func(c sam.Caller) error { return second(m.Explain(ctx, c, "0")) },
-		sam.OpPropose:    func(c sam.Caller) error { return second(m.Propose(ctx, c, "x", []byte("{}"))) },
-		sam.OpApprove:    func(c sam.Caller) error { return second(m.Approve(ctx, c, "x")) },
-		sam.OpWithdraw:   func(c sam.Caller) error { return second(m.Withdraw(ctx, c, "x")) },
-		sam.OpProposals:  func(c sam.Caller) error { return second(m.Proposals(ctx, c, "", 1)) },
-		sam.OpRoles:      func(c sam.Caller) error { return second(m.Identities(ctx, c)) },
-		sam.OpSelfTest:   func(c sam.Caller) error { return second(m.SelfTest(ctx, c)) },
-		sam.OpReopen:     func(c sam.Caller) error { return second(m.Reopen(ctx, c, "x")) },
+		sam.OpEnrolOpen:   func(c sam.Caller) error { return second(m.OpenEnrolment(ctx, c, "x")) },
+		sam.OpGenerate:    func(c sam.Caller) error { return second(m.Generate(ctx, c, "alice", "P-256", "")) },
+		sam.OpLink:        func(c sam.Caller) error { return second(m.LinkCertificate(ctx, c, "k", nil)) },
+		sam.OpPermission:  func(c sam.Caller) error { return second(m.SetRaw(ctx, c, "k", false)) },
+		sam.OpDestroy:     func(c sam.Caller) error { return second(m.Destroy(ctx, c, "k")) },
+		sam.OpLift:        func(c sam.Caller) error { return m.Lift(ctx, c, "alice", "AA", "x") },
+		sam.OpAudit:       func(c sam.Caller) error { return second(m.Audit(ctx, c, 0, 1)) },
+		sam.OpExplain:     func(c sam.Caller) error { return second(m.Explain(ctx, c, "0")) },
+		sam.OpPropose:     func(c sam.Caller) error { return second(m.Propose(ctx, c, "x", []byte("{}"))) },
+		sam.OpApprove:     func(c sam.Caller) error { return second(m.Approve(ctx, c, "x")) },
+		sam.OpWithdraw:    func(c sam.Caller) error { return second(m.Withdraw(ctx, c, "x")) },
+		sam.OpProposals:   func(c sam.Caller) error { return second(m.Proposals(ctx, c, "", 1)) },
+		sam.OpRoles:       func(c sam.Caller) error { return second(m.Identities(ctx, c)) },
+		sam.OpKeyStatus:   func(c sam.Caller) error { return second(m.SetCertificateStatus(ctx, c, "k", sam.StatusGood, "x")) },
+		sam.OpSignerEnd:   func(c sam.Caller) error { return second(m.EndSigner(ctx, c, "alice", sam.CauseSigner, "x")) },
+		sam.OpOnceRequest: func(c sam.Caller) error { return second(m.RequestOneTime(ctx, c, sam.AskOnce{Signer: "alice"})) },
+		sam.OpOnceApprove: func(c sam.Caller) error { return second(m.ApproveOneTime(ctx, c, []byte("{}"), []byte("{}"))) },
+		sam.OpSelfTest:    func(c sam.Caller) error { return second(m.SelfTest(ctx, c)) },
+		sam.OpReopen:      func(c sam.Caller) error { return second(m.Reopen(ctx, c, "x")) },
 	}
 }
 

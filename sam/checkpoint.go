@@ -25,7 +25,7 @@ func (w *work) due() error {
 	return w.checkpoint(head)
 }
 
-// checkpoint signs the chain up to head and appends the record of it.
+// checkpoint signs the chain up to head and appends the record of it (AUD-05).
 func (w *work) checkpoint(head audit.Head) error {
 	m := w.m
 	s := audit.Signed{

@@ -77,9 +77,8 @@ func (w *work) stamp(r record, seq int64) {
 	}
 }
 
-// log appends a record in the transaction of the act (AUD-01, AUD-02, AUD-06) and returns
-// its number. A record that tells of a change
-// of a sealed record names it as "obj" (a guard as "guard").
+// log appends a record in the transaction of the act (AUD-01, AUD-02, AUD-06) and
+// returns its number. A record that tells of a change of a sealed record names it as "obj" (a guard as "guard").
 func (w *work) log(event, outcome string, reason sap.Reason, data audit.Data) (int64, error) {
 	r, err := w.record(event, outcome, reason, data)
 	return r.Seq, err

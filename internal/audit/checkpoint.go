@@ -107,7 +107,7 @@ type Summary struct {
 // VerifySigned is Verify for anyone who has the module's public key and need not
 // trust who keeps the chain: every checkpoint must be signed and confirm exactly
 // the records before it, none may be left out, and checkpoints that a witness
-// kept must be in the chain. The error is a *BadRecord with the index at which it
+// kept must be in the chain (AUD-05, AUD-08). The error is a *BadRecord with the index at which it
 // shows: an edit that was hashed again shows at the next checkpoint behind it.
 func VerifySigned(records iter.Seq2[Record, error], check Check, witness []Signed, known ...Checkpoint) (Summary, error) {
 	for _, w := range witness {

@@ -28,7 +28,7 @@ const (
 	StartupSamples = 2048
 )
 
-// Source hands out tested random bytes. It is safe for concurrent use.
+// Source hands out tested random bytes (KEY-11). It is safe for concurrent use.
 type Source struct {
 	from io.Reader
 
