@@ -31,20 +31,20 @@ var keyUses = map[string][]string{
 	},
 	// The signer of one certification request (KEY-07), and the permission to use a
 	// key for approved digests, with the one way that leads to it.
-	"popSigner{}":             {"sam/credential.go:Module.generate", "sam/once_approve.go:onceApproval.make"},
-	"activation{}":            {"sam/activate.go:redemption.reserve", "sam/once.go:Module.onceActivation"},
-	"Module.onceActivation":   {"sam/activate.go:redemption.reserve"},
+	"popSigner{}":             {"sam/credential.go:Module.prove"},
+	"activation{}":            {"sam/activate.go:redemption.reserve"},
 	"redemption.reserve":      {"sam/redeem.go:redemption.authorise"},
 	"redemption.authorise":    {"sam/redeem.go:redemption.run"},
 	"Module.sign":             {"sam/activate.go:Module.activate"},
 	"Module.activate":         {"sam/redeem.go:redemption.run"},
 	"redemption.rebuild":      {"sam/redeem.go:redemption.authorise"},
-	"redemption.authenticate": {"sam/once_approve.go:onceApproval.run", "sam/redeem.go:redemption.authorise"}, // the first is another type's
+	"redemption.authenticate": {"sam/redeem.go:redemption.authorise"}, // the first is another type's
 }
 
 // bytesIn is every exported function and method of the module and of the ways to
 // it that takes bytes, with the names of those parameters. None is a digest.
 var bytesIn = map[string]string{
+	// The assertion over an offer of a one-time key: no digest is in it.
 	"sam.Module.ApproveOneTime":  "statement proof",
 	"sam.Module.FinishEnrolment": "registration", "sam.Module.LinkCertificate": "chain", "sam.Module.Propose": "args",
 	"sam.Module.Redeem": "sad proof evidence",

@@ -80,12 +80,12 @@ func (r *redemption) reserve(ctx context.Context) (*activation, error) {
 	failpoint.After("samd/26-consume-committed")
 	m.memory.guards.put(r.guard.object(), r.guard)
 	c := r.held.cred
+	key := cryptotoken.Wrapped{KeyType: algo.KeyType(c.KeyType), Public: c.Public, Blob: c.Blob, KEK: c.KEK}
 	if r.held.once != nil {
-		return m.onceActivation(r, &s), nil
+		key = m.takeOnce(r.held)
 	}
 	return &activation{
-		red: r, session: &s, alg: r.alg, digests: r.digests, expires: m.clock.Now().Add(activationLife),
-		key: cryptotoken.Wrapped{KeyType: algo.KeyType(c.KeyType), Public: c.Public, Blob: c.Blob, KEK: c.KEK},
+		red: r, session: &s, key: key, alg: r.alg, digests: r.digests, expires: m.clock.Now().Add(activationLife),
 	}, nil
 }
 

@@ -81,15 +81,10 @@ func (m *Module) generate(ctx context.Context, c Caller, cred *Credential, subje
 	if err != nil {
 		return fmt.Errorf("%w: %w", sap.ReasonToken, err)
 	}
-	pub, err := cryptotoken.CheckWrappedForm(wrapped)
-	if err != nil {
-		return fmt.Errorf("%w: %w", sap.ReasonToken, err)
-	}
 	cred.Public, cred.Blob, cred.KEK = wrapped.Public, wrapped.Blob, wrapped.KEK
-	pop := &popSigner{ctx: ctx, token: m.wrapper, key: wrapped, public: pub}
-	// SHA-256 of the subject alone says nothing; the whole request is in the record.
-	if cred.CSR, err = x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{RawSubject: cred.Subject}, pop); err != nil {
-		return fmt.Errorf("%w: %w", sap.ReasonCSR, err)
+	var pop []byte
+	if cred.CSR, pop, err = m.prove(ctx, wrapped, cred.Subject); err != nil {
+		return err
 	}
 	failpoint.Before("samd/43-key-recorded")
 	defer failpoint.After("samd/43-key-recorded")
@@ -102,8 +97,24 @@ func (m *Module) generate(ctx context.Context, c Caller, cred *Credential, subje
 		if string(before) != string(cred.AuthHash) {
 			return fmt.Errorf("%w: authenticators changed", sap.ReasonState)
 		}
-		return w.insertKey(cred, pop.digest)
+		return w.insertKey(cred, pop)
 	})
+}
+
+// prove makes the certification request of a new key: its one use before it has a
+// certificate, over what this process composes (KEY-07). It returns the request and
+// the digest that was signed.
+func (m *Module) prove(ctx context.Context, key cryptotoken.Wrapped, subject []byte) (csr, digest []byte, err error) {
+	pub, err := cryptotoken.CheckWrappedForm(key)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", sap.ReasonToken, err)
+	}
+	pop := &popSigner{ctx: ctx, token: m.wrapper, key: key, public: pub}
+	csr, err = x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{RawSubject: subject}, pop)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", sap.ReasonCSR, err)
+	}
+	return csr, pop.digest, nil
 }
 
 // mayGetKey checks that the signer is enrolled and binds cred to the enrolled

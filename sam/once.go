@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/assent-sign/assent/cryptotoken"
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/audit"
 	"github.com/assent-sign/assent/sap"
@@ -276,12 +277,13 @@ func (r *redemption) reserveOnce(w *work, s *Activation, b Basis) error {
 	return w.Activations.Update(s)
 }
 
-// onceActivation gives the key to the activation that was reserved for it. When it
-// went in the meantime, the token refuses the empty blob without a key use.
-func (m *Module) onceActivation(r *redemption, s *Activation) *activation {
-	key, _ := m.onceKeys.take(r.held.cred.Key)
-	key.KeyType, key.Public = algo.KeyType(r.held.cred.KeyType), r.held.cred.Public
-	return &activation{red: r, session: s, alg: r.alg, digests: r.digests, expires: m.clock.Now().Add(activationLife), key: key}
+// takeOnce takes the key out of memory for the activation that was reserved for
+// it. When it went in the meantime, the token refuses the empty blob without a key
+// use.
+func (m *Module) takeOnce(h *holding) cryptotoken.Wrapped {
+	key, _ := m.onceKeys.take(h.cred.Key)
+	key.KeyType, key.Public = algo.KeyType(h.cred.KeyType), h.cred.Public
+	return key
 }
 
 // moveOnce moves a one-time key by the table and records it.

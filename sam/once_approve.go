@@ -2,13 +2,10 @@ package sam
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"time"
 
-	"github.com/assent-sign/assent/cryptotoken"
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/audit"
 	"github.com/assent-sign/assent/sap"
@@ -90,7 +87,7 @@ func (a *onceApproval) run(ctx context.Context, proof []byte) (*OnceView, error)
 	if a.once.State == OnceCertified { // a retry, see check
 		return a.m.onceView(a.once)
 	}
-	if err := a.authenticate(); err != nil {
+	if err := a.verifyAssertion(); err != nil {
 		return nil, err
 	}
 	if err := a.approve(ctx); err != nil {
@@ -179,9 +176,9 @@ func (a *onceApproval) readAuthenticator(tx *Tx, now time.Time) error {
 	return errors.Join(m.mayApprove(a.auth, now), a.auth.reaches(policy.Tier))
 }
 
-// authenticate verifies the assertion over exactly this statement. What counts
+// verifyAssertion verifies the assertion over exactly this statement. What counts
 // against the authenticator is said at countFailure.
-func (a *onceApproval) authenticate() error {
+func (a *onceApproval) verifyAssertion() error {
 	key, err := a.m.authKey(a.auth)
 	if err != nil {
 		return err
@@ -239,18 +236,13 @@ func (a *onceApproval) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	pub, err := cryptotoken.CheckWrappedForm(key)
+	csr, pop, err := m.prove(ctx, key, a.once.Subject)
 	if err != nil {
-		return fmt.Errorf("%w: %w", sap.ReasonToken, err)
-	}
-	pop := &popSigner{ctx: ctx, token: m.wrapper, key: key, public: pub}
-	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{RawSubject: a.once.Subject}, pop)
-	if err != nil {
-		return fmt.Errorf("%w: %w", sap.ReasonCSR, err)
+		return err
 	}
 	o := *a.once
 	o.Public, o.CSR = key.Public, csr
-	if err := a.move(ctx, &o, OnceGenerated, EventKey, keyData(o.Public, o.KeyType, key.KEK, o.Carrier, o.AuthHash, pop.digest)); err != nil {
+	if err := a.move(ctx, &o, OnceGenerated, EventKey, keyData(o.Public, o.KeyType, key.KEK, o.Carrier, o.AuthHash, pop)); err != nil {
 		return err
 	}
 	m.cfg.Hook(StepOnceGenerated)
