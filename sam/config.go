@@ -23,6 +23,13 @@ var ErrConfig = errors.New("sam: configuration cannot be used")
 // PolicyQualified is the policy under which a raw digest is never signed.
 const PolicyQualified = "qualified"
 
+// PolicySeal is reserved, and so is every id that begins with it and a dash, for
+// the activation data of seals of legal persons. They are a policy of their own
+// (SAP-13, TS 119 431-1 SIG-A.6-07A), asking for control and not for sole control,
+// and they are not built: no configuration may give that name to a policy under
+// which natural persons' keys sign.
+const PolicySeal = "seal"
+
 // Policy is an activation policy.
 type Policy struct {
 	ID       string
@@ -139,6 +146,8 @@ func setDefault[T comparable](v *T, d T) {
 	}
 }
 
+// check refuses what would weaken a rule, such as a policy for persons under a name
+// of seals (SAP-13).
 func (c *Config) check() error {
 	bad := func(what string, args ...any) error {
 		return fmt.Errorf("%w: "+what, append([]any{ErrConfig}, args...)...)
@@ -174,6 +183,8 @@ func (c *Config) check() error {
 		switch {
 		case !sap.ValidID(p.ID) || seen[p.ID]:
 			return bad("policy id %q is no identifier or used twice", p.ID)
+		case p.ID == PolicySeal || strings.HasPrefix(p.ID, PolicySeal+"-"):
+			return bad("policy id %q is reserved for seals, which signers' keys never make", p.ID)
 		case p.MaxItems < 1 || p.MaxItems > sap.MaxItems:
 			return bad("policy %s: max_items must be 1 to %d", p.ID, sap.MaxItems)
 		case p.Lifetime < 10*time.Second || p.Lifetime > MaxLifetime:
