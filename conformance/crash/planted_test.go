@@ -299,7 +299,9 @@ func (s *scene) spoil() {
 	must(s.t, err)
 	i := bytes.Index(body, []byte(`"signatures":["`)) + 40
 	wrong := bytes.Clone(body)
-	if wrong[i] ^= 1; wrong[i] == '.' || wrong[i] == ',' || wrong[i] == '`' || wrong[i] == '@' { // stay base64
+	if wrong[i] == 'A' { // another letter of base64
+		wrong[i] = 'B'
+	} else {
 		wrong[i] = 'A'
 	}
 	for _, e := range s.clients {

@@ -162,7 +162,8 @@ func (c *Case) index() {
 			c.withheld[r.Obj] = append(c.withheld[r.Obj], r)
 		case typeReleased:
 			c.released[r.Obj] = append(c.released[r.Obj], r)
-		case typeKey:
+		}
+		if r.Key != "" && r.Public != "" { // every record of a key's making, one-time keys too
 			c.keyOf["spki:"+r.Public] = r.Key
 		}
 	}

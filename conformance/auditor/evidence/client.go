@@ -198,8 +198,9 @@ func (c *Case) checkApproved(id string, k *call, in *record) {
 // verify has openssl check every acknowledged signature with the certificate.
 func (c *Case) verify(id string, k *call, in *record) error {
 	var a answer
-	if err := json.Unmarshal(k.acks[0].Body, &a); err != nil || len(a.Signatures) != len(k.sad.Items) {
-		c.find(4, "I3", id, "the answer has %d signatures for %d items", len(a.Signatures), len(k.sad.Items))
+	err := json.Unmarshal(k.acks[0].Body, &a)
+	if err != nil || len(a.Signatures) != len(k.sad.Items) {
+		c.find(4, "I3", id, "the answer has %d signatures for %d items (%v)", len(a.Signatures), len(k.sad.Items), err)
 		return nil
 	}
 	cred := c.credentials[in.Key]

@@ -69,7 +69,7 @@ func (c *Case) slots() (allowed map[string][]*slot, tests map[string]int) {
 		slices.SortFunc(slots, func(a, b *slot) int { return int(a.intent.Seq - b.intent.Seq) })
 	}
 	for _, r := range c.chain {
-		if r.Type == typeKey {
+		if r.Key != "" && r.PoP != "" {
 			tests[r.Key+"/"+r.PoP]++
 			tests[r.Key+"/"+r.Generation]++
 		}
