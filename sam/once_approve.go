@@ -46,11 +46,29 @@ func (m *Module) ApproveOneTime(ctx context.Context, c Caller, statement, proof 
 		if a.alarm {
 			event = EventCopy
 		}
-		err = m.refuse(ctx, c, event, err, a.data, func(w *work) error { return w.countGuard(a.auth, a.alarm, a.data) })
-		m.endOnce(ctx, a.req.Key, causeFailed) // it counts once
-		return nil, err
+		return nil, m.refuse(ctx, c, event, err, a.data, a.countFailure)
 	}
 	return nil, m.refuse(ctx, c, string(OpOnceApprove), err, a.data)
+}
+
+// countFailure is redemption.countFailure for a one-time key: the request ends
+// with the failure, so that it counts once.
+func (a *onceApproval) countFailure(w *work) error {
+	o, err := w.Onces.Get(a.once.Key)
+	if err != nil {
+		return err
+	}
+	if err := w.m.verified(w.Tx, o, false); err != nil {
+		return err
+	}
+	if o.State != OnceRequested {
+		return nil
+	}
+	if err := errors.Join(w.countGuard(a.auth, a.alarm, a.data), move(onceMoves, &o.State, OnceDestroyed)); err != nil {
+		return err
+	}
+	a.data["obj"] = o.object()
+	return errors.Join(w.stampNext(o), w.Onces.Update(o))
 }
 
 // onceApproval is one run of ApproveOneTime.
