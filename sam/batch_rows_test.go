@@ -28,14 +28,14 @@ func TestENR01ProofingComesFirst(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			refused(t, w, sap.ReasonInvalid, func() error {
-				_, err := w.M.CreateSigner(ctx, samtest.Officer, sam.NewSigner{ID: "eve", Name: "Eve", Proof: proof})
+				_, err := w.M.CreateSigner(ctx, samtest.RA, sam.NewSigner{ID: "eve", Name: "Eve", Proof: proof})
 				return err
 			})
 		})
 	}
 	refused(t, w, sap.ReasonSignerUnknown, func() error { _, err := w.M.OpenEnrolment(ctx, samtest.Officer, "eve"); return err })
 	refused(t, w, sap.ReasonSignerUnknown, func() error { _, err := w.M.Generate(ctx, samtest.Officer, "eve", "P-256", ""); return err })
-	if _, err := w.M.CreateSigner(ctx, samtest.Officer, sam.NewSigner{ID: "eve", Name: "Eve", Proof: "file-7"}); err != nil {
+	if _, err := w.M.CreateSigner(ctx, samtest.RA, sam.NewSigner{ID: "eve", Name: "Eve", Proof: "file-7"}); err != nil {
 		t.Fatal(err)
 	}
 	refused(t, w, sap.ReasonState, func() error { _, err := w.M.Generate(ctx, samtest.Officer, "eve", "P-256", ""); return err })

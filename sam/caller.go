@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/assent-sign/assent/internal/audit"
 	"github.com/assent-sign/assent/sap"
@@ -12,14 +13,23 @@ import (
 // Role is what a caller may be. An identity has one role for ever (ROL-02).
 type Role string
 
-// Roles.
+// Roles. None contains another (ROL-01): what two roles may both do is stated
+// twice in the table of operations.
 const (
-	RoleSSPU    Role = "sspu"    // the signing application; no signing right of its own (ROL-05)
-	RoleOfficer Role = "officer" // security officer: signers, keys, lockouts
-	RoleAuditor Role = "auditor" // reads the audit chain
+	RoleSSPU     Role = "sspu"          // the signing application; no signing right of its own (ROL-05)
+	RoleOfficer  Role = "officer"       // security officer: keys, enrolments, lockouts; by two: roles, policy, backup
+	RoleAdmin    Role = "administrator" // of the system: state and configuration, no signer, no key
+	RoleOperator Role = "operator"      // watches: health and state
+	RoleAuditor  Role = "auditor"       // reads the audit chain, changes nothing
+	RoleRA       Role = "ra"            // registration authority: signers, after their identity was proofed
 )
 
-func (r Role) valid() bool { return r == RoleSSPU || r == RoleOfficer || r == RoleAuditor }
+// Roles lists all roles.
+func Roles() []Role {
+	return []Role{RoleSSPU, RoleOfficer, RoleAdmin, RoleOperator, RoleAuditor, RoleRA}
+}
+
+func (r Role) valid() bool { return slices.Contains(Roles(), r) }
 
 // Caller is who asks, from the verified client certificate.
 type Caller struct {
@@ -64,28 +74,120 @@ const (
 	OpReopen      Op = "reopen"
 )
 
-// Allowed is the table of role and operation (IAM-04, ROL-01): what is not listed
-// is refused. SSPU can relay an enrolment but not open one, and can do nothing to
-// keys, lockouts or records (T20, T21, ROL-05); nobody's row holds a signature
-// without the signer (PRV-01).
-func Allowed(r Role, op Op) bool {
-	switch op {
-	case OpInfo, OpHealth:
-		return r == RoleSSPU || r == RoleOfficer || r == RoleAuditor
-	case OpRequest, OpRedeem, OpOnceRequest, OpOnceApprove, OpEnrolBegin, OpEnrolFinish:
-		return r == RoleSSPU
-	case OpCredentials, OpSigner:
-		return r == RoleSSPU || r == RoleOfficer
-	case OpSignerNew, OpEnrolOpen, OpGenerate, OpLink, OpPermission, OpDestroy, OpKeyStatus, OpSignerEnd, OpLift,
-		OpPropose, OpApprove, OpWithdraw, OpSelfTest, OpReopen:
-		return r == RoleOfficer
-	case OpAudit:
-		return r == RoleAuditor
-	case OpExplain, OpStatus, OpProposals, OpRoles:
-		return r == RoleAuditor || r == RoleOfficer
+// Ops lists all operations.
+func Ops() []Op {
+	return []Op{
+		OpInfo, OpHealth, OpStatus, OpRequest, OpRedeem, OpCredentials, OpSigner, OpEnrolBegin, OpEnrolFinish, OpSignerNew,
+		OpEnrolOpen, OpGenerate, OpLink, OpPermission, OpDestroy, OpLift, OpAudit, OpExplain, OpPropose, OpApprove,
+		OpWithdraw, OpProposals, OpRoles, OpSelfTest, OpReopen,
+		OpKeyStatus, OpSignerEnd, OpOnceRequest, OpOnceApprove,
 	}
-	return false
 }
+
+// roleSet is a set of roles, for a table that costs nothing to look at.
+type roleSet uint8
+
+const (
+	sspu roleSet = 1 << iota
+	officer
+	administrator
+	operator
+	auditor
+	registrar
+	everyone = sspu | officer | administrator | operator | auditor | registrar
+)
+
+func (r Role) set() roleSet {
+	switch r {
+	case RoleSSPU:
+		return sspu
+	case RoleOfficer:
+		return officer
+	case RoleAdmin:
+		return administrator
+	case RoleOperator:
+		return operator
+	case RoleAuditor:
+		return auditor
+	case RoleRA:
+		return registrar
+	}
+	return 0
+}
+
+// may is the table of operation and roles (IAM-04, ROL-01). Each role has what
+// its work needs and no more. SSPU can relay an enrolment but not open one, and
+// can do nothing to keys, lockouts or records (T20, T21, ROL-05). Who records a signer
+// cannot open the enrolment, and the other way round: it takes both to bring a
+// person in. Nobody but SSPU can relay an approval, and nobody can make one: no row
+// holds a signature without the signer (PRV-01).
+func may(op Op) roleSet {
+	switch op {
+	case OpInfo:
+		return everyone
+	case OpHealth:
+		return everyone
+	case OpStatus:
+		return officer | administrator | operator | auditor
+	case OpRequest:
+		return sspu
+	case OpRedeem:
+		return sspu
+	case OpOnceRequest:
+		return sspu
+	case OpOnceApprove:
+		return sspu
+	case OpEnrolBegin:
+		return sspu
+	case OpEnrolFinish:
+		return sspu
+	case OpCredentials:
+		return sspu | officer | registrar
+	case OpSigner:
+		return sspu | officer | registrar
+	case OpSignerNew:
+		return registrar
+	case OpEnrolOpen:
+		return officer
+	case OpGenerate:
+		return officer
+	case OpLink:
+		return officer
+	case OpPermission:
+		return officer
+	case OpDestroy:
+		return officer
+	case OpKeyStatus:
+		return officer
+	case OpSignerEnd:
+		return officer
+	case OpLift:
+		return officer
+	case OpAudit:
+		return auditor
+	case OpExplain:
+		return officer | auditor
+	case OpPropose:
+		return officer
+	case OpApprove:
+		return officer
+	case OpWithdraw:
+		return officer
+	case OpProposals:
+		return officer | auditor
+	case OpRoles:
+		return officer | administrator | auditor
+	case OpSelfTest:
+		return officer | administrator
+	case OpReopen:
+		return officer
+	}
+	return 0
+}
+
+// Allowed tells whether a role may do an operation; what is not in the table is
+// refused.
+func Allowed(r Role, op Op) bool { return r.set()&may(op) != 0 }
 
 // quiet operations work in the closed state too: an operator must see why, and
 // the kind of a decision says whether it can be taken.
@@ -115,10 +217,16 @@ func (r *Refusal) Unwrap() []error { return []error{r.Reason, r.Err} }
 // (FPT-03).
 var ErrClosed = errors.New("sam: the module is closed after a failure")
 
+// ErrCeremony is the cause of every refusal before the ceremony (ROL-06).
+var ErrCeremony = errors.New("sam: ceremony needed: nobody has a role yet; hold one with: assent ceremony init")
+
 // admit is the first line of every exported method: it knows the caller, checks
 // the role and that the module is open, and records a refusal.
 func (m *Module) admit(ctx context.Context, c Caller, op Op) error {
 	if err := m.checkCaller(ctx, c, op); err != nil {
+		if op == OpHealth && errors.Is(err, ErrCeremony) {
+			return &Refusal{Reason: sap.ReasonNotSetUp, Ref: -1, Err: err} // asked every few seconds
+		}
 		return m.refuse(ctx, c, string(op), err, audit.Data{})
 	}
 	if why := m.closedWhy(); why != "" && !quiet(op) {
@@ -135,6 +243,9 @@ func (m *Module) checkCaller(ctx context.Context, c Caller, op Op) error {
 	}
 	if !Allowed(c.Role, op) {
 		return fmt.Errorf("%w: %s may not %s", sap.ReasonRole, c.Role, op)
+	}
+	if !m.known {
+		return fmt.Errorf("%w: %w", sap.ReasonNotSetUp, ErrCeremony)
 	}
 	k, ok := m.identities.get(c.Identity)
 	if !ok || k.at != m.grants.Load() {
@@ -172,39 +283,20 @@ func (k known) fits(c Caller) error {
 	return nil
 }
 
-// knownIdentity reads the record of a caller, and makes one for a name that was
-// never seen.
+// knownIdentity reads the record of a caller. Who was not granted a role is not
+// known, whatever the certificate says (IAM-01).
 func (m *Module) knownIdentity(ctx context.Context, c Caller) (known, error) {
 	at := m.grants.Load() // before reading: a change meanwhile makes this stale
 	var r *Identity
 	err := m.view(ctx, func(tx *Tx) error {
 		var err error
 		if r, err = tx.Identities.Get(c.Identity); err != nil {
-			return err
+			return notFound(err, sap.ReasonRole)
 		}
 		return m.verified(tx, r, true)
 	})
-	if errors.Is(err, ErrNotFound) {
-		err = m.update(ctx, c, func(w *work) error {
-			r, err = w.learn(c)
-			return err
-		})
-	}
 	if err != nil {
-		return known{}, err
+		return known{}, fmt.Errorf("%w: %s", err, c.Identity)
 	}
 	return remember(r, at), nil
-}
-
-func (w *work) learn(c Caller) (*Identity, error) {
-	if _, err := w.Identities.Get(c.Identity); err == nil {
-		return w.identity(c.Identity)
-	}
-	r := &Identity{Name: c.Identity, Person: c.Identity, Role: c.Role, State: IdentityActive, Created: w.now.Unix()}
-	seq, err := w.log(EventIdentity, audit.OK, "", audit.Data{"obj": r.object(), "identity": c.Identity, "role": string(c.Role)})
-	if err != nil {
-		return nil, err
-	}
-	w.stamp(r, seq)
-	return r, w.Identities.Insert(r)
 }

@@ -328,10 +328,6 @@ func TestCheats(t *testing.T) {
 			t.Parallel()
 			w := samtest.New(t)
 			alice, bob := w.NewSigner("alice", algo.P256), w.NewSigner("bob", algo.P256)
-			// The second caller is known already, so that only the refusal is new.
-			if _, err := w.M.Info(context.Background(), sam.Caller{Identity: "ssad-2", Role: sam.RoleSSPU}); err != nil {
-				t.Fatal(err)
-			}
 			a := c.make(t, w, alice, bob)
 			rec := refused(t, w, c.want, func() error {
 				_, err := w.M.Redeem(context.Background(), a.caller, a.sad, a.proof, a.evidence)

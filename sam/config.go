@@ -80,6 +80,8 @@ type Config struct {
 	CodeSHA256    string        // SHA-256 of the program file, hex; "": not checked
 	Program       string        // the program file; this process's own
 	AcceptConfig  bool          // an officer approves the changed configuration (production)
+	Ceremony      []byte        // signed document of the ceremony (internal/ceremony); read once
+	CallerCAs     []string      // ceremony.KeyHash of the CAs whose certificates callers carry; the ceremony's must be one
 	AcceptRestore bool          // the database is an accepted restore: open a new epoch
 
 	Clock   clock.Clock            // the machine's

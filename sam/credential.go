@@ -221,10 +221,14 @@ func (m *Module) LinkCertificate(ctx context.Context, c Caller, key string, chai
 	})
 }
 
-// SetRaw sets or clears the permission to sign digests of unseen content
-// (officer). It counts only under a policy that has raw too.
+// SetRaw takes the permission to sign digests of unseen content away (officer).
+// To give it needs two officers: the decision raw_permission (ROL-04). It counts
+// only under a policy that has raw too.
 func (m *Module) SetRaw(ctx context.Context, c Caller, key string, raw bool) (*CredentialView, error) {
 	return m.changeKey(ctx, c, OpPermission, key, func(w *work, cred *Credential) (string, audit.Data, error) {
+		if raw {
+			return "", nil, fmt.Errorf("%w: two officers give the permission (decision %s); one can take it away", sap.ReasonSecond, DecideRaw)
+		}
 		if cred.State == KeyDestroyed {
 			return "", nil, fmt.Errorf("%w: %s", sap.ReasonState, cred.State)
 		}

@@ -25,7 +25,7 @@ import (
 func TestGenerateNeedsAnEnrolledSigner(t *testing.T) {
 	w := samtest.New(t)
 	ctx := context.Background()
-	if _, err := w.M.CreateSigner(ctx, samtest.Officer, sam.NewSigner{ID: "carol", Name: "Carol", Proof: "p"}); err != nil {
+	if _, err := w.M.CreateSigner(ctx, samtest.RA, sam.NewSigner{ID: "carol", Name: "Carol", Proof: "p"}); err != nil {
 		t.Fatal(err)
 	}
 	s := w.NewSigner("alice", algo.P256)
@@ -210,9 +210,7 @@ func TestRawPermission(t *testing.T) {
 		redeem := raw(p)
 		refused(t, w, sap.ReasonRaw, func() error { _, err := redeem(); return err })
 	}
-	if _, err := w.M.SetRaw(ctx, samtest.Officer, s.Key, true); err != nil {
-		t.Fatal(err)
-	}
+	w.Decide(sam.DecideRaw, sam.RawPermission{Key: s.Key, Raw: true})
 	for _, p := range []string{"standard", sam.PolicyQualified} {
 		redeem := raw(p)
 		refused(t, w, sap.ReasonRaw, func() error { _, err := redeem(); return err })
@@ -259,7 +257,7 @@ func TestDestroyedKeys(t *testing.T) {
 	}
 	for name, call := range map[string]func() error{
 		"link again":    func() error { _, err := w.M.LinkCertificate(ctx, samtest.Officer, s.Key, s.Chain); return err },
-		"permit raw":    func() error { _, err := w.M.SetRaw(ctx, samtest.Officer, s.Key, true); return err },
+		"permit raw":    func() error { _, err := w.M.SetRaw(ctx, samtest.Officer, s.Key, false); return err },
 		"destroy again": func() error { _, err := w.M.Destroy(ctx, samtest.Officer, s.Key); return err },
 	} {
 		t.Run(name, func(t *testing.T) { refused(t, w, sap.ReasonState, call) })

@@ -24,7 +24,7 @@ const (
 	EventClosed        = "module_closed"    // secure state (FPT-03)
 	EventReopened      = "module_reopened"  // by an officer, after a passed self-test
 	EventForeign       = "database_changed" // alarm: somebody else has written to the database (T33)
-	EventIdentity      = "identity_first_seen"
+	EventCeremony      = "ceremony_held"    // first officers and everyone else of the start (ROL-06)
 	EventSigner        = "signer_created"
 	EventEnrolOpened   = "enrolment_opened"
 	EventEnrolBegun    = "enrolment_begun"

@@ -199,7 +199,7 @@ func TestWrongSignatureIsWithheld(t *testing.T) {
 	if _, err := w.Redeem(other, otherProof); !errors.Is(err, sam.ErrClosed) {
 		t.Errorf("closed module: %v", err)
 	}
-	if _, err := w.M.CreateSigner(context.Background(), samtest.Officer, sam.NewSigner{ID: "x", Name: "X", Proof: "p"}); !errors.Is(err, sam.ErrClosed) {
+	if _, err := w.M.CreateSigner(context.Background(), samtest.RA, sam.NewSigner{ID: "x", Name: "X", Proof: "p"}); !errors.Is(err, sam.ErrClosed) {
 		t.Errorf("closed module: %v", err)
 	}
 	if err := w.M.Health(context.Background(), samtest.SSPU); !errors.Is(err, sam.ErrClosed) {
@@ -341,7 +341,7 @@ func TestNoRecordNoAct(t *testing.T) {
 			return err
 		},
 		"signer": func() error {
-			_, err := w.M.CreateSigner(ctx, samtest.Officer, sam.NewSigner{ID: "x", Name: "X", Proof: "p"})
+			_, err := w.M.CreateSigner(ctx, samtest.RA, sam.NewSigner{ID: "x", Name: "X", Proof: "p"})
 			return err
 		},
 		"generate": func() error { _, err := w.M.Generate(ctx, samtest.Officer, s.ID, "P-256", ""); return err },

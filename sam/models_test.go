@@ -281,7 +281,7 @@ func TestENR03MetadataDoesNotGoBack(t *testing.T) {
 func (o *opened) again(t *testing.T, id string) {
 	t.Helper()
 	ctx := context.Background()
-	if _, err := o.M.CreateSigner(ctx, samtest.Officer, sam.NewSigner{ID: id, Name: id, Proof: "p"}); err != nil {
+	if _, err := o.M.CreateSigner(ctx, samtest.RA, sam.NewSigner{ID: id, Name: id, Proof: "p"}); err != nil {
 		t.Fatal(err)
 	}
 	var err error

@@ -47,6 +47,7 @@ type Module struct {
 
 	identities *cache[known]
 	grants     atomic.Int64 // counts changes of roles
+	known      bool         // a ceremony was held
 	parsed     *cache[*parsedKey]
 	authKeys   *cache[*ecdsa.PublicKey]
 	floors     floors
@@ -140,7 +141,7 @@ func open(ctx context.Context, cfg Config) (*Module, error) {
 func (m *Module) begin(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		func(ctx context.Context) error { return m.testsAtStart(ctx, true) },
-		m.openToken, m.openState, m.openCondition, m.reconcile, m.noteMetadata, m.endOrphans,
+		m.openToken, m.openState, m.openCondition, m.openCeremony, m.reconcile, m.noteMetadata, m.endOrphans,
 		func(ctx context.Context) error { return m.testsAtStart(ctx, false) },
 		m.recordStart,
 	} {

@@ -86,7 +86,7 @@ func FuzzRedeem(f *testing.F) {
 func FuzzRegistration(f *testing.F) {
 	w := samtest.New(f, func(c *sam.Config) { c.WrongCodes = 1 << 30 })
 	ctx := context.Background()
-	if _, err := w.M.CreateSigner(ctx, samtest.Officer, sam.NewSigner{ID: "carol", Name: "Carol", Proof: "p"}); err != nil {
+	if _, err := w.M.CreateSigner(ctx, samtest.RA, sam.NewSigner{ID: "carol", Name: "Carol", Proof: "p"}); err != nil {
 		f.Fatal(err)
 	}
 	code, err := w.M.OpenEnrolment(ctx, samtest.Officer, "carol")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -283,11 +284,15 @@ func TestEventsOfALife(t *testing.T) {
 			}
 		}
 	}
-	want := []string{
-		audit.TypeStart, sam.EventCondition, sam.EventStart, sam.EventIdentity, sam.EventSigner, sam.EventEnrolOpened, sam.EventIdentity, sam.EventEnrolBegun,
+	want := []string{audit.TypeStart, sam.EventCondition}
+	for _, names := range samtest.People() {
+		want = append(want, slices.Repeat([]string{sam.EventGranted}, len(names))...)
+	}
+	want = append(want, sam.EventCeremony,
+		sam.EventStart, sam.EventSigner, sam.EventEnrolOpened, sam.EventEnrolBegun,
 		sam.EventEnrolled, sam.EventEnrolDone, sam.EventKeyIntent, sam.EventKey, sam.EventLinked, sam.EventRequested, sam.EventReserved,
 		sam.EventSigned, sam.EventDestroyed,
-	}
+	)
 	if strings.Join(got, " ") != strings.Join(want, " ") {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}

@@ -19,6 +19,7 @@ type Meta struct {
 	Instance     string // name of the audit chain
 	Epoch        int64  // grows with each accepted restore; part of aud
 	StatementKey []byte // SubjectPublicKeyInfo of the key that signs statements
+	Ceremony     string // hash of the ceremony's document; "" before it (ROL-06)
 }
 
 // Condition is the module's state of operation; one row.
@@ -325,6 +326,9 @@ func (r *Meta) columns(e *encoder) {
 	e.str(r.Instance)
 	e.int(r.Epoch)
 	e.bytes(r.StatementKey)
+	if r.Ceremony != "" { // rows of before keep their seal
+		e.str(r.Ceremony)
+	}
 }
 
 func (*Condition) kind() string   { return "condition" }

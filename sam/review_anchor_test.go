@@ -50,9 +50,7 @@ func TestReviewDatabasePutBackWhileRunning(t *testing.T) {
 			w := samtest.New(t)
 			ctx := context.Background()
 			alice := w.NewSigner("alice", algo.P256)
-			if _, err := w.M.SetRaw(ctx, samtest.Officer, alice.Key, true); err != nil {
-				t.Fatal(err)
-			}
+			w.Decide(sam.DecideRaw, sam.RawPermission{Key: alice.Key, Raw: true})
 			db := dba(t, w)
 			keepAll(t, db)
 			if _, err := w.M.SetRaw(ctx, samtest.Officer, alice.Key, false); err != nil {
@@ -139,9 +137,7 @@ func TestReviewRawPermissionWithForgedHistory(t *testing.T) {
 	w := samtest.New(t)
 	ctx := context.Background()
 	alice := w.NewSigner("alice", algo.P256)
-	if _, err := w.M.SetRaw(ctx, samtest.Officer, alice.Key, true); err != nil {
-		t.Fatal(err)
-	}
+	w.Decide(sam.DecideRaw, sam.RawPermission{Key: alice.Key, Raw: true})
 	db := dba(t, w)
 	if _, err := db.Exec("CREATE TABLE old AS SELECT * FROM credential"); err != nil {
 		t.Fatal(err)

@@ -229,7 +229,7 @@ func closedCalls(w *samtest.World, s *samtest.Signer, sad, proof []byte) map[str
 		"redeem":  func() error { _, err := w.Redeem(sad, proof); return err },
 		"request": func() error { _, err := w.M.Request(ctx, u, sam.Ask{Signer: s.ID, Key: s.Key, N: 1}); return err },
 		"signer": func() error {
-			_, err := w.M.CreateSigner(ctx, o, sam.NewSigner{ID: "x", Name: "X", Proof: "p"})
+			_, err := w.M.CreateSigner(ctx, samtest.RA, sam.NewSigner{ID: "x", Name: "X", Proof: "p"})
 			return err
 		},
 		"enrol":    func() error { _, err := w.M.OpenEnrolment(ctx, o, s.ID); return err },
@@ -318,7 +318,7 @@ func TestKEY11RandomSourceStops(t *testing.T) {
 			random := &stuck{}
 			w := samtest.New(t, func(c *sam.Config) { c.Random = random })
 			s := w.NewSigner("alice", algo.P256)
-			if _, err := w.M.CreateSigner(context.Background(), samtest.Officer, sam.NewSigner{ID: "bob", Name: "Bob", Proof: "p"}); err != nil {
+			if _, err := w.M.CreateSigner(context.Background(), samtest.RA, sam.NewSigner{ID: "bob", Name: "Bob", Proof: "p"}); err != nil {
 				t.Fatal(err)
 			}
 			random.on = true

@@ -40,7 +40,7 @@ type AuthenticatorView struct {
 	Created        int64
 }
 
-// CreateSigner records a signer (officer). No key and no authenticator can exist
+// CreateSigner records a signer (registration authority). No key and no authenticator can exist
 // without one, and it needs a proofing reference (ENR-01).
 func (m *Module) CreateSigner(ctx context.Context, c Caller, in NewSigner) (*SignerView, error) {
 	if err := m.admit(ctx, c, OpSignerNew); err != nil {
@@ -74,6 +74,9 @@ func (w *work) createSigner(s *Signer) error {
 		if err == nil {
 			err = sap.ReasonExists
 		}
+		return err
+	}
+	if err := w.noRole(s.ID); err != nil {
 		return err
 	}
 	s.Created = w.now.Unix()

@@ -228,9 +228,7 @@ func TestOldRowsPutBack(t *testing.T) {
 			}
 		}},
 		"raw permission": {"credential", func(t *testing.T, w *world) {
-			if _, err := w.M.SetRaw(context.Background(), samtest.Officer, w.alice.Key, true); err != nil {
-				t.Fatal(err)
-			}
+			w.Decide(sam.DecideRaw, sam.RawPermission{Key: w.alice.Key, Raw: true})
 		}},
 		"failure counter": {"guard", func(t *testing.T, w *world) {
 			d := *w.alice.Device
@@ -289,7 +287,7 @@ func TestAuditTableRefusesChanges(t *testing.T) {
 func TestSecretsAreNotInTheDatabase(t *testing.T) {
 	w := samtest.New(t)
 	ctx := context.Background()
-	if _, err := w.M.CreateSigner(ctx, samtest.Officer, sam.NewSigner{ID: "carol", Name: "Carol", Proof: "p"}); err != nil {
+	if _, err := w.M.CreateSigner(ctx, samtest.RA, sam.NewSigner{ID: "carol", Name: "Carol", Proof: "p"}); err != nil {
 		t.Fatal(err)
 	}
 	code, err := w.M.OpenEnrolment(ctx, samtest.Officer, "carol")

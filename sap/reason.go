@@ -76,5 +76,6 @@ const (
 	ReasonInvalid        Reason = "request_invalid"        // request misses something or is malformed
 	ReasonExists         Reason = "exists_already"         //
 	ReasonSecond         Reason = "second_officer_needed"  // proposer and approver are one person, or it needs two officers (ROL-04)
+	ReasonNotSetUp       Reason = "ceremony_needed"        // nobody has a role yet (ROL-06)
 	ReasonSeparation     Reason = "separation_of_duties"   // an identity or person would have two roles (ROL-02, ROL-03)
 )

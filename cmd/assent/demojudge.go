@@ -234,6 +234,10 @@ func (d *demo) lab(s *system, anna, bob signer) (*cheats.Lab, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	ra, err := s.settings.registrar()
+	if err != nil {
+		return nil, nil, err
+	}
 	login, err := device.New(anna.person.Device.SAMKey, s.settings.AppOrigin, s.info.RPID)
 	if err != nil {
 		return nil, nil, err
@@ -241,9 +245,9 @@ func (d *demo) lab(s *system, anna, bob signer) (*cheats.Lab, func(), error) {
 	party := func(p signer) cheats.Party {
 		return cheats.Party{ID: p.cred.Signer, Key: p.cred.Key, Chain: p.cred.Chain, Device: p.person.Device}
 	}
-	l := &cheats.Lab{SSPU: sspu, Officer: officer, Anna: party(anna), Bob: party(bob), Login: login,
+	l := &cheats.Lab{SSPU: sspu, Officer: officer, RA: ra, Anna: party(anna), Bob: party(bob), Login: login,
 		AppOrigin: s.settings.AppOrigin, BriefPolicy: "brief", RawPolicy: "bulk"}
-	return l, func() { sspu.Close(); officer.Close() }, nil
+	return l, func() { sspu.Close(); officer.Close(); ra.Close() }, nil
 }
 
 func clip(s string, n int) string {

@@ -15,9 +15,12 @@ func initCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init DIR",
 		Short: "Set up a data directory with commented configuration files",
-		Long: `Makes a CA for the callers of samd, certificates for ssad (sspu), an officer and an
-auditor, PIN and secret files (mode 0600), and the configuration of samd, sicd,
-ssad and assent. Nothing is overwritten: DIR must be empty or absent.
+		Long: `Makes PIN and secret files (mode 0600) and the configuration of samd, sicd, ssad and
+assent. In the profiles demo and development it also holds the ceremony with
+automatic officers, which are two names and no people: a CA for the callers of
+samd, a certificate for each role, and the document that samd begins with. In
+production people do that: assent ceremony init. Nothing is overwritten: DIR must
+be empty or absent.
 
 Profiles: demo and development use software keys (--hsm none) or SoftHSM2
 (--hsm softhsm) and a self-made CA; production takes the path of a PKCS #11 module
@@ -58,7 +61,10 @@ and https origins, and refuses everything else.
 // initWords says what comes next; docs/operators.md says why.
 var initWords = template.Must(template.New("init").Parse(`{{.M.Dir}} is set up ({{.O.Profile}}, keys: {{.O.HSM}}).
 {{- if eq .O.Profile "production"}}
-  first put the token's PIN into samd/pin, make its keys, and complete ssad/ssad.yaml
+  first put the token's PIN into samd/pin, make its keys, complete ssad/ssad.yaml, and
+  hold the ceremony: samd does nothing before it (assent ceremony init --dir {{.M.Dir}})
+{{- else}}
+the officers are AUTOMATIC: two names, no people; nothing signed here has legal standing
 {{- end}}
 next:
   samd -config {{.M.SamdConfig}}

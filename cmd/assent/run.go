@@ -108,7 +108,7 @@ func (s *system) welcome(ctx context.Context, w io.Writer) error {
 	defer officer.Close()
 	var known sapclient.Signer
 	if err := officer.Get(ctx, sapclient.PathSigners, url.Values{"id": {meID}}, &known); err != nil {
-		if err := officer.Post(ctx, sapclient.PathSigners, sapclient.SignerIn{ID: meID, Name: meName, Proof: "demo: nobody was proofed"}, nil); err != nil {
+		if err := s.recordMe(ctx); err != nil {
 			return err
 		}
 	}
@@ -136,6 +136,16 @@ verify with:  assent verify SIGNED.pdf --trust %[4]s
 Ctrl-C ends everything.
 `, s.settings.AppOrigin, rel(s.made.ClientSecretFile), meID, rel(filepath.Join(s.made.PKI, "root.pem")))
 	return nil
+}
+
+// recordMe is the automatic registration authority.
+func (s *system) recordMe(ctx context.Context) error {
+	ra, err := s.settings.registrar()
+	if err != nil {
+		return err
+	}
+	defer ra.Close()
+	return ra.Post(ctx, sapclient.PathSigners, sapclient.SignerIn{ID: meID, Name: meName, Proof: "demo: nobody was proofed"}, nil)
 }
 
 // officerAtWork waits until the signer has enrolled, makes their key, has the

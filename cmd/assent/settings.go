@@ -16,8 +16,8 @@ import (
 const settingsFile = "assent.yaml"
 
 // settings say where the service is and with which certificates this program
-// speaks to samd. Officer and auditor are two certificates, because no identity
-// may hold two conflicting roles; on a real service they are two people's files.
+// speaks to samd: one certificate for each role, because no identity holds two; on
+// a real service they are different people's files, and each has only their own.
 type settings struct {
 	Profile string `yaml:"profile"` // "demo" or "production"
 	Samd    struct {
@@ -25,7 +25,12 @@ type settings struct {
 		ServerName string `yaml:"server_name"` // name in samd's certificate
 		CA         string `yaml:"ca"`          // PEM of the CA that issued samd's certificate
 	} `yaml:"samd"`
+	Cluster       string   `yaml:"cluster"`
 	Officer       identity `yaml:"officer"`
+	SecondOfficer identity `yaml:"second_officer"`
+	Administrator identity `yaml:"administrator"`
+	Operator      identity `yaml:"operator"`
+	RA            identity `yaml:"ra"`
 	Auditor       identity `yaml:"auditor"`
 	SigningOrigin string   `yaml:"signing_origin"` // of sicd
 	AppOrigin     string   `yaml:"app_origin"`     // of ssad
@@ -82,5 +87,20 @@ func (s *settings) connect(id identity) (*caller.Client, error) {
 }
 
 func (s *settings) officer() (*caller.Client, error) { return s.connect(s.Officer) }
+
+// registrar records signers.
+func (s *settings) registrar() (*caller.Client, error) { return s.connect(s.RA) }
+
+// as connects with one of the identities of the file, by its name there.
+func (s *settings) as(name string) (*caller.Client, error) {
+	id, ok := map[string]identity{
+		"officer": s.Officer, "second_officer": s.SecondOfficer, "administrator": s.Administrator, "operator": s.Operator,
+		"ra": s.RA, "auditor": s.Auditor,
+	}[name]
+	if !ok || id.Cert == "" {
+		return nil, missing("--as %q: want officer, second_officer, administrator, operator, auditor or ra, with its files in %s", name, settingsFile)
+	}
+	return s.connect(id)
+}
 
 func (s *settings) auditor() (*caller.Client, error) { return s.connect(s.Auditor) }

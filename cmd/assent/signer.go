@@ -35,8 +35,9 @@ func signerAddCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add ID",
 		Short: "Record a signer whose identity was proofed, and open the enrolment",
-		Long: `As officer, records the signer in the module and prints two one-time links for
-them: the enrolment link (with the officer's code; it registers the signing passkey
+		Long: `As registration authority, records the signer in the module; then, as officer, prints
+two one-time links for them. Where the officer's files are not at hand, that is the
+officer's part: assent signer link. The links are the enrolment link (with the officer's code; it registers the signing passkey
 at the signing origin) and the invitation (it registers the login passkey at the
 app origin). Give the enrolment link to the proofed person only, and not by way of
 the application: whoever has it becomes the signer.
@@ -58,14 +59,18 @@ the application: whoever has it becomes the signer.
 			return err
 		}
 		in.ID = args[0]
+		if err := s.record(cmd.Context(), in); err != nil {
+			return err
+		}
+		if s.Officer.Cert == "" {
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s is recorded; an officer goes on: assent signer link %s\n", in.ID, in.ID)
+			return err
+		}
 		officer, err := s.officer()
 		if err != nil {
 			return err
 		}
 		defer officer.Close()
-		if err := officer.Post(cmd.Context(), sapclient.PathSigners, in, nil); err != nil {
-			return err
-		}
 		l, err := s.links(cmd.Context(), officer, in.ID, in.Name)
 		if err != nil {
 			return err
@@ -76,6 +81,16 @@ the application: whoever has it becomes the signer.
 		return l.print(cmd.OutOrStdout())
 	})
 	return cmd
+}
+
+// record records a signer, as registration authority.
+func (s *settings) record(ctx context.Context, in sapclient.SignerIn) error {
+	ra, err := s.registrar()
+	if err != nil {
+		return err
+	}
+	defer ra.Close()
+	return ra.Post(ctx, sapclient.PathSigners, in, nil)
 }
 
 func signerLinkCommand() *cobra.Command {

@@ -120,7 +120,12 @@ func (s *system) addSigner(ctx context.Context, id, name string) (*person.Person
 		return nil, err
 	}
 	defer officer.Close()
-	if err := officer.Post(ctx, sapclient.PathSigners, sapclient.SignerIn{ID: id, Name: name, Proof: "demo: nobody was proofed"}, nil); err != nil {
+	ra, err := s.settings.registrar()
+	if err != nil {
+		return nil, err
+	}
+	defer ra.Close()
+	if err := ra.Post(ctx, sapclient.PathSigners, sapclient.SignerIn{ID: id, Name: name, Proof: "demo: nobody was proofed"}, nil); err != nil {
 		return nil, err
 	}
 	l, err := s.settings.links(ctx, officer, id, name)

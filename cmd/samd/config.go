@@ -2,16 +2,20 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/assent-sign/assent/cryptotoken"
 	"github.com/assent-sign/assent/cryptotoken/pkcs11"
 	"github.com/assent-sign/assent/cryptotoken/softtoken"
+	"github.com/assent-sign/assent/internal/ceremony"
 	"github.com/assent-sign/assent/internal/certs"
 	"github.com/assent-sign/assent/internal/mtls"
 	"github.com/assent-sign/assent/sam"
@@ -33,6 +37,7 @@ type Config struct {
 	Cluster  string     `yaml:"cluster"`  // name of this module; part of every signed request; never changes
 	Listen   string     `yaml:"listen"`   // host:port; loopback or a private network only
 	TLS      mtls.Files `yaml:"tls"`      // own certificate and key; the CA whose certificates callers carry
+	Ceremony string     `yaml:"ceremony"` // signed document of the ceremony; read at the first start that finds it
 	Database string     `yaml:"database"` // SQLite file, made at the first start
 	Anchor   string     `yaml:"anchor"`   // freshness anchor; not in the same backup as the database
 	Log      string     `yaml:"log"`      // text or json
@@ -233,6 +238,43 @@ func (c *Config) authorities() (map[string]sam.CertificateAuthority, error) {
 		out[name] = demoCA{ca}
 	}
 	return out, nil
+}
+
+// setUp reads the ceremony's document, when it is there, and names the CAs whose
+// certificates callers carry: the document must be of one of them.
+func (c *Config) setUp() (document []byte, cas []string, err error) {
+	if c.Ceremony != "" {
+		f, err := os.Open(c.Ceremony)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, nil, nil // the module says that one is needed
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("ceremony: %w", err)
+		}
+		defer func() { _ = f.Close() }()
+		if document, err = io.ReadAll(io.LimitReader(f, ceremony.MaxSize+1)); err != nil {
+			return nil, nil, fmt.Errorf("ceremony: %w", err)
+		}
+	}
+	rest, err := os.ReadFile(c.TLS.CA)
+	if err != nil {
+		return nil, nil, fmt.Errorf("tls.ca: %w", err)
+	}
+	for {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return document, cas, nil
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, nil, fmt.Errorf("tls.ca: %s: %w", c.TLS.CA, err)
+		}
+		hash, err := ceremony.KeyHash(cert.PublicKey)
+		if err != nil {
+			return nil, nil, fmt.Errorf("tls.ca: %s: %w", c.TLS.CA, err)
+		}
+		cas = append(cas, hash)
+	}
 }
 
 // openToken opens the configured driver. A literal list: a reader sees all.

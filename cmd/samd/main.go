@@ -95,6 +95,10 @@ type accepted struct{ restore, config bool }
 
 // open opens token, store and module.
 func open(ctx context.Context, cfg Config, ok accepted, log *slog.Logger) (*sam.Module, func() error, error) {
+	document, cas, err := cfg.setUp()
+	if err != nil {
+		return nil, nil, err
+	}
 	token, err := openToken(cfg, log)
 	if err != nil {
 		return nil, nil, err
@@ -112,6 +116,7 @@ func open(ctx context.Context, cfg Config, ok accepted, log *slog.Logger) (*sam.
 	}
 	mc.Store, mc.Token, mc.Log, mc.AcceptRestore, mc.AcceptConfig = store, token, log, ok.restore, ok.config
 	mc.Version = version
+	mc.Ceremony, mc.CallerCAs = document, cas
 	module, err := sam.Open(ctx, mc)
 	if err != nil {
 		return nil, nil, errors.Join(err, token.Close())

@@ -76,11 +76,15 @@ func newSite(t *testing.T, extra string) *site {
 	if err := os.WriteFile(filepath.Join(s.dir, "pin"), []byte("canary-pin-5521\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(filepath.Join(s.dir, "ceremony.json"), s.pki.Ceremony("t1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	s.config = filepath.Join(s.dir, "samd.yaml")
 	text := fmt.Sprintf(`profile: development
 cluster: t1
 listen: %s
 tls: {cert: %s, key: %s, ca: %s}
+ceremony: %[5]s/ceremony.json
 database: %[5]s/sam.db
 anchor: %[5]s/anchor
 token: {driver: softtoken, dir: %[5]s/token, pin_file: %[5]s/pin, create: true}
@@ -140,7 +144,9 @@ func TestProcessStartStopStart(t *testing.T) {
 	log, stop := s.start(t)
 	officer := s.admin(t, "olga", "officer")
 	ctx := context.Background()
-	if _, err := officer.CreateSigner(ctx, sapclient.SignerIn{ID: "anna", Name: "Anna", Proof: "p"}); err != nil {
+	ra := s.admin(t, "rosa", "ra")
+	defer ra.Close()
+	if _, err := ra.CreateSigner(ctx, sapclient.SignerIn{ID: "anna", Name: "Anna", Proof: "p"}); err != nil {
 		t.Fatal(err)
 	}
 	code, err := officer.EnrolCode(ctx, "anna")

@@ -339,7 +339,7 @@ func (b *browser) approve(handOver string, dev *device.Software) string {
 func (b *browser) signer(id string) *device.Software {
 	b.Helper()
 	ctx := context.Background()
-	if _, err := b.sam.M.CreateSigner(ctx, samtest.Officer, sam.NewSigner{ID: id, Name: "Anna Example", Proof: "p-1"}); err != nil {
+	if _, err := b.sam.M.CreateSigner(ctx, samtest.RA, sam.NewSigner{ID: id, Name: "Anna Example", Proof: "p-1"}); err != nil {
 		b.Fatal(err)
 	}
 	code, err := b.sam.M.OpenEnrolment(ctx, samtest.Officer, id)

@@ -192,6 +192,7 @@ type site struct {
 	cmd     *exec.Cmd
 	client  *sapclient.Client
 	admin   *sapclient.Admin
+	ra      *sapclient.Admin
 	persons []*person
 }
 
@@ -219,8 +220,12 @@ func startSite(ctx context.Context, bin, dir, token string) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	text := fmt.Sprintf("profile: development\ncluster: bench\nlisten: %s\ntls: {cert: %s, key: %s, ca: %s}\ndatabase: %s/sam.db\nanchor: %s/anchor\n%s\norigin: %s\nrp_id: %s\nopen_sessions: 100000\n",
-		addr, server.Cert, server.Key, server.CA, dir, dir, token, benchOrigin, benchRPID)
+	document, err := pki.ceremony("bench")
+	if err != nil {
+		return nil, err
+	}
+	text := fmt.Sprintf("profile: development\ncluster: bench\nlisten: %s\ntls: {cert: %s, key: %s, ca: %s}\nceremony: %s\ndatabase: %s/sam.db\nanchor: %s/anchor\n%s\norigin: %s\nrp_id: %s\nopen_sessions: 100000\n",
+		addr, server.Cert, server.Key, server.CA, document, dir, dir, token, benchOrigin, benchRPID)
 	file := filepath.Join(dir, "samd.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
@@ -246,6 +251,13 @@ func (s *site) connect(ctx context.Context, pki *callers, addr string) error {
 	}
 	officer, err := pki.client("olga", "officer")
 	if err != nil {
+		return err
+	}
+	registrar, err := pki.client("rosa", "ra")
+	if err != nil {
+		return err
+	}
+	if s.ra, err = sapclient.NewAdmin(sapclient.Config{URL: "https://" + addr, TLS: registrar}); err != nil {
 		return err
 	}
 	if s.client, err = sapclient.New(sapclient.Config{URL: "https://" + addr, TLS: sspu}); err != nil {
@@ -290,7 +302,7 @@ func (s *site) enrol(ctx context.Context) error {
 }
 
 func (s *site) enrolOne(ctx context.Context, p *person, ca *certs.DemoCA) error {
-	if _, err := s.admin.CreateSigner(ctx, sapclient.SignerIn{ID: p.id, Name: "DEMO " + p.id, Proof: "bench"}); err != nil {
+	if _, err := s.ra.CreateSigner(ctx, sapclient.SignerIn{ID: p.id, Name: "DEMO " + p.id, Proof: "bench"}); err != nil {
 		return err
 	}
 	code, err := s.admin.EnrolCode(ctx, p.id)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -17,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/assent-sign/assent/internal/ceremony"
 	"github.com/assent-sign/assent/internal/mtls"
 )
 
@@ -129,4 +131,23 @@ func (c *callers) client(name, role string) (*tls.Config, error) {
 		return nil, err
 	}
 	return mtls.Client(f, "localhost")
+}
+
+// ceremony writes the document by which samd knows this benchmark's callers. The
+// officers are automatic, and it says so.
+func (c *callers) ceremony(cluster string) (string, error) {
+	hash, err := ceremony.KeyHash(c.key.Public())
+	if err != nil {
+		return "", err
+	}
+	d := &ceremony.Document{Type: ceremony.Type, Cluster: cluster, Created: time.Now().Unix(), CA: hash, Automatic: true}
+	for _, m := range [][2]string{{"olga", "officer"}, {"otto", "officer"}, {"arne", "auditor"}, {"rosa", "ra"}, {"ssad", "sspu"}} {
+		d.Identities = append(d.Identities, ceremony.Identity{Name: m[0], Person: m[0], Role: m[1]})
+	}
+	signed, err := ceremony.Sign(d, map[string]crypto.Signer{ceremony.Authority: c.key})
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(c.dir, "ceremony.json")
+	return file, os.WriteFile(file, signed, 0o600)
 }

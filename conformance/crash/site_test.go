@@ -72,11 +72,12 @@ func newSite(t testing.TB, dir string) *site {
 	t.Helper()
 	s := &site{t: t, dir: dir, ca: samtest.NewCA(t), files: map[string]mtls.Files{}}
 	s.pki = samtest.NewPKI(t, dir)
-	for name, role := range map[string]string{"samd": "samd", "ssad": "sspu", "olga": "officer", "otto": "officer", "arne": "auditor"} {
+	for name, role := range map[string]string{"samd": "samd", "ssad": "sspu", "olga": "officer", "otto": "officer", "arne": "auditor", "rosa": "ra"} {
 		s.files[name] = s.pki.Issue(name, role, elliptic.P256())
 	}
 	must(t, os.WriteFile(filepath.Join(dir, "pin"), []byte(canary+"\n"), 0o600))
 	must(t, os.Mkdir(filepath.Join(dir, "data"), 0o700))
+	must(t, os.WriteFile(filepath.Join(dir, "ceremony.json"), s.pki.Ceremony("crash"), 0o600))
 	s.configure()
 	return s
 }
@@ -96,6 +97,7 @@ func (s *site) configure() {
 cluster: crash
 listen: %s
 tls: {cert: %[2]s/samd-samd.crt, key: %[2]s/samd-samd.key, ca: %[2]s/ca.crt}
+ceremony: %[2]s/ceremony.json
 database: %[2]s/data/sam.db
 anchor: %[2]s/data/anchor
 token: %[3]s
@@ -258,7 +260,9 @@ func (s *site) enrol() {
 	parsed, err := x509.ParsePKIXPublicKey(info.StatementKey)
 	must(s.t, err)
 	s.pub = parsed.(*ecdsa.PublicKey)
-	_, err = officer.CreateSigner(ctx, sapclient.SignerIn{ID: "anna", Name: "Anna", Proof: "p"})
+	ra := s.admin("rosa")
+	defer ra.Close()
+	_, err = ra.CreateSigner(ctx, sapclient.SignerIn{ID: "anna", Name: "Anna", Proof: "p"})
 	must(s.t, err)
 	code, err := officer.EnrolCode(ctx, "anna")
 	must(s.t, err)

@@ -83,7 +83,7 @@ func TestSAP09RelaySeesNoSecret(t *testing.T) {
 
 	ctx := context.Background()
 	ssa, officer := r.client("ssad-1"), r.admin("officer-1", "officer")
-	if _, err := officer.CreateSigner(ctx, sapclient.SignerIn{ID: "anna", Name: "Anna", Proof: "p-1"}); err != nil {
+	if _, err := r.admin("rosa", "ra").CreateSigner(ctx, sapclient.SignerIn{ID: "anna", Name: "Anna", Proof: "p-1"}); err != nil {
 		t.Fatal(err)
 	}
 	code, err := officer.EnrolCode(ctx, "anna")

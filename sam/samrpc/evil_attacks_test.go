@@ -363,7 +363,7 @@ func (e *evil) officersWork() {
 // enrolments: the attacker relays enrolments, and may not become part of one.
 func (e *evil) enrolments() {
 	ctx := context.Background()
-	if _, err := e.M.CreateSigner(ctx, samtest.Officer, sam.NewSigner{ID: "carol", Name: "Carol", Proof: "p"}); err != nil {
+	if _, err := e.M.CreateSigner(ctx, samtest.RA, sam.NewSigner{ID: "carol", Name: "Carol", Proof: "p"}); err != nil {
 		e.t.Fatal(err)
 	}
 	code, err := e.M.OpenEnrolment(ctx, samtest.Officer, "carol")

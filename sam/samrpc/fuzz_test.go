@@ -43,7 +43,7 @@ func FuzzBodies(f *testing.F) {
 	w := samtest.New(f)
 	s := w.NewSigner("alice", algo.P256)
 	pki := samtest.NewPKI(f, f.TempDir())
-	callers := []*tls.ConnectionState{state(f, pki, "f-sspu", "sspu"), state(f, pki, "f-officer", "officer"), state(f, pki, "f-auditor", "auditor"), nil}
+	callers := []*tls.ConnectionState{state(f, pki, "ssad", "sspu"), state(f, pki, "olga", "officer"), state(f, pki, "arne", "auditor"), state(f, pki, "rosa", "ra"), nil}
 	h := samrpc.New(w.M, slog.New(slog.NewTextHandler(io.Discard, nil))).Handler()
 	routes := samrpc.Routes()
 	for i := range routes {

@@ -138,6 +138,9 @@ func refusalAnswer(op sam.Op, r *sam.Refusal) (int, sapclient.ErrorBody) {
 	case sap.ReasonRole:
 		body.Code = sapclient.CodeForbidden
 		return http.StatusForbidden, body
+	case sap.ReasonNotSetUp:
+		body.Code, body.Retry = sapclient.CodeCeremony, sapclient.RetryLater
+		return http.StatusServiceUnavailable, body
 	case sap.ReasonStore:
 		body.Code, body.Retry = sapclient.CodeUnavailable, sapclient.RetrySame
 		return http.StatusServiceUnavailable, body

@@ -125,9 +125,9 @@ func post(h http.Handler, who *tls.ConnectionState, path string, body []byte) *h
 func FuzzKeyActs(f *testing.F) {
 	w := samtest.New(f)
 	s := w.NewSigner("alice", algo.P256)
-	officer := state(f, samtest.NewPKI(f, f.TempDir()), "f-officer", "officer")
+	officer := state(f, samtest.NewPKI(f, f.TempDir()), "olga", "officer")
 	h := samrpc.New(w.M, slog.New(slog.NewTextHandler(io.Discard, nil))).Handler()
-	paths := []string{sapclient.PathCredentials, sapclient.PathDestroy, sapclient.PathDecisions, sapclient.PathApprove}
+	paths := []string{sapclient.PathCredentials, sapclient.PathDestroy, sapclient.PathDecisions, sapclient.PathApprove, sapclient.PathKeyStatus, sapclient.PathSignerEnd}
 	for i := range paths {
 		f.Add(uint8(i), []byte(`{"signer":"alice","key_type":"P-256","subject":"CN=Alice"}`))
 		f.Add(uint8(i), []byte(`{"signer":"alice","key_type":"P-257","subject":""}`))
@@ -135,6 +135,8 @@ func FuzzKeyActs(f *testing.F) {
 		f.Add(uint8(i), []byte(`{"key":"k-0"}`))
 		f.Add(uint8(i), []byte(`{"kind":"raw","args":"e30="}`))
 		f.Add(uint8(i), []byte(`{"id":"d-0"}`))
+		f.Add(uint8(i), []byte(`{"key":"`+s.Key+`","status":"on_hold","why":"x"}`))
+		f.Add(uint8(i), []byte(`{"signer":"alice","cause":"signer_request","why":"x"}`))
 	}
 	f.Fuzz(func(t *testing.T, route uint8, body []byte) {
 		path := paths[int(route)%len(paths)]

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -55,8 +56,13 @@ func newRig(t testing.TB, change ...func(*sam.Config)) *rig {
 	return r
 }
 
+// tls is the end of a caller who was granted the role, if there is such a role
+// and the name has no other.
 func (r *rig) tls(name, role string) *tls.Config {
 	r.T.Helper()
+	if slices.Contains(sam.Roles(), sam.Role(role)) {
+		r.Grant(name, sam.Role(role))
+	}
 	conf, err := mtls.Client(r.pki.Issue(name, role, elliptic.P256()), "localhost")
 	if err != nil {
 		r.T.Fatal(err)
@@ -95,7 +101,7 @@ func TestWholeWayOverMutualTLS(t *testing.T) {
 	if err != nil || info.Audience != "test#1" || info.Assurance != sap.AssuranceDevelopment {
 		t.Fatalf("info %+v, %v", info, err)
 	}
-	if _, err := officer.CreateSigner(ctx, sapclient.SignerIn{ID: "anna", Name: "Anna Example", Proof: "p-1"}); err != nil {
+	if _, err := r.admin("rosa", "ra").CreateSigner(ctx, sapclient.SignerIn{ID: "anna", Name: "Anna Example", Proof: "p-1"}); err != nil {
 		t.Fatal(err)
 	}
 	code, err := officer.EnrolCode(ctx, "anna")
@@ -191,11 +197,15 @@ func TestRefusalsAreOpaque(t *testing.T) {
 	}
 }
 
-// IAM-04: each route has exactly the roles of its operation, through the wire.
-func TestRouteRoles(t *testing.T) {
+// IAM-04, ROL-01: each route has exactly the roles of its operation, through the
+// wire, and each operation has exactly one route.
+func TestIAM04RouteRoles(t *testing.T) {
 	r := newRig(t)
 	clients := map[sam.Role]*http.Client{}
-	for role, name := range map[sam.Role]string{sam.RoleSSPU: "x-sspu", sam.RoleOfficer: "x-officer", sam.RoleAuditor: "x-auditor", "root": "x-root"} {
+	for role, name := range map[sam.Role]string{
+		sam.RoleSSPU: "x-sspu", sam.RoleOfficer: "x-officer", sam.RoleAuditor: "x-auditor", sam.RoleAdmin: "x-admin",
+		sam.RoleOperator: "x-operator", sam.RoleRA: "x-ra", "root": "x-root",
+	} {
 		clients[role] = &http.Client{Transport: &http.Transport{TLSClientConfig: r.tls(name, string(role))}}
 	}
 	seen := map[sam.Op]bool{}
@@ -220,8 +230,8 @@ func TestRouteRoles(t *testing.T) {
 			}
 		}
 	}
-	if len(seen) != len(samrpc.Routes()) {
-		t.Error("two routes share an operation")
+	if len(seen) != len(samrpc.Routes()) || len(seen) != len(sam.Ops()) {
+		t.Errorf("%d routes serve %d operations, the module has %d: each has exactly one", len(samrpc.Routes()), len(seen), len(sam.Ops()))
 	}
 }
 

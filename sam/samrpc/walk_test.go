@@ -62,9 +62,11 @@ func inputs() map[sam.Op]any {
 	return map[sam.Op]any{
 		sam.OpRequest: sapclient.ActivationRequestIn{}, sam.OpRedeem: nil, sam.OpGenerate: sapclient.GenerateIn{}, sam.OpLink: nil,
 		sam.OpPermission: sapclient.PermissionIn{}, sam.OpDestroy: sapclient.KeyIn{}, sam.OpEnrolBegin: sapclient.EnrolBeginIn{}, sam.OpEnrolFinish: nil,
-		sam.OpSignerNew: sapclient.SignerIn{}, sam.OpEnrolOpen: sapclient.EnrolCodeIn{}, sam.OpLift: sapclient.LiftIn{},
+		sam.OpSignerNew: sapclient.SignerIn{}, sam.OpEnrolOpen: nil, sam.OpLift: sapclient.LiftIn{},
 		sam.OpPropose: nil, sam.OpApprove: sapclient.ProposalIn{}, sam.OpWithdraw: sapclient.ProposalIn{},
 		sam.OpSelfTest: struct{}{}, sam.OpReopen: sapclient.ReopenIn{},
+		sam.OpKeyStatus: sapclient.KeyStatusIn{}, sam.OpSignerEnd: sapclient.SignerEndIn{},
+		sam.OpOnceRequest: sapclient.OnceRequestIn{}, sam.OpOnceApprove: sapclient.OnceApproveIn{},
 	}
 }
 
@@ -83,7 +85,7 @@ func newWalker(t *testing.T, seed uint64) *walker {
 		certs: map[sam.Role][]*x509.Certificate{}, pool: map[string][]string{}, bytes: map[string][][]byte{}, enrols: map[string]sap.Signed{},
 		codes: map[string]string{}, device: samtest.NewDevice(samtest.Origin, samtest.RPID), allowed: map[string]map[string]int{}, done: map[sam.Op]int{},
 	}
-	for _, c := range []sam.Caller{samtest.SSPU, samtest.Officer, samtest.Second, samtest.Auditor} {
+	for _, c := range []sam.Caller{samtest.SSPU, samtest.Officer, samtest.Second, samtest.Auditor, samtest.RA, samtest.Admin, samtest.Watch} {
 		k.certs[c.Role] = append(k.certs[c.Role], certificate(t, c.Identity, c.Role))
 	}
 	for role := range k.certs { // to be granted, or not
@@ -98,7 +100,7 @@ func newWalker(t *testing.T, seed uint64) *walker {
 		k.see("credential", sap.B64(s.Device.ID))
 		k.bytes["chain"] = append(k.bytes["chain"], s.Cert.Raw)
 	}
-	if _, err := w.M.CreateSigner(context.Background(), samtest.Officer, sam.NewSigner{ID: "carol", Name: "Carol", Proof: "proof-1"}); err != nil {
+	if _, err := w.M.CreateSigner(context.Background(), samtest.RA, sam.NewSigner{ID: "carol", Name: "Carol", Proof: "proof-1"}); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []string{"carol", "mallory"} { // who has no passkey yet, and who does not exist yet
@@ -107,7 +109,8 @@ func newWalker(t *testing.T, seed uint64) *walker {
 	}
 	for name, values := range map[string][]string{
 		"key_type": {"P-256", "P-384"}, "subject": {"", "CN=Signer alice", "CN=Mallory"}, "alg": {"", "ES256"}, "why": {"maintenance"},
-		"policy": {"", "standard", "bulk", sam.PolicyQualified}, "proof": {"proof-1"}, "role": {"sspu", "officer", "auditor"}, "person": {"mallory", "officer-1", "p-9"},
+		"policy": {"", "standard", "bulk", sam.PolicyQualified}, "proof": {"proof-1"}, "role": {"sspu", "officer", "auditor", "ra", "administrator", "operator"}, "person": {"mallory", "officer-1", "p-9"},
+		"status": {"good", "on_hold", "revoked"}, "cause": {"signer_request", "last_authenticator_lost"},
 	} {
 		k.pool[name] = append(k.pool[name], values...)
 	}
@@ -224,11 +227,20 @@ func (k *walker) compose(op sam.Op) []byte {
 			key, cert = k.made, k.bytes["chain"][len(k.bytes["chain"])-1]
 		}
 		return body(k.t, map[string]any{"key": key, "chain": [][]byte{cert, k.CA.Cert.Raw}})
+	case sam.OpEnrolOpen:
+		id := k.value("signer")
+		if k.rnd.IntN(2) == 0 {
+			id = "carol" // who has no passkey yet
+		}
+		return body(k.t, map[string]any{"signer": id})
 	case sam.OpPropose:
 		kind := pick(k, slices.Sorted(maps.Keys(arguments())))
 		return body(k.t, map[string]any{"kind": kind, "args": k.fill(arguments()[kind])})
 	case sam.OpEnrolFinish:
 		id := k.value("enrolment")
+		if len(k.enrols) > 0 && k.rnd.IntN(2) == 0 {
+			id = pick(k, slices.Sorted(maps.Keys(k.enrols)))
+		}
 		if signed, ok := k.enrols[id]; ok {
 			if reg, err := k.device.Register(k.StatementKey(), signed, k.codes[id]); err == nil {
 				return body(k.t, map[string]any{"id": id, "registration": reg})

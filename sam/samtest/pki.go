@@ -40,6 +40,12 @@ func NewPKI(t testing.TB, dir string) *PKI {
 // the curve, and returns the files of that end.
 func (p *PKI) Issue(name, role string, curve elliptic.Curve) mtls.Files {
 	p.t.Helper()
+	return p.IssueFor(name, role, curve, time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour))
+}
+
+// IssueFor is Issue with a validity.
+func (p *PKI) IssueFor(name, role string, curve elliptic.Curve, from, to time.Time) mtls.Files {
+	p.t.Helper()
 	key, err := ecdsa.GenerateKey(curve, rand.Reader)
 	if err != nil {
 		p.t.Fatal(err)
@@ -50,7 +56,7 @@ func (p *PKI) Issue(name, role string, curve elliptic.Curve) mtls.Files {
 		subject.OrganizationalUnit = []string{role}
 	}
 	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(1000 + p.n), Subject: subject, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		SerialNumber: big.NewInt(1000 + p.n), Subject: subject, NotBefore: from, NotAfter: to,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
 		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}

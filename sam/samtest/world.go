@@ -6,6 +6,7 @@
 package samtest
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -40,10 +41,13 @@ const (
 
 // Callers of the world.
 var (
-	SSPU    = sam.Caller{Identity: "ssad-1", Role: sam.RoleSSPU}
-	Officer = sam.Caller{Identity: "officer-1", Role: sam.RoleOfficer}
-	Second  = sam.Caller{Identity: "officer-2", Role: sam.RoleOfficer}
-	Auditor = sam.Caller{Identity: "auditor-1", Role: sam.RoleAuditor}
+	SSPU    = caller("ssad-1", sam.RoleSSPU)
+	Officer = caller("officer-1", sam.RoleOfficer)
+	Second  = caller("officer-2", sam.RoleOfficer)
+	Auditor = caller("auditor-1", sam.RoleAuditor)
+	RA      = caller("ra-1", sam.RoleRA)
+	Admin   = caller("admin-1", sam.RoleAdmin)
+	Watch   = caller("operator-1", sam.RoleOperator)
 )
 
 // World is a module and everything around it.
@@ -72,7 +76,7 @@ func New(t testing.TB, change ...func(*sam.Config)) *World {
 	t.Cleanup(func() { _ = soft.Close() })
 	w.Token = &Token{Full: soft}
 	w.Cfg = sam.Config{
-		Cluster: Cluster, Token: w.Token, AnchorPath: filepath.Join(w.Dir, "anchor"), Origin: Origin, RPID: RPID,
+		Cluster: Cluster, Token: w.Token, AnchorPath: filepath.Join(w.Dir, "anchor"), Origin: Origin, RPID: RPID, Ceremony: []byte("of New"),
 		Clock: w.Clock, Log: quiet, LockoutLimit: 3, ConfirmEvery: time.Hour, WrongCodes: 3, AnchorEvery: time.Hour,
 		Policies: []sam.Policy{
 			{ID: "standard", MaxItems: 10, Lifetime: 5 * time.Minute},
@@ -80,8 +84,14 @@ func New(t testing.TB, change ...func(*sam.Config)) *World {
 			{ID: sam.PolicyQualified, MaxItems: 1, Lifetime: 5 * time.Minute},
 		},
 	}
+	document := w.Cfg.Ceremony
 	for _, f := range change {
 		f(&w.Cfg)
+	}
+	if bytes.Equal(document, w.Cfg.Ceremony) { // for the module that it is now
+		if w.Cfg.Ceremony = Ceremony(t, w.Cfg.Cluster); w.Cfg.Production {
+			w.Cfg.Ceremony = ProductionCeremony(t, w.Cfg.Cluster)
+		}
 	}
 	if err := w.Open(); err != nil {
 		t.Fatal(err)
@@ -167,7 +177,7 @@ func (w *World) NewSigner(id string, kt algo.KeyType) *Signer {
 func (w *World) Enrol(s *Signer) {
 	w.T.Helper()
 	ctx := context.Background()
-	if _, err := w.M.CreateSigner(ctx, Officer, sam.NewSigner{ID: s.ID, Name: "Signer " + s.ID, Proof: "proof-1"}); err != nil {
+	if _, err := w.M.CreateSigner(ctx, RA, sam.NewSigner{ID: s.ID, Name: "Signer " + s.ID, Proof: "proof-1"}); err != nil {
 		w.T.Fatal(err)
 	}
 	code, err := w.M.OpenEnrolment(ctx, Officer, s.ID)

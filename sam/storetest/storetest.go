@@ -67,7 +67,7 @@ type samples struct {
 func make1() samples {
 	return samples{
 		cond:  &sam.Condition{Stamp: stamp(1), Closed: "why", Since: 5, VoidBefore: 6, Config: "d"},
-		meta:  &sam.Meta{Stamp: stamp(1), Cluster: "c", Instance: "i", Epoch: 7, StatementKey: []byte{9}},
+		meta:  &sam.Meta{Stamp: stamp(1), Cluster: "c", Instance: "i", Epoch: 7, StatementKey: []byte{9}, Ceremony: "h"},
 		ident: &sam.Identity{Stamp: stamp(1), Name: "n", Person: "p", Role: sam.RoleAuditor, Key: "00ff", State: sam.IdentityActive, Created: 5},
 		prop: &sam.Proposal{
 			Stamp: stamp(1), ID: "p1", Kind: "k", Args: []byte(`{"a":1}`), State: sam.ProposalPending, By: "n", ByPerson: "p", Second: "m",

@@ -8,13 +8,14 @@ import (
 	"github.com/assent-sign/assent/internal/jcs"
 )
 
-// Admin is the officer's and the auditor's client. Which calls work depends on
+// Admin is the client of people: officer, administrator, operator, auditor,
+// registration authority. Which calls work depends on
 // the role in the certificate; the others give ErrForbidden.
 type Admin struct {
 	*transport
 }
 
-// NewAdmin returns a client for an officer or an auditor.
+// NewAdmin returns a client for a person with a role.
 func NewAdmin(cfg Config) (*Admin, error) {
 	t, err := newTransport(cfg)
 	if err != nil {
@@ -34,12 +35,12 @@ func (a *Admin) Health(ctx context.Context) error {
 	return err
 }
 
-// Status tells how the SAM is (officer, auditor).
+// Status tells how the SAM is (officer, administrator, operator, auditor).
 func (a *Admin) Status(ctx context.Context) (*Status, error) {
 	return call[Status](ctx, a.transport, "GET", PathStatus, nil, nil)
 }
 
-// CreateSigner records a signer after identity proofing (officer).
+// CreateSigner records a signer after identity proofing (ra).
 func (a *Admin) CreateSigner(ctx context.Context, in SignerIn) (*Signer, error) {
 	return call[Signer](ctx, a.transport, "POST", PathSigners, nil, in)
 }
@@ -74,8 +75,8 @@ func (a *Admin) LinkCertificate(ctx context.Context, key string, chain [][]byte)
 	return call[Credential](ctx, a.transport, "POST", PathCertificate, nil, CertificateIn{Key: key, Chain: chain})
 }
 
-// SetRaw sets or clears the permission to sign digests of unseen content
-// (officer).
+// SetRaw clears the permission to sign digests of unseen content (officer); to
+// set it takes two: the decision raw_permission.
 func (a *Admin) SetRaw(ctx context.Context, key string, raw bool) (*Credential, error) {
 	return call[Credential](ctx, a.transport, "POST", PathPermission, nil, PermissionIn{Key: key, Raw: raw})
 }
@@ -158,7 +159,7 @@ func (a *Admin) Proposals(ctx context.Context, state string) ([]Proposal, error)
 	return out.Proposals, nil
 }
 
-// Roles lists who may call the module (officer, auditor).
+// Roles lists who may call the module (officer, administrator, auditor).
 func (a *Admin) Roles(ctx context.Context) ([]RoleGrant, error) {
 	out, err := call[RolesOut](ctx, a.transport, "GET", PathRoles, nil, nil)
 	if err != nil {

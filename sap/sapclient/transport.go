@@ -20,6 +20,7 @@ const (
 	CodeUnavailable = "unavailable"
 	CodeNotFound    = "not_found"
 	CodeForbidden   = "forbidden"
+	CodeCeremony    = "ceremony_needed" // the module knows nobody yet (ROL-06)
 
 	RetryNever = "never"
 	RetryLater = "later"
@@ -33,6 +34,7 @@ var (
 	ErrUnavailable = errors.New("sapclient: the SAM did not answer; send the same bytes again")
 	ErrNotFound    = errors.New("sapclient: the SAM does not know it")
 	ErrForbidden   = errors.New("sapclient: this caller may not do that")
+	ErrCeremony    = errors.New("sapclient: ceremony needed: the SAM knows nobody yet")
 )
 
 // Error is a failed call.
@@ -164,6 +166,7 @@ func answerError(status int, raw []byte) error {
 	var body ErrorBody
 	kinds := map[string]error{
 		CodeRefused: ErrRefused, CodeInvalid: ErrInvalid, CodeUnavailable: ErrUnavailable, CodeNotFound: ErrNotFound, CodeForbidden: ErrForbidden,
+		CodeCeremony: ErrCeremony,
 	}
 	if err := json.Unmarshal(raw, &body); err != nil || kinds[body.Code] == nil {
 		return &Error{Kind: ErrUnavailable, Status: status, Retry: RetrySame, Err: fmt.Errorf("status %d is not an answer of samd", status)}

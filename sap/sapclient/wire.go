@@ -12,7 +12,7 @@ const (
 	PathInfo        = "/v1/info"                    // GET; all roles
 	PathRequest     = "/v1/activation/request"      // POST; sspu
 	PathRedeem      = "/v1/activation/redeem"       // POST; sspu
-	PathCredentials = "/v1/credentials"             // GET ?signer= or ?key=; sspu, officer. POST (generate); officer
+	PathCredentials = "/v1/credentials"             // GET ?signer= or ?key=; sspu, officer, ra. POST (generate); officer
 	PathCertificate = "/v1/credentials/certificate" // POST; officer
 	PathPermission  = "/v1/credentials/permission"  // POST; officer
 	PathDestroy     = "/v1/credentials/destroy"     // POST; officer
@@ -22,18 +22,18 @@ const (
 	PathOnceApprove = "/v1/onetime/approve"         // POST; sspu
 	PathEnrolBegin  = "/v1/enrolment/begin"         // POST; sspu
 	PathEnrolFinish = "/v1/enrolment/finish"        // POST; sspu
-	PathSigners     = "/v1/signers"                 // POST; officer. GET ?id=; officer, sspu
+	PathSigners     = "/v1/signers"                 // POST; ra. GET ?id=; officer, ra, sspu
 	PathEnrolCode   = "/v1/enrolment/code"          // POST; officer
 	PathLift        = "/v1/lockout/lift"            // POST; officer
 	PathAudit       = "/v1/audit"                   // GET ?from=&limit=; auditor
 	PathExplain     = "/v1/explain"                 // GET ?ref=; auditor, officer
-	PathStatus      = "/v1/status"                  // GET; officer, auditor
+	PathStatus      = "/v1/status"                  // GET; officer, administrator, operator, auditor
 	PathHealth      = "/v1/health"                  // GET; all roles
 	PathDecisions   = "/v1/decisions"               // POST (propose); officer. GET ?state=&limit=; officer, auditor
 	PathApprove     = "/v1/decisions/approve"       // POST; another officer
 	PathWithdraw    = "/v1/decisions/withdraw"      // POST; officer
-	PathRoles       = "/v1/roles"                   // GET; officer, auditor
-	PathSelfTest    = "/v1/selftest"                // POST; officer
+	PathRoles       = "/v1/roles"                   // GET; officer, administrator, auditor
+	PathSelfTest    = "/v1/selftest"                // POST; officer, administrator
 	PathReopen      = "/v1/reopen"                  // POST; officer
 )
 
@@ -119,7 +119,8 @@ type CertificateIn struct {
 	Chain [][]byte `json:"chain"` // DER, leaf first
 }
 
-// PermissionIn sets or clears the raw permission of a credential (officer).
+// PermissionIn clears the raw permission of a credential (officer); to set it is
+// the decision raw_permission.
 type PermissionIn struct {
 	Key string `json:"key"`
 	Raw bool   `json:"raw"`
@@ -180,7 +181,7 @@ type SignerEndOut struct {
 	Destroyed int `json:"destroyed"`
 }
 
-// SignerIn creates a signer record after identity proofing (officer).
+// SignerIn creates a signer record after identity proofing (ra).
 type SignerIn struct {
 	ID    string `json:"id"`    // chosen by the operator, ValidID
 	Name  string `json:"name"`  // as proofed
@@ -351,7 +352,7 @@ type ReopenIn struct {
 // ErrorBody is every error answer of samd. Code is opaque for refusals
 // ("refused"); Ref is the sequence number of the audit record that says why.
 type ErrorBody struct {
-	Code  string `json:"code"` // refused, invalid, unavailable, not_found, forbidden
+	Code  string `json:"code"` // refused, invalid, unavailable, not_found, forbidden, ceremony_needed
 	Ref   string `json:"ref,omitempty"`
 	Retry string `json:"retry"` // never, later, same
 }

@@ -5,9 +5,11 @@
 package callerca
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -21,7 +23,7 @@ import (
 )
 
 // ErrRole means that samd knows no such role.
-var ErrRole = errors.New("callerca: role must be sspu, officer or auditor")
+var ErrRole = errors.New("callerca: role must be sspu, officer, administrator, operator, auditor or ra")
 
 // Lifetimes. The CA lives long because replacing it replaces everything.
 const (
@@ -73,10 +75,31 @@ func Create(dir, name string, now func() time.Time) (*CA, error) {
 // Path of the CA's certificate, which both ends trust.
 func (ca *CA) Path() string { return filepath.Join(ca.dir, CertFile) }
 
+// Open opens the CA in a folder that Create made.
+func Open(dir string, now func() time.Time) (*CA, error) {
+	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, CertFile), filepath.Join(dir, KeyFile))
+	if err != nil {
+		return nil, fmt.Errorf("callerca: %w", err)
+	}
+	key, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
+	if !ok || !pair.Leaf.IsCA {
+		return nil, fmt.Errorf("callerca: %s holds no CA", dir)
+	}
+	return &CA{dir: dir, cert: pair.Leaf, key: key, now: now}, nil
+}
+
+// Key signs for the CA; the ceremony's document is its only other use.
+func (ca *CA) Key() crypto.Signer { return ca.key }
+
 // Caller issues a client certificate into folder dir: NAME.pem and NAME.key.pem.
 func (ca *CA) Caller(dir, name, role string) (certFile, keyFile string, err error) {
+	return ca.CallerFile(dir, name, name, role)
+}
+
+// CallerFile is Caller with another name for the files.
+func (ca *CA) CallerFile(dir, file, name, role string) (certFile, keyFile string, err error) {
 	switch role {
-	case "sspu", "officer", "auditor":
+	case "sspu", "officer", "administrator", "operator", "auditor", "ra":
 	default:
 		return "", "", fmt.Errorf("%w: %q", ErrRole, role)
 	}
@@ -85,7 +108,7 @@ func (ca *CA) Caller(dir, name, role string) (certFile, keyFile string, err erro
 		return "", "", err
 	}
 	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
-	return ca.issue(dir, name, t)
+	return ca.issue(dir, file, t)
 }
 
 // Server issues a server certificate for names and addresses.

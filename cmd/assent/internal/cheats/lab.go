@@ -41,12 +41,12 @@ type Party struct {
 // Lab is where cheats are tried: a running samd, the attacker's connection, the
 // officer who looks up reasons, two signers.
 type Lab struct {
-	SSPU, Officer *caller.Client
-	Anna, Bob     Party
-	Login         *device.Software // stands for Anna's login passkey: other key, other origin
-	AppOrigin     string
-	BriefPolicy   string // an activation policy with a very short life
-	RawPolicy     string // one under which raw digests may be signed
+	SSPU, Officer, RA *caller.Client
+	Anna, Bob         Party
+	Login             *device.Software // stands for Anna's login passkey: other key, other origin
+	AppOrigin         string
+	BriefPolicy       string // an activation policy with a very short life
+	RawPolicy         string // one under which raw digests may be signed
 
 	prepared []byte
 	spent    *approval // an approval that was redeemed at the start, legitimately

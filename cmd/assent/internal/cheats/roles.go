@@ -57,7 +57,7 @@ func Roles() []Cheat {
 // guessedCode: the officer has opened an enrolment for a new signer; ssad, which
 // relays everything but does not see the code, puts its own passkey in.
 func guessedCode(ctx context.Context, l *Lab) error {
-	if err := l.Officer.Post(ctx, sapclient.PathSigners, sapclient.SignerIn{ID: "carol", Name: "DEMO Carol", Proof: "demo"}, nil); err != nil {
+	if err := l.RA.Post(ctx, sapclient.PathSigners, sapclient.SignerIn{ID: "carol", Name: "DEMO Carol", Proof: "demo"}, nil); err != nil {
 		return err
 	}
 	var open sapclient.EnrolCodeOut

@@ -13,7 +13,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -21,7 +20,6 @@ import (
 	"text/template"
 	"time"
 
-	"github.com/assent-sign/assent/cmd/assent/internal/callerca"
 	"github.com/assent-sign/assent/internal/certs"
 )
 
@@ -67,6 +65,7 @@ type Options struct {
 type Made struct {
 	Dir                             string
 	SamdConfig, SicdConfig, SsadCfg string
+	Ceremony                        string // the ceremony's document; not there in production until it is held
 	SamKeyFile                      string // where sicd expects the module's public key
 	PKI                             string // demo CA; not there in production
 	ClientSecretFile                string
@@ -80,7 +79,7 @@ type values struct {
 	Options
 	SamdListen, SicdListen, SsadListen   string
 	SamdCert, SamdKey, CallerCA          string
-	SspuCert, SspuKey                    string
+	SspuCert, SspuKey, Ceremony          string
 	SamdDatabase, SamdAnchor             string
 	Driver, Module, TokenDir, TokenPIN   string
 	TokenEnv, SicdProfile                string
@@ -120,7 +119,7 @@ func Make(ctx context.Context, o Options) (*Made, error) {
 func Existing(dir string) *Made {
 	at := func(p string) string { return filepath.Join(dir, filepath.FromSlash(p)) }
 	return &Made{
-		Dir: dir, SamdConfig: at("samd/samd.yaml"), SicdConfig: at("sicd/sicd.yaml"), SsadCfg: at("ssad/ssad.yaml"),
+		Dir: dir, SamdConfig: at("samd/samd.yaml"), SicdConfig: at("sicd/sicd.yaml"), SsadCfg: at("ssad/ssad.yaml"), Ceremony: at(DocumentFile),
 		SamKeyFile: at("sicd/sam-statement.pem"), PKI: at("pki"), ClientSecretFile: at("client/secret"),
 	}
 }
@@ -207,7 +206,7 @@ func emptyDir(dir string) error {
 func (v *values) at(p string) string { return filepath.Join(v.Dir, filepath.FromSlash(p)) }
 
 func folders(_ context.Context, v *values) error {
-	for _, d := range []string{"samd/db", "samd-anchor", "sicd", "ssad/data", "officer", "auditor", "client"} {
+	for _, d := range []string{"samd/db", "samd-anchor", "sicd", "ssad/data", "client"} {
 		if err := os.MkdirAll(v.at(d), 0o700); err != nil {
 			return err
 		}
@@ -216,7 +215,7 @@ func folders(_ context.Context, v *values) error {
 	v.SamdDatabase, v.SamdAnchor = v.at("samd/db/sam.db"), v.at("samd-anchor/anchor")
 	v.SsadDir = v.at("ssad/data")
 	v.Audience = v.Cluster + "#1"
-	v.SamdURL, v.SamdName = "https://"+v.Samd, "samd"
+	v.SamdURL, v.SamdName = "https://"+v.Samd, samdName
 	v.ServiceName, v.Contact = "Assent "+v.Cluster, "your operator"
 	// sicd knows two profiles: whether anything here counts, or not.
 	v.SicdProfile = Production
@@ -230,35 +229,17 @@ func folders(_ context.Context, v *values) error {
 	return nil
 }
 
-// certificates makes the caller CA, samd's certificate and one for each role.
-// No certificate has two roles.
+// certificates holds the ceremony where its people are automatic. In production
+// people hold it (assent ceremony init); the files will be where the configuration
+// says.
 func certificates(_ context.Context, v *values) error {
-	ca, err := callerca.Create(v.at("ca"), v.Cluster, v.Now)
-	if err != nil {
-		return err
+	v.CallerCA, v.Ceremony = v.at("ca/ca.pem"), v.at(DocumentFile)
+	v.SamdCert, v.SamdKey = v.at("samd/tls/samd.pem"), v.at("samd/tls/samd.key.pem")
+	v.SspuCert, v.SspuKey = v.at("ssad/tls/ssad.pem"), v.at("ssad/tls/ssad.key.pem")
+	if v.Profile == Production {
+		return nil
 	}
-	v.CallerCA = ca.Path()
-	host, _, err := net.SplitHostPort(v.Samd)
-	if err != nil {
-		return fmt.Errorf("%w: samd address %q: %w", ErrOptions, v.Samd, err)
-	}
-	dns, ips := []string{v.SamdName}, []net.IP(nil)
-	if ip := net.ParseIP(host); ip != nil {
-		ips = append(ips, ip)
-	} else {
-		dns = append(dns, host)
-	}
-	if v.SamdCert, v.SamdKey, err = ca.Server(v.at("samd/tls"), "samd", dns, ips); err != nil {
-		return err
-	}
-	if v.SspuCert, v.SspuKey, err = ca.Caller(v.at("ssad/tls"), "ssad", "sspu"); err != nil {
-		return err
-	}
-	_, _, err = ca.Caller(v.at("officer"), "officer-1", "officer")
-	if err != nil {
-		return err
-	}
-	_, _, err = ca.Caller(v.at("auditor"), "auditor-1", "auditor")
+	_, err := Hold(Automatic(v.Dir, v.Cluster, v.Samd, v.Now))
 	return err
 }
 
