@@ -21,6 +21,7 @@ import (
 )
 
 // CredentialView is a signer's key as callers may see it.
+// Nothing in it verifies, seals or unlocks (IAM-06).
 type CredentialView struct {
 	Key, Signer, KeyType string
 	Algs                 []string // allowed now, default first
