@@ -61,6 +61,7 @@ type work struct {
 	now     time.Time
 	changed []change
 	newest  *audit.Signed // checkpoint that this transaction made
+	head    audit.Head    // last record that this transaction appended
 }
 
 // change is a sealed record that a transaction changed.
@@ -88,9 +89,13 @@ func (w *work) record(event, outcome string, reason sap.Reason, data audit.Data)
 	if err := w.due(); err != nil {
 		return audit.Record{}, err
 	}
-	return audit.Append(w.Audit, w.now, audit.Entry{
+	r, err := audit.Append(w.Audit, w.now, audit.Entry{
 		Type: event, Actor: w.caller.actor(), Outcome: outcome, Reason: string(reason), Data: data,
 	})
+	if err == nil {
+		w.head = audit.Head{Seq: r.Seq, Hash: r.Hash}
+	}
+	return r, err
 }
 
 func (c Caller) actor() string {
@@ -109,6 +114,9 @@ func (m *Module) update(ctx context.Context, c Caller, fn func(*work) error) err
 	w := &work{m: m, caller: c, now: m.clock.Now()}
 	err := m.store.Update(ctx, func(tx *Tx) error {
 		w.Tx = tx
+		if err := m.recheck(tx); err != nil {
+			return err
+		}
 		return fn(w)
 	})
 	for _, ch := range w.changed {
@@ -123,6 +131,9 @@ func (m *Module) update(ctx context.Context, c Caller, fn func(*work) error) err
 	}
 	if w.newest != nil {
 		m.newest.Store(w.newest)
+	}
+	if w.head.Hash != nil {
+		m.seen(w.head)
 	}
 	m.dirty.Store(true)
 	return nil

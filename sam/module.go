@@ -64,6 +64,9 @@ type Module struct {
 	anchored anchor // what the file says; what is written next must follow it
 
 	foreign atomic.Int64 // Store.Foreign when last looked at
+	checked atomic.Int64 // Store.Foreign when the chain was last verified
+	tipMu   sync.Mutex
+	tip     audit.Head // last record known to be committed; Hash nil: none yet
 
 	random     *rng.Source
 	mark       mark
