@@ -19,6 +19,7 @@ import (
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/sam"
 	"github.com/assent-sign/assent/sam/samrpc"
+	"github.com/assent-sign/assent/sam/samtest"
 	"github.com/assent-sign/assent/sap"
 )
 
@@ -39,7 +40,7 @@ func TestIAM06NoAnswerHoldsWhatVerifiesOrUnlocks(t *testing.T) {
 	alice := r.NewSigner("alice", algo.P256)
 	r.NewSigner("bob", algo.P256)
 	officer := r.admin("officer-1", "officer")
-	if _, err := r.M.CreateSigner(t.Context(), sam.Caller{Identity: "officer-1", Role: sam.RoleOfficer}, sam.NewSigner{ID: "carol", Name: "Carol", Proof: "p"}); err != nil {
+	if _, err := r.M.CreateSigner(t.Context(), samtest.RA, sam.NewSigner{ID: "carol", Name: "Carol", Proof: "p"}); err != nil {
 		t.Fatal(err)
 	}
 	code, err := officer.EnrolCode(t.Context(), "carol")
@@ -58,7 +59,7 @@ func TestIAM06NoAnswerHoldsWhatVerifiesOrUnlocks(t *testing.T) {
 	secrets["PIN"] = [][]byte{[]byte("test-pin")}
 
 	clients := map[string]*http.Client{}
-	for role, name := range map[string]string{"sspu": "ssad-1", "officer": "officer-1", "auditor": "auditor-1"} {
+	for role, name := range map[string]string{"sspu": "ssad-1", "officer": "officer-1", "auditor": "auditor-1", "ra": "rosa"} {
 		clients[role] = &http.Client{Transport: &http.Transport{TLSClientConfig: r.tls(name, role)}}
 	}
 	values := []string{"alice", "bob", "carol", alice.Key, code.ID, open.Bind.Session, sap.B64(alice.Device.ID), "0", "1", "25", "good", "signer", "x"}
