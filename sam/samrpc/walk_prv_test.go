@@ -22,6 +22,9 @@ func walk(t *testing.T, seed uint64, steps int) (calls, signed int, done map[sam
 			if k.rnd.IntN(25) == 0 {
 				k.honest()
 			}
+			if k.rnd.IntN(80) == 0 {
+				k.honestOnce()
+			}
 			k.step(samrpc.Routes())
 		}
 		calls, signed, breach = calls+k.calls, signed+k.signed, append(breach, k.breach...)

@@ -79,7 +79,8 @@ func arguments() map[string]any {
 
 func newWalker(t *testing.T, seed uint64) *walker {
 	t.Helper()
-	w := samtest.New(t, func(c *sam.Config) { c.OpenSessions = 1 << 20 })
+	_, once := samtest.Once(t, "P-256")
+	w := samtest.New(t, once, func(c *sam.Config) { c.OpenSessions = 1 << 20 })
 	k := &walker{
 		World: w, t: t, rnd: mrand.New(mrand.NewPCG(seed, 0)), handler: samrpc.New(w.M, slog.New(slog.NewTextHandler(io.Discard, nil))).Handler(),
 		certs: map[sam.Role][]*x509.Certificate{}, pool: map[string][]string{}, bytes: map[string][][]byte{}, enrols: map[string]sap.Signed{},
@@ -363,7 +364,15 @@ func (k *walker) harvest(op sam.Op, out []byte) {
 		k.see("enrolment", m["id"].(string))
 		k.codes[m["id"].(string)] = m["code"].(string)
 	case sam.OpPropose:
-		k.see("proposal", m["id"].(string))
+		id := m["id"].(string)
+		k.see("proposal", id)
+		if k.rnd.IntN(2) == 0 { // a second officer who agrees at once
+			status, _ := k.call(pick(k, k.certs[sam.RoleOfficer]), "POST", sapclient.PathApprove, body(k.t, sapclient.ProposalIn{ID: id}))
+			if status == http.StatusOK {
+				k.done[sam.OpApprove]++
+			}
+			k.look(sam.OpApprove, sam.RoleOfficer)
+		}
 	case sam.OpGenerate:
 		k.learnKeys()
 		var o sapclient.Credential
@@ -438,6 +447,43 @@ func (k *walker) honest() {
 		k.bytes["sad"], k.bytes["proof"] = append(k.bytes["sad"], sad), append(k.bytes["proof"], proof)
 	}
 	k.look(sam.OpRedeem, sam.RoleSSPU)
+}
+
+// honestOnce lets a victim approve that a one-time key is made; what it signs is
+// not approved with that.
+func (k *walker) honestOnce() {
+	s, sspu := pick(k, k.victims), k.certs[sam.RoleSSPU][0]
+	status, out := k.call(sspu, "POST", sapclient.PathOnceRequest, body(k.t, sapclient.OnceRequestIn{
+		Signer: s.ID, KeyType: "P-256", Policy: "standard", Subject: "CN=DEMO Signer " + s.ID,
+	}))
+	if status != http.StatusOK {
+		return // closed, or locked, by those who may
+	}
+	k.done[sam.OpOnceRequest]++
+	var offer sapclient.OnceRequestOut
+	if err := json.Unmarshal(out, &offer); err != nil {
+		k.t.Fatal(err)
+	}
+	statement, proof, err := s.Device.ApproveOnce(k.StatementKey(), offer.Request)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	if status, out = k.call(sspu, "POST", sapclient.PathOnceApprove, body(k.t, sapclient.OnceApproveIn{Statement: statement, Proof: proof})); status != http.StatusOK {
+		return
+	}
+	k.look(sam.OpOnceApprove, sam.RoleSSPU) // the proof of possession, of a key that is not known yet
+	k.done[sam.OpOnceApprove]++
+	k.harvest(sam.OpOnceApprove, out)
+	var made sapclient.OnceApproveOut
+	if err := json.Unmarshal(out, &made); err != nil {
+		k.t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(made.Chain[0])
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	k.allowed[string(cert.RawSubjectPublicKeyInfo)] = map[string]int{}
+	k.bytes["statement"], k.bytes["proof"] = append(k.bytes["statement"], statement), append(k.bytes["proof"], proof)
 }
 
 func (k *walker) public(key string) (out string) {
