@@ -8,8 +8,8 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,7 +55,7 @@ var errExpected = errors.New("it had to fail and did not")
 // fails turns an expected refusal into success.
 func fails(err, want error) error {
 	if !errors.Is(err, want) {
-		return fmt.Errorf("%w: %v", errExpected, err)
+		return fmt.Errorf("%w: %w", errExpected, err)
 	}
 	return nil
 }
@@ -397,14 +397,19 @@ func wellFormed(t *testing.T, x *life, r audit.Record) {
 // constants are the string constants of package sam whose names begin so.
 func constants(t *testing.T, prefix string) map[string]string {
 	t.Helper()
-	pkgs, err := parser.ParseDir(token.NewFileSet(), ".", func(f fs.FileInfo) bool {
-		return !strings.HasSuffix(f.Name(), "_test.go") && f.Name() != "hole.go"
-	}, 0)
+	names, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := map[string]string{}
-	for _, f := range pkgs["sam"].Files {
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") || name == "hole.go" {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
 		ast.Inspect(f, func(n ast.Node) bool {
 			spec, ok := n.(*ast.ValueSpec)
 			if !ok || len(spec.Names) != 1 || len(spec.Values) != 1 || !strings.HasPrefix(spec.Names[0].Name, prefix) {

@@ -55,11 +55,11 @@ func (t Tier) rank() int {
 
 // tier is what an authenticator showed. Records from before tiers existed say
 // what their flags say.
-func (a *Authenticator) tier() Tier {
+func (r *Authenticator) tier() Tier {
 	switch {
-	case a.Tier != "":
-		return a.Tier
-	case a.BackupEligible:
+	case r.Tier != "":
+		return r.Tier
+	case r.BackupEligible:
 		return TierAny
 	}
 	return TierDeviceBound

@@ -118,11 +118,13 @@ func open(ctx context.Context, cfg Config) (*Module, error) {
 		cfg: cfg, store: cfg.Store, token: cfg.Token, clock: cfg.Clock, logger: cfg.Log,
 		identities: newCache[known](1024), parsed: newCache[*parsedKey](8192),
 		authKeys: newCache[*ecdsa.PublicKey](8192), floors: floors{newCache[int64](65536)}, memory: newMemory(),
-		nobody: &ecdsa.PublicKey{Curve: elliptic.P256(), X: elliptic.P256().Params().Gx, Y: elliptic.P256().Params().Gy},
-		stop:   make(chan struct{}), filling: make(chan struct{}, 1), onceKeys: newOnceKeys(), unsaved: make(chan struct{}, 1), random: rng.New(cfg.Random),
+		stop: make(chan struct{}), filling: make(chan struct{}, 1), onceKeys: newOnceKeys(), unsaved: make(chan struct{}, 1), random: rng.New(cfg.Random),
 	}
 	m.outcomes = newOutcomes(m)
 	var err error
+	if m.nobody, err = generator(); err != nil {
+		return nil, err
+	}
 	if m.models, err = newModels(cfg.Models, cfg.DeviceBound); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
@@ -188,6 +190,17 @@ func (m *Module) recordStart(ctx context.Context) error {
 	}
 	m.cond.Store(&cond)
 	return nil
+}
+
+// generator is a public key that belongs to no authenticator: the curve's base
+// point.
+func generator() (*ecdsa.PublicKey, error) {
+	curve := elliptic.P256().Params()
+	point := make([]byte, 65)
+	point[0] = 4
+	curve.Gx.FillBytes(point[1:33])
+	curve.Gy.FillBytes(point[33:])
+	return ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
 }
 
 // openToken checks what the token can do. That it works was tested just before

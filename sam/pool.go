@@ -102,18 +102,6 @@ func (k *onceKeys) pooled(kt algo.KeyType) int {
 	return len(k.pool[kt])
 }
 
-// empty destroys the unused keys: they are wrapped under a key that ends.
-func (k *onceKeys) empty() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, list := range k.pool {
-		for _, key := range list {
-			clear(key.Blob)
-		}
-	}
-	clear(k.pool)
-}
-
 // takeKey takes a key from the pool, or makes one.
 func (m *Module) takeKey(ctx context.Context, kt algo.KeyType) (cryptotoken.Wrapped, error) {
 	if key, ok := m.onceKeys.fromPool(kt); ok {

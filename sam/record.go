@@ -127,7 +127,7 @@ type Guard struct {
 	CountSeq    int64  // audit record with which SignCount last grew
 }
 
-// AlarmCopy: a signature counter went back in an approval that was certainly made
+// AlarmCopy says that a signature counter went back in an approval that was certainly made
 // later: there are two copies of the authenticator's key.
 const AlarmCopy = "copy"
 

@@ -223,9 +223,9 @@ func (m *Module) mayApprove(a *Authenticator, now time.Time) error {
 }
 
 // reaches asks whether an authenticator showed what a policy wants.
-func (a *Authenticator) reaches(t Tier) error {
-	if a.tier().rank() < t.rank() {
-		return fmt.Errorf("%w: %s, policy asks for %s", sap.ReasonTier, a.tier(), t)
+func (r *Authenticator) reaches(t Tier) error {
+	if r.tier().rank() < t.rank() {
+		return fmt.Errorf("%w: %s, policy asks for %s", sap.ReasonTier, r.tier(), t)
 	}
 	return nil
 }

@@ -337,8 +337,8 @@ func (m *Module) verifyNamed(tx *Tx, r audit.Record) error {
 	var d struct {
 		Obj string `json:"obj"`
 	}
-	if json.Unmarshal([]byte(r.Data), &d) != nil {
-		return nil // the chain is verified elsewhere
+	if err := json.Unmarshal([]byte(r.Data), &d); err != nil {
+		return fmt.Errorf("%w: audit record %d: %w", sap.ReasonSeal, r.Seq, err)
 	}
 	kind, id, _ := strings.Cut(d.Obj, ":")
 	switch kind {

@@ -17,9 +17,9 @@ const (
 	LabelEnrolProof        = "assent/enrolment-proof/v1"
 	LabelReceiptLeaf       = "assent/receipt-leaf/v1"
 	LabelReceiptNode       = "assent/receipt-node/v1"
-	LabelReceiptRoot       = "assent/receipt-root/v1" // SAM signature
+	LabelReceiptRoot       = "assent/receipt-root/v1"     // SAM signature
 	LabelCheckpoint        = "assent/audit-checkpoint/v1" // SAM signature over the audit chain
-	LabelRedemption        = "assent/redemption/v1"   // identity of a retry
+	LabelRedemption        = "assent/redemption/v1"       // identity of a retry
 
 	LabelOneTime          = "assent/one-time-request/v1" // SAM signature
 	LabelOneTimeBinding   = "assent/one-time-binding/v1" // hash the SAM keeps

@@ -46,7 +46,7 @@ const MaxOneTimeLife = 30 * 60
 func (r *OneTimeRequest) Hash() ([]byte, error) {
 	text, err := jcs.Marshal(r)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %v", ReasonEncoding, err)
+		return nil, fmt.Errorf("%w: %w", ReasonEncoding, err)
 	}
 	return labelled(LabelOneTimeBinding, text), nil
 }
@@ -59,7 +59,7 @@ func DecodeOneTime(text []byte) (*OneTimeRequest, error) {
 		return nil, fmt.Errorf("%w: one-time request of %d octets", ReasonTooLarge, len(text))
 	}
 	if err := jcs.Unmarshal(text, &r); err != nil {
-		return nil, fmt.Errorf("%w: %v", ReasonEncoding, err)
+		return nil, fmt.Errorf("%w: %w", ReasonEncoding, err)
 	}
 	if r.Type != TypeOneTime {
 		return nil, fmt.Errorf("%w: %q", ReasonType, r.Type)

@@ -116,9 +116,10 @@ func history(t *testing.T, path string) []porcupine.Operation {
 			open[e.ID] = e
 		case "answer", "lost":
 			result := told{what: "nothing"}
-			if e.Status == 200 {
+			switch e.Status {
+			case 200:
 				result = told{"answer", string(e.Body)}
-			} else if e.Status == 422 {
+			case 422:
 				result = told{what: "refused"}
 			}
 			out = append(out, porcupine.Operation{

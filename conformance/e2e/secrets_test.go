@@ -98,12 +98,12 @@ func (s *system) memory(program string) [][]byte {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer maps.Close()
+	defer func() { _ = maps.Close() }()
 	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer mem.Close()
+	defer func() { _ = mem.Close() }()
 	var out [][]byte
 	for sc := bufio.NewScanner(maps); sc.Scan(); {
 		f := strings.Fields(sc.Text())

@@ -65,7 +65,7 @@ func (a *armed) startArmed(program, point string) {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	cmd := exec.Command(filepath.Join(a.bin, program), "-config", filepath.Join(a.dir, program, program+".yaml"))
 	cmd.Env = append(os.Environ(), "ASSENT_FAILPOINT="+point, "ASSENT_FAILPOINT_LIVES="+a.lives, "ASSENT_TOKEN_LOG="+filepath.Join(a.dir, "token.log"))
 	cmd.Stdout, cmd.Stderr = log, log
@@ -119,7 +119,7 @@ func (a *armed) call(method, path, key string, body []byte) (int, []byte) {
 	if err != nil {
 		return 0, nil
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	text, err := io.ReadAll(res.Body)
 	if err != nil {
 		return 0, nil
@@ -140,7 +140,7 @@ func (a *armed) token() (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	var out struct {
 		Token string `json:"access_token"`
 	}

@@ -96,8 +96,9 @@ func Start(cfg Config) (*HSM, error) {
 		h.lines++
 	}
 	h.calls = h.lines << 20
-	if h.listener, err = net.Listen("unix", cfg.Socket); err == nil && cfg.Control != "" {
-		h.control, err = net.Listen("unix", cfg.Control)
+	var listen net.ListenConfig
+	if h.listener, err = listen.Listen(context.Background(), "unix", cfg.Socket); err == nil && cfg.Control != "" {
+		h.control, err = listen.Listen(context.Background(), "unix", cfg.Control)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("fakehsm: %w", err), h.Close())

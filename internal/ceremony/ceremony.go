@@ -30,7 +30,7 @@ const (
 	maxIDs  = 200
 )
 
-// ErrDocument: the document is not one that was made by a ceremony, or was
+// ErrDocument tells that the document is not one that was made by a ceremony, or was
 // changed since.
 var ErrDocument = errors.New("ceremony: the document does not hold")
 

@@ -82,10 +82,12 @@ func TestROL06WhoMustBeThere(t *testing.T) {
 		"CA did not sign":       func(_ *ceremony.Document, s map[string]crypto.Signer) { delete(s, ceremony.Authority) },
 		"another key of a CA":   func(_ *ceremony.Document, s map[string]crypto.Signer) { s[ceremony.Authority], _ = key(t) },
 		"officer's foreign key": func(_ *ceremony.Document, s map[string]crypto.Signer) { s["o1"], _ = key(t) },
-		"identity twice":        func(d *ceremony.Document, _ map[string]crypto.Signer) { d.Identities = append(d.Identities, d.Identities[0]) },
-		"no key":                func(d *ceremony.Document, _ map[string]crypto.Signer) { d.Identities[3].Key = "" },
-		"no person":             func(d *ceremony.Document, _ map[string]crypto.Signer) { d.Identities[0].Person = "" },
-		"other type":            func(d *ceremony.Document, _ map[string]crypto.Signer) { d.Type = "assent/ceremony/2" },
+		"identity twice": func(d *ceremony.Document, _ map[string]crypto.Signer) {
+			d.Identities = append(d.Identities, d.Identities[0])
+		},
+		"no key":     func(d *ceremony.Document, _ map[string]crypto.Signer) { d.Identities[3].Key = "" },
+		"no person":  func(d *ceremony.Document, _ map[string]crypto.Signer) { d.Identities[0].Person = "" },
+		"other type": func(d *ceremony.Document, _ map[string]crypto.Signer) { d.Type = "assent/ceremony/2" },
 	} {
 		d, signers := sample(t)
 		change(d, signers)

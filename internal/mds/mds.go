@@ -172,7 +172,7 @@ func readHeader(part string, opt Options) (*x509.Certificate, string, error) {
 	dec := json.NewDecoder(strings.NewReader(string(raw)))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&h); err != nil || dec.InputOffset() != int64(len(raw)) {
-		return nil, "", fmt.Errorf("%w: header: %v", ErrFormat, err)
+		return nil, "", fmt.Errorf("%w: header: %w", ErrFormat, err)
 	}
 	if len(h.X5C) == 0 || len(h.X5C) > maxChain || (h.Typ != "" && h.Typ != "JWT") {
 		return nil, "", fmt.Errorf("%w: header typ %.20q, %d certificates", ErrFormat, h.Typ, len(h.X5C))

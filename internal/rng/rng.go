@@ -13,7 +13,7 @@ import (
 	"sync"
 )
 
-// ErrHealth: the source failed a health test, or could not be read. It is final.
+// ErrHealth tells that the source failed a health test, or could not be read. It is final.
 var ErrHealth = errors.New("rng: the source of random numbers failed its health test")
 
 // The tests look at bytes and assume full entropy, 8 bits each. The limits are

@@ -21,7 +21,7 @@ const DocumentFile = "samd/ceremony.json"
 // samdName is the name in samd's certificate.
 const samdName = "samd"
 
-// ErrHeld: a ceremony was held in this directory.
+// ErrHeld tells that a ceremony was held in this directory.
 var ErrHeld = errors.New("setup: a ceremony was held here already; roles change by two officers: assent role grant")
 
 // Member is one caller that a ceremony lets in.
