@@ -20,32 +20,44 @@ type door interface {
 // pinCounted are the flags of a token that has counted wrong PINs.
 const pinCounted = p11.CKF_USER_PIN_COUNT_LOW | p11.CKF_USER_PIN_FINAL_TRY | p11.CKF_USER_PIN_LOCKED
 
+// loginTries bounds C_Login at one start of a child. Each try but the first
+// follows an answer that says nothing of the PIN and a new initialisation.
+const loginTries = 4
+
 // login logs in. A PIN that is refused is never tried again: tokens lock. An
-// answer that says nothing of the PIN is followed by one more try after the
-// module was initialised anew (SoftHSM answers CKR_GENERAL_ERROR while many
-// processes open the same token; measured: 1 of 16 under load), but only when
-// the token itself says that it has counted no wrong PIN; else an operator has
-// to look, and no process tries again by itself.
+// answer that says nothing of the PIN is followed by another try after the
+// module was initialised anew, but only when the token itself says that it has
+// counted no wrong PIN; else an operator has to look, and no process tries again
+// by itself. Measured with SoftHSM under load, while many processes open the
+// same token: CKR_GENERAL_ERROR (1 start of 16), and, from a read of the token
+// file while another process writes it, CKR_USER_PIN_NOT_INITIALIZED (1 of 300).
 func login(d door, pin string) *fault {
-	err := d.enter(pin)
-	if err == nil {
-		return nil
+	for try := 1; ; try++ {
+		err := d.enter(pin)
+		switch {
+		case err == nil:
+			return nil
+		case try == loginTries || !saysNothingOfThePIN(err):
+			return loginFault(err)
+		}
+		flags, f := d.reopen()
+		switch {
+		case f != nil:
+			return f
+		case flags&pinCounted != 0:
+			return faultf(statusLocked, "C_Login: %v, and the token counts wrong PINs (flags %#x): look at the PIN before it locks", err, flags&pinCounted)
+		}
 	}
+}
+
+// saysNothingOfThePIN tells an answer that was given before any PIN was
+// compared, so that repeating the call cannot be the next wrong try.
+func saysNothingOfThePIN(err error) bool {
 	var ck p11.Error
-	if !errors.As(err, &ck) || ck != p11.CKR_GENERAL_ERROR && ck != p11.CKR_FUNCTION_FAILED {
-		return loginFault(err)
+	if !errors.As(err, &ck) {
+		return false
 	}
-	flags, f := d.reopen()
-	switch {
-	case f != nil:
-		return f
-	case flags&pinCounted != 0:
-		return faultf(statusLocked, "C_Login: %v, and the token counts wrong PINs (flags %#x): look at the PIN before it locks", ck, flags&pinCounted)
-	}
-	if err = d.enter(pin); err != nil {
-		return loginFault(err)
-	}
-	return nil
+	return ck == p11.CKR_GENERAL_ERROR || ck == p11.CKR_FUNCTION_FAILED || ck == p11.CKR_USER_PIN_NOT_INITIALIZED
 }
 
 // loginFault: an unknown refusal of the PIN is a refusal.

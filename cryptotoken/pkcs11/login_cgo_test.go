@@ -29,10 +29,11 @@ func (s *shaky) reopen() (uint, *fault) {
 }
 
 // A PIN is tried a second time only after an answer that says nothing of it,
-// once, on a module that was initialised anew, and never on a token that counts
+// four times in all, each on a module that was initialised anew, and never on a token that counts
 // wrong PINs: what looks like a hiccup could be the next count.
-func TestLoginIsRepeatedOnceAndNeverOnACountingToken(t *testing.T) {
+func TestLoginIsRepeatedWithinBoundsAndNeverOnACountingToken(t *testing.T) {
 	general, failed := p11.Error(p11.CKR_GENERAL_ERROR), p11.Error(p11.CKR_FUNCTION_FAILED)
+	torn := p11.Error(p11.CKR_USER_PIN_NOT_INITIALIZED)
 	wrong, unknown := p11.Error(p11.CKR_PIN_INCORRECT), p11.Error(p11.CKR_VENDOR_DEFINED+7)
 	for name, c := range map[string]struct {
 		module            shaky
@@ -42,7 +43,12 @@ func TestLoginIsRepeatedOnceAndNeverOnACountingToken(t *testing.T) {
 		"at once":                        {shaky{answers: []error{nil}}, 1, 0, 0},
 		"a hiccup":                       {shaky{answers: []error{general, nil}}, 2, 1, 0},
 		"another hiccup":                 {shaky{answers: []error{failed, nil}}, 2, 1, 0},
-		"two hiccups":                    {shaky{answers: []error{general, general}}, 2, 1, statusDevice},
+		"a torn read":                    {shaky{answers: []error{torn, nil}}, 2, 1, 0},
+		"three hiccups":                  {shaky{answers: []error{general, torn, failed, nil}}, 4, 3, 0},
+		"four hiccups":                   {shaky{answers: []error{general, general, general, general}}, 4, 3, statusDevice},
+		"never initialised":              {shaky{answers: []error{torn, torn, torn, torn}}, 4, 3, statusLocked},
+		"hiccups, then a wrong PIN":      {shaky{answers: []error{torn, general, wrong}}, 3, 2, statusLocked},
+		"a torn read, PIN count low":     {shaky{answers: []error{torn}, flags: p11.CKF_USER_PIN_COUNT_LOW}, 1, 1, statusLocked},
 		"a wrong PIN":                    {shaky{answers: []error{wrong}}, 1, 0, statusLocked},
 		"an unknown answer":              {shaky{answers: []error{unknown}}, 1, 0, statusLocked},
 		"not the module's answer":        {shaky{answers: []error{errors.New("x")}}, 1, 0, statusDevice},
