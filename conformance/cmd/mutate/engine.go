@@ -1,0 +1,253 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Bounds of one run of tests. Time of the processor is what counts; the long one by
+// the clock is for what waits for ever.
+const (
+	clock    = 3 // times the time of the processor
+	slower   = 8 // times as long as without a mutant
+	memoryKB = 6 << 20
+)
+
+// engine compiles and runs.
+type engine struct {
+	options
+	out      io.Writer
+	dir      string // for what is made
+	programs []*program
+	reach    map[int][]*test // by the number of the mutant
+	mu       sync.Mutex
+	kills    map[string]map[*test]int // by function: what is likely to kill there again
+}
+
+// program is a compiled test program of one package.
+type program struct {
+	path, dir, name string
+}
+
+// test is one test function.
+type test struct {
+	*program
+	name string
+	took time.Duration // alone, without a mutant
+}
+
+func (t *test) String() string { return t.program.name + "." + t.name }
+
+// prepare compiles the test programs with all switches and records what each test
+// reaches.
+func (e *engine) prepare(ctx context.Context, p *pack) error {
+	e.reach, e.kills = map[int][]*test{}, map[string]map[*test]int{}
+	overlay, err := e.overlay(p)
+	if err != nil {
+		return err
+	}
+	var all []*test
+	for i, pkg := range e.tests {
+		out, err := output(ctx, "", "go", "list", "-f", "{{.Dir}}\t{{.Name}}", pkg)
+		if err != nil {
+			return err
+		}
+		dir, name, _ := strings.Cut(strings.TrimSpace(out), "\t")
+		prog := &program{path: filepath.Join(e.dir, fmt.Sprintf("tests%d", i)), dir: dir, name: name}
+		if _, err := output(ctx, "", "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", prog.path, pkg); err != nil {
+			return err
+		}
+		if _, err := os.Stat(prog.path); errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("%s has no tests", pkg)
+		}
+		tests, err := e.listTests(ctx, prog)
+		if err != nil {
+			return err
+		}
+		e.programs = append(e.programs, prog)
+		all = append(all, tests...)
+	}
+	return e.traceAll(ctx, p, all)
+}
+
+// overlay writes the package with its switches and says where.
+func (e *engine) overlay(p *pack) (string, error) {
+	replace := map[string]string{}
+	write := func(original string, text []byte) error {
+		to := filepath.Join(e.dir, filepath.Base(original))
+		replace[original] = to
+		return os.WriteFile(to, text, 0o600)
+	}
+	for _, s := range p.files {
+		if err := write(s.name, s.render(func(*mutant) bool { return true })); err != nil {
+			return "", err
+		}
+	}
+	if err := write(filepath.Join(p.dir, "mutant_switch.go"), p.switchSource()); err != nil {
+		return "", err
+	}
+	b, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(e.dir, "overlay.json")
+	return path, os.WriteFile(path, b, 0o600)
+}
+
+func output(ctx context.Context, dir, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = dir
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, stderr.Bytes())
+	}
+	return string(out), nil
+}
+
+func (e *engine) listTests(ctx context.Context, p *program) ([]*test, error) {
+	out, err := output(ctx, p.dir, p.path, "-test.list", ".")
+	if err != nil {
+		return nil, err
+	}
+	var all []*test
+	for _, name := range strings.Fields(out) {
+		if !strings.HasPrefix(name, "Benchmark") && !e.skip.MatchString(name) {
+			all = append(all, &test{program: p, name: name})
+		}
+	}
+	return all, nil
+}
+
+// traceAll runs each test alone, without a mutant; it must pass.
+func (e *engine) traceAll(ctx context.Context, p *pack, all []*test) error {
+	start := time.Now()
+	reach := filepath.Join(e.dir, "reached")
+	for _, t := range all {
+		if err := os.WriteFile(reach, nil, 0o600); err != nil {
+			return err
+		}
+		began := time.Now()
+		o, err := e.exec(ctx, t.program, []string{t.name}, 10*time.Minute, 0, reach)
+		if err != nil {
+			return err
+		}
+		if o.failed || o.timeout {
+			return fmt.Errorf("%s fails without a mutant:\n%s", t, o.tail)
+		}
+		t.took = time.Since(began)
+		b, err := os.ReadFile(reach)
+		if err != nil {
+			return err
+		}
+		for _, l := range strings.Fields(string(b)) {
+			n, err := strconv.Atoi(l)
+			if err != nil {
+				return fmt.Errorf("%s: record of what was reached: %w", t, err)
+			}
+			if !slices.Contains(e.reach[n], t) {
+				e.reach[n] = append(e.reach[n], t)
+			}
+		}
+	}
+	fmt.Fprintf(e.out, "%s: %d mutants (%d more do not compile), %d tests recorded in %s\n",
+		p.path, len(p.mutants), p.broken, len(all), time.Since(start).Round(time.Second))
+	return nil
+}
+
+// outcome of one process.
+type outcome struct {
+	failed, timeout bool
+	test            string // the one that failed, as far as it can be told
+	tail            string
+}
+
+// exec runs some tests of a program with a mutant on.
+func (e *engine) exec(ctx context.Context, p *program, names []string, expected time.Duration, number int, reach string) (outcome, error) {
+	tmp, err := os.MkdirTemp(e.dir, "run")
+	if err != nil {
+		return outcome{}, err
+	}
+	defer os.RemoveAll(tmp)
+	ctx, cancel := context.WithTimeout(ctx, clock*e.spare+slower*expected)
+	defer cancel()
+	// The shell sets the bounds of a mutant that never ends or takes all memory.
+	bounds := fmt.Sprintf(`ulimit -t %d; ulimit -v %d; exec "$0" "$@"`, int((e.spare+slower*expected)/time.Second)+1, memoryKB)
+	cmd := exec.CommandContext(ctx, "sh", "-c", bounds, p.path, "-test.v", "-test.failfast", "-test.timeout=0", "-test.run=^("+strings.Join(names, "|")+")$")
+	cmd.Dir = p.dir
+	cmd.Env = append(os.Environ(), "TMPDIR="+tmp, envMutant+"="+strconv.Itoa(number), envReach+"="+reach)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
+	var tail tail
+	cmd.Stdout, cmd.Stderr = &tail, &tail
+	err = cmd.Run()
+	if err == nil {
+		return outcome{}, nil
+	}
+	o := outcome{failed: true, tail: tail.String()}
+	o.test = failing(o.tail)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		if s, ok := exit.Sys().(syscall.WaitStatus); ok && s.Signaled() {
+			o.timeout = s.Signal() == syscall.SIGKILL || s.Signal() == syscall.SIGXCPU
+		}
+		o.timeout = o.timeout || strings.Contains(o.tail, "SIGXCPU")
+	} else if ctx.Err() == nil {
+		return o, err // it did not start
+	}
+	o.timeout = o.timeout || errors.Is(ctx.Err(), context.DeadlineExceeded)
+	return o, nil
+}
+
+// failing is the test that was named as failing, or else the last that began.
+func failing(out string) string {
+	last := ""
+	for line := range strings.Lines(out) {
+		if name, ok := strings.CutPrefix(line, "--- FAIL: "); ok {
+			return strings.Fields(name + " ?")[0]
+		}
+		if name, ok := strings.CutPrefix(line, "=== RUN   "); ok {
+			last, _, _ = strings.Cut(strings.TrimSpace(name), "/")
+		}
+	}
+	return last
+}
+
+// tail keeps the end of what is written to it, and counts on there being enough.
+type tail struct {
+	mu sync.Mutex
+	b  []byte
+}
+
+const tailSize = 256 << 10
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.b = append(t.b, p...)
+	if len(t.b) > 2*tailSize {
+		t.b = slices.Clone(t.b[len(t.b)-tailSize:])
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.b)
+}

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Statuses.
+const (
+	killed    = "killed"    // a test failed
+	timeout   = "timeout"   // killed: its tests did not end within a multiple of their time
+	survived  = "survived"  // every test that evaluates it passed
+	open      = "open"      // the quickest tests that evaluate it passed (-quick): a survivor until the others are run
+	unreached = "unreached" // no test evaluates it: a survivor, too
+)
+
+// entry is one line of the progress file.
+type entry struct {
+	ID     string `json:"id"`
+	Print  string `json:"print"`  // the function's text; another text makes the entry void
+	Change string `json:"change"` // the mutant
+	Status string `json:"status"`
+	By     string `json:"by,omitempty"` // the test that killed it
+	Tests  int    `json:"tests"`        // how many evaluate it
+	MS     int64  `json:"ms"`
+}
+
+// choose orders the mutants by a hash of seed and id and takes the first of them; the
+// choice is returned in the order of the sources.
+func choose(all []*mutant, o options) []*mutant {
+	var fit []*mutant
+	for _, m := range all {
+		if o.only.MatchString(m.ID) {
+			fit = append(fit, m)
+		}
+	}
+	if o.sample > 0 && o.sample < len(fit) {
+		rank := map[*mutant]uint64{}
+		for _, m := range fit {
+			sum := sha256.Sum256(fmt.Appendf(nil, "%d %s", o.seed, m.ID))
+			rank[m] = binary.BigEndian.Uint64(sum[:])
+		}
+		slices.SortFunc(fit, func(a, b *mutant) int { return cmp.Compare(rank[a], rank[b]) })
+		fit = fit[:o.sample]
+	}
+	slices.SortFunc(fit, func(a, b *mutant) int { return a.number - b.number })
+	return fit
+}
+
+// runAll runs what is not in the progress file yet.
+func (e *engine) runAll(ctx context.Context, chosen []*mutant) (map[string]entry, error) {
+	known, err := e.readProgress()
+	if err != nil {
+		return nil, err
+	}
+	results := map[string]entry{}
+	var todo []*mutant
+	for _, m := range chosen {
+		k, ok := known[m.ID]
+		if ok && k.Print == m.Print && k.Change == m.Change && !slices.Contains(e.again, k.Status) {
+			results[m.ID] = k
+			continue
+		}
+		todo = append(todo, m)
+	}
+	fmt.Fprintf(e.out, "%d mutants chosen, %d known from before\n", len(chosen), len(results))
+	if e.budget > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, e.budget)
+		defer cancel()
+	}
+	work := make(chan *mutant)
+	var failure error
+	var wg sync.WaitGroup
+	for range max(e.workers, 1) {
+		wg.Go(func() {
+			for m := range work {
+				r, err := e.runOne(ctx, m)
+				if ctx.Err() == nil && err == nil {
+					err = e.keep(r)
+				}
+				e.mu.Lock()
+				switch {
+				case err != nil && ctx.Err() == nil:
+					failure = errors.Join(failure, fmt.Errorf("%s: %w", m.ID, err))
+				case ctx.Err() == nil:
+					results[m.ID] = r
+				}
+				e.mu.Unlock()
+			}
+		})
+	}
+	for _, m := range todo {
+		if ctx.Err() != nil {
+			break
+		}
+		work <- m
+	}
+	close(work)
+	wg.Wait()
+	return results, failure
+}
+
+// runOne runs the tests that evaluate a mutant: those that killed others in the same
+// function first, then the quickest; the first processes take few tests.
+func (e *engine) runOne(ctx context.Context, m *mutant) (entry, error) {
+	start := time.Now()
+	tests := slices.Clone(e.reach[m.number])
+	e.mu.Lock()
+	kills := map[*test]int{}
+	for t, n := range e.kills[m.File+m.Func] {
+		kills[t] = n
+	}
+	e.mu.Unlock()
+	slices.SortStableFunc(tests, func(a, b *test) int {
+		return cmp.Or(cmp.Compare(min(kills[b], 1), min(kills[a], 1)), cmp.Compare(a.took, b.took))
+	})
+	r := entry{ID: m.ID, Print: m.Print, Change: m.Change, Status: survived, Tests: len(tests)}
+	if len(tests) == 0 {
+		r.Status = unreached
+	}
+	var spent time.Duration
+	for share := time.Second; len(tests) > 0 && ctx.Err() == nil; share *= 2 {
+		if e.quick > 0 && spent > e.quick {
+			r.Status = open
+			break
+		}
+		part, names, expected := nextPart(&tests, share)
+		spent += expected
+		o, err := e.exec(ctx, part[0].program, names, expected, m.number, "")
+		if err != nil {
+			return r, err
+		}
+		if o.failed {
+			r.Status, r.By = killed, part[0].program.name+"."+o.test
+			if o.timeout {
+				r.Status = timeout
+			}
+			e.credit(m, part, o.test)
+			break
+		}
+	}
+	r.MS = time.Since(start).Milliseconds()
+	return r, nil
+}
+
+// nextPart takes tests of one program that together take about a share of time.
+func nextPart(tests *[]*test, share time.Duration) (part []*test, names []string, expected time.Duration) {
+	all := *tests
+	for len(part) < len(all) && all[len(part)].program == all[0].program && (len(part) == 0 || expected+all[len(part)].took <= share) {
+		t := all[len(part)]
+		part, names, expected = append(part, t), append(names, t.name), expected+t.took
+	}
+	*tests = all[len(part):]
+	return part, names, expected
+}
+
+func (e *engine) credit(m *mutant, part []*test, name string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, t := range part {
+		if t.name == name {
+			if e.kills[m.File+m.Func] == nil {
+				e.kills[m.File+m.Func] = map[*test]int{}
+			}
+			e.kills[m.File+m.Func][t]++
+		}
+	}
+}
+
+func (e *engine) readProgress() (map[string]entry, error) {
+	known := map[string]entry{}
+	if e.progress == "" {
+		return known, nil
+	}
+	b, err := os.ReadFile(e.progress)
+	if errors.Is(err, os.ErrNotExist) {
+		return known, os.MkdirAll(filepath.Dir(e.progress), 0o755)
+	}
+	if err != nil {
+		return nil, err
+	}
+	whole := bytes.LastIndexByte(b, '\n') + 1
+	if whole < len(b) { // torn by an interruption
+		if err := os.Truncate(e.progress, int64(whole)); err != nil {
+			return nil, err
+		}
+	}
+	for l := range bytesLines(b[:whole]) {
+		var r entry
+		if err := json.Unmarshal(l, &r); err != nil {
+			return nil, fmt.Errorf("%s: %q: %w", e.progress, l, err)
+		}
+		known[r.ID] = r
+	}
+	return known, nil
+}
+
+func (e *engine) keep(r entry) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.verbose || r.Status == survived || r.Status == open || r.Status == unreached {
+		fmt.Fprintf(e.out, "%-9s %s\t%s\t%s\n", r.Status, r.ID, r.Change, r.By)
+	}
+	if e.progress == "" {
+		return nil
+	}
+	b, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(e.progress, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(b, '\n'))
+	return errors.Join(err, f.Close())
+}
