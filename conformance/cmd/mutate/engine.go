@@ -40,6 +40,7 @@ type engine struct {
 // program is a compiled test program of one package.
 type program struct {
 	path, dir, name string
+	flags           []string
 }
 
 // test is one test function.
@@ -73,6 +74,10 @@ func (e *engine) prepare(ctx context.Context, p *pack) error {
 		if _, err := os.Stat(prog.path); errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("%s has no tests", pkg)
 		}
+		// Package rapid would write what fails into the tree.
+		if _, err := output(ctx, prog.dir, prog.path, noFailFile, "-test.list", "^$"); err == nil {
+			prog.flags = []string{noFailFile}
+		}
 		tests, err := e.listTests(ctx, prog)
 		if err != nil {
 			return err
@@ -82,6 +87,8 @@ func (e *engine) prepare(ctx context.Context, p *pack) error {
 	}
 	return e.traceAll(ctx, p, all)
 }
+
+const noFailFile = "-rapid.nofailfile"
 
 // overlay writes the package with its switches and says where.
 func (e *engine) overlay(p *pack) (string, error) {
@@ -187,7 +194,8 @@ func (e *engine) exec(ctx context.Context, p *program, names []string, expected 
 	defer cancel()
 	// The shell sets the bounds of a mutant that never ends or takes all memory.
 	bounds := fmt.Sprintf(`ulimit -t %d; ulimit -v %d; exec "$0" "$@"`, int((e.spare+slower*expected)/time.Second)+1, memoryKB)
-	cmd := exec.CommandContext(ctx, "sh", "-c", bounds, p.path, "-test.v", "-test.failfast", "-test.timeout=0", "-test.run=^("+strings.Join(names, "|")+")$")
+	args := append([]string{"-c", bounds, p.path, "-test.v", "-test.failfast", "-test.timeout=0", "-test.run=^(" + strings.Join(names, "|") + ")$"}, p.flags...)
+	cmd := exec.CommandContext(ctx, "sh", args...)
 	cmd.Dir = p.dir
 	cmd.Env = append(os.Environ(), "TMPDIR="+tmp, envMutant+"="+strconv.Itoa(number), envReach+"="+reach)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
