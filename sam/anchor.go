@@ -320,7 +320,7 @@ func (m *Module) configDigest() string {
 		c.Cluster, c.Production, c.StatementKey, c.Origin, c.RPID, c.Policies, c.DeviceBound, c.LockoutLimit, c.LockoutTime,
 		c.CodeLifetime, c.WrongCodes, c.OpenSessions, c.Retention, c.CryptoProfile, c.AlgorithmEnds, c.Certified, c.OneTime, c.KeyPool,
 		m.models.Tier, m.models.Formats, m.models.Allow, m.models.Deny, m.models.Grace, c.CoolingTime,
-		c.SelfTestEvery, c.ConfirmEvery, c.Witness, c.CodeSHA256,
+		c.SelfTestEvery, c.ConfirmEvery, c.Witness, c.CodeSHA256, c.ClockLimit, c.ClockLoss, c.ClockEvery, sourceNames(c.TimeSources),
 	})
 	if err != nil {
 		return ""

@@ -19,6 +19,7 @@ import (
 	"github.com/assent-sign/assent/cryptotoken"
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/audit"
+	"github.com/assent-sign/assent/internal/clock"
 	"github.com/assent-sign/assent/sam"
 	"github.com/assent-sign/assent/sam/samtest"
 	"github.com/assent-sign/assent/sap"
@@ -231,6 +232,19 @@ func acts() []act {
 			x.Token.FailProbe(nil)
 			return second(x.M.Reopen(ctx, o, "token replaced"))
 		}, []string{sam.EventSelfTest, sam.EventReopened}},
+		{"the clock is in doubt", false, func(x *life) error {
+			x.Time.Say(clock.Reading{Offset: time.Minute}, nil)
+			waitFor(x.t, "the doubt", func() bool { return count(x.World, sam.EventClockDoubt) == 1 })
+			err := fails(x.approve(true), sap.ReasonClock)
+			x.Time.Say(clock.Reading{}, nil)
+			waitFor(x.t, "the end of the doubt", func() bool { return count(x.World, sam.EventClockSure) == 1 })
+			return err
+		}, []string{sam.EventClockDoubt, string(sam.OpRequest), sam.EventClockSure}},
+		{"the clock is moved", false, func(x *life) error {
+			x.Clock.Step(time.Hour)
+			waitFor(x.t, "the closing", func() bool { return count(x.World, sam.EventClosed) == 2 })
+			return second(x.M.Reopen(ctx, o, "it was wrong before"))
+		}, []string{sam.EventClosed, sam.EventClockSet, sam.EventSelfTest, sam.EventReopened}},
 		{"ask before a hold", true, func(x *life) error { return x.approve(true) }, []string{sam.EventRequested}},
 		{"certificate on hold", true, func(x *life) error {
 			return second(x.M.SetCertificateStatus(ctx, o, x.s.Key, sam.StatusOnHold, "CA"))
@@ -279,7 +293,11 @@ func nonceOf(x *life) []byte {
 // signature name the certificate. No event type is without its act here.
 func TestAUD01EveryEventByItsAct(t *testing.T) {
 	x := &life{t: t, s: &samtest.Signer{ID: "anna", Device: samtest.NewDevice(samtest.Origin, samtest.RPID)}}
-	x.World = samtest.New(t, func(c *sam.Config) { c.AnchorEvery = 20 * time.Millisecond })
+	source := &samtest.Time{}
+	x.World = samtest.New(t, func(c *sam.Config) {
+		c.AnchorEvery, c.ClockEvery, c.ClockLoss, c.TimeSources = 20*time.Millisecond, 20*time.Millisecond, 24*time.Hour, []clock.Source{source}
+	})
+	x.Time = source
 	x.old = x.DB() + ".old"
 	produced := map[string]bool{}
 	before := 0

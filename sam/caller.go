@@ -232,7 +232,22 @@ func (m *Module) admit(ctx context.Context, c Caller, op Op) error {
 	if why := m.closedWhy(); why != "" && !quiet(op) {
 		return m.refuse(ctx, c, string(op), fmt.Errorf("%w: %w: %s", sap.ReasonClosed, ErrClosed, why), audit.Data{})
 	}
+	if timed(op) {
+		if err := m.timely(); err != nil {
+			return m.refuse(ctx, c, string(op), err, audit.Data{})
+		}
+	}
 	return nil
+}
+
+// timed operations lead to the use of a signer's key: they are refused while the
+// time is in doubt (TIM-01).
+func timed(op Op) bool {
+	switch op {
+	case OpRequest, OpRedeem, OpOnceRequest, OpOnceApprove:
+		return true
+	}
+	return false
 }
 
 // checkCaller: nobody does anything without an identity and a role that fits

@@ -11,6 +11,7 @@ import (
 
 	"github.com/assent-sign/assent/cryptotoken"
 	first "github.com/assent-sign/assent/internal/ceremony"
+	"github.com/assent-sign/assent/internal/clock"
 	"github.com/assent-sign/assent/sam"
 	"github.com/assent-sign/assent/sam/samtest"
 	"github.com/assent-sign/assent/sap"
@@ -141,7 +142,7 @@ func TestROL06DocumentsThatAreRefused(t *testing.T) {
 			w.Stop()
 			w.Cfg.Ceremony, w.Cfg.CallerCAs = c.doc, c.cas
 			if c.prod {
-				w.Cfg.Production, w.Cfg.Token = true, grownUp{w.Token}
+				w.Cfg.Production, w.Cfg.Token, w.Cfg.TimeSources = true, grownUp{w.Token}, []clock.Source{w.Time}
 				w.Cfg.Policies = w.Cfg.Policies[:2] // not the one that needs a certified token
 			}
 			if err := w.Open(); !errors.Is(err, sam.ErrOpen) {

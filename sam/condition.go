@@ -165,6 +165,9 @@ func (m *Module) reopen(ctx context.Context, c Caller, why string) (*SelfTestRep
 	if err := m.saveClosed(ctx); err != nil { // what is ended is on record first
 		return nil, err
 	}
+	if err := m.settleTime(ctx, c); err != nil {
+		return nil, err
+	}
 	m.testMu.Lock()
 	defer m.testMu.Unlock()
 	report, err := m.runTests(ctx, testReopen, func(selfTest) bool { return true })

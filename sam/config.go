@@ -84,7 +84,12 @@ type Config struct {
 	CallerCAs     []string      // ceremony.KeyHash of the CAs whose certificates callers carry; the ceremony's must be one
 	AcceptRestore bool          // the database is an accepted restore: open a new epoch
 
-	Clock   clock.Clock            // the machine's
+	Clock       clock.Steady   // the machine's
+	TimeSources []clock.Source // other sources of UTC; production needs one (TIM-01)
+	ClockLimit  time.Duration  // how far the clock may be from them, or move in a step; 2s
+	ClockLoss   time.Duration  // how long one of them may be silent; 10m
+	ClockEvery  time.Duration  // between comparisons; 64s
+
 	Log     *slog.Logger           // slog.Default()
 	Version string                 // shown in Info
 	Random  io.Reader              // crypto/rand; under health tests (KEY-11)
@@ -121,6 +126,9 @@ func (c *Config) fill() error {
 	setDefault(&c.AnchorEvery, time.Second)
 	setDefault(&c.SelfTestEvery, time.Hour)
 	setDefault(&c.ConfirmEvery, time.Minute)
+	setDefault(&c.ClockLimit, 2*time.Second)
+	setDefault(&c.ClockLoss, 10*time.Minute)
+	setDefault(&c.ClockEvery, 64*time.Second)
 	setDefault(&c.Version, "dev")
 	setDefault(&c.Program, "/proc/self/exe")
 	if c.Clock == nil {
@@ -172,6 +180,9 @@ func (c *Config) check() error {
 	if c.ConfirmEvery < time.Millisecond || c.ConfirmEvery > 24*time.Hour {
 		return bad("the audit chain is signed at least once a day")
 	}
+	if err := c.checkTime(); err != nil {
+		return err
+	}
 	if c.CodeSHA256 != "" && !isSHA256(c.CodeSHA256) {
 		return bad("code_sha256 is 64 hexadecimal digits in lower case")
 	}
@@ -199,6 +210,21 @@ func (c *Config) check() error {
 		seen[p.ID] = true
 	}
 	return c.checkOneTime()
+}
+
+// checkTime bounds what would make the watch over the clock look away.
+func (c *Config) checkTime() error {
+	switch {
+	case c.Production && len(c.TimeSources) == 0:
+		return fmt.Errorf("%w: production needs a second source of time beside the clock", ErrConfig)
+	case c.ClockLimit < 10*time.Millisecond || c.ClockLimit > time.Minute:
+		return fmt.Errorf("%w: the limit of the clock must be 10ms to 1m", ErrConfig)
+	case c.ClockLoss < time.Second || c.ClockLoss > 24*time.Hour:
+		return fmt.Errorf("%w: a source of time may be silent for 1s to 24h", ErrConfig)
+	case c.ClockEvery < time.Millisecond || c.ClockEvery > c.ClockLoss:
+		return fmt.Errorf("%w: the clock is compared at least as often as a source may be silent", ErrConfig)
+	}
+	return nil
 }
 
 func isSHA256(s string) bool {

@@ -24,6 +24,9 @@ const (
 	EventClosed        = "module_closed"    // secure state (FPT-03)
 	EventReopened      = "module_reopened"  // by an officer, after a passed self-test
 	EventForeign       = "database_changed" // alarm: somebody else has written to the database (T33)
+	EventClockDoubt    = "clock_in_doubt"   // a second source of time contradicts the clock, or is silent (TIM-01)
+	EventClockSure     = "clock_trusted"    // they agree again
+	EventClockSet      = "clock_accepted"   // after a step: an officer says that it is right now
 	EventCeremony      = "ceremony_held"    // first officers and everyone else of the start (ROL-06)
 	EventSigner        = "signer_created"
 	EventEnrolOpened   = "enrolment_opened"

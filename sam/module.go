@@ -33,7 +33,7 @@ type Module struct {
 	store                  Store
 	token                  cryptotoken.Token
 	wrapper                cryptotoken.Wrapper
-	clock                  clock.Clock
+	clock                  clock.Steady
 	logger                 *slog.Logger
 	seal                   *sealer
 	statement              cryptotoken.Signer
@@ -67,6 +67,10 @@ type Module struct {
 	checked atomic.Int64 // Store.Foreign when the chain was last verified
 	tipMu   sync.Mutex
 	tip     audit.Head // last record known to be committed; Hash nil: none yet
+
+	watch   *clock.Watch
+	timeMu  sync.Mutex
+	doubted bool // on record: the clock is in doubt
 
 	random     *rng.Source
 	mark       mark
@@ -121,6 +125,7 @@ func open(ctx context.Context, cfg Config) (*Module, error) {
 		stop: make(chan struct{}), filling: make(chan struct{}, 1), onceKeys: newOnceKeys(), unsaved: make(chan struct{}, 1), random: rng.New(cfg.Random),
 	}
 	m.outcomes = newOutcomes(m)
+	m.watch = clock.NewWatch(m.clock, cfg.ClockLimit, cfg.ClockLoss, cfg.TimeSources...)
 	var err error
 	if m.nobody, err = generator(); err != nil {
 		return nil, err
@@ -148,7 +153,7 @@ func (m *Module) begin(ctx context.Context) error {
 		func(ctx context.Context) error { return m.testsAtStart(ctx, true) },
 		m.openToken, m.openState, m.openCondition, m.openCeremony, m.reconcile, m.noteMetadata, m.endOrphans,
 		func(ctx context.Context) error { return m.testsAtStart(ctx, false) },
-		m.recordStart,
+		m.recordStart, m.openTime,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -339,7 +344,8 @@ func (m *Module) openStatementKey(ctx context.Context, meta *Meta) error {
 
 // start begins the work that goes on beside the calls.
 func (m *Module) start() {
-	m.wg.Add(3)
+	m.wg.Add(4)
+	go func() { defer m.wg.Done(); m.timekeeping() }()
 	go func() { defer m.wg.Done(); m.fillPools() }()
 	go func() { defer m.wg.Done(); m.outcomes.run(m.stop) }()
 	go func() { defer m.wg.Done(); m.housekeeping() }()
@@ -368,6 +374,7 @@ func (m *Module) housekeeping() {
 				m.logger.Error("samd: the audit chain could not be signed", "err", err)
 			}
 		case <-anchor.C:
+			m.noticeStep(m.watch.Check())
 			m.endLate(context.Background())
 			if err := m.alarm(context.Background()); err != nil {
 				m.logger.Error("samd: the alarm could not be recorded", "err", err)

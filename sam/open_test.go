@@ -13,6 +13,7 @@ import (
 	"github.com/assent-sign/assent/cryptotoken"
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/audit"
+	"github.com/assent-sign/assent/internal/clock"
 	"github.com/assent-sign/assent/sam"
 	"github.com/assent-sign/assent/sam/samsqlite"
 	"github.com/assent-sign/assent/sam/samtest"
@@ -72,8 +73,10 @@ func TestDoubtfulStateStaysClosed(t *testing.T) {
 			_, _ = db.Exec("DROP TRIGGER audit_no_delete")
 			exec(t, db, "DELETE FROM audit WHERE seq = 4")
 		}, "record 4"},
-		"statement key replaced":          {func(_ *testing.T, w *samtest.World) { w.Cfg.StatementKey = "another" }, "statement key"},
-		"development token in production": {func(_ *testing.T, w *samtest.World) { w.Cfg.Production = true }, "development"},
+		"statement key replaced": {func(_ *testing.T, w *samtest.World) { w.Cfg.StatementKey = "another" }, "statement key"},
+		"development token in production": {func(_ *testing.T, w *samtest.World) {
+			w.Cfg.Production, w.Cfg.TimeSources = true, []clock.Source{w.Time}
+		}, "development"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := samtest.New(t)

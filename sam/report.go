@@ -36,7 +36,8 @@ type Status struct {
 	Crypto        string         // profile of algorithms
 	Warnings      []string       // what ends within 12 months, or has ended
 	SelfTest      SelfTestReport // the last one
-	Checkpoint    string         // newest signed checkpoint of this run, as audit.Signed; keep it elsewhere
+	Clock         ClockStatus
+	Checkpoint    string // newest signed checkpoint of this run, as audit.Signed; keep it elsewhere
 }
 
 // Info tells who the module is (all roles).
@@ -83,7 +84,7 @@ func (m *Module) Status(ctx context.Context, c Caller) (*Status, error) {
 	if why := m.closedWhy(); why != "" {
 		s.State, s.Why = "closed", why
 	}
-	s.SelfTest = *m.lastTest.Load()
+	s.SelfTest, s.Clock = *m.lastTest.Load(), m.clockStatus()
 	if c := m.newest.Load(); c != nil {
 		s.Checkpoint = c.String()
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/assent-sign/assent/cryptotoken"
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/audit"
+	"github.com/assent-sign/assent/internal/clock"
 	"github.com/assent-sign/assent/sam"
 	"github.com/assent-sign/assent/sam/samtest"
 	"github.com/assent-sign/assent/sap"
@@ -85,8 +86,11 @@ func faults(random *stuck, broken *string) []fault {
 		sqlFault("audit", "DROP TRIGGER audit_no_update; UPDATE audit SET reason = 'x' WHERE seq = 3; "+trigger,
 			"DROP TRIGGER audit_no_update; UPDATE audit SET reason = '' WHERE seq = 3; "+trigger),
 		sqlFault("records", "UPDATE meta SET epoch = epoch + 1", "UPDATE meta SET epoch = epoch - 1"),
-		{test: "clock", spoil: func(_ *testing.T, w *samtest.World) { w.Clock.Advance(-time.Hour) },
-			mend: func(_ *testing.T, w *samtest.World) { w.Clock.Advance(time.Hour) }},
+		{test: "clock", spoil: func(_ *testing.T, w *samtest.World) {
+			w.Clock.Step(-time.Hour)
+			w.Time.Say(clock.Reading{Offset: time.Hour}, nil)
+		},
+			mend: func(_ *testing.T, w *samtest.World) { w.Clock.Step(time.Hour); w.Time.Say(clock.Reading{}, nil) }},
 		{test: "configuration", onlyAtStart: true,
 			spoil: func(_ *testing.T, w *samtest.World) { w.Cfg.LockoutLimit++ }, mend: func(_ *testing.T, w *samtest.World) { w.Cfg.LockoutLimit-- }},
 	}

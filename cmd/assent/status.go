@@ -99,12 +99,36 @@ audit head  %s:%d:%s
 	if err != nil {
 		return err
 	}
+	if err := printClock(w, st.Clock); err != nil {
+		return err
+	}
 	for _, warning := range st.Warnings {
 		if _, err := fmt.Fprintf(w, "warning     %s: %s\n", st.Crypto, warning); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func printClock(w io.Writer, c sapclient.Clock) error {
+	state := "trusted"
+	if !c.Trusted {
+		state = "IN DOUBT, no key is used: " + c.Why
+	}
+	if len(c.Sources) == 0 {
+		state += "; no second source of time: for development only"
+	}
+	_, err := fmt.Fprintf(w, "clock       %s\n", state)
+	for _, s := range c.Sources {
+		word := "agrees"
+		if !s.Agrees {
+			word = "DOES NOT AGREE"
+		}
+		if err == nil {
+			_, err = fmt.Fprintf(w, "            %s %s: %s\n", s.Name, word, s.Detail)
+		}
+	}
+	return err
 }
 
 func explainCommand() *cobra.Command {
@@ -157,6 +181,7 @@ func reasonWords(reason string) string {
 		sap.ReasonRole:          "the caller's role may not do this",
 		sap.ReasonAuthenticator: "the authenticator is not enrolled for this signer",
 		sap.ReasonEnrolCode:     "the enrolment code is wrong",
+		sap.ReasonClock:         "the module does not trust its clock: assent status",
 	}[sap.Reason(reason)]; ok {
 		return reason + ": " + w
 	}

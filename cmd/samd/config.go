@@ -17,6 +17,7 @@ import (
 	"github.com/assent-sign/assent/cryptotoken/softtoken"
 	"github.com/assent-sign/assent/internal/ceremony"
 	"github.com/assent-sign/assent/internal/certs"
+	"github.com/assent-sign/assent/internal/clock"
 	"github.com/assent-sign/assent/internal/mtls"
 	"github.com/assent-sign/assent/sam"
 )
@@ -72,8 +73,30 @@ type Config struct {
 	ConfirmEvery  time.Duration `yaml:"confirm_every"`   // between signed checkpoints of the audit chain
 	Witness       string        `yaml:"witness"`         // file on another medium for them
 	SelfTestEvery time.Duration `yaml:"self_test_every"` // periodic self-test
-	CodeSHA256    string        `yaml:"code_sha256"`     // of the program file; not checked when empty
-	LockMemory    bool          `yaml:"lock_memory"`     // keep the process out of swap; needs RLIMIT_MEMLOCK
+	Clock         ClockConfig   `yaml:"clock"`
+	CodeSHA256    string        `yaml:"code_sha256"` // of the program file; not checked when empty
+	LockMemory    bool          `yaml:"lock_memory"` // keep the process out of swap; needs RLIMIT_MEMLOCK
+}
+
+// ClockConfig names what the machine's clock is held against. Production needs one
+// of kernel and servers.
+type ClockConfig struct {
+	Kernel  bool          `yaml:"kernel"`  // the kernel must say that its clock is synchronised
+	Servers []string      `yaml:"servers"` // SNTP: host or host:port; more than half of them must agree
+	Limit   time.Duration `yaml:"limit"`   // largest step, and largest distance from UTC
+	Loss    time.Duration `yaml:"loss"`    // how long a source may be silent before keys are not used any more
+	Every   time.Duration `yaml:"every"`   // between comparisons
+}
+
+func (c ClockConfig) sources() []clock.Source {
+	var out []clock.Source
+	if c.Kernel {
+		out = append(out, clock.Kernel{})
+	}
+	if len(c.Servers) > 0 {
+		out = append(out, clock.SNTP{Servers: c.Servers})
+	}
+	return out
 }
 
 // Policy is an activation policy.
@@ -166,6 +189,10 @@ func (c *Config) check() error {
 		return fmt.Errorf("%w: profile production refuses demo_cas", errConfig)
 	case c.module().AlgorithmEnds == nil && len(c.AlgorithmEnds) > 0:
 		return fmt.Errorf("%w: algorithm_ends: until is a day such as 2027-01-31", errConfig)
+	case c.Profile == profileProduction && len(c.Clock.sources()) == 0:
+		return fmt.Errorf("%w: profile production needs a second source of time: clock.kernel or clock.servers", errConfig)
+	case len(c.Clock.Servers) > 16:
+		return fmt.Errorf("%w: clock.servers: at most 16", errConfig)
 	case c.Profile == profileProduction && filepath.Dir(c.Anchor) == filepath.Dir(c.Database):
 		return fmt.Errorf("%w: anchor and database must not be in the same folder: one restore would take both back", errConfig)
 	}
@@ -189,6 +216,7 @@ func (c *Config) module() sam.Config {
 		ConfirmEvery: c.ConfirmEvery, Witness: c.Witness, SelfTestEvery: c.SelfTestEvery, CodeSHA256: c.CodeSHA256,
 	}
 	out.KeyPool = c.KeyPool
+	out.TimeSources, out.ClockLimit, out.ClockLoss, out.ClockEvery = c.Clock.sources(), c.Clock.Limit, c.Clock.Loss, c.Clock.Every
 	for _, o := range c.OneTime {
 		out.OneTime = append(out.OneTime, sam.OneTime(o))
 	}

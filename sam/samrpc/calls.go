@@ -38,9 +38,13 @@ func status(s *Server, r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	times := sapclient.Clock{Trusted: st.Clock.Trusted, Why: st.Clock.Why, Sources: make([]sapclient.ClockSource, len(st.Clock.Sources))}
+	for i, src := range st.Clock.Sources {
+		times.Sources[i] = sapclient.ClockSource(src)
+	}
 	return sapclient.Status{
 		Info: wireInfo(st.Info), State: st.State, Why: st.Why, Token: st.Token, KeyUses: st.KeyUses, SignerKeyUses: st.SignerKeyUses,
-		AuditSeq: st.AuditSeq, AuditHead: st.AuditSum, Crypto: st.Crypto, Warnings: st.Warnings, SelfTest: wireSelfTest(&st.SelfTest), Checkpoint: st.Checkpoint,
+		AuditSeq: st.AuditSeq, AuditHead: st.AuditSum, Crypto: st.Crypto, Warnings: st.Warnings, SelfTest: wireSelfTest(&st.SelfTest), Clock: times, Checkpoint: st.Checkpoint,
 	}, nil
 }
 

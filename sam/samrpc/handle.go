@@ -144,7 +144,7 @@ func refusalAnswer(op sam.Op, r *sam.Refusal) (int, sapclient.ErrorBody) {
 	case sap.ReasonStore:
 		body.Code, body.Retry = sapclient.CodeUnavailable, sapclient.RetrySame
 		return http.StatusServiceUnavailable, body
-	case sap.ReasonToken, sap.ReasonClosed:
+	case sap.ReasonToken, sap.ReasonClosed, sap.ReasonClock:
 		body.Code, body.Retry = sapclient.CodeUnavailable, sapclient.RetryLater
 		return http.StatusServiceUnavailable, body
 	case sap.ReasonInvalid:

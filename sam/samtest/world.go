@@ -59,13 +59,14 @@ type World struct {
 	Store *Store
 	M     *sam.Module
 	CA    *CA
+	Time  *Time      // a second source of time; production has it
 	Cfg   sam.Config // as given to Open; change it before Reopen
 }
 
 // New opens a fresh module.
 func New(t testing.TB, change ...func(*sam.Config)) *World {
 	t.Helper()
-	w := &World{T: t, Dir: t.TempDir(), Clock: clock.NewFake(time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)), CA: NewCA(t)}
+	w := &World{T: t, Dir: t.TempDir(), Clock: clock.NewFake(time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)), CA: NewCA(t), Time: &Time{}}
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	soft, err := softtoken.Open(softtoken.Config{
 		Dir: filepath.Join(w.Dir, "token"), PIN: []byte("test-pin"), Profile: "development", Create: true, Log: quiet,
@@ -87,6 +88,9 @@ func New(t testing.TB, change ...func(*sam.Config)) *World {
 	document := w.Cfg.Ceremony
 	for _, f := range change {
 		f(&w.Cfg)
+	}
+	if w.Cfg.Production && w.Cfg.TimeSources == nil {
+		w.Cfg.TimeSources, w.Cfg.ClockLoss = []clock.Source{w.Time}, 24*time.Hour
 	}
 	if bytes.Equal(document, w.Cfg.Ceremony) { // for the module that it is now
 		if w.Cfg.Ceremony = Ceremony(t, w.Cfg.Cluster); w.Cfg.Production {

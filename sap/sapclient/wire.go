@@ -312,6 +312,20 @@ type AuditRecord struct {
 	Hash    []byte `json:"hash"`
 }
 
+// Clock is what the SAM knows about the time. It uses no key while Trusted is false.
+type Clock struct {
+	Trusted bool          `json:"trusted"`
+	Why     string        `json:"why,omitempty"`
+	Sources []ClockSource `json:"sources"` // beside the machine's clock; none: development only
+}
+
+// ClockSource is what a second source of time last said.
+type ClockSource struct {
+	Name   string `json:"name"`
+	Agrees bool   `json:"agrees"`
+	Detail string `json:"detail"`
+}
+
 // Status is for operators.
 type Status struct {
 	Info          Info     `json:"info"`
@@ -325,7 +339,8 @@ type Status struct {
 	Crypto        string   `json:"crypto"`             // profile of algorithms
 	Warnings      []string `json:"warnings,omitempty"` // what ends within 12 months, or has ended
 
-	SelfTest   SelfTest `json:"self_test"`            // the last one
+	SelfTest   SelfTest `json:"self_test"` // the last one
+	Clock      Clock    `json:"clock"`
 	Checkpoint string   `json:"checkpoint,omitempty"` // newest signed checkpoint of the audit chain: keep it elsewhere
 }
 
