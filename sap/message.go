@@ -162,6 +162,9 @@ func (s *SAD) Encode() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ReasonEncoding, err)
 	}
+	if len(text) > jcs.MaxSize {
+		return nil, fmt.Errorf("%w: SAD of %d octets", ReasonTooLarge, len(text))
+	}
 	return text, nil
 }
 

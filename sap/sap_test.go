@@ -203,8 +203,11 @@ func TestAssertionChecks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := goodAssertion(t)
 			c.edit(&a)
-			_, err := VerifyAssertion(a.make(t, ch), ch, testAuthenticator(t), AssertionPolicy{testOrigin, testRPID})
+			count, err := VerifyAssertion(a.make(t, ch), ch, testAuthenticator(t), AssertionPolicy{testOrigin, testRPID})
 			wantReason(t, err, c.want)
+			if count != 0 && c.want != ReasonCounter {
+				t.Errorf("a refused assertion moves the counter to %d", count)
+			}
 		})
 	}
 	t.Run("another challenge", func(t *testing.T) {
