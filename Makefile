@@ -74,7 +74,7 @@ bench: ## ratios against floors and peers in one run, CPU first; then each packa
 	$(GO) test -run xxx -bench . -benchmem -timeout 60m ./internal/... ./sap/... ./cryptotoken/... ./sam/... ./workers/...
 
 mutate: ## change sap (whole) and sam (MUTANTS of them, by SEED) one by one: do the tests notice? goes on after an interruption
-	$(MUTATE) -min 60 -tests ./sap,./sap/device -progress bin/mutants.sap.jsonl ./sap
+	$(MUTATE) -min 95 -tests ./sap,./sap/device -progress bin/mutants.sap.jsonl ./sap
 	$(MUTATE) -min 80 -sample $(MUTANTS) -tests ./sam,./sam/samrpc -progress bin/mutants.sam.jsonl ./sam
 
 conformance: judges ## judges and boundaries again, then which requirements are proven: bin/conformance/index.html
