@@ -85,6 +85,7 @@ var table = []struct {
 	{errKeyInUse, wire{409, "idempotency_in_progress", "The first request with this Idempotency-Key is not finished", retryLater, csc.ErrUnavailable, false}},
 	{errPending, wire{409, "not_finished", "The operation is not finished", retryLater, csc.ErrAcceptedRequest, false}},
 	{signapp.ErrNotFound, wire{404, "not_found", "There is no such thing, or it is not yours", retryNever, csc.ErrInvalidRequest, false}},
+	{signapp.ErrPaused, wire{429, "signer_paused", "The signer has declined several requests in a row; ask again later", retryLater, csc.ErrInvalidRequest, false}},
 	{signapp.ErrTooMany, wire{429, "too_many_waiting", "Too many operations wait for signers already", retryLater, csc.ErrInvalidRequest, false}},
 	{signapp.ErrState, wire{409, "wrong_state", "Not possible in this state", retryNever, csc.ErrInvalidRequest, false}},
 	{signapp.ErrTooLarge, wire{413, "too_large", "Over a size limit", retryNever, csc.ErrInvalidRequest, false}},

@@ -26,9 +26,12 @@ const credentialActive = "active"
 // operation and returns it with the approval link. Either all of it is durable
 // or nothing is left. ErrInput says what to mend; ErrNotFound names a document
 // or worker that the client does not have; ErrUnavailable means that the
-// module could not be asked.
+// module could not be asked; ErrTooMany and ErrPaused, that the client has to wait.
 func (s *Service) Create(ctx context.Context, c Client, n NewOperation) (*Operation, error) {
 	if err := s.checkNew(c, n); err != nil {
+		return nil, err
+	}
+	if err := s.asking(ctx, c, n.Signer); err != nil {
 		return nil, err
 	}
 	cred, alg, err := s.credential(ctx, n)
@@ -51,7 +54,7 @@ func (s *Service) Create(ctx context.Context, c Client, n NewOperation) (*Operat
 	link := newSecret()
 	// Until this commit a crash leaves only files, which the next start removes.
 	err = s.store.Update(ctx, func(tx Tx) error {
-		if err := s.room(tx, c, n.Signer); err != nil {
+		if err := errors.Join(s.room(tx, c, n.Signer), s.mayAsk(tx, c, n.Signer)); err != nil {
 			return err
 		}
 		if err := putRecord(tx, r); err != nil {

@@ -116,5 +116,6 @@ var (
 	ErrUnavailable = errors.New("signapp: temporarily unavailable")
 	ErrFull        = errors.New("signapp: storage is full or not writable")
 	ErrLink        = errors.New("signapp: the link was used, is expired or is not for this signer")
+	ErrPaused      = errors.New("signapp: the signer has refused this client too often")
 	ErrTooMany     = errors.New("signapp: too many waiting operations")
 )

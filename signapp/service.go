@@ -42,6 +42,8 @@ type Limits struct {
 	Lifetime    time.Duration // of an operation when none is asked for; default 24 h
 	MaxLifetime time.Duration // default 30 days
 	Waiting     int           // operations of one client that may wait for one signer; default 100
+	Declines    int           // of one signer in a row, after which a client has to wait; default 3
+	Pause       time.Duration // how long; doubles with each further one, to 24 h; default 15 min
 	Parallel    int           // documents prepared or finished at one time; default 4
 	MinFree     uint64        // bytes of disk that stay free; default 64 MiB
 }
@@ -61,6 +63,8 @@ func (c *Config) defaults() {
 	orElse(&c.Limits.Lifetime, 24*time.Hour)
 	orElse(&c.Limits.MaxLifetime, 30*24*time.Hour)
 	orElse(&c.Limits.Waiting, 100)
+	orElse(&c.Limits.Declines, 3)
+	orElse(&c.Limits.Pause, 15*time.Minute)
 	orElse(&c.Limits.Parallel, 4)
 	orElse(&c.Limits.MinFree, 64<<20)
 	orElse(&c.Retention.Documents, 24*time.Hour)

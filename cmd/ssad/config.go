@@ -70,6 +70,8 @@ type Config struct {
 		Lifetime    time.Duration `yaml:"lifetime"`     // of an operation when none is asked for; default 24h
 		MaxLifetime time.Duration `yaml:"max_lifetime"` // default 720h
 		Waiting     int           `yaml:"waiting"`      // operations of one client before one signer; default 100
+		Declines    int           `yaml:"declines"`     // of one signer in a row, after which a client has to wait; default 3
+		Pause       time.Duration `yaml:"pause"`        // how long; doubles with each further one, to 24h; default 15m
 		Parallel    int           `yaml:"parallel"`     // documents in work at one time; default 4
 		MinFree     uint64        `yaml:"min_free"`     // bytes of disk that stay free; default 64 MiB
 	} `yaml:"limits"`

@@ -103,6 +103,7 @@ var words = []struct {
 	{signapp.ErrState, 409, "This is not possible any more: the request has moved on."},
 	{signapp.ErrTooLarge, 413, "The file is larger than allowed."},
 	{workers.ErrInput, 400, "This file cannot be signed. It must be an unencrypted PDF that is not damaged."},
+	{signapp.ErrPaused, 429, "You have declined several requests in a row. New ones are possible again later."},
 	{signapp.ErrTooMany, 429, "Too many requests wait for you already. Decide on some of them first."},
 	{signapp.ErrInput, 400, "This could not be used. Check the file, its name and your signing key, and try again."},
 	{signapp.ErrNotFound, 404, "There is nothing here for you."},
