@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -28,9 +26,10 @@ type anchor struct {
 	Cluster    string `json:"cluster"`
 	Instance   string `json:"instance"`
 	Epoch      int64  `json:"epoch"`
-	Seq        int64  `json:"seq"`        // audit record that must be there
-	Head       string `json:"head"`       // its hash, hex
-	Tombstones int64  `json:"tombstones"` // destroyed keys
+	Seq        int64  `json:"seq"`              // audit record that must be there
+	Head       string `json:"head"`             // its hash, hex
+	Tombstones int64  `json:"tombstones"`       // destroyed keys
+	Listed     int64  `json:"listed,omitempty"` // lines of the list of failures
 }
 
 // lockAnchor keeps the anchor for this process alone, until the file is closed or
@@ -82,6 +81,9 @@ func readAnchor(path string, s *sealer) (*anchor, error) {
 
 // writeAnchor replaces the file by one that fits the committed state.
 func (m *Module) writeAnchor(ctx context.Context) error {
+	if m.waitsFor(DecideRestore) != nil && !m.accepted.Load() {
+		return nil // what the anchor knows stays, until two officers give it up
+	}
 	m.anchorMu.Lock()
 	defer m.anchorMu.Unlock()
 	a := anchor{Cluster: m.cfg.Cluster, Instance: m.instance, Epoch: m.epoch}
@@ -106,6 +108,7 @@ func (m *Module) writeAnchor(ctx context.Context) error {
 	if err := m.graves.follow(ctx, m); err != nil {
 		return err
 	}
+	a.Listed = m.ledger.count()
 	body, err := jcs.Marshal(a)
 	if err != nil {
 		return err
@@ -161,6 +164,11 @@ func replaceFile(path string, text []byte) error {
 	if err := os.Rename(path+".new", path); err != nil {
 		return err
 	}
+	return syncDir(path)
+}
+
+// syncDir makes the names in the folder of path durable.
+func syncDir(path string) error {
 	dir, err := os.Open(filepath.Dir(path))
 	if err != nil {
 		return err
@@ -174,13 +182,19 @@ func replaceFile(path string, text []byte) error {
 // put back (T33). What is older still is verified off line ("assent audit verify").
 const tail = 1_000_000
 
-// checkState compares the database with the anchor. With AcceptRestore, the
-// officer's word that the database is a restore, it opens a new epoch instead:
-// aud changes, so every open session and SAD of before is void.
+// checkState compares the database with the anchor. One that is older, or that was
+// written by a restore, waits for two officers (restore.go). a is nil when the
+// anchor is lost and a restore was begun.
 func (m *Module) checkState(ctx context.Context, meta *Meta, a *anchor) (*Meta, error) {
 	if err := m.seal.check(meta); err != nil {
 		return nil, fmt.Errorf("%w: %w (is this the token that the database belongs to?)", ErrOpen, err)
 	}
+	p := restorePoint{lost: []string{}}
+	if a == nil {
+		p.lost = m.missing()
+		a = &anchor{Cluster: meta.Cluster, Instance: meta.Instance, Epoch: meta.Epoch, Seq: -1}
+	}
+	p.anchor = *a
 	if meta.Cluster != m.cfg.Cluster || a.Cluster != m.cfg.Cluster || a.Instance != meta.Instance {
 		return nil, fmt.Errorf("%w: database is of %s (%s), anchor of %s (%s), configured is %s",
 			ErrOpen, meta.Cluster, meta.Instance, a.Cluster, a.Instance, m.cfg.Cluster)
@@ -192,11 +206,13 @@ func (m *Module) checkState(ctx context.Context, meta *Meta, a *anchor) (*Meta, 
 	if err := m.openStatementKey(ctx, meta); err != nil { // what is written next may be a checkpoint
 		return nil, err
 	}
-	if m.cfg.AcceptRestore {
-		return meta, m.acceptRestore(ctx, meta, a)
+	if older == "" {
+		if older, err = m.noticeOfRestore().read(); err != nil {
+			return nil, err
+		}
 	}
 	if older != "" {
-		return nil, fmt.Errorf("%w: the database is older than the anchor: %s; if it is a wanted restore, an officer starts samd once with -accept-restore", ErrOpen, older)
+		return meta, m.waitRestore(ctx, meta, p, older)
 	}
 	return meta, nil
 }
@@ -213,6 +229,9 @@ func (m *Module) compareAnchor(ctx context.Context, meta *Meta, a *anchor) (olde
 		if err != nil {
 			return err
 		}
+		if n := m.ledger.count(); n < a.Listed {
+			return fmt.Errorf("%w: %s has %d lines, the anchor knows %d", ErrOpen, m.ledger.path, n, a.Listed)
+		}
 		if int64(m.graves.len()) < a.Tombstones {
 			return fmt.Errorf("%w: %s lists %d destroyed keys, the anchor knows %d", ErrOpen, m.graves.path, m.graves.len(), a.Tombstones)
 		}
@@ -226,13 +245,14 @@ func (m *Module) compareAnchor(ctx context.Context, meta *Meta, a *anchor) (olde
 		switch {
 		case last != meta.Seq:
 			return fmt.Errorf("%w: the module's own record is not the last one that was written", ErrOpen)
+		case a.Seq < 0:
+			older = "there is no anchor"
+		case meta.Epoch > a.Epoch: // accepted by two officers, and a crash before its anchor was written
+			return nil
 		case head.Seq < a.Seq:
 			older = fmt.Sprintf("it ends at audit record %d, the anchor knows %d", head.Seq, a.Seq)
 		case meta.Epoch != a.Epoch:
 			older = fmt.Sprintf("its epoch is %d, the anchor's %d", meta.Epoch, a.Epoch)
-			if meta.Epoch > a.Epoch { // crash between the new epoch and its anchor
-				older = ""
-			}
 		case stones < max(a.Tombstones, int64(m.graves.len())):
 			older = fmt.Sprintf("it knows %d destroyed keys, the anchor %d", stones, max(a.Tombstones, int64(m.graves.len())))
 		}
@@ -289,42 +309,4 @@ func pages(tx *Tx, from int64) iter.Seq2[audit.Record, error] {
 			from = page[len(page)-1].Seq + 1
 		}
 	}
-}
-
-// acceptRestore opens a new epoch (SAP-04, BKP-03): aud changes, and what was asked
-// for or approved before is void.
-func (m *Module) acceptRestore(ctx context.Context, meta *Meta, a *anchor) error {
-	meta.Epoch = max(meta.Epoch, a.Epoch) + 1
-	failpoint.Before("samd/45-epoch-bumped")
-	defer failpoint.After("samd/45-epoch-bumped")
-	return m.update(ctx, self(), func(w *work) error {
-		seq, err := w.log(EventRestore, audit.OK, "", audit.Data{
-			"epoch": meta.Epoch, "anchor_seq": a.Seq, "anchor_head": a.Head, "anchor_tombstones": a.Tombstones, "obj": meta.object(),
-		})
-		if err != nil {
-			return err
-		}
-		w.stamp(meta, seq)
-		if err := w.Meta.Update(meta); err != nil {
-			return err
-		}
-		return m.graves.bury(w)
-	})
-}
-
-// configDigest names the configuration that a start ran with (T25): a change
-// shows in the chain.
-func (m *Module) configDigest() string {
-	c := m.cfg
-	text, err := json.Marshal([]any{
-		c.Cluster, c.Production, c.StatementKey, c.Origin, c.RPID, c.Policies, c.DeviceBound, c.LockoutLimit, c.LockoutTime,
-		c.CodeLifetime, c.WrongCodes, c.OpenSessions, c.Retention, c.CryptoProfile, c.AlgorithmEnds, c.Certified, c.OneTime, c.KeyPool,
-		m.models.Tier, m.models.Formats, m.models.Allow, m.models.Deny, m.models.Grace, c.CoolingTime,
-		c.SelfTestEvery, c.ConfirmEvery, c.Witness, c.CodeSHA256, c.ClockLimit, c.ClockLoss, c.ClockEvery, sourceNames(c.TimeSources),
-	})
-	if err != nil {
-		return ""
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:])
 }

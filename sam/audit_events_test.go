@@ -267,7 +267,8 @@ func acts() []act {
 		{"crash and start", false, func(x *life) error { x.Crash(); return nil }, []string{sam.EventUnclean, sam.EventStart}},
 		{"start with another configuration", false, func(x *life) error {
 			return errors.Join(x.stop(), x.start(func() { x.Cfg.LockoutLimit++ }))
-		}, []string{sam.EventStop, audit.TypeCheckpoint, sam.EventConfig, sam.EventStart}},
+		}, []string{sam.EventStop, audit.TypeCheckpoint, sam.EventStart}},
+		{"accept it", false, func(x *life) error { return second(x.Accept(sam.DecidePolicy)) }, []string{sam.EventProposed, sam.EventConfig, sam.EventApproved}},
 		{"start with metadata of authenticators", false, func(x *life) error {
 			return errors.Join(x.stop(), x.start(func() { x.Cfg.Models.Metadata = newMaker(x.t).blob(x.t, 3) }))
 		}, []string{sam.EventStop, audit.TypeCheckpoint, sam.EventMetadata, sam.EventStart}},
@@ -352,14 +353,27 @@ func restore(t *testing.T, x *life, produced map[string]bool) {
 		remove(t, x.DB()+end)
 	}
 	samtest.CopyFile(t, x.old, x.DB())
-	x.Cfg.AcceptRestore = true
 	if err := x.Open(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := x.Accept(sam.DecideRestore); err != nil {
 		t.Fatal(err)
 	}
 	if n := count(x.World, sam.EventRestore); n != 1 {
 		t.Errorf("%d records of an accepted restore", n)
 	}
 	produced[sam.EventRestore] = true
+	w := samtest.New(t)
+	s := w.NewSigner("alice", algo.P256)
+	old := takeCopy(t, w)
+	bad := failing(t, w, s)
+	_, _ = w.Redeem(bad.sad, bad.proof)
+	putCopy(t, w, old)
+	accept(t, w, sam.DecideRestore)
+	if n := count(w, sam.EventKept); n != 1 {
+		t.Errorf("%d records of a kept count of failures", n)
+	}
+	produced[sam.EventKept] = true
 }
 
 // oneTime is the life of a one-time key.

@@ -214,8 +214,8 @@ func (r *Refusal) Error() string { return fmt.Sprintf("sam: refused (record %d):
 func (r *Refusal) Unwrap() []error { return []error{r.Reason, r.Err} }
 
 // ErrClosed is the cause of refusals while the module is in its secure state
-// (FPT-03).
-var ErrClosed = errors.New("sam: the module is closed after a failure")
+// (FPT-03), or waits for two officers (PRV-03, BKP-02).
+var ErrClosed = errors.New("sam: the module is closed")
 
 // ErrCeremony is the cause of every refusal before the ceremony (ROL-06).
 var ErrCeremony = errors.New("sam: ceremony needed: nobody has a role yet; hold one with: assent ceremony init")
@@ -229,7 +229,7 @@ func (m *Module) admit(ctx context.Context, c Caller, op Op) error {
 		}
 		return m.refuse(ctx, c, string(op), err, audit.Data{})
 	}
-	if why := m.closedWhy(); why != "" && !quiet(op) {
+	if why := m.closedWhy(); why != "" && (!quiet(op) || m.waiting.Load() != nil && !whileWaiting(op)) {
 		return m.refuse(ctx, c, string(op), fmt.Errorf("%w: %w: %s", sap.ReasonClosed, ErrClosed, why), audit.Data{})
 	}
 	if timed(op) {

@@ -148,7 +148,7 @@ func TestROL06DocumentsThatAreRefused(t *testing.T) {
 			if err := w.Open(); !errors.Is(err, sam.ErrOpen) {
 				t.Fatalf("opened: %v", err)
 			}
-			w.Cfg.Ceremony, w.Cfg.CallerCAs, w.Cfg.AcceptConfig = good, []string{ca}, c.prod
+			w.Cfg.Ceremony, w.Cfg.CallerCAs = good, []string{ca}
 			if err := w.Open(); err != nil {
 				t.Errorf("the right document afterwards: %v", err)
 			}

@@ -52,6 +52,7 @@ func (m *Module) openCondition(ctx context.Context) error {
 	}
 	m.cond.Store(cond)
 	m.voidBefore.Store(cond.VoidBefore)
+	m.strictBefore.Store(cond.StrictBefore)
 	if cond.Closed != "" {
 		m.stopUse(cond.Closed)
 		return m.mark.write(cond.Closed)
@@ -63,17 +64,15 @@ func (m *Module) openCondition(ctx context.Context) error {
 	if why != "" { // the mark was written, the record not
 		m.shut(ctx, why)
 	}
-	return m.mark.write(m.closedWhy())
+	return m.mark.write(m.failedWhy())
 }
 
 func (m *Module) newCondition(ctx context.Context) (*Condition, error) {
-	cond := &Condition{Config: m.configDigest()}
+	cond := &Condition{}
 	return cond, m.update(ctx, self(), func(w *work) error {
-		seq, err := w.log(EventCondition, audit.OK, "", audit.Data{"obj": cond.object(), "config": cond.Config})
-		if err != nil {
+		if err := w.keepConfiguration(cond, EventCondition, [2]string{}, "first start"); err != nil {
 			return err
 		}
-		w.stamp(cond, seq)
 		return w.Condition.Insert(cond)
 	})
 }
@@ -115,7 +114,7 @@ func (m *Module) shut(ctx context.Context, why string) {
 func (m *Module) saveClosed(ctx context.Context) error {
 	m.condMu.Lock()
 	defer m.condMu.Unlock()
-	why := m.closedWhy()
+	why := m.failedWhy()
 	cond := *m.condition()
 	if why == "" || cond.Closed != "" {
 		return nil
@@ -156,7 +155,7 @@ func (m *Module) reopen(ctx context.Context, c Caller, why string) (*SelfTestRep
 	if why == "" || len(why) > 200 || !sap.Displayable(why) {
 		return nil, fmt.Errorf("%w: say why it is safe, in at most 200 octets", sap.ReasonInvalid)
 	}
-	if m.closedWhy() == "" {
+	if m.failedWhy() == "" {
 		return nil, fmt.Errorf("%w: the module is open", sap.ReasonState)
 	}
 	m.closeMu.Lock()

@@ -79,10 +79,15 @@ type Config struct {
 	SelfTestEvery time.Duration // between periodic self-tests; 1h (FPT-02)
 	CodeSHA256    string        // SHA-256 of the program file, hex; "": not checked
 	Program       string        // the program file; this process's own
-	AcceptConfig  bool          // an officer approves the changed configuration (production)
 	Ceremony      []byte        // signed document of the ceremony (internal/ceremony); read once
 	CallerCAs     []string      // ceremony.KeyHash of the CAs whose certificates callers carry; the ceremony's must be one
-	AcceptRestore bool          // the database is an accepted restore: open a new epoch
+	Backups       string        // folder that backups are written to; "": none are made
+	// Automatic accepts a changed configuration without asking anybody, as the demo
+	// profile does; never in production. Otherwise two officers do (PRV-03).
+	Automatic bool
+	// Further names what the program's own configuration adds to this one, for
+	// what officers accept: drivers, labels, addresses.
+	Further map[string]string
 
 	Clock       clock.Steady   // the machine's
 	TimeSources []clock.Source // other sources of UTC; production needs one (TIM-01)
@@ -173,6 +178,9 @@ func (c *Config) check() error {
 	}
 	if c.LockoutLimit < 1 || c.WrongCodes < 1 || c.OpenSessions < 1 || c.Retention < time.Minute || c.CodeLifetime < time.Minute || c.ProposalLife < time.Minute {
 		return bad("limits must be positive, retention, code and proposal lifetime at least a minute")
+	}
+	if c.Automatic && c.Production {
+		return bad("in production two officers accept the configuration: remove automatic")
 	}
 	if c.SelfTestEvery < time.Millisecond || c.SelfTestEvery > 24*time.Hour {
 		return bad("self-tests run at least once a day")

@@ -20,8 +20,8 @@ type decision struct {
 	apply func(w *work, by [2]Caller, args []byte) (audit.Data, error)
 	// after brings what is outside the database up to date; it may be nil. It runs
 	// when the transaction has ended, well or not, and may run without effect.
-	after func(ctx context.Context, m *Module, args []byte)
-	// closed: the decision can be taken in the secure failure state.
+	after func(ctx context.Context, m *Module, args []byte) error
+	// closed: the decision can be taken while the module is closed.
 	closed bool
 }
 
@@ -38,6 +38,9 @@ func decisions() map[string]decision {
 		DecideGrant:  {check: checkGrant, apply: applyGrant, after: forgetRoles},
 		DecideRevoke: {check: checkRevoke, apply: applyRevoke, after: forgetRoles},
 		DecideRaw:    {check: checkRaw, apply: applyRaw},
+
+		DecidePolicy:  {check: checkPolicy, apply: applyPolicy, after: resume, closed: true},
+		DecideRestore: {check: checkRestore, apply: applyRestore, after: resume, closed: true},
 	})
 }
 

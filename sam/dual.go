@@ -120,7 +120,10 @@ func (m *Module) Approve(ctx context.Context, c Caller, id string) (*Proposal, e
 	failpoint.After("samd/42-approval-saved")
 	if d.after != nil {
 		// Even when the commit failed: it may have been written all the same.
-		d.after(context.WithoutCancel(ctx), m, p.Args)
+		afterErr := d.after(context.WithoutCancel(ctx), m, p.Args)
+		if err == nil {
+			err = afterErr
+		}
 	}
 	if err != nil {
 		return nil, m.refuse(ctx, c, string(OpApprove), err, audit.Data{"proposal": clip(id, 64)})

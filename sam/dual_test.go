@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -93,8 +94,12 @@ func TestROL04EveryKindNeedsTwo(t *testing.T) {
 		sam.DecideRevoke: sam.Revoke{Name: "gone", Why: "left"},
 		sam.DecideRaw:    sam.RawPermission{Key: s.Key, Raw: true},
 	}
+	elsewhere := []string{sam.DecidePolicy, sam.DecideRestore} // of a module that waits: TestPRV03TwoOfficers..., TestBKP02TwoOfficers...
 	for _, kind := range sam.Kinds() {
 		in, ok := args[kind]
+		if slices.Contains(elsewhere, kind) {
+			continue
+		}
 		if !ok {
 			t.Errorf("%s: no arguments here: add them", kind)
 			continue

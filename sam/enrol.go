@@ -156,7 +156,7 @@ func (m *Module) openOne(w *work, id string) (*Enrolment, error) {
 	if err != nil {
 		return nil, err
 	}
-	if e.State != EnrolOpen || w.now.Unix() >= e.Expires {
+	if e.State != EnrolOpen || w.now.Unix() >= e.Expires || e.Seq < m.condition().Restored { // a restore may bring a used one back (BKP-03)
 		return nil, fmt.Errorf("%w: state %s", sap.ReasonEnrolment, e.State)
 	}
 	return e, nil

@@ -17,9 +17,9 @@ const (
 	EventStart         = "module_start"
 	EventStop          = "module_stop"
 	EventRestore       = "restore_accepted"
-	EventUnclean       = "unclean_stop_found" // the last run ended without its stop record: a crash, or power
-	EventConfig        = "configuration_changed"
-	EventCondition     = "condition_recorded" // first start: the configuration that counts as approved
+	EventUnclean       = "unclean_stop_found"    // the last run ended without its stop record: a crash, or power
+	EventConfig        = "configuration_changed" // by two officers (PRV-03), or by nobody in the demo profile
+	EventCondition     = "condition_recorded"    // first start: the configuration that counts as approved
 	EventSelfTest      = "self_test"
 	EventClosed        = "module_closed"    // secure state (FPT-03)
 	EventReopened      = "module_reopened"  // by an officer, after a passed self-test
@@ -65,6 +65,7 @@ type work struct {
 	changed []change
 	newest  *audit.Signed // checkpoint that this transaction made
 	head    audit.Head    // last record that this transaction appended
+	later   []note        // for the list of failures, once this is durable
 }
 
 // change is a sealed record that a transaction changed.
@@ -138,6 +139,7 @@ func (m *Module) update(ctx context.Context, c Caller, fn func(*work) error) err
 	if w.head.Hash != nil {
 		m.seen(w.head)
 	}
+	m.writeNotes(w.later)
 	m.dirty.Store(true)
 	return nil
 }

@@ -24,6 +24,8 @@ type graveyard struct {
 	mu   sync.RWMutex
 	keys map[string]bool
 	seq  int64 // audit number up to which the database's tombstones are here
+
+	absent bool // there was no file
 }
 
 const maxGraveLine = 512
@@ -32,13 +34,14 @@ func openGraveyard(path string, s *sealer) (*graveyard, error) {
 	g := &graveyard{path: path, seal: s, keys: map[string]bool{}, seq: -1}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if errors.Is(err, os.ErrNotExist) {
+		g.absent = true
 		return g, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: tombstones: %w", ErrOpen, err)
 	}
 	defer func() { _ = f.Close() }()
-	if err := dropTornLine(f); err != nil {
+	if err := dropTornLine(f, maxGraveLine); err != nil {
 		return nil, fmt.Errorf("%w: tombstones: %w", ErrOpen, err)
 	}
 	lines := bufio.NewScanner(f)
@@ -57,15 +60,16 @@ func openGraveyard(path string, s *sealer) (*graveyard, error) {
 	return g, nil
 }
 
-// dropTornLine removes a last line that a crash left without its end. The
-// database has that tombstone, so it is appended again.
-func dropTornLine(f *os.File) error {
+// dropTornLine removes a last line of at most longest octets that a crash left
+// without its end. A tombstone is in the database and is appended again; a failure
+// on the list was not committed yet.
+func dropTornLine(f *os.File, longest int64) error {
 	st, err := f.Stat()
 	if err != nil {
 		return err
 	}
 	end := st.Size()
-	buf := make([]byte, min(end, maxGraveLine))
+	buf := make([]byte, min(end, longest))
 	if _, err := f.ReadAt(buf, end-int64(len(buf))); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package sam_test
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -16,3 +17,23 @@ func readFile(t testing.TB, path string) string {
 	}
 	return string(b)
 }
+
+func splitLines(text string) []string {
+	text = strings.TrimSuffix(text, "\n")
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, "\n")
+}
+
+// readIfThere is a file's text, "" when there is none.
+func readIfThere(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func mkdir(path string) error { return os.Mkdir(path, 0o700) }

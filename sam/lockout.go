@@ -96,7 +96,10 @@ func (w *work) countGuard(a *Authenticator, alarm bool, data audit.Data) error {
 	if err := w.stampNext(g); err != nil {
 		return err
 	}
-	return w.Guards.Update(g)
+	if err := w.Guards.Update(g); err != nil {
+		return err
+	}
+	return w.note(noteOf(g))
 }
 
 // stampNext seals r as changed by the next record, which is the refusal's own:
@@ -137,6 +140,7 @@ func (m *Module) Lift(ctx context.Context, c Caller, signer, credential, why str
 			}
 			g.Failures, g.LockedUntil, g.Alarm = 0, 0, ""
 			w.stamp(g, seq)
+			w.noteLater(noteOf(g))
 			return w.Guards.Update(g)
 		})
 	}()

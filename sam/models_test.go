@@ -186,7 +186,7 @@ func TestSAP02ModelRevokedSince(t *testing.T) {
 					t.Fatal(err)
 				}
 				w.Cfg.Models = models
-				if err := w.Open(); err != nil {
+				if err := w.OpenAccepted(); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -248,7 +248,7 @@ func TestSAP02PolicyAsksForATier(t *testing.T) {
 	sad, proof := w.Approve(s, 1)
 	w.Stop()
 	w.Cfg.Policies[0].Tier = sam.TierAttested
-	if err := w.Open(); err != nil {
+	if err := w.OpenAccepted(); err != nil {
 		t.Fatal(err)
 	}
 	refused(t, w, sap.ReasonTier, func() error { _, err := w.Redeem(sad, proof); return err })
@@ -266,7 +266,7 @@ func TestENR03MetadataDoesNotGoBack(t *testing.T) {
 		t.Fatalf("older metadata: %v", err)
 	}
 	w.Cfg.Models = sam.Models{Metadata: m.blob(t, 8), Tier: sam.TierAttested}
-	if err := w.Open(); err != nil {
+	if err := w.OpenAccepted(); err != nil {
 		t.Fatal(err)
 	}
 	w.Clock.Set(time.Date(2026, 12, 30, 0, 0, 0, 0, time.UTC)) // due 1 December, 30 days of grace

@@ -42,6 +42,7 @@ type Module struct {
 	audience               string
 	instance               string
 	epoch                  int64
+	nameMu                 sync.Mutex  // audience and epoch, while a restore is being accepted
 	development, certified atomic.Bool // what the token is, see label
 	crypto                 *algopolicy.Policy
 
@@ -59,6 +60,7 @@ type Module struct {
 	outcomes   *outcomes
 
 	graves   *graveyard
+	ledger   *ledger
 	lock     *os.File // of the anchor
 	anchorMu sync.Mutex
 	anchored anchor // what the file says; what is written next must follow it
@@ -77,9 +79,16 @@ type Module struct {
 	cond       atomic.Pointer[Condition]
 	condMu     sync.Mutex // one change of the condition at a time
 	voidBefore atomic.Int64
-	unclean    bool // the last run left no stop record
-	testMu     sync.Mutex
-	lastTest   atomic.Pointer[SelfTestReport]
+	waiting    atomic.Pointer[waits]
+	waitMu     sync.Mutex    // one end of the waiting at a time
+	restoring  *restorePoint // what the decision restore is about
+	accepted   atomic.Bool   // the restore is accepted; its anchor may be written
+
+	strictBefore atomic.Int64 // guards of before are lost, see strictly
+	unclean      bool         // the last run left no stop record
+	before       bool         // this start began before the ceremony
+	testMu       sync.Mutex
+	lastTest     atomic.Pointer[SelfTestReport]
 
 	newest    atomic.Pointer[audit.Signed] // checkpoint of the audit chain
 	witnessMu sync.Mutex
@@ -151,15 +160,32 @@ func open(ctx context.Context, cfg Config) (*Module, error) {
 func (m *Module) begin(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		func(ctx context.Context) error { return m.testsAtStart(ctx, true) },
-		m.openToken, m.openState, m.openCondition, m.openCeremony, m.reconcile, m.noteMetadata, m.endOrphans,
-		func(ctx context.Context) error { return m.testsAtStart(ctx, false) },
-		m.recordStart, m.openTime,
+		m.openToken, m.openState, m.openCondition, m.openConfiguration, m.openCeremony, m.takeUp, m.recordStart, m.openTime, m.writeAnchor,
 	} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
-	return m.writeAnchor(ctx)
+	return nil
+}
+
+// takeUp goes on where the last run ended. A database that is not accepted yet is
+// left as it is; what is left out is made up for by afterRestore.
+func (m *Module) takeUp(ctx context.Context) error {
+	if m.restoring != nil {
+		return nil
+	}
+	return m.steps(ctx, m.reconcile, m.noteMetadata, m.endOrphans, m.followLedger,
+		func(ctx context.Context) error { return m.testsAtStart(ctx, false) })
+}
+
+func (m *Module) steps(ctx context.Context, list ...func(context.Context) error) error {
+	for _, step := range list {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // recordStart records what a start finds and that it happened: a run before that
@@ -172,20 +198,27 @@ func (m *Module) recordStart(ctx context.Context) error {
 				return err
 			}
 		}
-		if digest := m.configDigest(); digest != cond.Config {
-			data := audit.Data{"obj": cond.object(), "before": cond.Config, "config": digest, "accepted": m.cfg.AcceptConfig}
-			seq, err := w.log(EventConfig, audit.OK, "", data)
-			if err != nil {
+		_, digest, err := m.document()
+		if err != nil {
+			return err
+		}
+		if digest != cond.Config && m.mayKeep() {
+			m.logger.Warn("samd: a changed configuration is accepted without asking anybody", "automatic", m.cfg.Automatic, "before the ceremony", m.before)
+			if err := w.keepConfiguration(&cond, EventConfig, [2]string{}, "nobody was asked"); err != nil {
 				return err
 			}
-			cond.Config = digest
-			w.stamp(&cond, seq)
 			if err := w.Condition.Update(&cond); err != nil {
 				return err
 			}
 		}
-		_, err := w.log(EventStart, audit.OK, "", audit.Data{
-			"version": m.cfg.Version, "aud": m.audience, "assurance": m.tokenLabel(), "config": cond.Config,
+		waiting := []string{}
+		if now := m.waiting.Load(); now != nil {
+			for _, x := range now.list {
+				waiting = append(waiting, x.Kind)
+			}
+		}
+		_, err = w.log(EventStart, audit.OK, "", audit.Data{
+			"version": m.cfg.Version, "aud": m.audience, "assurance": m.tokenLabel(), "config": digest, "waiting": waiting,
 			"tests": len(m.lastTest.Load().Results), "closed": cond.Closed != "",
 		})
 		return err
@@ -243,6 +276,13 @@ func (m *Module) openState(ctx context.Context) error {
 	if m.graves, err = openGraveyard(m.cfg.AnchorPath+".tombstones", m.seal); err != nil {
 		return err
 	}
+	if m.ledger, err = openLedger(m.cfg.AnchorPath+".failures", m.seal); err != nil {
+		return err
+	}
+	restored, err := m.noticeOfRestore().read()
+	if err != nil {
+		return err
+	}
 	var meta *Meta
 	err = m.store.View(ctx, func(tx *Tx) error {
 		var err error
@@ -250,11 +290,13 @@ func (m *Module) openState(ctx context.Context) error {
 		return err
 	})
 	switch {
-	case errors.Is(err, ErrNotFound) && anchor == nil:
+	case errors.Is(err, ErrNotFound) && anchor == nil && restored == "":
 		meta, err = m.create(ctx)
+	case errors.Is(err, ErrNotFound) && anchor == nil:
+		err = fmt.Errorf("%w: the database is empty but %s tells of a restore; restore the backup again", ErrOpen, m.noticeOfRestore().path)
 	case errors.Is(err, ErrNotFound):
 		err = fmt.Errorf("%w: the database is empty but the anchor %s knows %d audit records; restore the database", ErrOpen, m.cfg.AnchorPath, anchor.Seq+1)
-	case err == nil && anchor == nil:
+	case err == nil && anchor == nil && restored == "":
 		err = fmt.Errorf("%w: the anchor %s is missing; without it an old database cannot be told from the present one", ErrOpen, m.cfg.AnchorPath)
 	case err == nil:
 		if err = m.findCrash(ctx); err == nil {
@@ -268,7 +310,7 @@ func (m *Module) openState(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", ErrOpen, err)
 	}
 	m.instance, m.epoch = meta.Instance, meta.Epoch
-	m.audience = fmt.Sprintf("%s#%d", meta.Cluster, meta.Epoch)
+	m.audience, m.before = audience(meta), meta.Ceremony == ""
 	return m.openStatementKey(ctx, meta)
 }
 
@@ -386,6 +428,9 @@ func (m *Module) housekeeping() {
 				}
 			}
 		case <-purge.C:
+			if m.waitsFor(DecideRestore) != nil {
+				continue // nothing of a database that nobody has accepted is changed
+			}
 			if err := m.Purge(context.Background()); err != nil {
 				m.logger.Error("samd: sessions could not be purged", "err", err)
 			}
@@ -464,7 +509,21 @@ func (m *Module) Abandon() error {
 	return err
 }
 
+// closedWhy tells why nothing is done: a failure, or something that two officers
+// must accept first. "" when the module is open.
 func (m *Module) closedWhy() string {
+	why, w := m.failedWhy(), m.waiting.Load()
+	switch {
+	case w == nil:
+		return why
+	case why == "":
+		return w.why
+	}
+	return why + "; " + w.why
+}
+
+// failedWhy tells what brought the module into its secure state.
+func (m *Module) failedWhy() string {
 	if p := m.closed.Load(); p != nil {
 		return *p
 	}

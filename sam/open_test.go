@@ -40,49 +40,70 @@ func stays(t *testing.T, w *samtest.World, say string) {
 	}
 }
 
+// waitsFor opens the module, which must be closed but for the decision.
+func waitsFor(t *testing.T, w *samtest.World, kind, say string) {
+	t.Helper()
+	if err := w.Open(); err != nil {
+		t.Fatal(err)
+	}
+	st, err := w.M.Status(context.Background(), samtest.Officer)
+	if err != nil || st.State != "closed" || !strings.Contains(st.Why, say) || len(st.Waiting) != 1 || st.Waiting[0].Kind != kind {
+		t.Errorf("got %s, %s, %+v, %v; want it closed, waiting for %s and saying %q", st.State, st.Why, st.Waiting, err, kind, say)
+	}
+	refused(t, w, sap.ReasonClosed, func() error {
+		_, err := w.M.Request(context.Background(), samtest.SSPU, sam.Ask{Signer: "alice", Key: "k", N: 1})
+		return err
+	})
+}
+
 // FPT-01, T34: every doubtful state keeps the module closed, with a sentence.
 func TestDoubtfulStateStaysClosed(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(t *testing.T, w *samtest.World)
 		say   string
+		waits bool // for two officers, closed
 	}{
-		"anchor is missing": {func(t *testing.T, w *samtest.World) { remove(t, w.Cfg.AnchorPath) }, "anchor"},
-		"anchor is empty":   {func(t *testing.T, w *samtest.World) { write(t, w.Cfg.AnchorPath, "") }, "anchor"},
-		"anchor is edited":  {func(t *testing.T, w *samtest.World) { edit(t, w.Cfg.AnchorPath, `"epoch":1`, `"epoch":2`) }, "not made with this token"},
+		"anchor is missing": {func(t *testing.T, w *samtest.World) { remove(t, w.Cfg.AnchorPath) }, "anchor", false},
+		"anchor is empty":   {func(t *testing.T, w *samtest.World) { write(t, w.Cfg.AnchorPath, "") }, "anchor", false},
+		"anchor is edited":  {func(t *testing.T, w *samtest.World) { edit(t, w.Cfg.AnchorPath, `"epoch":1`, `"epoch":2`) }, "not made with this token", false},
 		"database is gone": {func(t *testing.T, w *samtest.World) {
 			remove(t, w.DB())
 			remove(t, w.DB()+"-wal")
 			remove(t, w.DB()+"-shm")
-		}, "empty"},
-		"other cluster name": {func(_ *testing.T, w *samtest.World) { w.Cfg.Cluster = "other" }, "not made with this token and cluster"},
+		}, "empty", false},
+		"other cluster name": {func(_ *testing.T, w *samtest.World) { w.Cfg.Cluster = "other" }, "not made with this token and cluster", false},
 		"own record edited": {func(t *testing.T, w *samtest.World) {
 			exec(t, dba(t, w), "UPDATE meta SET epoch = 5")
-		}, "seal"},
+		}, "seal", false},
 		"last record cut off": {func(t *testing.T, w *samtest.World) {
 			db := dba(t, w)
 			_, _ = db.Exec("DROP TRIGGER audit_no_delete")
 			exec(t, db, "DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit)")
-		}, "older"},
+		}, "older", true},
 		"record edited": {func(t *testing.T, w *samtest.World) {
 			db := dba(t, w)
 			_, _ = db.Exec("DROP TRIGGER audit_no_update")
 			exec(t, db, "UPDATE audit SET actor = 'officer:eve' WHERE seq = 3")
-		}, "record 3"},
+		}, "record 3", false},
 		"record in the middle cut out": {func(t *testing.T, w *samtest.World) {
 			db := dba(t, w)
 			_, _ = db.Exec("DROP TRIGGER audit_no_delete")
 			exec(t, db, "DELETE FROM audit WHERE seq = 4")
-		}, "record 4"},
-		"statement key replaced": {func(_ *testing.T, w *samtest.World) { w.Cfg.StatementKey = "another" }, "statement key"},
+		}, "record 4", false},
+		"statement key replaced": {func(_ *testing.T, w *samtest.World) { w.Cfg.StatementKey = "another" }, "statement key", false},
 		"development token in production": {func(_ *testing.T, w *samtest.World) {
 			w.Cfg.Production, w.Cfg.TimeSources = true, []clock.Source{w.Time}
-		}, "development"},
+		}, "development", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := samtest.New(t)
 			w.NewSigner("alice", algo.P256)
 			closeAll(t, w)
 			c.spoil(t, w)
+			if c.waits {
+				waitsFor(t, w, sam.DecideRestore, c.say)
+				return
+			}
 			stays(t, w, c.say)
 		})
 	}
@@ -151,14 +172,14 @@ func TestRestore(t *testing.T) {
 	samtest.CopyFile(t, old, w.DB())
 	remove(t, w.DB()+"-wal")
 	remove(t, w.DB()+"-shm")
-	stays(t, w, "older than the anchor")
-
-	w.Cfg.AcceptRestore = true
+	w.Token.Forget() // the intent of the redemption went with the newer database
 	if err := w.Open(); err != nil {
 		t.Fatal(err)
 	}
-	w.Cfg.AcceptRestore = false
-	w.Token.Forget() // the intent of the redemption went with the newer database
+	refused(t, w, sap.ReasonClosed, func() error { _, err := w.Redeem(sad, proof); return err })
+	if _, err := w.Accept(sam.DecideRestore); err != nil {
+		t.Fatal(err)
+	}
 	uses := w.Token.Uses()
 	for _, x := range [][2][]byte{{sad, proof}, {openSAD, openProof}} {
 		refused(t, w, sap.ReasonAudience, func() error { _, err := w.Redeem(x[0], x[1]); return err })
@@ -179,7 +200,7 @@ func TestRestore(t *testing.T) {
 		t.Errorf("new approval in the new epoch: %v", err)
 	}
 	closeAll(t, w)
-	if err := w.Open(); err != nil { // and it opens without the flag from now on
+	if err := w.Open(); err != nil { // and it opens without a word from now on
 		t.Fatal(err)
 	}
 	w.Check()
@@ -338,11 +359,12 @@ func TestTombstonesOutsideTheDatabase(t *testing.T) {
 	stays(t, w, "line 3")
 	write(t, list, text)
 	samtest.CopyFile(t, early, w.DB())
-	w.Cfg.AcceptRestore = true
 	if err := w.Open(); err != nil {
 		t.Fatal(err)
 	}
-	w.Cfg.AcceptRestore = false
+	if _, err := w.Accept(sam.DecideRestore); err != nil {
+		t.Fatal(err)
+	}
 	closeAll(t, w)
 	if err := w.Open(); err != nil {
 		t.Errorf("after the restore: %v", err)

@@ -17,7 +17,7 @@ import (
 // right: an edit shows, with its hashes recomputed or not. The module then closes.
 func (m *Module) recheck(tx *Tx) error {
 	now := m.store.Foreign()
-	if now == m.checked.Load() || m.closedWhy() != "" {
+	if now == m.checked.Load() || m.failedWhy() != "" && m.waiting.Load() == nil {
 		return nil // a closed module writes refusals and diagnosis only, and tests the chain before it opens
 	}
 	m.tipMu.Lock()

@@ -28,7 +28,22 @@ type Condition struct {
 	Closed     string // why the module is in its secure state; "": open (FPT-03)
 	Since      int64
 	VoidBefore int64  // sessions that an earlier audit record asked for are void
-	Config     string // digest of the configuration that an officer approved, or that is in use
+	Config     string // digest of the accepted configuration
+
+	Restored     int64 // audit record of the last accepted restore; enrolments of before are void
+	StrictBefore int64 // guards that an earlier record changed have one failure left (AFL-01)
+}
+
+// Configuration is a configuration that was accepted: the history of how strict
+// the module was (PRV-03). It never changes.
+type Configuration struct {
+	Stamp
+	Number   int64 // of the audit record
+	Digest   string
+	Document []byte // canonical JSON: setting and value
+	Accepted int64
+	First    string // officers who accepted it; "" at the first start, and where nobody is asked
+	Second   string
 }
 
 // Identity states.
@@ -338,6 +353,21 @@ func (r *Condition) columns(e *encoder) {
 	e.int(r.Since)
 	e.int(r.VoidBefore)
 	e.str(r.Config)
+	if r.Restored != 0 || r.StrictBefore != 0 { // as in Authenticator
+		e.int(r.Restored)
+		e.int(r.StrictBefore)
+	}
+}
+
+func (*Configuration) kind() string   { return "configuration" }
+func (*Configuration) object() string { return "" }
+func (r *Configuration) columns(e *encoder) {
+	e.int(r.Number)
+	e.str(r.Digest)
+	e.bytes(r.Document)
+	e.int(r.Accepted)
+	e.str(r.First)
+	e.str(r.Second)
 }
 
 func (*Identity) kind() string     { return "identity" }

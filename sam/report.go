@@ -37,7 +37,8 @@ type Status struct {
 	Warnings      []string       // what ends within 12 months, or has ended
 	SelfTest      SelfTestReport // the last one
 	Clock         ClockStatus
-	Checkpoint    string // newest signed checkpoint of this run, as audit.Signed; keep it elsewhere
+	Waiting       []Waiting // what two officers must accept before the module opens
+	Checkpoint    string    // newest signed checkpoint of this run, as audit.Signed; keep it elsewhere
 }
 
 // Info tells who the module is (all roles).
@@ -50,6 +51,8 @@ func (m *Module) Info(ctx context.Context, c Caller) (*Info, error) {
 }
 
 func (m *Module) info() Info {
+	m.nameMu.Lock()
+	defer m.nameMu.Unlock()
 	return Info{
 		Audience: m.audience, Instance: m.instance, StatementKey: m.spki, KeyID: m.keyID, Origin: m.cfg.Origin, RPID: m.cfg.RPID,
 		Assurance: m.tokenLabel(), Version: m.cfg.Version, Policies: m.cfg.Policies,
@@ -83,6 +86,9 @@ func (m *Module) Status(ctx context.Context, c Caller) (*Status, error) {
 	s := &Status{Info: m.info(), State: "open", Crypto: m.crypto.Name(), Warnings: m.cryptoWarnings(m.clock.Now())}
 	if why := m.closedWhy(); why != "" {
 		s.State, s.Why = "closed", why
+	}
+	if now := m.waiting.Load(); now != nil {
+		s.Waiting = now.list
 	}
 	s.SelfTest, s.Clock = *m.lastTest.Load(), m.clockStatus()
 	if c := m.newest.Load(); c != nil {

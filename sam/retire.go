@@ -47,11 +47,15 @@ func (m *Module) SetCertificateStatus(ctx context.Context, c Caller, key, status
 			if err := w.changeState(cred, KeySuspended, EventSuspended, audit.Data{"why": why}); err != nil {
 				return err
 			}
+			if err := w.note(note{Kind: noteKey, ID: cred.Key, Off: true}); err != nil {
+				return err
+			}
 			return w.voidSessions(cred.Signer)
 		case StatusGood:
 			if cred.State != KeySuspended {
 				return fmt.Errorf("%w: the key is %s, not on hold", sap.ReasonState, cred.State)
 			}
+			w.noteLater(note{Kind: noteKey, ID: cred.Key})
 			return w.changeState(cred, KeyActive, EventResumed, audit.Data{"why": why})
 		}
 		return fmt.Errorf("%w: status %q", sap.ReasonInvalid, clip(status, 16))

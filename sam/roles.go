@@ -166,6 +166,9 @@ func (w *work) grant(g Grant) error {
 	}
 	w.m.grants.Add(1)
 	w.stamp(r, seq)
+	if w.m.ledger.revoked(r.Name) {
+		w.noteLater(note{Kind: noteRole, ID: r.Name})
+	}
 	if fresh {
 		return w.Identities.Insert(r)
 	}
@@ -232,12 +235,18 @@ func applyRevoke(w *work, _ [2]Caller, args []byte) (audit.Data, error) {
 	}
 	w.m.grants.Add(1)
 	w.stamp(r, seq)
-	return nil, w.Identities.Update(r)
+	if err := w.Identities.Update(r); err != nil {
+		return nil, err
+	}
+	return nil, w.note(note{Kind: noteRole, ID: r.Name, Off: true})
 }
 
 // forgetRoles makes the next call of everyone read the records anew: a grant or
 // revocation counts at once, on live connections too (IAM-04).
-func forgetRoles(_ context.Context, m *Module, _ []byte) { m.grants.Add(1) }
+func forgetRoles(_ context.Context, m *Module, _ []byte) error {
+	m.grants.Add(1)
+	return nil
+}
 
 // Identities lists who may call, active or revoked (officer, administrator,
 // auditor).

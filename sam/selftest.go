@@ -45,7 +45,6 @@ func selfTests() []selfTest {
 		{"audit", "the audit chain goes on from the anchored record", false, testAudit},
 		{"records", "a sample of sealed records is as the module wrote it", false, testRecords},
 		{"clock", "the time is not before the last audit record", false, testClock},
-		{"configuration", "the configuration is the approved one", false, testConfiguration},
 	}
 }
 
@@ -381,14 +380,4 @@ func (m *Module) number(n int64) (int64, error) {
 		v = v<<8 | uint64(x)
 	}
 	return int64(v % uint64(n)), nil
-}
-
-// testConfiguration: in production a changed configuration is approved by an
-// officer before the module opens with it (T25). Elsewhere a change is recorded.
-func testConfiguration(_ context.Context, m *Module) error {
-	approved, digest := m.condition().Config, m.configDigest()
-	if approved == digest || approved == "" || !m.cfg.Production || m.cfg.AcceptConfig {
-		return nil
-	}
-	return fmt.Errorf("its digest is %s, approved is %s: if the change is wanted, an officer starts samd once with -accept-config", digest, approved)
 }

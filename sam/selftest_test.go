@@ -91,8 +91,6 @@ func faults(random *stuck, broken *string) []fault {
 			w.Time.Say(clock.Reading{Offset: time.Hour}, nil)
 		},
 			mend: func(_ *testing.T, w *samtest.World) { w.Clock.Step(time.Hour); w.Time.Say(clock.Reading{}, nil) }},
-		{test: "configuration", onlyAtStart: true,
-			spoil: func(_ *testing.T, w *samtest.World) { w.Cfg.LockoutLimit++ }, mend: func(_ *testing.T, w *samtest.World) { w.Cfg.LockoutLimit-- }},
 	}
 }
 
@@ -459,30 +457,6 @@ func TestFPT03ClosingIsRemembered(t *testing.T) {
 		w.Stop()
 		stays(t, w, "condition record is missing")
 	})
-}
-
-// T25, FPT-01: a changed configuration is recorded at the next start; in
-// production samd stays closed until an officer accepts it, once.
-func TestConfigurationChange(t *testing.T) {
-	w, _ := testWorld(t)
-	closeAll(t, w)
-	w.Cfg.DeviceBound = true
-	stays(t, w, "-accept-config")
-	w.Cfg.AcceptConfig = true
-	if err := w.Open(); err != nil {
-		t.Fatal(err)
-	}
-	if r := last(w, sam.EventConfig); !strings.Contains(r.Data, `"accepted":true`) || count(w, sam.EventConfig) != 1 {
-		t.Errorf("%+v", r)
-	}
-	closeAll(t, w)
-	w.Cfg.AcceptConfig = false
-	if err := w.Open(); err != nil {
-		t.Errorf("accepted: %v", err)
-	}
-	if count(w, sam.EventConfig) != 1 {
-		t.Error("recorded again")
-	}
 }
 
 // AUD-02: a start finds that the last run ended without its stop record.

@@ -30,11 +30,13 @@ type Store interface {
 type Tx struct {
 	Meta           MetaTable
 	Condition      ConditionTable
+	Configurations ConfigurationTable
 	Identities     IdentityTable
 	Proposals      ProposalTable
 	Signers        SignerTable
 	Authenticators AuthenticatorTable
 	Guards         GuardTable
+	FailedGuards   FailedGuards
 	Enrolments     EnrolmentTable
 	Credentials    CredentialTable
 	Activations    ActivationTable
@@ -70,6 +72,12 @@ type (
 		Insert(*Condition) error
 		Update(*Condition) error
 	}
+	// ConfigurationTable holds accepted configurations; Latest is the last one with a
+	// digest.
+	ConfigurationTable interface {
+		Latest(digest string) (*Configuration, error)
+		Insert(*Configuration) error
+	}
 	// IdentityTable holds callers; List orders them by name.
 	IdentityTable interface {
 		Get(name string) (*Identity, error)
@@ -104,6 +112,11 @@ type (
 		Insert(*Guard) error
 		Update(*Guard) error
 		Delete(credential []byte) error
+	}
+	// FailedGuards lists guards with failures, a lock or an alarm, in the order of
+	// their credential ids, those after one id.
+	FailedGuards interface {
+		After(credential []byte, limit int) ([]*Guard, error)
 	}
 	// NoticeTable holds notices, named by their audit numbers; After lists a signer's
 	// in that order.

@@ -62,7 +62,7 @@ func (m *Module) timely() error {
 
 // noticeStep closes the module when err is a step of the clock.
 func (m *Module) noticeStep(err error) {
-	if errors.Is(err, clock.ErrStep) && m.closedWhy() == "" {
+	if errors.Is(err, clock.ErrStep) && m.failedWhy() == "" {
 		m.stopUse(err.Error())
 	}
 }

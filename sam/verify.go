@@ -74,6 +74,7 @@ func (m *Module) guard(tx *Tx, a *Authenticator, committed bool) (*Guard, error)
 	if err := m.verified(tx, g, committed); err != nil {
 		return nil, err
 	}
+	m.strictly(g)
 	if committed {
 		m.memory.guards.put(g.object(), g)
 	}

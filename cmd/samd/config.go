@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -10,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/assent-sign/assent/cryptotoken"
@@ -215,6 +218,7 @@ func (c *Config) module() sam.Config {
 		CryptoProfile: c.CryptoProfile, AlgorithmEnds: algorithmEnds(c.AlgorithmEnds),
 		ConfirmEvery: c.ConfirmEvery, Witness: c.Witness, SelfTestEvery: c.SelfTestEvery, CodeSHA256: c.CodeSHA256,
 	}
+	out.Automatic, out.Further = c.Profile == profileDemo, c.further()
 	out.KeyPool = c.KeyPool
 	out.TimeSources, out.ClockLimit, out.ClockLoss, out.ClockEvery = c.Clock.sources(), c.Clock.Limit, c.Clock.Loss, c.Clock.Every
 	for _, o := range c.OneTime {
@@ -232,6 +236,33 @@ func (c *Config) module() sam.Config {
 		out.Policies = append(out.Policies, sam.Policy(p))
 	}
 	return out
+}
+
+// further is what the module does not see of this configuration, for what officers
+// accept. Paths of files are left out: what counts of them is inside, and sealed
+// (database, anchor), named by a key (ceremony, callers' CA) or of no weight.
+func (c *Config) further() map[string]string {
+	t := c.Token
+	out := map[string]string{
+		"profile": c.Profile, "token.driver": t.Driver, "token.module": t.Module, "token.label": t.Label, "token.serial": t.Serial,
+		"token.kek": t.KEK, "token.seal": t.Seal, "token.mechanism": t.WrapMechanism, "token.development": fmt.Sprint(t.Development),
+		"token.env": strings.Join(t.Env, " "), "lock_memory": fmt.Sprint(c.LockMemory), "metadata.root": fileHash(c.Authenticators.Metadata.Root),
+	}
+	for name, dir := range c.DemoCAs {
+		out["demo_ca."+name] = dir
+	}
+	return out
+}
+
+// fileHash names the contents of a file; a file that cannot be read is missed
+// where it is used.
+func fileHash(path string) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
 }
 
 // algorithmEnds reads the days; nil when one cannot be read.

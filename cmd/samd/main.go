@@ -53,8 +53,6 @@ func run(ctx context.Context, args []string, logTo io.Writer) error {
 	flags := flag.NewFlagSet("samd", flag.ContinueOnError)
 	flags.SetOutput(logTo)
 	path := flags.String("config", "samd.yaml", "configuration file")
-	restore := flags.Bool("accept-restore", false, "the database is a wanted restore: open a new epoch, which voids every open session")
-	accept := flags.Bool("accept-config", false, "the configuration was changed by whoever may: approve it (production)")
 	check := flags.Bool("check", false, "check the configuration file and exit")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -82,7 +80,7 @@ func run(ctx context.Context, args []string, logTo io.Writer) error {
 	debug.SetGCPercent(400)
 	log := cfg.logger(logTo)
 	slog.SetDefault(log)
-	module, closeToken, err := open(ctx, cfg, accepted{*restore, *accept}, log)
+	module, closeToken, err := open(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
@@ -90,11 +88,8 @@ func run(ctx context.Context, args []string, logTo io.Writer) error {
 	return errors.Join(err, module.Close(), closeToken())
 }
 
-// accepted is what an officer approves with this one start.
-type accepted struct{ restore, config bool }
-
 // open opens token, store and module.
-func open(ctx context.Context, cfg Config, ok accepted, log *slog.Logger) (*sam.Module, func() error, error) {
+func open(ctx context.Context, cfg Config, log *slog.Logger) (*sam.Module, func() error, error) {
 	document, cas, err := cfg.setUp()
 	if err != nil {
 		return nil, nil, err
@@ -114,7 +109,7 @@ func open(ctx context.Context, cfg Config, ok accepted, log *slog.Logger) (*sam.
 	if mc.Models.Metadata, err = cfg.Authenticators.metadata(time.Now()); err != nil {
 		return nil, nil, errors.Join(err, store.Close(), token.Close())
 	}
-	mc.Store, mc.Token, mc.Log, mc.AcceptRestore, mc.AcceptConfig = store, token, log, ok.restore, ok.config
+	mc.Store, mc.Token, mc.Log = store, token, log
 	mc.Version = version
 	mc.Ceremony, mc.CallerCAs = document, cas
 	module, err := sam.Open(ctx, mc)

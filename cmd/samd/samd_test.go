@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/elliptic"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -119,7 +120,7 @@ func (s *site) start(t *testing.T, args ...string) (log *buffer, stop func()) {
 	go func() { done <- run(ctx, append([]string{"-config", s.config}, args...), log) }()
 	a := s.admin(t, "probe", "auditor")
 	for range 100 {
-		if a.Health(ctx) == nil {
+		if _, err := a.Info(ctx); err == nil {
 			break
 		}
 		select {
@@ -166,13 +167,6 @@ func TestProcessStartStopStart(t *testing.T) {
 	}
 	officer.Close()
 	stop2()
-	_, stop3 := s.start(t, "-accept-restore")
-	officer = s.admin(t, "olga", "officer")
-	if info, err := officer.Info(ctx); err != nil || info.Audience != "t1#2" {
-		t.Errorf("new epoch: %+v, %v", info, err)
-	}
-	officer.Close()
-	stop3()
 	for _, canary := range []string{"canary-pin-5521", code.Code} {
 		if strings.Contains(log.String()+log2.String(), canary) {
 			t.Errorf("the log shows a secret:\n%s", log)
@@ -180,6 +174,75 @@ func TestProcessStartStopStart(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "software keys") {
 		t.Error("the log does not warn of the softtoken")
+	}
+}
+
+// PRV-03, BKP-02: no flag makes samd take another configuration or an older
+// database: the process serves, closed, until two officers have accepted it over
+// the wire.
+func TestPRV03NoFlagAcceptsAnything(t *testing.T) {
+	s := newSite(t, "")
+	_, stop := s.start(t)
+	stop()
+	old, err := os.ReadFile(filepath.Join(s.dir, "sam.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, stop = s.start(t)
+	stop()
+	text, err := os.ReadFile(s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(path string, b []byte) {
+		t.Helper()
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(s.config, append(text, "lockout: {limit: 50}\n"...))
+	write(filepath.Join(s.dir, "sam.db"), old)
+	for _, flag := range []string{"-accept-restore", "-accept-config"} {
+		if err := run(context.Background(), []string{"-config", s.config, flag}, &buffer{}); err == nil || !strings.Contains(err.Error(), "flag") {
+			t.Errorf("%s: %v", flag, err)
+		}
+	}
+	_, stop = s.start(t)
+	defer stop()
+	ctx := context.Background()
+	first, second := s.admin(t, "olga", "officer"), s.admin(t, "otto", "officer")
+	defer first.Close()
+	defer second.Close()
+	for _, kind := range []string{"restore", "policy"} {
+		if err := first.Health(ctx); err == nil {
+			t.Fatalf("open before %s", kind)
+		}
+		st, err := first.Status(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var args map[string]any
+		for _, w := range st.Waiting {
+			if w.Kind == kind {
+				if err := json.Unmarshal(w.Args, &args); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		args["why"] = "a test"
+		p, err := first.Propose(ctx, kind, args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := first.Approve(ctx, p.ID); err == nil {
+			t.Fatalf("%s by one officer", kind)
+		}
+		if _, err := second.Approve(ctx, p.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if info, err := first.Info(ctx); err != nil || info.Audience != "t1#2" || first.Health(ctx) != nil {
+		t.Errorf("%+v, %v", info, err)
 	}
 }
 

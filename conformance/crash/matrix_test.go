@@ -3,6 +3,7 @@ package crash
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -142,11 +143,11 @@ func (c cell) run(t *testing.T, seed uint64) {
 		return
 	}
 	cl := newClient(s, seed)
-	var args []string
 	checkpoint := c.prepare(s, cl)
 	switch c.point.Workload {
 	case failpoint.Restore:
-		args = []string{"-accept-restore"}
+		older := s.path("older.db")
+		must(t, os.Rename(older, s.path("data/sam.db")))
 	case failpoint.Recovery:
 		// Two approvals are left reserved, so that half of the work can be done.
 		must(t, s.start("samd/26-consume-committed=after:2"))
@@ -157,12 +158,15 @@ func (c cell) run(t *testing.T, seed uint64) {
 		deaths = 2
 	}
 	for range deaths {
-		if err := s.start(c.String(), args...); err == nil {
+		if err := s.start(c.String()); err == nil {
 			c.untilDead(s, cl, 2)
 		}
 		s.killed()
 	}
-	must(t, s.start("", args...))
+	must(t, s.start(""))
+	if c.point.Workload == failpoint.Restore {
+		must(t, s.acceptRestore())
+	}
 	c.recovered(s, cl)
 	s.stop()
 	if c.point.Workload != failpoint.Restore { // which voids answers, by the officer's word
@@ -186,6 +190,13 @@ func (c cell) prepare(s *site, cl *client) string {
 		must(s.t, err)
 	}
 	s.stop()
+	if c.point.Workload == failpoint.Restore {
+		text, err := os.ReadFile(s.path("data/sam.db"))
+		must(s.t, err)
+		must(s.t, os.WriteFile(s.path("older.db"), text, 0o600))
+		must(s.t, s.start("")) // the anchor goes on
+		s.stop()
+	}
 	return fmt.Sprintf("%s:%d:%s", st.Info.Instance, st.AuditSeq, hex.EncodeToString(st.AuditHead))
 }
 
@@ -195,9 +206,12 @@ func (c cell) untilDead(s *site, cl *client, parallel int) {
 	s.t.Helper()
 	for end := time.Now().Add(60 * time.Second); time.Now().Before(end) && !s.proc.dead(); {
 		var err error
-		if c.point.Workload == failpoint.Officer {
+		switch c.point.Workload {
+		case failpoint.Officer:
 			err = s.officerWork()
-		} else {
+		case failpoint.Restore:
+			err = s.acceptRestore()
+		default:
 			err = cl.round(parallel)
 		}
 		if err != nil {
@@ -209,6 +223,34 @@ func (c cell) untilDead(s *site, cl *client, parallel int) {
 		}
 	}
 	s.killed()
+}
+
+// acceptRestore has two officers accept the older database, if samd waits for it.
+func (s *site) acceptRestore() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	first, second := s.admin("olga"), s.admin("otto")
+	defer first.Close()
+	defer second.Close()
+	st, err := first.Status(ctx)
+	if err != nil {
+		return err
+	}
+	for _, w := range st.Waiting {
+		var args map[string]any
+		if err := json.Unmarshal(w.Args, &args); err != nil {
+			return err
+		}
+		args["why"] = "crash test"
+		p, err := first.Propose(ctx, w.Kind, args)
+		if err != nil {
+			return err
+		}
+		if _, err := second.Approve(ctx, p.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // officerWork makes a key, links its certificate, and decides about it with a

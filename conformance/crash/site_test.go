@@ -182,7 +182,7 @@ func (s *site) start(failpoint string, args ...string) error {
 	defer probe.Close()
 	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		err := probe.Health(ctx)
+		_, err := probe.Info(ctx) // it may wait for officers
 		cancel()
 		if err == nil {
 			return nil

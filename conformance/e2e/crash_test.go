@@ -10,6 +10,26 @@ import (
 	"testing"
 )
 
+// accept has both officers accept what samd waits for.
+func (s *system) accept(kind string) {
+	s.t.Helper()
+	id := strings.TrimSpace(s.stdout(kind, "accept", "--why", "a test", "--dir", s.dir))
+	if out, err := s.try("officer", "approve", id, "--dir", s.dir); err == nil {
+		s.t.Fatalf("%s by one officer alone:\n%s", kind, out)
+	}
+	s.run("officer", "approve", id, "--as", "second_officer", "--dir", s.dir)
+}
+
+// stdout is what a command prints, without what it says beside.
+func (s *system) stdout(args ...string) string {
+	s.t.Helper()
+	out, err := s.command(args...).Output()
+	if err != nil {
+		s.t.Fatalf("assent %v: %v", args, err)
+	}
+	return string(out)
+}
+
 func (s *system) command(args ...string) *exec.Cmd {
 	return exec.Command(filepath.Join(programs, "assent"), args...)
 }
@@ -124,8 +144,17 @@ func TestT34OldDatabaseKeepsSamdClosed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	out, err := exec.Command(filepath.Join(programs, "samd"), "-config", filepath.Join(s.dir, "samd/samd.yaml")).CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "older than the anchor") || !strings.Contains(string(out), "-accept-restore") {
-		t.Errorf("samd with an old database: %v\n%s", err, out)
+	s.start("samd")
+	var out string
+	s.eventually("samd, closed", func() error { out, err = s.try("status", "--dir", s.dir); return err })
+	if !strings.Contains(out, "older than the anchor") || !strings.Contains(out, "assent restore accept") {
+		t.Errorf("samd with an old database:\n%s", out)
+	}
+	if _, err := s.sign("robot", "With the old database"); err == nil {
+		t.Error("signed with an old database that nobody has accepted")
+	}
+	s.accept("restore")
+	if out, err = s.try("status", "--dir", s.dir); err != nil || !strings.Contains(out, "#2, open") {
+		t.Errorf("accepted by two officers: %v\n%s", err, out)
 	}
 }

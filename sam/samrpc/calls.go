@@ -44,8 +44,20 @@ func status(s *Server, r *request) (any, error) {
 	}
 	return sapclient.Status{
 		Info: wireInfo(st.Info), State: st.State, Why: st.Why, Token: st.Token, KeyUses: st.KeyUses, SignerKeyUses: st.SignerKeyUses,
-		AuditSeq: st.AuditSeq, AuditHead: st.AuditSum, Crypto: st.Crypto, Warnings: st.Warnings, SelfTest: wireSelfTest(&st.SelfTest), Clock: times, Checkpoint: st.Checkpoint,
+		AuditSeq: st.AuditSeq, AuditHead: st.AuditSum, Crypto: st.Crypto, Warnings: st.Warnings, SelfTest: wireSelfTest(&st.SelfTest), Clock: times, Checkpoint: st.Checkpoint, Waiting: wireWaiting(st.Waiting),
 	}, nil
+}
+
+func wireWaiting(list []sam.Waiting) []sapclient.Waiting {
+	var out []sapclient.Waiting
+	for _, w := range list {
+		x := sapclient.Waiting{Kind: w.Kind, Why: w.Why, Args: w.Args}
+		for _, c := range w.Changes {
+			x.Changes = append(x.Changes, sapclient.Change(c))
+		}
+		out = append(out, x)
+	}
+	return out
 }
 
 func wireSelfTest(r *sam.SelfTestReport) sapclient.SelfTest {

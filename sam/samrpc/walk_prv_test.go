@@ -13,12 +13,29 @@ import (
 
 // walk runs episodes of random calls, each on a fresh module, until steps calls
 // are made.
-func walk(t *testing.T, seed uint64, steps int) (calls, signed int, done map[sam.Op]int, breach []string) {
+func walk(t *testing.T, seed uint64, steps int) (calls, signed, accepted int, done map[sam.Op]int, breach []string) {
 	t.Helper()
 	done = map[sam.Op]int{}
 	for episode := uint64(0); calls < steps; episode++ {
 		k := newWalker(t, seed+episode)
-		for k.calls < min(300, steps-calls) {
+		old := ""
+		if episode%3 == 1 {
+			old = k.copyDB()
+		}
+		for todo, disturbed := min(300, steps-calls), false; k.calls < todo; {
+			switch {
+			case !disturbed && episode%3 == 1 && k.calls > 150:
+				k.restart(old, func(*sam.Config) {})
+				disturbed = true
+			case !disturbed && episode%3 == 2 && k.calls > 150:
+				k.restart("", func(c *sam.Config) { c.LockoutLimit++ })
+				disturbed = true
+			case disturbed && k.calls > 200 && k.waits():
+				if !k.accept() {
+					todo = k.calls // nobody is left who could
+				}
+				accepted++
+			}
 			if k.rnd.IntN(25) == 0 {
 				k.honest()
 			}
@@ -36,7 +53,7 @@ func walk(t *testing.T, seed uint64, steps int) (calls, signed int, done map[sam
 		}
 		k.M = nil
 	}
-	return calls, signed, done, breach
+	return calls, signed, accepted, done, breach
 }
 
 // PRV-01, ROL-05: a random walk over every operation of every privileged role,
@@ -68,8 +85,8 @@ func TestPRV01RandomWalkFindsNoSignature(t *testing.T) {
 	if os.Getenv("ASSENT_SOAK") != "" {
 		steps = 400_000
 	}
-	calls, signed, done, breach := walk(t, seed, steps)
-	t.Logf("seed %d: %d calls of %d operations, %d honest signatures, %d breaches", seed, calls, len(done), signed, len(breach))
+	calls, signed, accepted, done, breach := walk(t, seed, steps)
+	t.Logf("seed %d: %d calls of %d operations, %d honest signatures, %d modules that waited for officers, %d breaches", seed, calls, len(done), signed, accepted, len(breach))
 	if planted {
 		if len(breach) == 0 {
 			t.Error("the planted hole was not found: the walk proves nothing")
@@ -79,6 +96,9 @@ func TestPRV01RandomWalkFindsNoSignature(t *testing.T) {
 	}
 	for _, b := range breach {
 		t.Error(b)
+	}
+	if accepted == 0 {
+		t.Error("no older database and no other configuration was walked past")
 	}
 	if signed == 0 {
 		t.Error("no honest approval was signed")

@@ -72,7 +72,10 @@ func inputs() map[sam.Op]any {
 
 // arguments are those of all kinds of decisions.
 func arguments() map[string]any {
-	out := map[string]any{sam.DecideGrant: sam.Grant{}, sam.DecideRevoke: sam.Revoke{}, sam.DecideRaw: sam.RawPermission{}}
+	out := map[string]any{
+		sam.DecideGrant: sam.Grant{}, sam.DecideRevoke: sam.Revoke{}, sam.DecideRaw: sam.RawPermission{},
+		sam.DecidePolicy: sam.AcceptPolicy{}, sam.DecideRestore: sam.AcceptRestore{},
+	}
 	maps.Copy(out, plantedArguments)
 	return out
 }
@@ -235,7 +238,14 @@ func (k *walker) compose(op sam.Op) []byte {
 		}
 		return body(k.t, map[string]any{"signer": id})
 	case sam.OpPropose:
-		kind := pick(k, slices.Sorted(maps.Keys(arguments())))
+		kinds := slices.Sorted(maps.Keys(arguments()))
+		kind := pick(k, kinds)
+		if k.rnd.IntN(10) > 0 && k.Waits(kind) == nil { // mostly what can be decided now
+			kind = pick(k, slices.DeleteFunc(kinds, func(x string) bool { return x == sam.DecidePolicy || x == sam.DecideRestore }))
+		}
+		if in := k.Waits(kind); in != nil && k.rnd.IntN(2) == 0 { // as the module says
+			return body(k.t, map[string]any{"kind": kind, "args": k.Args(in)})
+		}
 		return body(k.t, map[string]any{"kind": kind, "args": k.fill(arguments()[kind])})
 	case sam.OpEnrolFinish:
 		id := k.value("enrolment")

@@ -13,14 +13,23 @@ UPDATE meta SET cluster = ?1, instance = ?2, epoch = ?3, statement_key = ?4, cer
 version = ?7, mac = ?8 WHERE id = 1 AND version = ?7 - 1;
 
 -- name: condition.get
-SELECT closed, since, void_before, config, seq, version, mac FROM condition WHERE id = 1;
+SELECT closed, since, void_before, config, restored, strict_before, seq, version, mac FROM condition WHERE id = 1;
 
 -- name: condition.insert
-INSERT INTO condition (id, closed, since, void_before, config, seq, version, mac) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7);
+INSERT INTO condition (id, closed, since, void_before, config, restored, strict_before, seq, version, mac)
+VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9);
 
 -- name: condition.update
-UPDATE condition SET closed = ?1, since = ?2, void_before = ?3, config = ?4, seq = ?5, version = ?6, mac = ?7
-WHERE id = 1 AND version = ?6 - 1;
+UPDATE condition SET closed = ?1, since = ?2, void_before = ?3, config = ?4, restored = ?5, strict_before = ?6, seq = ?7, version = ?8, mac = ?9
+WHERE id = 1 AND version = ?8 - 1;
+
+-- name: configuration.latest
+SELECT number, digest, document, accepted, first, second, seq, version, mac FROM configuration
+WHERE digest = ?1 ORDER BY number DESC LIMIT 1;
+
+-- name: configuration.insert
+INSERT INTO configuration (number, digest, document, accepted, first, second, seq, version, mac)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9);
 
 -- name: identity.get
 SELECT name, person, role, key, state, created, seq, version, mac FROM identity WHERE name = ?1;
@@ -82,6 +91,10 @@ DELETE FROM authenticator WHERE credential = ?1;
 -- name: guard.get
 SELECT credential, signer, failures, locked_until, sign_count, alarm, count_seq, seq, version, mac FROM guard
 WHERE credential = ?1;
+
+-- name: guard.failed
+SELECT credential, signer, failures, locked_until, sign_count, alarm, count_seq, seq, version, mac FROM guard
+WHERE credential > ?1 AND (failures > 0 OR locked_until > 0 OR alarm <> '') ORDER BY credential LIMIT ?2;
 
 -- name: guard.insert
 INSERT INTO guard (credential, signer, failures, locked_until, sign_count, alarm, count_seq, seq, version, mac)

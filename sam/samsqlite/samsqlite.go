@@ -85,8 +85,8 @@ func (s *Store) Close() error { return s.db.Close() }
 func (s *Store) tx(t *sqldb.Tx) *sam.Tx {
 	b := base{t, s.q}
 	return &sam.Tx{
-		Meta: meta{b}, Condition: condition{b}, Identities: identities{b}, Proposals: proposals{b}, Signers: signers{b}, Authenticators: authenticators{b},
-		Guards: guards{b}, Enrolments: enrolments{b}, Credentials: credentials{b}, Activations: activations{b},
+		Meta: meta{b}, Condition: condition{b}, Configurations: configurations{b}, Identities: identities{b}, Proposals: proposals{b}, Signers: signers{b}, Authenticators: authenticators{b},
+		Guards: guards{b}, FailedGuards: failedGuards{b}, Enrolments: enrolments{b}, Credentials: credentials{b}, Activations: activations{b},
 		Sessions: sessions{b}, Tombstones: tombstones{b}, Expiries: expiries{b}, Onces: onces{b}, OnceList: onceList{b}, Notices: notices{b}, Audit: auditLog{b},
 	}
 }

@@ -112,11 +112,11 @@ func (m meta) Update(r *sam.Meta) error { return m.write("meta.update", metaArgs
 type condition struct{ base }
 
 func scanCondition(s sqldb.Scanner, r *sam.Condition) error {
-	return s.Scan(&r.Closed, &r.Since, &r.VoidBefore, &r.Config, &r.Seq, &r.Version, &r.MAC)
+	return s.Scan(&r.Closed, &r.Since, &r.VoidBefore, &r.Config, &r.Restored, &r.StrictBefore, &r.Seq, &r.Version, &r.MAC)
 }
 
 func conditionArgs(r *sam.Condition) []any {
-	return []any{r.Closed, r.Since, r.VoidBefore, r.Config, r.Seq, r.Version, r.MAC}
+	return []any{r.Closed, r.Since, r.VoidBefore, r.Config, r.Restored, r.StrictBefore, r.Seq, r.Version, r.MAC}
 }
 
 func (c condition) Get() (*sam.Condition, error) {
@@ -127,6 +127,20 @@ func (c condition) Insert(r *sam.Condition) error {
 }
 func (c condition) Update(r *sam.Condition) error {
 	return c.write("condition.update", conditionArgs(r)...)
+}
+
+type configurations struct{ base }
+
+func scanConfiguration(s sqldb.Scanner, r *sam.Configuration) error {
+	return s.Scan(&r.Number, &r.Digest, &r.Document, &r.Accepted, &r.First, &r.Second, &r.Seq, &r.Version, &r.MAC)
+}
+
+func (t configurations) Latest(digest string) (*sam.Configuration, error) {
+	return get(t.base, "configuration.latest", scanConfiguration, digest)
+}
+
+func (t configurations) Insert(r *sam.Configuration) error {
+	return t.write("configuration.insert", r.Number, r.Digest, blob(r.Document), r.Accepted, r.First, r.Second, r.Seq, r.Version, r.MAC)
 }
 
 type identities struct{ base }
@@ -240,6 +254,12 @@ func (t guards) Insert(r *sam.Guard) error { return t.write("guard.insert", guar
 func (t guards) Update(r *sam.Guard) error { return t.write("guard.update", guardArgs(r)...) }
 
 func (t guards) Delete(credential []byte) error { return t.write("guard.delete", credential) }
+
+type failedGuards struct{ base }
+
+func (t failedGuards) After(credential []byte, limit int) ([]*sam.Guard, error) {
+	return list(t.base, "guard.failed", scanGuard, blob(credential), limit)
+}
 
 type notices struct{ base }
 

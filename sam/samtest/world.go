@@ -127,6 +127,19 @@ func (w *World) Open() error {
 	return nil
 }
 
+// OpenAccepted opens the module and has both officers accept a changed
+// configuration, if it is one.
+func (w *World) OpenAccepted() error {
+	if err := w.Open(); err != nil {
+		return err
+	}
+	if args := w.Waits(sam.DecidePolicy); args != nil {
+		_, err := w.Try(sam.DecidePolicy, args)
+		return err
+	}
+	return nil
+}
+
 // Crash abandons the module as a kill would and opens it again.
 func (w *World) Crash() {
 	w.T.Helper()

@@ -54,6 +54,7 @@ func view(t *testing.T, s sam.Store, fn func(*sam.Tx) error) {
 type samples struct {
 	meta  *sam.Meta
 	cond  *sam.Condition
+	conf  *sam.Configuration
 	ident *sam.Identity
 	prop  *sam.Proposal
 	sgn   *sam.Signer
@@ -66,7 +67,10 @@ type samples struct {
 
 func make1() samples {
 	return samples{
-		cond:  &sam.Condition{Stamp: stamp(1), Closed: "why", Since: 5, VoidBefore: 6, Config: "d"},
+		cond: &sam.Condition{Stamp: stamp(1), Closed: "why", Since: 5, VoidBefore: 6, Config: "d", Restored: 7, StrictBefore: 8},
+		conf: &sam.Configuration{
+			Stamp: stamp(1), Number: 4, Digest: "d", Document: []byte(`{"a":"1"}`), Accepted: 9, First: "n", Second: "m",
+		},
 		meta:  &sam.Meta{Stamp: stamp(1), Cluster: "c", Instance: "i", Epoch: 7, StatementKey: []byte{9}, Ceremony: "h"},
 		ident: &sam.Identity{Stamp: stamp(1), Name: "n", Person: "p", Role: sam.RoleAuditor, Key: "00ff", State: sam.IdentityActive, Created: 5},
 		prop: &sam.Proposal{
@@ -95,7 +99,7 @@ func make1() samples {
 }
 
 func (x samples) insert(tx *sam.Tx) error {
-	return errors.Join(tx.Meta.Insert(x.meta), tx.Condition.Insert(x.cond), tx.Identities.Insert(x.ident), tx.Proposals.Insert(x.prop), tx.Signers.Insert(x.sgn), tx.Authenticators.Insert(x.auth),
+	return errors.Join(tx.Meta.Insert(x.meta), tx.Condition.Insert(x.cond), tx.Configurations.Insert(x.conf), tx.Identities.Insert(x.ident), tx.Proposals.Insert(x.prop), tx.Signers.Insert(x.sgn), tx.Authenticators.Insert(x.auth),
 		tx.Guards.Insert(x.guard), tx.Enrolments.Insert(x.enrol), tx.Credentials.Insert(x.cred), tx.Activations.Insert(x.act))
 }
 
@@ -112,6 +116,7 @@ func (x samples) check(t *testing.T, tx *sam.Tx) {
 	t.Helper()
 	same(t, "meta", x.meta)(tx.Meta.Get())
 	same(t, "condition", x.cond)(tx.Condition.Get())
+	same(t, "configuration", x.conf)(tx.Configurations.Latest(x.conf.Digest))
 	same(t, "identity", x.ident)(tx.Identities.Get(x.ident.Name))
 	same(t, "proposal", x.prop)(tx.Proposals.Get(x.prop.ID))
 	same(t, "signer", x.sgn)(tx.Signers.Get(x.sgn.ID))

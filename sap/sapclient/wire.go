@@ -339,9 +339,26 @@ type Status struct {
 	Crypto        string   `json:"crypto"`             // profile of algorithms
 	Warnings      []string `json:"warnings,omitempty"` // what ends within 12 months, or has ended
 
-	SelfTest   SelfTest `json:"self_test"` // the last one
-	Clock      Clock    `json:"clock"`
-	Checkpoint string   `json:"checkpoint,omitempty"` // newest signed checkpoint of the audit chain: keep it elsewhere
+	SelfTest   SelfTest  `json:"self_test"` // the last one
+	Clock      Clock     `json:"clock"`
+	Checkpoint string    `json:"checkpoint,omitempty"` // newest signed checkpoint of the audit chain: keep it elsewhere
+	Waiting    []Waiting `json:"waiting,omitempty"`    // what two officers must accept before the module opens
+}
+
+// Waiting is something that two officers must accept before the module opens.
+type Waiting struct {
+	Kind    string   `json:"kind"` // of the decision: policy, restore
+	Why     string   `json:"why"`
+	Args    []byte   `json:"args"` // arguments of the proposal, canonical JSON, but for the reason
+	Changes []Change `json:"changes,omitempty"`
+}
+
+// Change is one setting that differs from the accepted configuration.
+type Change struct {
+	Name   string `json:"name"`
+	Before string `json:"before"`
+	After  string `json:"after"`
+	Weaker bool   `json:"weaker"` // less is asked for, or who is trusted changes
 }
 
 // SelfTest is the result of a run of all self-tests (FPT-02).
