@@ -133,7 +133,7 @@ func (e *engine) listTests(ctx context.Context, p *program) ([]*test, error) {
 	}
 	var all []*test
 	for _, name := range strings.Fields(out) {
-		if !strings.HasPrefix(name, "Benchmark") && !e.skip.MatchString(name) {
+		if !strings.HasPrefix(name, "Benchmark") && !e.skip.MatchString(name) && (e.run == nil || e.run.MatchString(name)) {
 			all = append(all, &test{program: p, name: name})
 		}
 	}

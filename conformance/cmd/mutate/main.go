@@ -51,6 +51,7 @@ type options struct {
 	tests    []string
 	only     *regexp.Regexp // ids
 	skip     *regexp.Regexp // tests
+	run      *regexp.Regexp // tests; nil is all
 	again    []string       // statuses that are run anew
 	sample   int            // 0 is all
 	seed     uint64
@@ -71,6 +72,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.SetOutput(stderr)
 	tests := flags.String("tests", "", "packages whose tests are run, with commas; without it the mutated package's own")
 	only := flags.String("only", "", "regular expression: only mutants whose id it fits")
+	runs := flags.String("run", "", "regular expression: only tests that it fits are run, and only kills are kept: for new tests against known survivors (-again)")
 	skip := flags.String("skip", "^$", "regular expression: tests that are not run")
 	again := flags.String("again", "", "statuses of -progress that are run anew, with commas (open, survived, timeout, unreached)")
 	flags.IntVar(&o.sample, "sample", 0, "how many mutants; 0 is all")
@@ -98,6 +100,11 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	o.again = split(*again)
 	if o.only, err = regexp.Compile(*only); err != nil {
 		return o, err
+	}
+	if *runs != "" {
+		if o.run, err = regexp.Compile(*runs); err != nil {
+			return o, err
+		}
 	}
 	o.skip, err = regexp.Compile(*skip)
 	return o, err

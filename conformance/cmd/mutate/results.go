@@ -36,8 +36,9 @@ type entry struct {
 	MS     int64  `json:"ms"`
 }
 
-// choose orders the mutants by a hash of seed and id and takes the first of them; the
-// choice is returned in the order of the sources.
+// choose orders the mutants by a hash of seed and id and takes the first of them. They
+// are run in that order: what an interrupted run has done is a sample, too. All of them
+// are in the order of the sources.
 func choose(all []*mutant, o options) []*mutant {
 	var fit []*mutant
 	for _, m := range all {
@@ -45,16 +46,15 @@ func choose(all []*mutant, o options) []*mutant {
 			fit = append(fit, m)
 		}
 	}
-	if o.sample > 0 && o.sample < len(fit) {
+	if o.sample > 0 {
 		rank := map[*mutant]uint64{}
 		for _, m := range fit {
 			sum := sha256.Sum256(fmt.Appendf(nil, "%d %s", o.seed, m.ID))
 			rank[m] = binary.BigEndian.Uint64(sum[:])
 		}
 		slices.SortFunc(fit, func(a, b *mutant) int { return cmp.Compare(rank[a], rank[b]) })
-		fit = fit[:o.sample]
+		fit = fit[:min(o.sample, len(fit))]
 	}
-	slices.SortFunc(fit, func(a, b *mutant) int { return a.number - b.number })
 	return fit
 }
 
@@ -68,13 +68,15 @@ func (e *engine) runAll(ctx context.Context, chosen []*mutant) (map[string]entry
 	var todo []*mutant
 	for _, m := range chosen {
 		k, ok := known[m.ID]
-		if ok && k.Print == m.Print && k.Change == m.Change && !slices.Contains(e.again, k.Status) {
+		ok = ok && k.Print == m.Print && k.Change == m.Change
+		if ok {
 			results[m.ID] = k
-			continue
 		}
-		todo = append(todo, m)
+		if !ok && e.run == nil || ok && slices.Contains(e.again, k.Status) {
+			todo = append(todo, m)
+		}
 	}
-	fmt.Fprintf(e.out, "%d mutants chosen, %d known from before\n", len(chosen), len(results))
+	fmt.Fprintf(e.out, "%d mutants chosen, %d known from before\n", len(chosen), len(chosen)-len(todo))
 	if e.budget > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, e.budget)
@@ -87,14 +89,15 @@ func (e *engine) runAll(ctx context.Context, chosen []*mutant) (map[string]entry
 		wg.Go(func() {
 			for m := range work {
 				r, err := e.runOne(ctx, m)
-				if ctx.Err() == nil && err == nil {
+				partial := e.run != nil && r.Status != killed && r.Status != timeout
+				if ctx.Err() == nil && err == nil && !partial {
 					err = e.keep(r)
 				}
 				e.mu.Lock()
 				switch {
 				case err != nil && ctx.Err() == nil:
 					failure = errors.Join(failure, fmt.Errorf("%s: %w", m.ID, err))
-				case ctx.Err() == nil:
+				case ctx.Err() == nil && !partial:
 					results[m.ID] = r
 				}
 				e.mu.Unlock()
