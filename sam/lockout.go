@@ -127,7 +127,10 @@ func (m *Module) Lift(ctx context.Context, c Caller, signer, credential, why str
 		}
 		return m.update(ctx, c, func(w *work) error {
 			a, err := w.Authenticators.Get(id)
-			if err != nil || a.Signer != signer {
+			if err != nil {
+				return notFound(err, sap.ReasonAuthenticator)
+			}
+			if a.Signer != signer {
 				return sap.ReasonAuthenticator
 			}
 			g, err := m.guard(w.Tx, a, false)

@@ -15,6 +15,8 @@ var ErrFault = errors.New("samtest: injected store failure")
 // "failed but written".
 type Store struct {
 	sam.Store
+	Faults Faults // of single calls
+
 	mu     sync.Mutex
 	before func(n int) bool
 	after  func(n int) bool
@@ -53,9 +55,14 @@ func (s *Store) Update(ctx context.Context, fn func(*sam.Tx) error) error {
 	if before {
 		return ErrFault
 	}
-	err := s.Store.Update(ctx, fn)
+	err := s.Store.Update(ctx, s.Faults.in(ctx, fn))
 	if err == nil && after {
 		return ErrFault
 	}
 	return err
+}
+
+// View implements sam.Store.
+func (s *Store) View(ctx context.Context, fn func(*sam.Tx) error) error {
+	return s.Store.View(ctx, s.Faults.in(ctx, fn))
 }
