@@ -3,7 +3,7 @@ package sam
 import (
 	"context"
 	"fmt"
-	"strconv"
+	"runtime"
 
 	"github.com/assent-sign/assent/internal/audit"
 	"github.com/assent-sign/assent/internal/failpoint"
@@ -26,8 +26,12 @@ type outcome struct {
 	done   chan struct{}
 }
 
-// maxOutcomes bounds a group.
-const maxOutcomes = 128
+// maxOutcomes bounds a group; linger is how often the recorder gives way before
+// it commits under load.
+const (
+	maxOutcomes = 128
+	linger      = 8
+)
 
 func newOutcomes(m *Module) *outcomes {
 	return &outcomes{m: m, in: make(chan *outcome, maxOutcomes)}
@@ -50,23 +54,24 @@ func (o *outcomes) record(act *activation, sigs [][]byte) ([]byte, error) {
 }
 
 func (o *outcomes) run(stop <-chan struct{}) {
+	last := 0 // size of the group before
 	for {
 		var group []*outcome
 		select {
 		case <-stop:
 			return
 		case f := <-o.in:
-			group = append(group, f)
+			group = o.fill(append(group, f))
 		}
-	fill:
-		for len(group) < maxOutcomes {
-			select {
-			case f := <-o.in:
-				group = append(group, f)
-			default:
-				break fill
+		// Under load others are about to come, as at the writer of the database.
+		for range linger {
+			if last <= 1 || len(group) >= maxOutcomes {
+				break
 			}
+			runtime.Gosched()
+			group = o.fill(group)
 		}
+		last = len(group)
 		if err := o.commit(group); err != nil && len(group) > 1 {
 			// One that cannot be recorded must not take the others with it.
 			for _, f := range group {
@@ -81,6 +86,19 @@ func (o *outcomes) run(stop <-chan struct{}) {
 	}
 }
 
+// fill takes what waits already.
+func (o *outcomes) fill(group []*outcome) []*outcome {
+	for len(group) < maxOutcomes {
+		select {
+		case f := <-o.in:
+			group = append(group, f)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
 // commit writes a group: for each the outcome record and the receipt, then one
 // signature over all receipts, then the stored answers. All or nothing.
 func (o *outcomes) commit(group []*outcome) error {
@@ -88,11 +106,14 @@ func (o *outcomes) commit(group []*outcome) error {
 	failpoint.Before("samd/37-outcome-committed")
 	defer failpoint.After("samd/37-outcome-committed")
 	return m.update(context.Background(), self(), func(w *work) error {
-		receipts := make([][]byte, len(group))
+		packed, receipts := make([][]byte, len(group)), make([][]byte, len(group))
 		sessions := make([]*Activation, len(group))
 		for i, f := range group {
 			var err error
-			if sessions[i], receipts[i], err = w.outcome(f); err != nil {
+			if sessions[i], packed[i], err = w.outcome(f); err != nil {
+				return err
+			}
+			if receipts[i], err = unpack(make([]byte, 0, 2*len(packed[i])), packed[i]); err != nil {
 				return err
 			}
 		}
@@ -104,9 +125,11 @@ func (o *outcomes) commit(group []*outcome) error {
 		}
 		failpoint.After("samd/29-receipts-signed")
 		for i, f := range group {
-			f.answer = encodeAnswer(f.sigs, receipts[i], tree.Path(i), i, len(group), sap.B64(sig), m.keyID)
 			s := sessions[i]
-			s.Answer = f.answer
+			s.Answer = packAnswer(f.sigs, packed[i], tree.Path(i), i, len(group), sig, m.keyID)
+			if f.answer, err = unpackTo(make([]byte, 0, 2*len(receipts[i])), s.Answer, packDepth, receipts[i]); err != nil {
+				return err
+			}
 			w.stamp(s, s.Seq)
 			if err := w.Activations.Update(s); err != nil {
 				return err
@@ -117,7 +140,7 @@ func (o *outcomes) commit(group []*outcome) error {
 }
 
 // outcome appends the record of one finished activation and composes its
-// receipt. The session's seal is made later, over the answer.
+// receipt, packed. The session's seal is made later, over the answer.
 func (w *work) outcome(f *outcome) (*Activation, []byte, error) {
 	r, s := f.act.red, *f.act.session
 	w.caller = r.caller
@@ -131,42 +154,50 @@ func (w *work) outcome(f *outcome) (*Activation, []byte, error) {
 	}
 	failpoint.After("samd/36-outcome-audit-written")
 	s.State, s.Updated, s.Seq = ActConsumed, w.now.Unix(), rec.Seq
-	return &s, r.receiptText(rec, f.sigs), nil
+	return &s, r.packReceipt(rec, f.sigs), nil
 }
 
 func signaturesHash(sigs [][]byte) []byte { return digestsHash("signatures", sigs) }
 
-// encodeAnswer is the JSON of sapclient.RedeemOut. It is composed by hand because
+// packAnswer is the JSON of sapclient.RedeemOut. It is composed by hand because
 // it is stored and repeated byte by byte; every string in it is base64.
-func encodeAnswer(sigs [][]byte, receipt []byte, path [][]byte, index, size int, sig, key string) []byte {
-	out := make([]byte, 0, len(receipt)*4/3+len(sigs)*128+len(path)*48+512)
-	out = append(out, `{"signatures":[`...)
+func packAnswer(sigs [][]byte, receipt []byte, path [][]byte, index, size int, sig []byte, key string) []byte {
+	p := newPacker(len(receipt) + len(sigs)*128 + len(path)*48 + 512)
+	p.lit(`{"signatures":[`)
 	for i, s := range sigs {
 		if i > 0 {
-			out = append(out, ',')
+			p.lit(`,`)
 		}
-		out = append(out, '"')
-		out = appendStdB64(out, s)
-		out = append(out, '"')
+		p.lit(`"`)
+		p.octets(packStd, s)
+		p.lit(`"`)
 	}
-	out = append(out, `],"receipt":{"receipt":"`...)
-	out = appendB64(out, receipt)
-	out = append(out, `","path":[`...)
-	for i, p := range path {
+	p.lit(`],"receipt":{"receipt":"`)
+	p.octets(packNested, receipt)
+	p.lit(`","path":[`)
+	for i, s := range path {
 		if i > 0 {
-			out = append(out, ',')
+			p.lit(`,`)
 		}
-		out = append(out, '"')
-		out = appendB64(out, p)
-		out = append(out, '"')
+		p.lit(`"`)
+		p.octets(packURL, s)
+		p.lit(`"`)
 	}
-	out = append(out, `],"index":`...)
-	out = strconv.AppendInt(out, int64(index), 10)
-	out = append(out, `,"size":`...)
-	out = strconv.AppendInt(out, int64(size), 10)
-	out = append(out, `,"signature":"`...)
-	out = append(out, sig...)
-	out = append(out, `","key":"`...)
-	out = append(out, key...)
-	return append(out, `"}}`...)
+	p.lit(`],"index":`)
+	p.int(int64(index))
+	p.lit(`,"size":`)
+	p.int(int64(size))
+	p.lit(`,"signature":"`)
+	p.octets(packURL, sig)
+	p.lit(`","key":"` + key + `"}}`)
+	return p.done()
+}
+
+// storedAnswer is the answer that a consumed session keeps. Installations of
+// before it was packed have it as it went out: JSON, which begins with a brace.
+func storedAnswer(a *Activation) ([]byte, error) {
+	if len(a.Answer) > 0 && a.Answer[0] == '{' {
+		return a.Answer, nil
+	}
+	return unpack(make([]byte, 0, 3*len(a.Answer)), a.Answer)
 }

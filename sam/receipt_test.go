@@ -40,8 +40,8 @@ func TestReceiptTextIsTheCanonicalForm(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := r.receiptText(rec, sigs); string(got) != string(text) {
-			t.Errorf("got  %s\nwant %s", got, text)
+		if got, err := unpack(nil, r.packReceipt(rec, sigs)); err != nil || string(got) != string(text) {
+			t.Errorf("%v: got  %s\nwant %s", err, got, text)
 		}
 	})
 }

@@ -140,7 +140,7 @@ var errRepeated = errors.New("sam: byte-identical retry")
 func (r *redemption) repeated(ctx context.Context) ([]byte, error) {
 	switch r.session.State {
 	case ActConsumed:
-		return r.session.Answer, nil
+		return storedAnswer(r.session)
 	case ActReleased:
 		return nil, sap.ReasonReleased
 	case ActReserved:

@@ -2,16 +2,12 @@ package sam
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"strconv"
 
 	"github.com/assent-sign/assent/internal/audit"
 	"github.com/assent-sign/assent/sap"
 )
-
-func appendStdB64(out, b []byte) []byte { return base64.StdEncoding.AppendEncode(out, b) }
-func appendB64(out, b []byte) []byte    { return base64.RawURLEncoding.AppendEncode(out, b) }
 
 // Info is what a module says of itself.
 type Info struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"crypto/x509"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -237,6 +238,12 @@ func (m *Module) activationRequest(c Caller, h *holding, offer []*Authenticator,
 	if err := errors.Join(m.draw(sid), m.draw(nonce)); err != nil {
 		return nil, err
 	}
+	// The time in milliseconds, then 80 random bits: sessions of the same time are
+	// neighbours in every index, and what a redemption changes is in few pages.
+	// What must not be guessed is the nonce.
+	ms := uint64(now.UnixMilli())
+	binary.BigEndian.PutUint16(sid, uint16(ms>>32))
+	binary.BigEndian.PutUint32(sid[2:], uint32(ms))
 	creds := make([]string, len(offer))
 	for i, au := range offer {
 		creds[i] = sap.B64(au.Credential)

@@ -94,7 +94,7 @@ func TestAuditorFindsWhatIsPlanted(t *testing.T) {
 			s.clients = append(s.clients, e)
 		}, "I2 (comparison 3)", "two different answers"},
 		{"an acknowledged answer lost from the database", func(s *scene) {
-			s.sql("UPDATE activation SET answer = x'7b7d' WHERE state = 'consumed'")
+			s.sql("UPDATE answer SET text = x'540000027b7d'") // packed: {}
 		}, "I3 (comparison 4)", "has no such answer"},
 		{"an acknowledged answer not given again", func(s *scene) {
 			id := s.answer(200, 0)["id"]
@@ -309,9 +309,15 @@ func (s *scene) spoil() {
 			e["body"] = base64.StdEncoding.EncodeToString(wrong)
 		}
 	}
+	var a struct{ Signatures [][]byte }
+	must(s.t, json.Unmarshal(body, &a))
 	db := s.open()
-	_, err = db.Exec("UPDATE activation SET answer = ? WHERE answer = ?", wrong, body)
+	packed := append([]byte{'T', byte(len(wrong) >> 16), byte(len(wrong) >> 8), byte(len(wrong))}, wrong...)
+	res, err := db.Exec("UPDATE answer SET text = ? WHERE instr(text, ?) > 0", packed, a.Signatures[0])
 	must(s.t, errors.Join(err, db.Close()))
+	if n, err := res.RowsAffected(); n != 1 || err != nil {
+		s.t.Fatalf("%d stored answers have the signature, want 1: %v", n, err)
+	}
 }
 
 func pick(t *testing.T, list []map[string]any, fits func(map[string]any) bool, i int) map[string]any {

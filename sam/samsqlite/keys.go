@@ -63,8 +63,13 @@ func (t activations) Insert(r *sam.Activation) error {
 	return t.write("activation.insert", activationArgs(r)...)
 }
 
+// Update writes an answer once, to the end of its own table.
 func (t activations) Update(r *sam.Activation) error {
-	return t.write("activation.update", r.Session, r.State, blob(r.Redemption), blob(r.Digests), blob(r.Answer), r.Updated, r.Seq, r.Version, r.MAC)
+	err := t.write("activation.update", r.Session, r.State, blob(r.Redemption), blob(r.Digests), r.Updated, r.Seq, r.Version, r.MAC)
+	if err != nil || len(r.Answer) == 0 {
+		return err
+	}
+	return t.write("answer.put", r.Seq, r.Answer)
 }
 
 func (t activations) Reserve(r *sam.Activation, b sam.Basis) error {
@@ -88,6 +93,9 @@ func (t sessions) Reserved(limit int) ([]*sam.Activation, error) {
 }
 
 func (t sessions) Purge(openBefore, doneBefore int64, limit int) (int64, error) {
+	if _, err := t.t.Exec(t.q["answer.purge"], doneBefore, limit); err != nil {
+		return 0, fmt.Errorf("samsqlite: answer.purge: %w", err)
+	}
 	n, err := t.t.Exec(t.q["session.purge"], openBefore, doneBefore, limit)
 	if err != nil {
 		return 0, fmt.Errorf("samsqlite: session.purge: %w", err)

@@ -148,8 +148,11 @@ raw = ?9, auth_hash = ?10, subject = ?11, csr = ?12, chain = ?13, cert_hash = ?1
 version = ?17, mac = ?18 WHERE key = ?1 AND version = ?17 - 1;
 
 -- name: activation.get
-SELECT session, signer, nonce_hash, binding, expires, state, redemption, digests, answer, updated, seq,
-version, mac FROM activation WHERE session = ?1;
+SELECT session, signer, nonce_hash, binding, expires, state, redemption, digests, coalesce(text, answer), updated,
+activation.seq, version, mac FROM activation LEFT JOIN answer ON answer.seq = activation.seq WHERE session = ?1;
+
+-- name: answer.put
+INSERT INTO answer (seq, text) VALUES (?1, ?2) ON CONFLICT (seq) DO UPDATE SET text = excluded.text;
 
 -- name: activation.reserved
 SELECT session, signer, nonce_hash, binding, expires, state, redemption, digests, answer, updated, seq,
@@ -160,8 +163,8 @@ INSERT INTO activation (session, signer, nonce_hash, binding, expires, state, re
 updated, seq, version, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13);
 
 -- name: activation.update
-UPDATE activation SET state = ?2, redemption = ?3, digests = ?4, answer = ?5, updated = ?6, seq = ?7, version
-= ?8, mac = ?9 WHERE session = ?1 AND version = ?8 - 1;
+UPDATE activation SET state = ?2, redemption = ?3, digests = ?4, updated = ?5, seq = ?6, version = ?7, mac = ?8
+WHERE session = ?1 AND version = ?7 - 1;
 
 -- name: activation.reserve
 UPDATE activation SET state = ?2, redemption = ?3, digests = ?4, updated = ?5, seq = ?6, version = ?7, mac =
@@ -230,6 +233,10 @@ SELECT count(*) FROM tombstone;
 
 -- name: session.count_open
 SELECT count(*) FROM activation WHERE signer = ?1 AND state = 'open' AND expires > ?2;
+
+-- name: answer.purge
+DELETE FROM answer WHERE seq IN (SELECT seq FROM activation WHERE rowid IN (SELECT rowid FROM activation ORDER BY
+rowid LIMIT ?2) AND state = 'consumed' AND updated < ?1);
 
 -- name: session.purge
 DELETE FROM activation WHERE rowid IN (SELECT rowid FROM activation ORDER BY rowid LIMIT ?3) AND ((state =

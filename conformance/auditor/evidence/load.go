@@ -176,13 +176,21 @@ func (c *Case) readChain(db *sql.DB) error {
 
 func (c *Case) readSessions(db *sql.DB) error {
 	c.sessions = map[string]*session{}
-	return rows(db, "SELECT session, state, redemption, digests, answer, updated FROM activation", func(r *sql.Rows) error {
+	return rows(db, `SELECT session, state, redemption, digests, coalesce(text, answer), updated
+		FROM activation LEFT JOIN answer ON answer.seq = activation.seq`, func(r *sql.Rows) error {
 		var id []byte
 		s := &session{}
 		if err := r.Scan(&id, &s.State, &s.Redemption, &s.Digests, &s.Answer, &s.Updated); err != nil {
 			return err
 		}
 		s.ID = "session:" + b64(id)
+		if len(s.Answer) > 0 && s.Answer[0] != '{' {
+			text, err := unpack(s.Answer, 2)
+			if err != nil {
+				c.find(4, "I3", s.ID, "its stored answer cannot be read: %v", err)
+			}
+			s.Answer = text
+		}
 		c.sessions[s.ID] = s
 		return nil
 	})
@@ -271,4 +279,37 @@ func unb64(s string) []byte {
 		return nil
 	}
 	return b
+}
+
+// unpack writes out the base64 of a packed text.
+func unpack(packed []byte, depth int) ([]byte, error) {
+	var text []byte
+	for len(packed) > 0 {
+		if len(packed) < 4 || depth == 0 {
+			return nil, errors.New("a packed text ends early or is nested too deep")
+		}
+		kind, n := packed[0], int(packed[1])<<16|int(packed[2])<<8|int(packed[3])
+		if packed = packed[4:]; n > len(packed) {
+			return nil, errors.New("a segment is longer than its packed text")
+		}
+		b := packed[:n]
+		packed = packed[n:]
+		switch kind {
+		case 'T':
+			text = append(text, b...)
+		case 'S':
+			text = base64.StdEncoding.AppendEncode(text, b)
+		case 'U':
+			text = base64.RawURLEncoding.AppendEncode(text, b)
+		case 'N':
+			inner, err := unpack(b, depth-1)
+			if err != nil {
+				return nil, err
+			}
+			text = base64.RawURLEncoding.AppendEncode(text, inner)
+		default:
+			return nil, fmt.Errorf("unknown segment %q", kind)
+		}
+	}
+	return text, nil
 }

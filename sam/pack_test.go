@@ -1,0 +1,90 @@
+package sam
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// What is stored of an answer gives the JSON of the wire, with every string as
+// it was composed: a retry gets the very octets of the first answer.
+func TestPackedAnswerIsTheJSONOfTheWire(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		octets := rapid.SliceOfN(rapid.Byte(), 0, 400)
+		sigs := rapid.SliceOfN(octets, 1, 4).Draw(t, "signatures")
+		path := rapid.SliceOfN(octets, 1, 4).Draw(t, "path")
+		root := octets.Draw(t, "signature")
+		text := rapid.StringMatching(`[a-z{}"]{0,40}`).Draw(t, "receipt")
+		inner := newPacker(0)
+		inner.lit(text)
+		raw := octets.Draw(t, "sad")
+		inner.octets(packURL, raw)
+		got, err := unpack(nil, packAnswer(sigs, inner.done(), path, 3, 9, root, "key-id"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out struct {
+			Signatures [][]byte `json:"signatures"`
+			Receipt    struct {
+				Receipt   string   `json:"receipt"`
+				Path      []string `json:"path"`
+				Index     int      `json:"index"`
+				Size      int      `json:"size"`
+				Signature string   `json:"signature"`
+				Key       string   `json:"key"`
+			} `json:"receipt"`
+		}
+		dec := json.NewDecoder(bytes.NewReader(got))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(&out); err != nil {
+			t.Fatalf("%v: %s", err, got)
+		}
+		again, err := json.Marshal(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(again) != string(got) {
+			t.Errorf("got  %s\nwant %s", got, again)
+		}
+		want := base64.RawURLEncoding.EncodeToString([]byte(text + base64.RawURLEncoding.EncodeToString(raw)))
+		if out.Receipt.Receipt != want || out.Receipt.Index != 3 || out.Receipt.Size != 9 || out.Receipt.Key != "key-id" ||
+			out.Receipt.Signature != base64.RawURLEncoding.EncodeToString(root) || len(out.Signatures) != len(sigs) || len(out.Receipt.Path) != len(path) {
+			t.Errorf("%+v", out)
+		}
+	})
+}
+
+// Rows that were written before answers were packed are answered as they are,
+// and what no packer wrote is an error, not an answer.
+func TestStoredAnswers(t *testing.T) {
+	old := []byte(`{"signatures":[]}`)
+	if got, err := storedAnswer(&Activation{Answer: old}); err != nil || !bytes.Equal(got, old) {
+		t.Errorf("answer of before: %q, %v", got, err)
+	}
+	for name, b := range map[string][]byte{
+		"cut head":    {'T', 0, 0},
+		"cut segment": {'T', 0, 0, 2, 'x'},
+		"unknown":     {'X', 0, 0, 0},
+		"too deep":    {'N', 0, 0, 9, 'N', 0, 0, 5, 'T', 0, 0, 1, 'x'},
+		"cut inside":  {'N', 0, 0, 1, 'T'},
+	} {
+		if got, err := storedAnswer(&Activation{Answer: b}); err == nil {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+// I9: a broken packed text is an error within bounds, whatever it holds.
+func FuzzUnpack(f *testing.F) {
+	f.Add(packAnswer([][]byte{{1, 2}}, newPacker(0).done(), [][]byte{{3}}, 0, 1, []byte{4}, "k"))
+	f.Add([]byte{'N', 0, 0, 5, 'T', 0, 0, 1, 'x'})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got, err := unpack(nil, b)
+		if err == nil && len(got) > 2*len(b) {
+			t.Errorf("%d octets became %d", len(b), len(got))
+		}
+	})
+}
