@@ -190,8 +190,9 @@ func acts() []act {
 			x.s.Device.Count = 8
 			err = errors.Join(err, x.approve(true), fails(second(x.Redeem(x.sad, x.proof)), sap.ReasonCounter))
 			x.s.Device.Count = 10
+			waitFor(x.t, "the alarm", func() bool { return count(x.World, sam.EventAlarm) == 1 })
 			return err
-		}, []string{sam.EventRequested, sam.EventReserved, sam.EventSigned, sam.EventRequested, sam.EventCopy}},
+		}, []string{sam.EventRequested, sam.EventReserved, sam.EventSigned, sam.EventRequested, sam.EventCopy, sam.EventAlarm}},
 		{"lift a lockout", true, func(x *life) error { return x.M.Lift(ctx, o, x.s.ID, sap.B64(x.s.Device.ID), "called back") }, []string{sam.EventLifted}},
 		{"propose", true, func(x *life) error {
 			return x.propose(o, sam.RawPermission{Key: x.s.Key, Raw: true}, sam.DecideRaw)
@@ -296,6 +297,7 @@ func TestAUD01EveryEventByItsAct(t *testing.T) {
 	x := &life{t: t, s: &samtest.Signer{ID: "anna", Device: samtest.NewDevice(samtest.Origin, samtest.RPID)}}
 	source := &samtest.Time{}
 	x.World = samtest.New(t, func(c *sam.Config) {
+		c.Alarms.Limits[sam.AlarmAuthenticator] = sam.AlarmLimit{Count: 1, Window: time.Hour}
 		c.AnchorEvery, c.ClockEvery, c.ClockLoss, c.TimeSources = 20*time.Millisecond, 20*time.Millisecond, 24*time.Hour, []clock.Source{source}
 	})
 	x.Time = source

@@ -36,6 +36,7 @@ type Caller struct {
 	Identity string
 	Role     Role
 	Key      string // SHA-256 of the certificate's SubjectPublicKeyInfo, hex
+	From     string // network address without the port; "": not known
 }
 
 // Op is an operation of the module, for the table of roles.
@@ -232,6 +233,7 @@ func (m *Module) admit(ctx context.Context, c Caller, op Op) error {
 	if why := m.closedWhy(); why != "" && (!quiet(op) || m.waiting.Load() != nil && !whileWaiting(op)) {
 		return m.refuse(ctx, c, string(op), fmt.Errorf("%w: %w: %s", sap.ReasonClosed, ErrClosed, why), audit.Data{})
 	}
+	m.alarms.called(c, m.clock)
 	if timed(op) {
 		if err := m.timely(); err != nil {
 			return m.refuse(ctx, c, string(op), err, audit.Data{})

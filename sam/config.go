@@ -89,6 +89,8 @@ type Config struct {
 	// what officers accept: drivers, labels, addresses.
 	Further map[string]string
 
+	Alarms AlarmConfig // thresholds; the table's own for those that are not given (AUD-09)
+
 	Clock       clock.Steady   // the machine's
 	TimeSources []clock.Source // other sources of UTC; production needs one (TIM-01)
 	ClockLimit  time.Duration  // how far the clock may be from them, or move in a step; 2s
@@ -188,7 +190,7 @@ func (c *Config) check() error {
 	if c.ConfirmEvery < time.Millisecond || c.ConfirmEvery > 24*time.Hour {
 		return bad("the audit chain is signed at least once a day")
 	}
-	if err := c.checkTime(); err != nil {
+	if err := errors.Join(c.checkTime(), c.Alarms.check()); err != nil {
 		return err
 	}
 	if c.CodeSHA256 != "" && !isSHA256(c.CodeSHA256) {

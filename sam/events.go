@@ -27,6 +27,7 @@ const (
 	EventClockDoubt    = "clock_in_doubt"   // a second source of time contradicts the clock, or is silent (TIM-01)
 	EventClockSure     = "clock_trusted"    // they agree again
 	EventClockSet      = "clock_accepted"   // after a step: an officer says that it is right now
+	EventAlarm         = "alarm"            // see alarmRows (AUD-09)
 	EventCeremony      = "ceremony_held"    // first officers and everyone else of the start (ROL-06)
 	EventSigner        = "signer_created"
 	EventEnrolOpened   = "enrolment_opened"
@@ -63,6 +64,7 @@ type work struct {
 	caller  Caller
 	now     time.Time
 	changed []change
+	logged  []seen        // what this transaction recorded, for alarms
 	newest  *audit.Signed // checkpoint that this transaction made
 	head    audit.Head    // last record that this transaction appended
 	later   []note        // for the list of failures, once this is durable
@@ -98,6 +100,7 @@ func (w *work) record(event, outcome string, reason sap.Reason, data audit.Data)
 	})
 	if err == nil {
 		w.head = audit.Head{Seq: r.Seq, Hash: r.Hash}
+		w.logged = append(w.logged, sight(r, data))
 	}
 	return r, err
 }
@@ -117,7 +120,7 @@ func self() Caller { return Caller{} }
 func (m *Module) update(ctx context.Context, c Caller, fn func(*work) error) error {
 	w := &work{m: m, caller: c, now: m.clock.Now()}
 	err := m.store.Update(ctx, func(tx *Tx) error {
-		w.Tx = tx
+		w.Tx, w.logged = tx, nil // a shared transaction that failed is run again
 		if err := m.recheck(tx); err != nil {
 			return err
 		}
@@ -141,6 +144,7 @@ func (m *Module) update(ctx context.Context, c Caller, fn func(*work) error) err
 	}
 	m.writeNotes(w.later)
 	m.dirty.Store(true)
+	m.alarms.see(w.logged...)
 	return nil
 }
 

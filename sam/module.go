@@ -70,6 +70,7 @@ type Module struct {
 	tipMu   sync.Mutex
 	tip     audit.Head // last record known to be committed; Hash nil: none yet
 
+	alarms  *alarms
 	watch   *clock.Watch
 	timeMu  sync.Mutex
 	doubted bool // on record: the clock is in doubt
@@ -134,6 +135,7 @@ func open(ctx context.Context, cfg Config) (*Module, error) {
 		stop: make(chan struct{}), filling: make(chan struct{}, 1), onceKeys: newOnceKeys(), unsaved: make(chan struct{}, 1), random: rng.New(cfg.Random),
 	}
 	m.outcomes = newOutcomes(m)
+	m.alarms = newAlarms(cfg.Alarms)
 	m.watch = clock.NewWatch(m.clock, cfg.ClockLimit, cfg.ClockLoss, cfg.TimeSources...)
 	var err error
 	if m.nobody, err = generator(); err != nil {
@@ -160,7 +162,7 @@ func open(ctx context.Context, cfg Config) (*Module, error) {
 func (m *Module) begin(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		func(ctx context.Context) error { return m.testsAtStart(ctx, true) },
-		m.openToken, m.openState, m.openCondition, m.openConfiguration, m.openCeremony, m.takeUp, m.recordStart, m.openTime, m.writeAnchor,
+		m.openToken, m.openState, m.openAlarms, m.openCondition, m.openConfiguration, m.openCeremony, m.takeUp, m.recordStart, m.openTime, m.writeAnchor,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -407,6 +409,10 @@ func (m *Module) housekeeping() {
 		select {
 		case <-m.stop:
 			return
+		case <-m.alarms.wake:
+			if err := m.raise(context.Background()); err != nil {
+				m.logger.Error("samd: an alarm could not be recorded yet", "err", err)
+			}
 		case <-m.unsaved:
 			m.saveUntilDone(context.Background())
 		case <-test.C:
@@ -417,6 +423,7 @@ func (m *Module) housekeeping() {
 			}
 		case <-anchor.C:
 			m.noticeStep(m.watch.Check())
+			m.alarms.see() // what could not be recorded is tried again
 			m.endLate(context.Background())
 			if err := m.alarm(context.Background()); err != nil {
 				m.logger.Error("samd: the alarm could not be recorded", "err", err)

@@ -168,6 +168,7 @@ func (m *Module) settings() []setting {
 			setting{at + "tier", string(p.Tier), whenLowerTier},
 		)
 	}
+	out = append(out, alarmSettings(c.Alarms)...)
 	for _, e := range c.AlgorithmEnds {
 		out = append(out, setting{"end." + e.KeyType + "." + e.Alg, e.Until.UTC().Format(time.RFC3339), whenChanged})
 	}

@@ -33,6 +33,7 @@ type Status struct {
 	Warnings      []string       // what ends within 12 months, or has ended
 	SelfTest      SelfTestReport // the last one
 	Clock         ClockStatus
+	Alarms        []Raised  // the last ones, the oldest first
 	Waiting       []Waiting // what two officers must accept before the module opens
 	Checkpoint    string    // newest signed checkpoint of this run, as audit.Signed; keep it elsewhere
 }
@@ -86,7 +87,7 @@ func (m *Module) Status(ctx context.Context, c Caller) (*Status, error) {
 	if now := m.waiting.Load(); now != nil {
 		s.Waiting = now.list
 	}
-	s.SelfTest, s.Clock = *m.lastTest.Load(), m.clockStatus()
+	s.SelfTest, s.Clock, s.Alarms = *m.lastTest.Load(), m.clockStatus(), m.alarms.raised()
 	if c := m.newest.Load(); c != nil {
 		s.Checkpoint = c.String()
 	}
@@ -113,30 +114,11 @@ const MaxAuditPage = 1000
 // Audit returns records from a number on (auditor). Reading is recorded too
 // (AUD-07).
 func (m *Module) Audit(ctx context.Context, c Caller, from int64, limit int) ([]audit.Record, error) {
-	if err := m.admit(ctx, c, OpAudit); err != nil {
+	found, err := m.SearchAudit(ctx, c, AuditQuery{}, from, limit)
+	if err != nil {
 		return nil, err
 	}
-	var out []audit.Record
-	var err error
-	if from < 0 || limit < 1 || limit > MaxAuditPage {
-		err = fmt.Errorf("%w: from and a limit of 1 to %d", sap.ReasonInvalid, MaxAuditPage)
-	} else {
-		err = m.update(ctx, c, func(w *work) error {
-			_, err := w.log(EventAuditRead, audit.OK, "", audit.Data{"from": from, "limit": limit})
-			return err
-		})
-	}
-	if err == nil {
-		err = m.view(ctx, func(tx *Tx) error {
-			var err error
-			out, err = tx.Audit.Page(from, limit)
-			return err
-		})
-	}
-	if err != nil {
-		return nil, m.refuse(ctx, c, string(OpAudit), err, audit.Data{})
-	}
-	return out, nil
+	return found.Records, nil
 }
 
 // Explain returns the record that a refusal's reference names (auditor,

@@ -3,6 +3,7 @@ package sam
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/assent-sign/assent/internal/audit"
 )
@@ -47,6 +48,7 @@ type Tx struct {
 	OnceList       OnceList
 	Notices        NoticeTable
 	Audit          AuditTable
+	AuditSearch    AuditSearch
 }
 
 // Errors of a Store.
@@ -195,6 +197,20 @@ type (
 		Page(from int64, limit int) ([]audit.Record, error)
 	}
 )
+
+// AuditSearch finds records of the audit chain without an index of its own: what is
+// searched seldom must not make every record dearer.
+type AuditSearch interface {
+	// Find returns, in order, at most limit records with from <= number < to that fit.
+	Find(q AuditQuery, from, to int64, limit int) ([]audit.Record, error)
+}
+
+// AuditQuery says which audit records are wanted; what is empty asks for nothing.
+type AuditQuery struct {
+	Since, Until time.Time // at or after, and before
+	Type         string
+	Identity     string // of who acted, or of the signer whom it is about
+}
 
 // Basis names the records and versions on which a reservation was decided.
 type Basis struct {

@@ -16,7 +16,7 @@ import (
 func auditCommand() *cobra.Command {
 	return group("audit", "Read and check the module's audit chain",
 		"  assent audit verify --samd\n  assent audit export audit.jsonl",
-		auditVerifyCommand(), auditExportCommand())
+		auditVerifyCommand(), auditExportCommand(), auditSearchCommand())
 }
 
 func auditVerifyCommand() *cobra.Command {

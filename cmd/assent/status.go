@@ -102,6 +102,11 @@ audit head  %s:%d:%s
 	if err := printClock(w, st.Clock); err != nil {
 		return err
 	}
+	for _, a := range st.Alarms {
+		if _, err := fmt.Fprintf(w, "ALARM       %s %s: %s: %s (%d)\n", unixTime(a.Time), a.Kind, a.Means, a.Subject, a.Count); err != nil {
+			return err
+		}
+	}
 	for _, warning := range st.Warnings {
 		if _, err := fmt.Fprintf(w, "warning     %s: %s\n", st.Crypto, warning); err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,8 +78,60 @@ type Config struct {
 	Witness       string        `yaml:"witness"`         // file on another medium for them
 	SelfTestEvery time.Duration `yaml:"self_test_every"` // periodic self-test
 	Clock         ClockConfig   `yaml:"clock"`
+	Alarms        AlarmConfig   `yaml:"alarms"`
 	CodeSHA256    string        `yaml:"code_sha256"` // of the program file; not checked when empty
 	LockMemory    bool          `yaml:"lock_memory"` // keep the process out of swap; needs RLIMIT_MEMLOCK
+}
+
+// AlarmConfig sets thresholds of alarms; those that are not given are the table's.
+type AlarmConfig struct {
+	Hours  *Hours                `yaml:"hours"`  // when people work; none: always
+	Limits map[string]AlarmLimit `yaml:"limits"` // by kind
+}
+
+// Hours are when people work.
+type Hours struct {
+	Days []string `yaml:"days"` // mon, tue, wed, thu, fri, sat, sun
+	From string   `yaml:"from"` // 07:00
+	To   string   `yaml:"to"`   // 19:00
+	Zone string   `yaml:"zone"` // such as Europe/Berlin; UTC when empty
+}
+
+// AlarmLimit is when an alarm is raised.
+type AlarmLimit struct {
+	Count  int           `yaml:"count"`  // below zero: never
+	Window time.Duration `yaml:"window"` // so many within
+}
+
+func (c AlarmConfig) alarms() (sam.AlarmConfig, error) {
+	out := sam.AlarmConfig{Limits: map[string]sam.AlarmLimit{}}
+	for kind, l := range c.Limits {
+		out.Limits[kind] = sam.AlarmLimit(l)
+	}
+	if c.Hours == nil {
+		return out, nil
+	}
+	h := &sam.Hours{}
+	for _, d := range c.Hours.Days {
+		i := slices.Index([]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}, d)
+		if i < 0 {
+			return out, fmt.Errorf("%w: alarms.hours.days: %q is not one of mon to sun", errConfig, d)
+		}
+		h.Days = append(h.Days, time.Weekday(i))
+	}
+	var err error
+	for text, to := range map[string]*time.Duration{c.Hours.From: &h.From, c.Hours.To: &h.To} {
+		var t time.Time
+		if t, err = time.Parse("15:04", text); err != nil {
+			return out, fmt.Errorf("%w: alarms.hours: %q is not a time such as 07:00", errConfig, text)
+		}
+		*to = time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute
+	}
+	if h.Zone, err = time.LoadLocation(c.Hours.Zone); err != nil {
+		return out, fmt.Errorf("%w: alarms.hours.zone: %w", errConfig, err)
+	}
+	out.Hours = h
+	return out, nil
 }
 
 // ClockConfig names what the machine's clock is held against. Production needs one
@@ -203,10 +256,16 @@ func (c *Config) check() error {
 }
 
 func (c *Config) logger(to io.Writer) *slog.Logger {
-	if c.Log == "json" {
-		return slog.New(slog.NewJSONHandler(to, nil))
+	build := func(to io.Writer) slog.Handler {
+		if c.Log == "json" {
+			return slog.NewJSONHandler(to, nil)
+		}
+		return slog.NewTextHandler(to, nil)
 	}
-	return slog.New(slog.NewTextHandler(to, nil))
+	if os.Getenv("JOURNAL_STREAM") != "" { // systemd reads what is written
+		return slog.New(newJournal(to, build))
+	}
+	return slog.New(build(to))
 }
 
 // module is the part that package sam takes; its zero values are sam's defaults.

@@ -103,6 +103,9 @@ func open(ctx context.Context, cfg Config, log *slog.Logger) (*sam.Module, func(
 		return nil, nil, errors.Join(err, token.Close())
 	}
 	mc := cfg.module()
+	if mc.Alarms, err = cfg.Alarms.alarms(); err != nil {
+		return nil, nil, errors.Join(err, store.Close(), token.Close())
+	}
 	if mc.CAs, err = cfg.authorities(); err != nil {
 		return nil, nil, errors.Join(err, store.Close(), token.Close())
 	}

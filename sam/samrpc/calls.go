@@ -3,6 +3,7 @@ package samrpc
 import (
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/assent-sign/assent/sam"
 	"github.com/assent-sign/assent/sap/sapclient"
@@ -42,9 +43,13 @@ func status(s *Server, r *request) (any, error) {
 	for i, src := range st.Clock.Sources {
 		times.Sources[i] = sapclient.ClockSource(src)
 	}
+	alarms := make([]sapclient.Alarm, len(st.Alarms))
+	for i, a := range st.Alarms {
+		alarms[i] = sapclient.Alarm(a)
+	}
 	return sapclient.Status{
 		Info: wireInfo(st.Info), State: st.State, Why: st.Why, Token: st.Token, KeyUses: st.KeyUses, SignerKeyUses: st.SignerKeyUses,
-		AuditSeq: st.AuditSeq, AuditHead: st.AuditSum, Crypto: st.Crypto, Warnings: st.Warnings, SelfTest: wireSelfTest(&st.SelfTest), Clock: times, Checkpoint: st.Checkpoint, Waiting: wireWaiting(st.Waiting),
+		AuditSeq: st.AuditSeq, AuditHead: st.AuditSum, Crypto: st.Crypto, Warnings: st.Warnings, SelfTest: wireSelfTest(&st.SelfTest), Clock: times, Alarms: alarms, Checkpoint: st.Checkpoint, Waiting: wireWaiting(st.Waiting),
 	}, nil
 }
 
@@ -279,21 +284,29 @@ func lift(s *Server, r *request) (any, error) {
 }
 
 func auditPage(s *Server, r *request) (any, error) {
-	q := r.URL.Query()
-	from, err := strconv.ParseInt(q.Get("from"), 10, 64)
+	v := r.URL.Query()
+	from, err := strconv.ParseInt(v.Get("from"), 10, 64)
 	if err != nil {
 		return nil, fmt.Errorf("%w: from", errBody)
 	}
-	limit, err := strconv.Atoi(q.Get("limit"))
+	limit, err := strconv.Atoi(v.Get("limit"))
 	if err != nil {
 		return nil, fmt.Errorf("%w: limit", errBody)
 	}
-	list, err := s.module.Audit(r.Context(), r.caller, from, limit)
+	q := sam.AuditQuery{Type: v.Get("type"), Identity: v.Get("identity")}
+	for name, at := range map[string]*time.Time{"since": &q.Since, "until": &q.Until} {
+		if text := v.Get(name); text != "" {
+			if *at, err = time.Parse(time.RFC3339, text); err != nil || at.Year() < 1970 || at.Year() > 9999 {
+				return nil, fmt.Errorf("%w: %s", errBody, name)
+			}
+		}
+	}
+	found, err := s.module.SearchAudit(r.Context(), r.caller, q, from, limit)
 	if err != nil {
 		return nil, err
 	}
-	out := sapclient.AuditOut{Records: make([]sapclient.AuditRecord, len(list))}
-	for i, rec := range list {
+	out := sapclient.AuditOut{Records: make([]sapclient.AuditRecord, len(found.Records)), Next: found.Next}
+	for i, rec := range found.Records {
 		out.Records[i] = record(rec)
 	}
 	return out, nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"unicode/utf8"
 
@@ -38,7 +39,7 @@ func (s *Server) adapt(rt Route) http.HandlerFunc {
 			writeError(w, http.StatusForbidden, sapclient.ErrorBody{Code: sapclient.CodeForbidden, Retry: sapclient.RetryNever})
 			return
 		}
-		req := &request{Request: r, caller: sam.Caller{Identity: peer.Name, Role: sam.Role(peer.Role), Key: peer.Key}}
+		req := &request{Request: r, caller: sam.Caller{Identity: peer.Name, Role: sam.Role(peer.Role), Key: peer.Key, From: place(r)}}
 		if req.body, err = readBody(w, r, rt.Limit); err != nil {
 			s.fail(w, rt, err)
 			return
@@ -57,6 +58,16 @@ func (s *Server) adapt(rt Route) http.HandlerFunc {
 		}
 		send(w, raw)
 	}
+}
+
+// place is where a call comes from. Nothing stands between caller and module that
+// could say otherwise.
+func place(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return ""
+	}
+	return host
 }
 
 func send(w http.ResponseWriter, raw []byte) {

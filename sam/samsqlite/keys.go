@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/assent-sign/assent/internal/audit"
@@ -179,15 +180,31 @@ func (t auditLog) LastOf(object string) (int64, error) {
 }
 
 func (t auditLog) Page(from int64, limit int) ([]audit.Record, error) {
+	return t.records("audit.page", from, limit)
+}
+
+// Find implements sam.AuditSearch.
+func (t auditLog) Find(q sam.AuditQuery, from, to int64, limit int) ([]audit.Record, error) {
+	since, until := int64(math.MinInt64), int64(math.MaxInt64)
+	if !q.Since.IsZero() {
+		since = q.Since.UnixMilli()
+	}
+	if !q.Until.IsZero() {
+		until = q.Until.UnixMilli()
+	}
+	return t.records("audit.find", from, to, since, until, q.Type, q.Identity, limit)
+}
+
+func (t auditLog) records(query string, args ...any) ([]audit.Record, error) {
 	var out []audit.Record
 	err := t.t.Each(func(s sqldb.Scanner) error {
 		var r audit.Record
 		err := s.Scan(&r.Seq, &r.Time, &r.Type, &r.Actor, &r.Outcome, &r.Reason, &r.Data, &r.Hash)
 		out = append(out, r)
 		return err
-	}, t.q["audit.page"], from, limit)
+	}, t.q[query], args...)
 	if err != nil {
-		return nil, fmt.Errorf("samsqlite: audit.page: %w", err)
+		return nil, fmt.Errorf("samsqlite: %s: %w", query, err)
 	}
 	return out, nil
 }

@@ -252,6 +252,11 @@ INSERT INTO audit (seq, time, type, actor, outcome, reason, data, hash) VALUES (
 -- name: audit.page
 SELECT seq, time, type, actor, outcome, reason, data, hash FROM audit WHERE seq >= ?1 ORDER BY seq LIMIT ?2;
 
+-- name: audit.find
+SELECT seq, time, type, actor, outcome, reason, data, hash FROM audit WHERE seq >= ?1 AND seq < ?2 AND time >= ?3 AND time < ?4
+AND (?5 = '' OR type = ?5) AND (?6 = '' OR substr(actor, instr(actor, ':') + 1) = ?6 OR json_extract(data, '$.signer') = ?6)
+ORDER BY seq LIMIT ?7;
+
 -- name: audit.last_of_object
 SELECT seq FROM audit WHERE json_extract(data, '$.obj') = ?1 ORDER BY seq DESC LIMIT 1;
 

@@ -415,6 +415,18 @@ func auditChain(t *testing.T, open Open) {
 		if page, err := tx.Audit.Page(8, 1); err != nil || len(page) != 1 || page[0].Seq != 8 {
 			t.Errorf("page: %v, %v", page, err)
 		}
+		for _, c := range []struct {
+			q           sam.AuditQuery
+			from, to    int64
+			limit, want int
+		}{
+			{sam.AuditQuery{}, 0, 100, 100, 10}, {sam.AuditQuery{}, 3, 5, 100, 2}, {sam.AuditQuery{}, 0, 100, 4, 4}, {sam.AuditQuery{Type: "act"}, 0, 100, 100, 9},
+			{sam.AuditQuery{Since: now}, 0, 100, 100, 10}, {sam.AuditQuery{Until: now}, 0, 100, 100, 0}, {sam.AuditQuery{Identity: "x"}, 0, 100, 100, 0},
+		} {
+			if found, err := tx.AuditSearch.Find(c.q, c.from, c.to, c.limit); err != nil || len(found) != c.want {
+				t.Errorf("%+v: %d records, %v", c, len(found), err)
+			}
+		}
 		return nil
 	})
 	if err := s.Update(context.Background(), func(tx *sam.Tx) error {

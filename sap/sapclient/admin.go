@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/assent-sign/assent/internal/jcs"
 )
@@ -121,6 +122,30 @@ func (a *Admin) Audit(ctx context.Context, from int64, limit int) ([]AuditRecord
 		return nil, err
 	}
 	return out.Records, nil
+}
+
+// AuditQuery says which audit records are wanted; what is empty asks for nothing.
+type AuditQuery struct {
+	Since, Until time.Time // at or after, and before
+	Type         string
+	Identity     string // of who acted, or of the signer whom it is about
+}
+
+// SearchAudit returns a page of the records that fit (auditor). It may be empty
+// and not be the last: Next says where to go on.
+func (a *Admin) SearchAudit(ctx context.Context, q AuditQuery, from int64, limit int) (*AuditOut, error) {
+	v := url.Values{"from": {strconv.FormatInt(from, 10)}, "limit": {strconv.Itoa(limit)}}
+	for name, at := range map[string]time.Time{"since": q.Since, "until": q.Until} {
+		if !at.IsZero() {
+			v.Set(name, at.UTC().Format(time.RFC3339))
+		}
+	}
+	for name, text := range map[string]string{"type": q.Type, "identity": q.Identity} {
+		if text != "" {
+			v.Set(name, text)
+		}
+	}
+	return call[AuditOut](ctx, a.transport, "GET", PathAudit, v, nil)
 }
 
 // Explain returns the audit record that a refusal's Ref names (auditor,

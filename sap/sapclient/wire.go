@@ -25,7 +25,7 @@ const (
 	PathSigners     = "/v1/signers"                 // POST; ra. GET ?id=; officer, ra, sspu
 	PathEnrolCode   = "/v1/enrolment/code"          // POST; officer
 	PathLift        = "/v1/lockout/lift"            // POST; officer
-	PathAudit       = "/v1/audit"                   // GET ?from=&limit=; auditor
+	PathAudit       = "/v1/audit"                   // GET ?from=&limit=[&since=&until=&type=&identity=]; auditor
 	PathExplain     = "/v1/explain"                 // GET ?ref=; auditor, officer
 	PathStatus      = "/v1/status"                  // GET; officer, administrator, operator, auditor
 	PathHealth      = "/v1/health"                  // GET; all roles
@@ -297,6 +297,7 @@ type RolesOut struct {
 // AuditOut is a page of audit records.
 type AuditOut struct {
 	Records []AuditRecord `json:"records"`
+	Next    int64         `json:"next"` // where the search goes on; -1 at the end
 }
 
 // AuditRecord is one record of the chain, in a form from which its hash can be
@@ -317,6 +318,15 @@ type Clock struct {
 	Trusted bool          `json:"trusted"`
 	Why     string        `json:"why,omitempty"`
 	Sources []ClockSource `json:"sources"` // beside the machine's clock; none: development only
+}
+
+// Alarm is something that people should look at.
+type Alarm struct {
+	Kind    string `json:"kind"`
+	Means   string `json:"means"`
+	Subject string `json:"subject"` // whom it is about
+	Count   int    `json:"count"`
+	Time    int64  `json:"time"` // Unix seconds
 }
 
 // ClockSource is what a second source of time last said.
@@ -341,6 +351,7 @@ type Status struct {
 
 	SelfTest   SelfTest  `json:"self_test"` // the last one
 	Clock      Clock     `json:"clock"`
+	Alarms     []Alarm   `json:"alarms"`               // the last ones, the oldest first
 	Checkpoint string    `json:"checkpoint,omitempty"` // newest signed checkpoint of the audit chain: keep it elsewhere
 	Waiting    []Waiting `json:"waiting,omitempty"`    // what two officers must accept before the module opens
 }
