@@ -379,9 +379,9 @@ const parallelWithin = 5 * time.Minute
 // openAlarms counts the records of the longest window.
 func (m *Module) openAlarms(ctx context.Context) error {
 	since := m.clock.Now().Add(-MaxAlarmWindow).UnixMilli()
-	var list []seen
+	var pages [][]seen // the youngest first
 	err := m.view(ctx, func(tx *Tx) error {
-		list = nil
+		pages = nil
 		head, err := tx.Audit.Last()
 		if err != nil {
 			return err
@@ -397,7 +397,7 @@ func (m *Module) openAlarms(ctx context.Context) error {
 			for i, r := range page {
 				part[i] = asSeen(r)
 			}
-			list, from = append(part, list...), start
+			pages, from = append(pages, part), start
 			if len(page) == 0 || page[0].Time < since {
 				break
 			}
@@ -407,7 +407,8 @@ func (m *Module) openAlarms(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: audit: %w", ErrOpen, err)
 	}
-	m.alarms.see(slices.DeleteFunc(list, func(s seen) bool { return s.at.UnixMilli() < since })...)
+	slices.Reverse(pages)
+	m.alarms.see(slices.DeleteFunc(slices.Concat(pages...), func(s seen) bool { return s.at.UnixMilli() < since })...)
 	m.alarms.forgetOld(m.clock.Now())
 	return nil
 }
