@@ -117,7 +117,11 @@ func (m *Module) settleTime(ctx context.Context, c Caller) error {
 	compare, cancel := context.WithTimeout(ctx, compareTimeout)
 	defer cancel()
 	moved := errors.Is(m.watch.Compare(compare), clock.ErrStep)
-	behind := testClock(ctx, m) != nil
+	err := testClock(ctx, m)
+	if errors.Is(err, sap.ReasonStore) {
+		return err // records that cannot be read say nothing of the clock
+	}
+	behind := err != nil
 	if !moved && !behind {
 		return nil
 	}
@@ -134,7 +138,7 @@ func (m *Module) settleTime(ctx context.Context, c Caller) error {
 	if behind && len(said) == 0 {
 		return nil // a person's word alone does not go behind the records
 	}
-	err := m.update(ctx, c, func(w *work) error {
+	err = m.update(ctx, c, func(w *work) error {
 		_, err := w.log(EventClockSet, audit.OK, "", audit.Data{"moved_ms": m.watch.Moved().Milliseconds()})
 		return err
 	})
