@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -247,5 +248,66 @@ func TestAFL02LiftNamesWhatItLifts(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			refused(t, w, c.want, func() error { return w.M.Lift(context.Background(), samtest.Officer, c.signer, c.cred, c.why) })
 		})
+	}
+}
+
+// FPT-01: files beside the database that cannot be read are no files that are not
+// there: the module says which it is, and stays closed.
+func TestFPT01FilesThatCannotBeRead(t *testing.T) {
+	folder := func(t *testing.T, path string) {
+		remove(t, path)
+		if err := os.Mkdir(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, c := range map[string]struct {
+		spoil func(t *testing.T, w *samtest.World)
+		say   string
+	}{
+		"anchor is a folder":     {func(t *testing.T, w *samtest.World) { folder(t, w.Cfg.AnchorPath) }, "is a directory"},
+		"anchor is no JSON":      {func(t *testing.T, w *samtest.World) { write(t, w.Cfg.AnchorPath, "x") }, "canonical"},
+		"anchor is too large":    {func(t *testing.T, w *samtest.World) { write(t, w.Cfg.AnchorPath, strings.Repeat("x", 4097)) }, "too large"},
+		"anchor is just small":   {func(t *testing.T, w *samtest.World) { write(t, w.Cfg.AnchorPath, strings.Repeat("x", 4096)) }, "canonical"},
+		"anchor's MAC is no B64": {func(t *testing.T, w *samtest.World) { edit(t, w.Cfg.AnchorPath, `"mac":"`, `"mac":"!`) }, "not made with this token"},
+		"lock is a folder": {func(t *testing.T, w *samtest.World) {
+			folder(t, w.Cfg.AnchorPath+".lock")
+		}, "is a directory"},
+		"mark is a folder": {func(t *testing.T, w *samtest.World) { folder(t, w.Cfg.AnchorPath+".condition") }, "condition mark"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := samtest.New(t)
+			closeAll(t, w)
+			c.spoil(t, w)
+			stays(t, w, c.say)
+		})
+	}
+}
+
+// I9: purging goes on until nothing is left to purge, whatever its portion is.
+func TestPurgeGoesOnToTheEnd(t *testing.T) {
+	w := samtest.New(t, func(c *sam.Config) { c.OpenSessions = 1000 })
+	s := w.NewSigner("alice", algo.P256)
+	ctx := context.Background()
+	for range 501 {
+		if _, err := w.M.Request(ctx, samtest.SSPU, sam.Ask{Signer: s.ID, Key: s.Key, N: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := func() (n int) {
+		if err := dba(t, w).QueryRow("SELECT count(*) FROM activation").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if left() != 501 {
+		t.Fatalf("%d sessions", left())
+	}
+	w.Clock.Advance(5*time.Minute + time.Hour)
+	if err := w.M.Purge(ctx); err != nil || left() != 501 {
+		t.Errorf("an hour after they expired, to the second: %d left, %v", left(), err)
+	}
+	w.Clock.Advance(time.Second)
+	if err := w.M.Purge(ctx); err != nil || left() != 0 {
+		t.Errorf("%d left, %v", left(), err)
 	}
 }

@@ -55,7 +55,7 @@ func (m *Module) openCondition(ctx context.Context) error {
 	m.strictBefore.Store(cond.StrictBefore)
 	if cond.Closed != "" {
 		m.stopUse(cond.Closed)
-		return m.mark.write(cond.Closed)
+		return m.markAtStart(cond.Closed)
 	}
 	why, err := m.mark.read()
 	if err != nil {
@@ -64,7 +64,14 @@ func (m *Module) openCondition(ctx context.Context) error {
 	if why != "" { // the mark was written, the record not
 		m.shut(ctx, why)
 	}
-	return m.mark.write(m.failedWhy())
+	return m.markAtStart(m.failedWhy())
+}
+
+func (m *Module) markAtStart(why string) error {
+	if err := m.mark.write(why); err != nil {
+		return fmt.Errorf("%w: %w", ErrOpen, err)
+	}
+	return nil
 }
 
 func (m *Module) newCondition(ctx context.Context) (*Condition, error) {

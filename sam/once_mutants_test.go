@@ -75,7 +75,7 @@ func TestAFL01OneTimeApprovalMovesTheCounter(t *testing.T) {
 	}
 	o.alice.Device.Count = 5
 	fail()
-	fail() // of three
+	fail()                            // of three
 	want := int(o.alice.Device.Count) // of the next assertion
 	if _, err := o.approve(o.ask()); err != nil {
 		t.Fatal(err)
