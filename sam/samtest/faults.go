@@ -85,11 +85,13 @@ func (f *Faults) tables(tx *sam.Tx) *sam.Tx {
 	return &sam.Tx{
 		Meta:           metaFaults{tx.Meta, f},
 		Condition:      conditionFaults{tx.Condition, f},
+		Configurations: configurationsFaults{tx.Configurations, f},
 		Identities:     identitiesFaults{tx.Identities, f},
 		Proposals:      proposalsFaults{tx.Proposals, f},
 		Signers:        signersFaults{tx.Signers, f},
 		Authenticators: authenticatorsFaults{tx.Authenticators, f},
 		Guards:         guardsFaults{tx.Guards, f},
+		FailedGuards:   failedGuardsFaults{tx.FailedGuards, f},
 		Enrolments:     enrolmentsFaults{tx.Enrolments, f},
 		Credentials:    credentialsFaults{tx.Credentials, f},
 		Activations:    activationsFaults{tx.Activations, f},
@@ -100,6 +102,7 @@ func (f *Faults) tables(tx *sam.Tx) *sam.Tx {
 		OnceList:       onceListFaults{tx.OnceList, f},
 		Notices:        noticesFaults{tx.Notices, f},
 		Audit:          auditFaults{tx.Audit, f},
+		AuditSearch:    auditSearchFaults{tx.AuditSearch, f},
 	}
 }
 
@@ -426,4 +429,35 @@ func (t auditFaults) LastOf(object string) (int64, error) {
 
 func (t auditFaults) Page(from int64, limit int) ([]audit.Record, error) {
 	return get(t.f, "Audit.Page", func() ([]audit.Record, error) { return t.AuditTable.Page(from, limit) })
+}
+
+type configurationsFaults struct {
+	sam.ConfigurationTable
+	f *Faults
+}
+
+func (t configurationsFaults) Latest(digest string) (*sam.Configuration, error) {
+	return get(t.f, "Configurations.Latest", func() (*sam.Configuration, error) { return t.ConfigurationTable.Latest(digest) })
+}
+
+func (t configurationsFaults) Insert(r *sam.Configuration) error {
+	return put(t.f, "Configurations.Insert", func() error { return t.ConfigurationTable.Insert(r) })
+}
+
+type failedGuardsFaults struct {
+	sam.FailedGuards
+	f *Faults
+}
+
+func (t failedGuardsFaults) After(credential []byte, limit int) ([]*sam.Guard, error) {
+	return get(t.f, "FailedGuards.After", func() ([]*sam.Guard, error) { return t.FailedGuards.After(credential, limit) })
+}
+
+type auditSearchFaults struct {
+	sam.AuditSearch
+	f *Faults
+}
+
+func (t auditSearchFaults) Find(q sam.AuditQuery, from, to int64, limit int) ([]audit.Record, error) {
+	return get(t.f, "AuditSearch.Find", func() ([]audit.Record, error) { return t.AuditSearch.Find(q, from, to, limit) })
 }
