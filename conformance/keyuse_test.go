@@ -46,6 +46,7 @@ var keyUses = map[string][]string{
 var bytesIn = map[string]string{
 	// The assertion over an offer of a one-time key: no digest is in it.
 	"sam.Module.ApproveOneTime":  "statement proof",
+	"sam.Module.FinishChange":    "answer",
 	"sam.Module.FinishEnrolment": "registration", "sam.Module.LinkCertificate": "chain", "sam.Module.Propose": "args",
 	"sam.Module.Redeem": "sad proof evidence",
 }

@@ -18,15 +18,7 @@ import (
 // 7.1), stricter than the standard where it leaves a choice: our one origin, UV
 // always, ES256 or ES384 only, the configured formats, no extension data
 // (ENR-03).
-func (m *Module) checkRegistration(req *sap.RegistrationRequest, statement, object, clientData []byte) (*Authenticator, error) {
-	nonce, err := sap.UnB64(req.Nonce)
-	if err != nil {
-		return nil, fmt.Errorf("%w: nonce", err)
-	}
-	challenge, err := sap.RegistrationChallenge(nonce, statement)
-	if err != nil {
-		return nil, err
-	}
+func (m *Module) checkRegistration(challenge, object, clientData []byte) (*Authenticator, error) {
 	if err := sap.CheckRegistrationClientData(clientData, challenge, m.cfg.Origin); err != nil {
 		return nil, err
 	}
@@ -56,7 +48,7 @@ func (m *Module) checkRegistration(req *sap.RegistrationRequest, statement, obje
 	a := &Authenticator{
 		Credential: bytes.Clone(att.AuthData.CredentialID), Public: spki, AAGUID: bytes.Clone(att.AuthData.AAGUID[:]),
 		BackupEligible: att.AuthData.Flags&attestation.FlagBE != 0, Attestation: att.Format, Carrier: sap.CarrierWebAuthn,
-		Tier: tier, Via: ViaCode,
+		Tier: tier,
 	}
 	if tier == TierAttested {
 		a.Metadata = m.models.Metadata.No

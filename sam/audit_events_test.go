@@ -30,6 +30,7 @@ type life struct {
 	*samtest.World
 	t     *testing.T
 	s     *samtest.Signer
+	fresh *samtest.Device
 	code  *sam.Code
 	req   sap.Signed
 	ask   *sap.ActivationRequest
@@ -98,6 +99,33 @@ func (x *life) propose(c sam.Caller, args any, kind string) error {
 	if err == nil {
 		x.prop = p
 	}
+	return err
+}
+
+// offer begins a change of authenticators.
+func (x *life) offer(action string, target *samtest.Device) error {
+	in := sam.AskChange{Signer: x.s.ID, Action: action}
+	if target != nil {
+		in.Target = sap.B64(target.ID)
+	}
+	var err error
+	x.req, err = x.M.BeginChange(context.Background(), samtest.SSPU, in)
+	return err
+}
+
+// change answers the offer.
+func (x *life) change(by, fresh *samtest.Device) error {
+	x.s.Device.Count++
+	by.Count = x.s.Device.Count
+	req, err := sap.OpenChangeRequest(x.StatementKey(), x.req)
+	if err != nil {
+		return err
+	}
+	answer, err := by.Change(x.StatementKey(), x.req, fresh)
+	if err != nil {
+		return err
+	}
+	_, err = x.Finish(req.ID, answer)
 	return err
 }
 
@@ -262,6 +290,27 @@ func acts() []act {
 			return err
 		}, []string{sam.EventKeyIntent, sam.EventKey}},
 		{"destroy a key", true, func(x *life) error { return second(x.M.Destroy(ctx, o, x.s.Key)) }, []string{sam.EventDestroyed}},
+		{"make a third key", true, func(x *life) error { return second(x.M.Generate(ctx, o, x.s.ID, "P-256", "")) }, []string{sam.EventKeyIntent, sam.EventKey}},
+		{"offer an addition", true, func(x *life) error { return x.offer(sap.ActionAdd, nil) }, []string{sam.EventChangeBegun}},
+		{"offer another", true, func(x *life) error { return x.offer(sap.ActionAdd, nil) }, []string{sam.EventEnrolClosed, sam.EventChangeBegun}},
+		{"a failed approval of it", false, func(x *life) error {
+			weak := *x.s.Device
+			weak.Flags = samtest.UP
+			return errors.Join(fails(x.change(&weak, x.fresh), sap.ReasonUserVerified), x.offer(sap.ActionAdd, nil))
+		}, []string{string(sam.OpChangeFinish), sam.EventChangeBegun}},
+		{"add an authenticator", true, func(x *life) error { return x.change(x.s.Device, x.fresh) },
+			[]string{sam.EventChangeApproved, sam.EventAdded, sam.EventRebound}},
+		{"offer its removal", true, func(x *life) error { return x.offer(sap.ActionRemove, x.fresh) }, []string{sam.EventChangeBegun}},
+		{"remove it", true, func(x *life) error { return x.change(x.s.Device, nil) }, []string{sam.EventChangeApproved, sam.EventRemoved, sam.EventRebound}},
+		{"revoke an authenticator", true, func(x *life) error {
+			return x.M.RevokeAuthenticator(ctx, o, x.s.ID, sap.B64(x.s.Device.ID), "lost")
+		}, []string{sam.EventAuthRevoked, sam.EventRebound}},
+		{"propose a recovery", true, func(x *life) error {
+			return x.propose(o, sam.Recovery{Signer: x.s.ID, Name: "Anna", Proof: "p-2", Why: "lost it"}, sam.DecideRecovery)
+		}, []string{sam.EventProposed}},
+		{"approve it", true, func(x *life) error { return second(x.M.Approve(ctx, samtest.Second, x.prop.ID)) },
+			[]string{sam.EventDestroyed, sam.EventReproofed, sam.EventEnrolOpened, sam.EventApproved}},
+		{"fetch a half of the code", true, func(x *life) error { return second(x.M.GiveHalf(ctx, o, x.s.ID)) }, []string{sam.EventHalf}},
 		{"stop and start", false, func(x *life) error {
 			return errors.Join(x.stop(), x.start(func() { samtest.CopyFile(x.t, x.DB(), x.old) }))
 		}, []string{sam.EventStop, audit.TypeCheckpoint, sam.EventStart}},
@@ -294,7 +343,7 @@ func nonceOf(x *life) []byte {
 // exists. Each record says when, what, who and with what result; those of a
 // signature name the certificate. No event type is without its act here.
 func TestAUD01EveryEventByItsAct(t *testing.T) {
-	x := &life{t: t, s: &samtest.Signer{ID: "anna", Device: samtest.NewDevice(samtest.Origin, samtest.RPID)}}
+	x := &life{t: t, fresh: newDevice(), s: &samtest.Signer{ID: "anna", Device: samtest.NewDevice(samtest.Origin, samtest.RPID)}}
 	source := &samtest.Time{}
 	x.World = samtest.New(t, func(c *sam.Config) {
 		c.Alarms.Limits[sam.AlarmAuthenticator] = sam.AlarmLimit{Count: 1, Window: time.Hour}
@@ -494,8 +543,15 @@ func attempts(w *samtest.World) map[sam.Op]func(c sam.Caller) error {
 		sam.OpSignerEnd:   func(c sam.Caller) error { return second(m.EndSigner(ctx, c, "alice", sam.CauseSigner, "x")) },
 		sam.OpOnceRequest: func(c sam.Caller) error { return second(m.RequestOneTime(ctx, c, sam.AskOnce{Signer: "alice"})) },
 		sam.OpOnceApprove: func(c sam.Caller) error { return second(m.ApproveOneTime(ctx, c, []byte("{}"), []byte("{}"))) },
-		sam.OpSelfTest:    func(c sam.Caller) error { return second(m.SelfTest(ctx, c)) },
-		sam.OpReopen:      func(c sam.Caller) error { return second(m.Reopen(ctx, c, "x")) },
+		sam.OpChangeBegin: func(c sam.Caller) error {
+			return second(m.BeginChange(ctx, c, sam.AskChange{Signer: "alice", Action: sap.ActionAdd}))
+		},
+		sam.OpChangeFinish: func(c sam.Caller) error { return second(m.FinishChange(ctx, c, "x", []byte("{}"))) },
+		sam.OpAuthList:     func(c sam.Caller) error { return second(m.Authenticators(ctx, c, sam.AskList{Signer: "alice"})) },
+		sam.OpAuthRevoke:   func(c sam.Caller) error { return m.RevokeAuthenticator(ctx, c, "alice", "AAAA", "x") },
+		sam.OpHalf:         func(c sam.Caller) error { return second(m.GiveHalf(ctx, c, "alice")) },
+		sam.OpSelfTest:     func(c sam.Caller) error { return second(m.SelfTest(ctx, c)) },
+		sam.OpReopen:       func(c sam.Caller) error { return second(m.Reopen(ctx, c, "x")) },
 	}
 }
 

@@ -44,35 +44,40 @@ type Op string
 
 // Operations.
 const (
-	OpInfo        Op = "info"
-	OpHealth      Op = "health"
-	OpStatus      Op = "status"
-	OpRequest     Op = "activation_request"
-	OpRedeem      Op = "activation_redeem"
-	OpCredentials Op = "credentials_read"
-	OpSigner      Op = "signer_read"
-	OpEnrolBegin  Op = "enrolment_begin"
-	OpEnrolFinish Op = "enrolment_finish"
-	OpSignerNew   Op = "signer_create"
-	OpEnrolOpen   Op = "enrolment_open"
-	OpGenerate    Op = "key_generate"
-	OpLink        Op = "certificate_link"
-	OpPermission  Op = "raw_permission"
-	OpDestroy     Op = "key_destroy"
-	OpKeyStatus   Op = "certificate_status"
-	OpOnceRequest Op = "one_time_request"
-	OpOnceApprove Op = "one_time_approve"
-	OpSignerEnd   Op = "signer_end"
-	OpLift        Op = "lockout_lift"
-	OpAudit       Op = "audit_read"
-	OpExplain     Op = "explain"
-	OpPropose     Op = "decision_propose"
-	OpApprove     Op = "decision_approve"
-	OpWithdraw    Op = "decision_withdraw"
-	OpProposals   Op = "decisions_read"
-	OpRoles       Op = "roles_read"
-	OpSelfTest    Op = "self_test"
-	OpReopen      Op = "reopen"
+	OpInfo         Op = "info"
+	OpHealth       Op = "health"
+	OpStatus       Op = "status"
+	OpRequest      Op = "activation_request"
+	OpRedeem       Op = "activation_redeem"
+	OpCredentials  Op = "credentials_read"
+	OpSigner       Op = "signer_read"
+	OpEnrolBegin   Op = "enrolment_begin"
+	OpEnrolFinish  Op = "enrolment_finish"
+	OpSignerNew    Op = "signer_create"
+	OpEnrolOpen    Op = "enrolment_open"
+	OpGenerate     Op = "key_generate"
+	OpLink         Op = "certificate_link"
+	OpPermission   Op = "raw_permission"
+	OpDestroy      Op = "key_destroy"
+	OpKeyStatus    Op = "certificate_status"
+	OpOnceRequest  Op = "one_time_request"
+	OpOnceApprove  Op = "one_time_approve"
+	OpSignerEnd    Op = "signer_end"
+	OpLift         Op = "lockout_lift"
+	OpAudit        Op = "audit_read"
+	OpExplain      Op = "explain"
+	OpPropose      Op = "decision_propose"
+	OpApprove      Op = "decision_approve"
+	OpWithdraw     Op = "decision_withdraw"
+	OpProposals    Op = "decisions_read"
+	OpRoles        Op = "roles_read"
+	OpChangeBegin  Op = "authenticator_change_begin"
+	OpChangeFinish Op = "authenticator_change_finish"
+	OpAuthList     Op = "authenticators_read"
+	OpAuthRevoke   Op = "authenticator_revoke"
+	OpHalf         Op = "recovery_half"
+	OpSelfTest     Op = "self_test"
+	OpReopen       Op = "reopen"
 )
 
 // Ops lists all operations.
@@ -81,7 +86,7 @@ func Ops() []Op {
 		OpInfo, OpHealth, OpStatus, OpRequest, OpRedeem, OpCredentials, OpSigner, OpEnrolBegin, OpEnrolFinish, OpSignerNew,
 		OpEnrolOpen, OpGenerate, OpLink, OpPermission, OpDestroy, OpLift, OpAudit, OpExplain, OpPropose, OpApprove,
 		OpWithdraw, OpProposals, OpRoles, OpSelfTest, OpReopen,
-		OpKeyStatus, OpSignerEnd, OpOnceRequest, OpOnceApprove,
+		OpKeyStatus, OpSignerEnd, OpOnceRequest, OpOnceApprove, OpChangeBegin, OpChangeFinish, OpAuthList, OpAuthRevoke, OpHalf,
 	}
 }
 
@@ -118,7 +123,8 @@ func (r Role) set() roleSet {
 
 // may is the table of operation and roles (IAM-04, ROL-01). Each role has what
 // its work needs and no more. SSPU can relay an enrolment but not open one, and
-// can do nothing to keys, lockouts or records (T20, T21, ROL-05). Who records a signer
+// can do nothing to keys, lockouts or records (T20, T21, ROL-05); a change of
+// authenticators that it relays needs the signer's assertion (ENR-04). Who records a signer
 // cannot open the enrolment, and the other way round: it takes both to bring a
 // person in. Nobody but SSPU can relay an approval, and nobody can make one: no row
 // holds a signature without the signer (PRV-01).
@@ -142,6 +148,16 @@ func may(op Op) roleSet {
 		return sspu
 	case OpEnrolFinish:
 		return sspu
+	case OpChangeBegin:
+		return sspu
+	case OpChangeFinish:
+		return sspu
+	case OpAuthList:
+		return sspu | officer
+	case OpAuthRevoke:
+		return officer
+	case OpHalf:
+		return officer
 	case OpCredentials:
 		return sspu | officer | registrar
 	case OpSigner:

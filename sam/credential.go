@@ -66,10 +66,7 @@ func (m *Module) generate(ctx context.Context, c Caller, cred *Credential, subje
 		if err != nil {
 			return err
 		}
-		if cred.Subject, err = commonName(s.Name); subject != "" {
-			cred.Subject, err = parseName(subject)
-		}
-		if err != nil {
+		if cred.Subject, err = m.subjectOf(s, subject); err != nil {
 			return err
 		}
 		_, err = w.log(EventKeyIntent, audit.OK, "", audit.Data{"key": cred.Key, "signer": cred.Signer, "key_type": cred.KeyType})
@@ -121,11 +118,7 @@ func (m *Module) prove(ctx context.Context, key cryptotoken.Wrapped, subject []b
 // mayGetKey checks that the signer is enrolled and binds cred to the enrolled
 // authenticators.
 func (m *Module) mayGetKey(w *work, cred *Credential) (*Signer, error) {
-	s, err := m.signerRecord(w.Tx, cred.Signer, false)
-	if err != nil {
-		return nil, err
-	}
-	auths, err := m.authenticators(w.Tx, cred.Signer, false)
+	s, auths, err := w.owned(cred.Signer)
 	if err != nil {
 		return nil, err
 	}
@@ -209,6 +202,13 @@ func (m *Module) LinkCertificate(ctx context.Context, c Caller, key string, chai
 		}
 		leaf, err := checkLink(cred, chain, m.crypto, w.now)
 		if err != nil {
+			return "", nil, err
+		}
+		s, err := m.signerRecord(w.Tx, cred.Signer, false)
+		if err != nil {
+			return "", nil, err
+		}
+		if err := m.names(leaf.RawSubject, s); err != nil {
 			return "", nil, err
 		}
 		if err := move(keyMoves, &cred.State, KeyActive); err != nil {

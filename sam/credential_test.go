@@ -69,12 +69,12 @@ func TestProofOfPossessionIsTheOnlyUse(t *testing.T) {
 	w := samtest.New(t)
 	s := &samtest.Signer{ID: "alice", Device: samtest.NewDevice(samtest.Origin, samtest.RPID)}
 	w.Enrol(s)
-	cred, err := w.M.Generate(context.Background(), samtest.Officer, s.ID, "P-256", `CN=Alice \2C Example,C=AT`)
+	cred, err := w.M.Generate(context.Background(), samtest.Officer, s.ID, "P-256", `CN=Signer alice,O=Alice \2C Example,C=AT`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	csr, err := x509.ParseCertificateRequest(cred.CSR)
-	if err != nil || csr.CheckSignature() != nil || csr.Subject.CommonName != "Alice , Example" || csr.Subject.Country[0] != "AT" {
+	if err != nil || csr.CheckSignature() != nil || csr.Subject.CommonName != "Signer alice" || csr.Subject.Organization[0] != "Alice , Example" || csr.Subject.Country[0] != "AT" {
 		t.Fatalf("%v, %v", csr.Subject, err)
 	}
 	sum := sha256.Sum256(csr.RawTBSCertificateRequest)
@@ -176,11 +176,11 @@ func TestSubjectStringTypeMayChange(t *testing.T) {
 	s := &samtest.Signer{ID: "alice", Device: samtest.NewDevice(samtest.Origin, samtest.RPID)}
 	w.Enrol(s)
 	ctx := context.Background()
-	cred, err := w.M.Generate(ctx, samtest.Officer, s.ID, "P-256", "CN=Alice")
+	cred, err := w.M.Generate(ctx, samtest.Officer, s.ID, "P-256", "CN=Signer alice")
 	if err != nil {
 		t.Fatal(err)
 	}
-	utf8Name := []byte{0x30, 0x10, 0x31, 0x0e, 0x30, 0x0c, 0x06, 0x03, 0x55, 0x04, 0x03, 0x0c, 0x05, 'A', 'l', 'i', 'c', 'e'}
+	utf8Name := append([]byte{0x30, 0x17, 0x31, 0x15, 0x30, 0x13, 0x06, 0x03, 0x55, 0x04, 0x03, 0x0c, 0x0c}, "Signer alice"...)
 	cert := w.CA.Issue(t, cred.CSR, w.Clock.Now(), func(c *x509.Certificate) { c.RawSubject = utf8Name })
 	if _, err := w.M.LinkCertificate(ctx, samtest.Officer, cred.Key, [][]byte{cert.Raw, w.CA.Cert.Raw}); err != nil {
 		t.Error(err)

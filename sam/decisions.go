@@ -23,6 +23,9 @@ type decision struct {
 	after func(ctx context.Context, m *Module, args []byte) error
 	// closed: the decision can be taken while the module is closed.
 	closed bool
+	// private: the arguments name a person, so the audit record has their hash only
+	// (AUD-03).
+	private bool
 }
 
 // Kinds of decisions.
@@ -41,6 +44,8 @@ func decisions() map[string]decision {
 
 		DecidePolicy:  {check: checkPolicy, apply: applyPolicy, after: resume, closed: true},
 		DecideRestore: {check: checkRestore, apply: applyRestore, after: resume, closed: true},
+
+		DecideRecovery: {check: checkRecovery, apply: applyRecovery, after: anchorKeys, private: true},
 	})
 }
 

@@ -65,7 +65,7 @@ func (m *Module) Propose(ctx context.Context, c Caller, kind string, args []byte
 			return err
 		}
 		p.ByPerson, p.Created, p.Expires = me.Person, w.now.Unix(), w.now.Add(m.cfg.ProposalLife).Unix()
-		return w.propose(p)
+		return w.propose(p, d.private)
 	})
 	if err != nil {
 		return nil, m.refuse(ctx, c, string(OpPropose), err, audit.Data{"kind": clip(kind, 64)})
@@ -74,9 +74,9 @@ func (m *Module) Propose(ctx context.Context, c Caller, kind string, args []byte
 	return p, nil
 }
 
-func (w *work) propose(p *Proposal) error {
+func (w *work) propose(p *Proposal, private bool) error {
 	data := audit.Data{"obj": p.object(), "kind": p.Kind, "args_hash": b64(digestsHash("args", [][]byte{p.Args})), "person": p.ByPerson, "expires": p.Expires}
-	if len(p.Args) <= shownArgs {
+	if len(p.Args) <= shownArgs && !private {
 		data["args"] = string(p.Args)
 	}
 	seq, err := w.log(EventProposed, audit.OK, "", data)

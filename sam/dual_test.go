@@ -90,9 +90,14 @@ func TestROL04EveryKindNeedsTwo(t *testing.T) {
 	s := w.NewSigner("anna", algo.P256)
 	w.Decide(sam.DecideGrant, grantOf("gone", "gone", sam.RoleSSPU))
 	args := map[string]any{
-		sam.DecideGrant:  grantOf("new", "new", sam.RoleAuditor),
-		sam.DecideRevoke: sam.Revoke{Name: "gone", Why: "left"},
-		sam.DecideRaw:    sam.RawPermission{Key: s.Key, Raw: true},
+		sam.DecideGrant:    grantOf("new", "new", sam.RoleAuditor),
+		sam.DecideRevoke:   sam.Revoke{Name: "gone", Why: "left"},
+		sam.DecideRaw:      sam.RawPermission{Key: s.Key, Raw: true},
+		sam.DecideRecovery: sam.Recovery{Signer: "lena", Name: "Signer lena", Proof: "proof-2", Why: "lost it"},
+	}
+	lena := w.NewSigner("lena", algo.P256)
+	if err := w.M.RevokeAuthenticator(ctx, samtest.Officer, "lena", sap.B64(lena.Device.ID), "lost"); err != nil {
+		t.Fatal(err)
 	}
 	elsewhere := []string{sam.DecidePolicy, sam.DecideRestore} // of a module that waits: TestPRV03TwoOfficers..., TestBKP02TwoOfficers...
 	for _, kind := range sam.Kinds() {

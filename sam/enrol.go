@@ -27,7 +27,8 @@ type Code struct {
 
 // OpenEnrolment lets a signer enrol one authenticator (officer). It closes any
 // other open enrolment of the signer. A signer who has an authenticator or a key
-// is refused: a change of authenticator is a different procedure (ENR-04).
+// is refused: a change is a different procedure (BeginChange), and so is recovery
+// (DecideRecovery) (ENR-04).
 func (m *Module) OpenEnrolment(ctx context.Context, c Caller, signer string) (*Code, error) {
 	if err := m.admit(ctx, c, OpEnrolOpen); err != nil {
 		return nil, err
@@ -136,7 +137,7 @@ func (w *work) closeEnrolment(e *Enrolment, state, event string, why sap.Reason)
 	if err != nil {
 		return err
 	}
-	e.State, e.Code = state, nil // the secret is gone with the permission
+	e.State, e.Code, e.Halves = state, nil, nil // the secret is gone with the permission
 	w.stamp(e, seq)
 	return w.Enrolments.Update(e)
 }
@@ -173,6 +174,9 @@ func (m *Module) BeginEnrolment(ctx context.Context, c Caller, id string) (sap.S
 		e, err := m.openOne(w, id)
 		if err != nil {
 			return err
+		}
+		if !e.byCode() {
+			return fmt.Errorf("%w: a change is approved by an authenticator, not by a code", sap.ReasonEnrolment)
 		}
 		if e.Begun >= maxBegun {
 			return fmt.Errorf("%w: too many registration requests", sap.ReasonEnrolment)
@@ -255,6 +259,9 @@ func (m *Module) finishEnrolment(w *work, id string, reg *sap.Registration) (*En
 	if err != nil {
 		return nil, err
 	}
+	if !e.byCode() {
+		return nil, fmt.Errorf("%w: a change is approved by an authenticator, not by a code", sap.ReasonEnrolment)
+	}
 	var req sap.RegistrationRequest
 	if err := jcs.Unmarshal(e.Statement, &req); err != nil {
 		return nil, fmt.Errorf("%w: no registration request was issued", sap.ReasonEnrolment)
@@ -266,18 +273,48 @@ func (m *Module) finishEnrolment(w *work, id string, reg *sap.Registration) (*En
 	if err != nil {
 		return nil, err
 	}
-	if err := m.mayEnrol(w, e.Signer); err != nil {
-		return nil, err
-	}
-	a, err := m.checkRegistration(&req, e.Statement, object, clientData)
+	a, err := m.enrolled(w, e, &req, object, clientData)
 	if err != nil {
 		return nil, err
 	}
-	a.Signer, a.Created = e.Signer, w.now.Unix()
 	if err := w.enrol(e, a); err != nil {
 		return nil, err
 	}
 	return &Enrolled{Signer: e.Signer, Credential: b64(a.Credential)}, nil
+}
+
+// byCode tells whether a code opens the enrolment: the first one and a recovery.
+func (r *Enrolment) byCode() bool { return r.Kind == "" || r.Kind == EnrolProofing }
+
+// enrolled checks who may get an authenticator, and the authenticator: the same for
+// a first enrolment and a recovery, which is never weaker (ENR-06).
+func (m *Module) enrolled(w *work, e *Enrolment, req *sap.RegistrationRequest, object, clientData []byte) (*Authenticator, error) {
+	var err error
+	if e.Kind == EnrolProofing {
+		err = m.mayRecover(w, e)
+	} else {
+		err = m.mayEnrol(w, e.Signer)
+	}
+	if err != nil {
+		return nil, err
+	}
+	nonce, err := sap.UnB64(req.Nonce)
+	if err != nil {
+		return nil, fmt.Errorf("%w: nonce", err)
+	}
+	challenge, err := sap.RegistrationChallenge(nonce, e.Statement)
+	if err != nil {
+		return nil, err
+	}
+	a, err := m.checkRegistration(challenge, object, clientData)
+	if err != nil {
+		return nil, err
+	}
+	a.Signer, a.Created, a.Via = e.Signer, w.now.Unix(), ViaCode
+	if e.Kind == EnrolProofing {
+		a.Via, a.UsableFrom = ViaProofing, w.cooled()
+	}
+	return a, nil
 }
 
 // checkCode verifies the proof of the one-time code over exactly this
@@ -312,7 +349,7 @@ func (m *Module) countWrongCode(w *work, id string, data audit.Data) error {
 	}
 	e.Wrong++
 	if e.Wrong >= int64(m.cfg.WrongCodes) {
-		e.State, e.Code = EnrolClosed, nil
+		e.State, e.Code, e.Halves = EnrolClosed, nil, nil
 	}
 	data["obj"], data["wrong"], data["state"] = e.object(), e.Wrong, e.State
 	next, err := w.next()
@@ -323,32 +360,25 @@ func (m *Module) countWrongCode(w *work, id string, data audit.Data) error {
 	return w.Enrolments.Update(e)
 }
 
-// enrol writes authenticator, guard, signer and enrolment in one transaction.
+// enrol writes authenticator, guard, signer and enrolment in one transaction, and
+// after a recovery the notice of it.
 func (w *work) enrol(e *Enrolment, a *Authenticator) error {
-	if _, err := w.Authenticators.Get(a.Credential); !isNotFound(err) {
-		if err == nil {
-			err = fmt.Errorf("%w: credential id is enrolled already", sap.ReasonExists)
+	if err := w.unknown(a.Credential); err != nil {
+		return err
+	}
+	seq, err := w.insertAuthenticator(EventEnrolled, a, audit.Data{})
+	if err != nil {
+		return err
+	}
+	if e.Kind == EnrolProofing {
+		n := &Notice{Signer: a.Signer, Kind: NoticeAdded, Credential: a.Credential, Until: a.UsableFrom, Created: w.now.Unix()}
+		w.stamp(n, seq)
+		if err := w.Notices.Insert(n); err != nil {
+			return err
 		}
-		return err
-	}
-	g := &Guard{Credential: a.Credential, Signer: a.Signer}
-	seq, err := w.log(EventEnrolled, audit.OK, "", audit.Data{
-		"guard": g.object(), "obj": "signer:" + a.Signer, "signer": a.Signer, "credential": b64(a.Credential), "aaguid": b64(a.AAGUID),
-		"attestation": a.Attestation, "backup_eligible": a.BackupEligible, "carrier": a.Carrier, "record": b64(authenticatorHash([]*Authenticator{a})),
-	})
-	if err != nil {
-		return err
-	}
-	w.stamp(a, seq)
-	w.stamp(g, seq)
-	s, err := w.Signers.Get(a.Signer)
-	if err != nil {
-		return err
-	}
-	s.State = SignerEnrolled
-	w.stamp(s, seq)
-	if err := errors.Join(w.Authenticators.Insert(a), w.Guards.Insert(g), w.Signers.Update(s)); err != nil {
-		return err
+		if err := w.rebind(a.Signer); err != nil {
+			return err
+		}
 	}
 	return w.closeEnrolment(e, EnrolUsed, EventEnrolDone, "")
 }

@@ -19,7 +19,8 @@ import (
 
 // ledger is the list beside the anchor of what takes power away and must not come
 // back with an older database (AFL-01, BKP-03): counts of failures and locks of
-// authenticators, officers and other callers whose role was revoked, keys on hold.
+// authenticators, those that were removed, officers and other callers whose role was
+// revoked, keys on hold.
 // The latest line about something counts. A line is written and flushed inside the
 // transaction of its act, before the commit: a crash in between leaves the list
 // stricter than the database, never the other way round. What gives power back, a
@@ -48,7 +49,7 @@ type note struct {
 	Failures int64  `json:"failures,omitempty"`
 	Until    int64  `json:"until,omitempty"` // Unix seconds; endless is for ever
 	Alarm    string `json:"alarm,omitempty"`
-	Off      bool   `json:"off,omitempty"` // role revoked, key on hold
+	Off      bool   `json:"off,omitempty"` // role revoked, key on hold, authenticator removed
 }
 
 // Kinds of notes.
@@ -56,6 +57,7 @@ const (
 	noteGuard = "guard" // ID: credential id, base64url
 	noteRole  = "role"  // ID: name of the caller
 	noteKey   = "key"   // ID: key id
+	noteGone  = "gone"  // ID: credential id of an authenticator that was removed or revoked, base64url
 )
 
 // endless stands for forever, which JSON has no number for.
@@ -199,6 +201,18 @@ func (l *ledger) revoked(name string) bool {
 	return l.latest[note{Kind: noteRole, ID: name}.name()].Off
 }
 
+// back takes a note of a removed authenticator away when the same one is enrolled
+// anew, once that is durable.
+func (l *ledger) back(w *work, a *Authenticator) {
+	n := note{Kind: noteGone, ID: b64(a.Credential), Signer: a.Signer}
+	l.mu.Lock()
+	gone := l.latest[n.name()].Off
+	l.mu.Unlock()
+	if gone {
+		w.noteLater(n)
+	}
+}
+
 // all returns the latest notes of a kind, in order.
 func (l *ledger) all(kind string) []note {
 	l.mu.Lock()
@@ -248,6 +262,11 @@ func (l *ledger) revoke(w *work) error {
 func (l *ledger) keep(w *work) error {
 	for _, n := range l.all(noteGuard) {
 		if err := w.keepGuard(n); err != nil {
+			return err
+		}
+	}
+	for _, n := range l.all(noteGone) {
+		if err := w.keepGone(n); err != nil {
 			return err
 		}
 	}
@@ -308,6 +327,26 @@ func (w *work) keepGuard(n note) error {
 	}
 	w.stamp(&strict, seq)
 	return w.Guards.Update(&strict)
+}
+
+// keepGone removes again what was removed after the backup (ENR-04): a lost or
+// stolen authenticator does not come back with an older database.
+func (w *work) keepGone(n note) error {
+	id, err := base64.RawURLEncoding.DecodeString(n.ID)
+	if err != nil || !n.Off {
+		return err
+	}
+	a, err := w.Authenticators.Get(id)
+	if isNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := w.m.verified(w.Tx, a, false); err != nil {
+		return err
+	}
+	return w.dropAuthenticator(a, EventAuthRevoked, NoticeLost, audit.Data{"restored": true})
 }
 
 // strictly is a guard as it counts: one of before a restore that lost the list has

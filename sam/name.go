@@ -129,6 +129,61 @@ func commonName(name string) ([]byte, error) {
 	return asn1.Marshal(pkix.RDNSequence{{{Type: nameTypes["CN"], Value: name}}})
 }
 
+// demoMark may stand before the name in certificates of a module that is not in
+// production: nobody shall take them for a person's.
+const demoMark = "DEMO "
+
+// subjectOf is the subject of a certification request: the signer's proofed name,
+// or what was asked for, if it names the same person (ENR-02).
+func (m *Module) subjectOf(s *Signer, asked string) ([]byte, error) {
+	if asked == "" {
+		return commonName(s.Name)
+	}
+	der, err := parseName(asked)
+	if err != nil {
+		return nil, err
+	}
+	return der, m.names(der, s)
+}
+
+// names checks that a subject names the signer as he was proofed (ENR-02): an
+// officer, or a CA, that writes another name into a certificate would make the key
+// of one person sign as another. There is one common name, it is the proofed one
+// letter by letter, and where given name or surname stand, they are both there and
+// are that name together, in either order.
+func (m *Module) names(subject []byte, s *Signer) error {
+	var rdns pkix.RDNSequence
+	if rest, err := asn1.Unmarshal(subject, &rdns); err != nil || len(rest) != 0 {
+		return fmt.Errorf("%w: subject", sap.ReasonInvalid)
+	}
+	var common, given, surname []string
+	for _, rdn := range rdns {
+		for _, v := range rdn {
+			text, ok := v.Value.(string)
+			switch {
+			case !v.Type.Equal(nameTypes["CN"]) && !v.Type.Equal(nameTypes["GN"]) && !v.Type.Equal(nameTypes["SN"]):
+				continue
+			case !ok:
+				return fmt.Errorf("%w: subject has a name that is no text", sap.ReasonName)
+			case v.Type.Equal(nameTypes["CN"]):
+				common = append(common, text)
+			case v.Type.Equal(nameTypes["GN"]):
+				given = append(given, text)
+			default:
+				surname = append(surname, text)
+			}
+		}
+	}
+	fits := len(common) == 1 && (common[0] == s.Name || !m.cfg.Production && common[0] == demoMark+s.Name)
+	if len(given)+len(surname) != 0 {
+		fits = fits && len(given) == 1 && len(surname) == 1 && (given[0]+" "+surname[0] == s.Name || surname[0]+" "+given[0] == s.Name)
+	}
+	if !fits {
+		return fmt.Errorf("%w: the subject's person is not %.100q, who was proofed", sap.ReasonName, s.Name)
+	}
+	return nil
+}
+
 // sameName compares two DER names by attribute types and text, in order: a CA
 // may encode the same text as another string type (RFC 5280 section 7.1).
 func sameName(a, b []byte) bool {

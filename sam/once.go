@@ -146,11 +146,7 @@ func (m *Module) newOnce(w *work, c Caller, in AskOnce, policy Policy) (*Once, *
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := m.signerRecord(w.Tx, in.Signer, false)
-	if err != nil {
-		return nil, nil, err
-	}
-	auths, err := m.authenticators(w.Tx, in.Signer, false)
+	s, auths, err := w.owned(in.Signer)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -164,10 +160,7 @@ func (m *Module) newOnce(w *work, c Caller, in AskOnce, policy Policy) (*Once, *
 	if len(live) >= maxOnceOpen {
 		return nil, nil, fmt.Errorf("%w: signer has %d one-time keys", sap.ReasonTooMany, len(live))
 	}
-	subject, err := commonName(s.Name)
-	if in.Subject != "" {
-		subject, err = parseName(in.Subject)
-	}
+	subject, err := m.subjectOf(s, in.Subject)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -182,7 +175,12 @@ func (m *Module) newOnce(w *work, c Caller, in AskOnce, policy Policy) (*Once, *
 		Life: int64(rule.Life / time.Second), IssuedAt: w.now.Unix(), Expires: w.now.Add(policy.Lifetime).Unix(),
 	}
 	for _, a := range auths {
-		req.Credentials = append(req.Credentials, sap.B64(a.Credential))
+		if err = m.mayApprove(a, w.now); err == nil {
+			req.Credentials = append(req.Credentials, sap.B64(a.Credential))
+		}
+	}
+	if len(req.Credentials) == 0 {
+		return nil, nil, err
 	}
 	hash, err := req.Hash()
 	if err != nil {
@@ -306,6 +304,7 @@ const (
 	causeFailed  = "failed"
 	causeLate    = "time_over"
 	causeRestart = "restart"
+	causeRebound = "authenticators_changed"
 )
 
 // endOnce destroys a one-time key, whatever became of it (KEY-10). The memory comes first:

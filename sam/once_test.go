@@ -68,7 +68,7 @@ func newOnceWorld(t *testing.T, change ...func(*sam.Config)) *onceWorld {
 	return o
 }
 
-var askOnce = sam.AskOnce{Signer: "alice", Subject: "CN=DEMO Alice"}
+var askOnce = sam.AskOnce{Signer: "alice", Subject: "CN=DEMO Signer alice"}
 
 // ask gets a request and the signer's approval of it.
 func (o *onceWorld) ask() (statement, proof []byte) {

@@ -105,7 +105,8 @@ type Signer struct {
 }
 
 // Authenticator is a signer's enrolled signing authenticator. It never changes,
-// its activation mechanism neither (SAP-11).
+// its activation mechanism neither (SAP-11); it comes and goes by the procedures of
+// ENR-04 and ENR-06.
 type Authenticator struct {
 	Stamp
 	Credential     []byte // WebAuthn credential id
@@ -177,7 +178,7 @@ type Enrolment struct {
 const (
 	EnrolAddition = "addition" // of a further authenticator, by an assertion of one that is there
 	EnrolRemoval  = "removal"  // of an authenticator, by an assertion of one that is there
-	EnrolProofing = "proofing" // of a new first authenticator, after fresh proofing
+	EnrolProofing = "proofing" // of a new first authenticator, after fresh proofing: a recovery
 )
 
 // Notice tells a signer what was changed about his authenticators.

@@ -30,6 +30,11 @@ one_time_request         yes  -       -     -        -       -
 one_time_approve         yes  -       -     -        -       -
 enrolment_begin          yes  -       -     -        -       -
 enrolment_finish         yes  -       -     -        -       -
+authenticator_change_begin  yes -    -     -        -       -
+authenticator_change_finish yes -    -     -        -       -
+authenticators_read      yes  yes     -     -        -       -
+authenticator_revoke     -    yes     -     -        -       -
+recovery_half            -    yes     -     -        -       -
 credentials_read         yes  yes     -     -        -       yes
 signer_read              yes  yes     -     -        -       yes
 signer_create            -    -       -     -        -       yes
@@ -317,6 +322,22 @@ func everyOp(w *samtest.World) map[sam.Op]func(context.Context, sam.Caller) erro
 			_, err := m.ApproveOneTime(ctx, c, []byte("{}"), []byte("{}"))
 			return err
 		},
+		sam.OpChangeBegin: func(ctx context.Context, c sam.Caller) error {
+			_, err := m.BeginChange(ctx, c, sam.AskChange{Signer: "none", Action: sap.ActionAdd})
+			return err
+		},
+		sam.OpChangeFinish: func(ctx context.Context, c sam.Caller) error {
+			_, err := m.FinishChange(ctx, c, "none", []byte("{}"))
+			return err
+		},
+		sam.OpAuthList: func(ctx context.Context, c sam.Caller) error {
+			_, err := m.Authenticators(ctx, c, sam.AskList{Signer: "none"})
+			return err
+		},
+		sam.OpAuthRevoke: func(ctx context.Context, c sam.Caller) error {
+			return m.RevokeAuthenticator(ctx, c, "none", "AAAA", "why")
+		},
+		sam.OpHalf:   func(ctx context.Context, c sam.Caller) error { _, err := m.GiveHalf(ctx, c, "none"); return err },
 		sam.OpInfo:   func(ctx context.Context, c sam.Caller) error { _, err := m.Info(ctx, c); return err },
 		sam.OpHealth: func(ctx context.Context, c sam.Caller) error { return m.Health(ctx, c) },
 		sam.OpStatus: func(ctx context.Context, c sam.Caller) error { _, err := m.Status(ctx, c); return err },

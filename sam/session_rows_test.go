@@ -36,7 +36,7 @@ func TestSAP13SealPolicyNeverForAPersonsKey(t *testing.T) {
 			return err
 		})
 		refused(t, o.World, sap.ReasonPolicy, func() error {
-			_, err := o.M.RequestOneTime(ctx, samtest.SSPU, sam.AskOnce{Signer: "alice", Subject: "CN=DEMO Alice", Policy: id})
+			_, err := o.M.RequestOneTime(ctx, samtest.SSPU, sam.AskOnce{Signer: "alice", Subject: "CN=DEMO Signer alice", Policy: id})
 			return err
 		})
 		own := sign(t, o.World, s, 1, func(x *sap.SAD) { x.Bind.Policy = id })

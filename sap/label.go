@@ -24,6 +24,11 @@ const (
 	LabelOneTime          = "assent/one-time-request/v1" // SAM signature
 	LabelOneTimeBinding   = "assent/one-time-binding/v1" // hash the SAM keeps
 	LabelOneTimeChallenge = "assent/one-time-challenge/v1"
+
+	LabelChange          = "assent/change-request/v1"     // SAM signature
+	LabelAuthenticators  = "assent/authenticator-list/v1" // SAM signature
+	LabelAddChallenge    = "assent/addition-challenge/v1" // registration of an added authenticator
+	LabelChangeChallenge = "assent/change-challenge/v1"   // approval of a change of authenticators
 )
 
 // labelled returns SHA-256(label || 0x00 || parts...). Callers pass parts of

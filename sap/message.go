@@ -17,6 +17,8 @@ const (
 	TypeRegistration      = "sap/registration-request/1"
 	TypeReceipt           = "sap/receipt/1"
 	TypeOneTime           = "sap/one-time-request/1"
+	TypeChange            = "sap/change-request/1"
+	TypeAuthenticators    = "sap/authenticator-list/1"
 )
 
 // Bounds of a SAD.

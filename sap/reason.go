@@ -63,6 +63,10 @@ const (
 	ReasonModel          Reason = "authenticator_model"    // AAGUID denied, not allowed, or reported as compromised (ENR-03)
 	ReasonTier           Reason = "authenticator_tier"     // authenticator showed less than the policy asks (ENR-03, SAP-02)
 	ReasonCooling        Reason = "authenticator_cooling"  // added lately, not to be used yet (ENR-04)
+	ReasonLast           Reason = "authenticator_last"     // the last that can approve is not removed by an approval (ENR-04)
+	ReasonLive           Reason = "authenticator_live"     // recovery of a signer who still has an authenticator (ENR-06)
+	ReasonProofing       Reason = "proofing_not_fresh"     // recovery without a new proofing record (ENR-06)
+	ReasonName           Reason = "name_not_proofed"       // not the signer's name as it was proofed (ENR-02)
 	ReasonState          Reason = "state_not_allowed"      // move not allowed from this state
 	ReasonBurnt          Reason = "burnt"                  // outcome of the key use is unknown; a new approval is needed
 	ReasonReleased       Reason = "released"               // the key use never began; a new approval is needed

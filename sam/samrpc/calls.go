@@ -237,7 +237,7 @@ func wireSigner(v *sam.SignerView) sapclient.Signer {
 	for _, a := range v.Authenticators {
 		out.Authenticators = append(out.Authenticators, sapclient.Authenticator{
 			Credential: a.Credential, AAGUID: a.AAGUID, BackupEligible: a.BackupEligible, Attestation: a.Attestation,
-			Locked: a.Locked, Created: a.Created,
+			Locked: a.Locked, Created: a.Created, Via: a.Via, UsableFrom: a.UsableFrom,
 		})
 	}
 	return out

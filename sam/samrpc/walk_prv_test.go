@@ -16,6 +16,15 @@ import (
 func walk(t *testing.T, seed uint64, steps int) (calls, signed, accepted int, done map[sam.Op]int, breach []string) {
 	t.Helper()
 	done = map[sam.Op]int{}
+	routes := samrpc.Routes()
+	for _, rt := range samrpc.Routes() { // what seldom succeeds, and opens much, is tried more often
+		switch rt.Op {
+		case sam.OpPropose:
+			routes = append(routes, rt, rt, rt)
+		case sam.OpWithdraw, sam.OpGenerate, sam.OpLink, sam.OpEnrolFinish, sam.OpReopen, sam.OpRequest:
+			routes = append(routes, rt)
+		}
+	}
 	for episode := uint64(0); calls < steps; episode++ {
 		k := newWalker(t, seed+episode)
 		old := ""
@@ -42,7 +51,13 @@ func walk(t *testing.T, seed uint64, steps int) (calls, signed, accepted int, do
 			if k.rnd.IntN(80) == 0 {
 				k.honestOnce()
 			}
-			k.step(samrpc.Routes())
+			if k.rnd.IntN(60) == 0 {
+				k.honestChange()
+			}
+			if k.calls > 220 && k.rnd.IntN(15) == 0 { // late: it ends a victim's keys
+				k.conspire()
+			}
+			k.step(routes)
 		}
 		calls, signed, breach = calls+k.calls, signed+k.signed, append(breach, k.breach...)
 		for op, n := range k.done {

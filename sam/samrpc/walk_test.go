@@ -53,6 +53,8 @@ type walker struct {
 	done    map[sam.Op]int // calls that succeeded
 	signed  int            // honest approvals that led to signatures
 	breach  []string
+	change  changeLore
+	samKey  *ecdsa.PublicKey
 }
 
 // inputs are the bodies of all operations that have one; values of their members
@@ -63,10 +65,11 @@ func inputs() map[sam.Op]any {
 		sam.OpRequest: sapclient.ActivationRequestIn{}, sam.OpRedeem: nil, sam.OpGenerate: sapclient.GenerateIn{}, sam.OpLink: nil,
 		sam.OpPermission: sapclient.PermissionIn{}, sam.OpDestroy: sapclient.KeyIn{}, sam.OpEnrolBegin: sapclient.EnrolBeginIn{}, sam.OpEnrolFinish: nil,
 		sam.OpSignerNew: sapclient.SignerIn{}, sam.OpEnrolOpen: nil, sam.OpLift: sapclient.LiftIn{},
-		sam.OpPropose: nil, sam.OpApprove: sapclient.ProposalIn{}, sam.OpWithdraw: sapclient.ProposalIn{},
+		sam.OpPropose: nil, sam.OpApprove: sapclient.ProposalIn{}, sam.OpWithdraw: nil,
 		sam.OpSelfTest: struct{}{}, sam.OpReopen: sapclient.ReopenIn{},
 		sam.OpKeyStatus: sapclient.KeyStatusIn{}, sam.OpSignerEnd: sapclient.SignerEndIn{},
 		sam.OpOnceRequest: sapclient.OnceRequestIn{}, sam.OpOnceApprove: sapclient.OnceApproveIn{},
+		sam.OpChangeBegin: sapclient.ChangeBeginIn{}, sam.OpChangeFinish: nil, sam.OpAuthList: nil, sam.OpAuthRevoke: sapclient.AuthRevokeIn{}, sam.OpHalf: sapclient.HalfIn{},
 	}
 }
 
@@ -75,6 +78,7 @@ func arguments() map[string]any {
 	out := map[string]any{
 		sam.DecideGrant: sam.Grant{}, sam.DecideRevoke: sam.Revoke{}, sam.DecideRaw: sam.RawPermission{},
 		sam.DecidePolicy: sam.AcceptPolicy{}, sam.DecideRestore: sam.AcceptRestore{},
+		sam.DecideRecovery: sam.Recovery{},
 	}
 	maps.Copy(out, plantedArguments)
 	return out
@@ -87,7 +91,7 @@ func newWalker(t *testing.T, seed uint64) *walker {
 	k := &walker{
 		World: w, t: t, rnd: mrand.New(mrand.NewPCG(seed, 0)), handler: samrpc.New(w.M, slog.New(slog.NewTextHandler(io.Discard, nil))).Handler(),
 		certs: map[sam.Role][]*x509.Certificate{}, pool: map[string][]string{}, bytes: map[string][][]byte{}, enrols: map[string]sap.Signed{},
-		codes: map[string]string{}, device: samtest.NewDevice(samtest.Origin, samtest.RPID), allowed: map[string]map[string]int{}, done: map[sam.Op]int{},
+		codes: map[string]string{}, device: samtest.NewDevice(samtest.Origin, samtest.RPID), allowed: map[string]map[string]int{}, done: map[sam.Op]int{}, change: newLore(), samKey: w.StatementKey(),
 	}
 	for _, c := range []sam.Caller{samtest.SSPU, samtest.Officer, samtest.Second, samtest.Auditor, samtest.RA, samtest.Admin, samtest.Watch} {
 		k.certs[c.Role] = append(k.certs[c.Role], certificate(t, c.Identity, c.Role))
@@ -112,9 +116,10 @@ func newWalker(t *testing.T, seed uint64) *walker {
 		k.see("id", id)
 	}
 	for name, values := range map[string][]string{
-		"key_type": {"P-256", "P-384"}, "subject": {"", "CN=Signer alice", "CN=Mallory"}, "alg": {"", "ES256"}, "why": {"maintenance"},
+		"key_type": {"P-256", "P-384"}, "subject": {"", "", "", "CN=Signer alice", "CN=Mallory"}, "alg": {"", "ES256"}, "why": {"maintenance"},
 		"policy": {"", "standard", "bulk", sam.PolicyQualified}, "proof": {"proof-1"}, "role": {"sspu", "officer", "auditor", "ra", "administrator", "operator"}, "person": {"mallory", "officer-1", "p-9"},
 		"status": {"good", "on_hold", "revoked"}, "cause": {"signer_request", "last_authenticator_lost"},
+		"action": {"add", "remove"}, "name": {"Signer alice", "Signer bob"},
 	} {
 		k.pool[name] = append(k.pool[name], values...)
 	}
@@ -151,6 +156,9 @@ func (k *walker) learnKeys() {
 				return err
 			}
 			for _, c := range list {
+				if k.change.taken[s.ID] {
+					continue
+				}
 				if k.allowed[string(c.Public)] == nil {
 					k.allowed[string(c.Public)] = map[string]int{}
 				}
@@ -174,6 +182,7 @@ func (k *walker) see(name, value string) {
 var alias = map[string][]string{
 	"id": {"id", "signer", "enrolment", "proposal"}, "signer": {"signer"}, "key": {"key", "key", "key", "fingerprint"},
 	"name": {"name", "signer", "identity"}, "identity": {"name", "identity"},
+	"target": {"credential"},
 }
 
 func pick[T any](k *walker, list []T) T { return list[k.rnd.IntN(len(list))] }
@@ -213,7 +222,7 @@ func (k *walker) fill(in any) []byte {
 			}
 		}
 	}
-	if _, both := v["key"]; both && v["signer"] != nil && k.rnd.IntN(2) == 0 {
+	if _, both := v["key"]; both && v["signer"] != nil && k.rnd.IntN(4) > 0 {
 		s := pick(k, k.victims) // what belongs together
 		v["signer"], v["key"] = s.ID, s.Key
 	}
@@ -223,6 +232,8 @@ func (k *walker) fill(in any) []byte {
 // compose makes the bodies that need more than values.
 func (k *walker) compose(op sam.Op) []byte {
 	switch op {
+	case sam.OpChangeFinish, sam.OpAuthList:
+		return k.composeChange(op)
 	case sam.OpRedeem:
 		return k.composeRedemption()
 	case sam.OpLink:
@@ -231,6 +242,12 @@ func (k *walker) compose(op sam.Op) []byte {
 			key, cert = k.made, k.bytes["chain"][len(k.bytes["chain"])-1]
 		}
 		return body(k.t, map[string]any{"key": key, "chain": [][]byte{cert, k.CA.Cert.Raw}})
+	case sam.OpWithdraw:
+		id := k.value("id")
+		if list := k.pool["proposal"]; len(list) > 0 && k.rnd.IntN(2) == 0 {
+			id = list[len(list)-1]
+		}
+		return body(k.t, sapclient.ProposalIn{ID: id})
 	case sam.OpEnrolOpen:
 		id := k.value("signer")
 		if k.rnd.IntN(2) == 0 {
@@ -246,7 +263,11 @@ func (k *walker) compose(op sam.Op) []byte {
 		if in := k.Waits(kind); in != nil && k.rnd.IntN(2) == 0 { // as the module says
 			return body(k.t, map[string]any{"kind": kind, "args": k.Args(in)})
 		}
-		return body(k.t, map[string]any{"kind": kind, "args": k.fill(arguments()[kind])})
+		args := parse(k.t, k.fill(arguments()[kind]))
+		if _, about := args["key"]; about && k.rnd.IntN(2) == 0 { // decisions about victims are what the walk is after
+			args["key"] = pick(k, k.victims).Key
+		}
+		return body(k.t, map[string]any{"kind": kind, "args": body(k.t, args)})
 	case sam.OpEnrolFinish:
 		id := k.value("enrolment")
 		if len(k.enrols) > 0 && k.rnd.IntN(2) == 0 {
@@ -355,6 +376,7 @@ func (k *walker) harvest(op sam.Op, out []byte) {
 		}
 	}
 	m, _ := v.(map[string]any)
+	k.harvestChange(op, out)
 	switch op {
 	case sam.OpRequest, sam.OpEnrolBegin:
 		var o struct{ Request sap.Signed }
@@ -377,7 +399,7 @@ func (k *walker) harvest(op sam.Op, out []byte) {
 		id := m["id"].(string)
 		k.see("proposal", id)
 		if k.rnd.IntN(2) == 0 { // a second officer who agrees at once
-			status, _ := k.call(pick(k, k.certs[sam.RoleOfficer]), "POST", sapclient.PathApprove, body(k.t, sapclient.ProposalIn{ID: id}))
+			status, _ := k.call(k.certs[sam.RoleOfficer][k.rnd.IntN(2)], "POST", sapclient.PathApprove, body(k.t, sapclient.ProposalIn{ID: id}))
 			if status == http.StatusOK {
 				k.done[sam.OpApprove]++
 			}
@@ -448,7 +470,7 @@ func (k *walker) honest() {
 		k.allowed[public][string(dtbsr)] = 0
 	}
 	k.allowed[k.public(s.Key)][string(dtbsr)] = 1
-	if k.rnd.IntN(20) == 0 { // a failing token closes the module, and an officer opens it again
+	if k.rnd.IntN(12) == 0 { // a failing token closes the module, and an officer opens it again
 		k.Token.Spoil(true)
 		defer k.Token.Spoil(false)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/assent-sign/assent/internal/jcs"
+	"github.com/assent-sign/assent/sap"
 )
 
 // Admin is the client of people: officer, administrator, operator, auditor,
@@ -96,6 +97,23 @@ func (a *Admin) SetCertificateStatus(ctx context.Context, in KeyStatusIn) (*Cred
 // EndSigner destroys all keys of a signer (officer).
 func (a *Admin) EndSigner(ctx context.Context, in SignerEndIn) (*SignerEndOut, error) {
 	return call[SignerEndOut](ctx, a.transport, "POST", PathSignerEnd, nil, in)
+}
+
+// Authenticators asks for the SAM's signed list of a signer's authenticators and
+// notices (officer).
+func (a *Admin) Authenticators(ctx context.Context, in AuthListIn) (sap.Signed, error) {
+	return authenticators(ctx, a.transport, in)
+}
+
+// RevokeAuthenticator removes an authenticator at once (officer).
+func (a *Admin) RevokeAuthenticator(ctx context.Context, in AuthRevokeIn) error {
+	_, err := a.do(ctx, "POST", PathAuthRevoke, nil, in)
+	return err
+}
+
+// Half fetches the caller's half of a recovery code, once (officer).
+func (a *Admin) Half(ctx context.Context, signer string) (*HalfOut, error) {
+	return call[HalfOut](ctx, a.transport, "POST", PathHalf, nil, HalfIn{Signer: signer})
 }
 
 // Lift ends a lockout (officer).

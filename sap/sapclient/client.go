@@ -81,6 +81,34 @@ func (c *Client) EnrolFinish(ctx context.Context, id string, registration []byte
 	return call[EnrolFinishOut](ctx, c.transport, "POST", PathEnrolFinish, nil, EnrolFinishIn{ID: id, Registration: registration})
 }
 
+// ChangeBegin asks for the offer of a change of a signer's authenticators.
+func (c *Client) ChangeBegin(ctx context.Context, in ChangeBeginIn) (sap.Signed, error) {
+	out, err := call[ChangeBeginOut](ctx, c.transport, "POST", PathChangeBegin, nil, in)
+	if err != nil {
+		return sap.Signed{}, err
+	}
+	return out.Request, nil
+}
+
+// ChangeFinish hands over the device's answer, the canonical sap.Change.
+func (c *Client) ChangeFinish(ctx context.Context, id string, change []byte) (*ChangeFinishOut, error) {
+	return call[ChangeFinishOut](ctx, c.transport, "POST", PathChangeFinish, nil, ChangeFinishIn{ID: id, Change: change})
+}
+
+// Authenticators asks for the SAM's signed list of a signer's authenticators and
+// notices (sap.AuthenticatorList).
+func (c *Client) Authenticators(ctx context.Context, in AuthListIn) (sap.Signed, error) {
+	return authenticators(ctx, c.transport, in)
+}
+
+func authenticators(ctx context.Context, t *transport, in AuthListIn) (sap.Signed, error) {
+	out, err := call[AuthListOut](ctx, t, "POST", PathAuthList, nil, in)
+	if err != nil {
+		return sap.Signed{}, err
+	}
+	return out.List, nil
+}
+
 // Credentials lists a signer's keys.
 func (c *Client) Credentials(ctx context.Context, signer string) ([]Credential, error) {
 	return credentials(ctx, c.transport, url.Values{"signer": {signer}})

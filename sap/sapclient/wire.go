@@ -37,6 +37,15 @@ const (
 	PathReopen      = "/v1/reopen"                  // POST; officer
 )
 
+// Paths for changes of a signer's authenticators, and recovery.
+const (
+	PathChangeBegin  = "/v1/authenticators/change" // POST; sspu
+	PathChangeFinish = "/v1/authenticators/finish" // POST; sspu
+	PathAuthList     = "/v1/authenticators/list"   // POST; sspu, officer
+	PathAuthRevoke   = "/v1/authenticators/revoke" // POST; officer
+	PathHalf         = "/v1/recovery/half"         // POST; officer, each for himself
+)
+
 // Info is what a SAM says of itself.
 type Info struct {
 	Audience     string   `json:"aud"`           // cluster "#" epoch
@@ -188,6 +197,77 @@ type SignerIn struct {
 	Proof string `json:"proof"` // reference of the proofing record (ENR-01)
 }
 
+// ChangeBeginIn asks for the SAM's offer to change a signer's authenticators.
+type ChangeBeginIn struct {
+	Signer string `json:"signer"`
+	Action string `json:"action"` // add, remove
+	Target string `json:"target"` // credential id that is removed, base64url
+}
+
+// ChangeBeginOut is the SAM's signed offer (sap.ChangeRequest).
+type ChangeBeginOut struct {
+	Request sap.Signed `json:"request"`
+}
+
+// ChangeFinishIn hands over the device's answer (canonical sap.Change).
+type ChangeFinishIn struct {
+	ID     string `json:"id"`
+	Change []byte `json:"change"`
+}
+
+// ChangeFinishOut tells what was changed.
+type ChangeFinishOut struct {
+	Signer     string `json:"signer"`
+	Action     string `json:"action"`
+	Credential string `json:"credential"`
+	UsableFrom int64  `json:"usable_from"`
+}
+
+// AuthListIn asks for a signer's authenticators and notices.
+type AuthListIn struct {
+	Signer string `json:"signer"`
+	Nonce  string `json:"nonce"` // base64url, 32 octets; comes back in the list
+	After  int64  `json:"after"` // notices behind this number
+}
+
+// AuthListOut is the SAM's signed list (sap.AuthenticatorList).
+type AuthListOut struct {
+	List sap.Signed `json:"list"`
+}
+
+// AuthRevokeIn removes an authenticator at once (officer).
+type AuthRevokeIn struct {
+	Signer     string `json:"signer"`
+	Credential string `json:"credential"`
+	Why        string `json:"why"`
+}
+
+// KindRecovery is the decision by which two officers let a signer who has no
+// authenticator any more enrol a new one; its arguments are Recovery.
+const KindRecovery = "signer_recovery"
+
+// Recovery is the argument of the decision.
+type Recovery struct {
+	Signer string `json:"signer"`
+	Name   string `json:"name"`  // as proofed now
+	Proof  string `json:"proof"` // reference of the new proofing record
+	Why    string `json:"why"`
+}
+
+// HalfIn asks for the caller's half of a recovery code.
+type HalfIn struct {
+	Signer string `json:"signer"`
+}
+
+// HalfOut is shown once, to one of the two officers.
+type HalfOut struct {
+	ID      string `json:"id"` // of the enrolment; not secret
+	Signer  string `json:"signer"`
+	No      int    `json:"no"`   // 1 or 2: the code is the first half followed by the second
+	Half    string `json:"half"` // secret; goes to the signer by its own way, never to the SSA or the other officer
+	Expires int64  `json:"expires"`
+}
+
 // Signer is a signer's record as others may see it.
 type Signer struct {
 	ID             string          `json:"id"`
@@ -204,6 +284,8 @@ type Authenticator struct {
 	Attestation    string `json:"attestation"` // format
 	Locked         bool   `json:"locked"`
 	Created        int64  `json:"created"`
+	Via            string `json:"via,omitempty"`         // how it came: code, assertion, proofing
+	UsableFrom     int64  `json:"usable_from,omitempty"` // end of its cooling time
 }
 
 // EnrolCodeIn opens an enrolment (officer).
