@@ -11,3 +11,9 @@ func SubjectNames(subject, name string, production bool) error {
 	}
 	return (&Module{cfg: Config{Production: production}}).names(der, &Signer{Name: name})
 }
+
+// Kept tells whether a one-time key is in the module's memory.
+func (m *Module) Kept(key string) bool {
+	_, ok := m.onceKeys.peek(key, m.clock.Now())
+	return ok
+}

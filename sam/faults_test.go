@@ -151,9 +151,27 @@ func steps(o *onceWorld, bob *samtest.Signer) []step {
 			need(propose())
 			return func() error { _, err := m.Withdraw(ctx, samtest.Second, pending); return err }
 		}},
+		{name: "propose when others have expired", begin: func() func() error {
+			need(propose())
+			o.Clock.Advance(25 * time.Hour)
+			return propose
+		}},
+		{name: "withdraw it", begin: func() func() error {
+			return func() error { _, err := m.Withdraw(ctx, samtest.Second, pending); return err }
+		}},
 		{name: "approve", begin: func() func() error {
 			need(propose())
 			return func() error { _, err := m.Approve(ctx, samtest.Second, pending); return err }
+		}},
+		{name: "grant", begin: func() func() error {
+			p, err := m.Propose(context.Background(), samtest.Officer, sam.DecideGrant, o.Args(grantOf("nina", "nina", sam.RoleOfficer)))
+			need(err)
+			return func() error { _, err := m.Approve(ctx, samtest.Second, p.ID); return err }
+		}},
+		{name: "revoke", begin: func() func() error {
+			p, err := m.Propose(context.Background(), samtest.Officer, sam.DecideRevoke, o.Args(sam.Revoke{Name: "nina", Why: "left"}))
+			need(err)
+			return func() error { _, err := m.Approve(ctx, samtest.Second, p.ID); return err }
 		}},
 		plain("take raw away", func() error { _, err := m.SetRaw(ctx, samtest.Officer, bob.Key, false); return err }),
 		plain("identities", func() error { _, err := m.Identities(ctx, samtest.Auditor); return err }),
@@ -243,4 +261,60 @@ func TestAnyCallOfTheStoreFailsAtStart(t *testing.T) {
 		}
 	}
 	t.Error("a start makes more than 200 calls")
+}
+
+// AFL-01: a failure of the genuine authenticator counts exactly once, also when the store
+// fails while it is counted: not at all, or counted, never half, and who asks is told
+// which it was.
+func TestAFL01CountingWhenTheStoreFails(t *testing.T) {
+	o := newOnceWorld(t, func(c *sam.Config) { c.LockoutLimit = 1 << 20 })
+	bob := o.NewSigner("bob", algo.P256)
+	ctx := samtest.Faulty(context.Background())
+	failures := func(s *samtest.Signer) (n int) {
+		if err := dba(t, o.World).QueryRow("SELECT failures FROM guard WHERE signer = ?", s.ID).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for name, c := range map[string]struct {
+		of    *samtest.Signer
+		begin func() func() error
+	}{
+		"redeem": {bob, func() func() error {
+			sad, proof := o.World.Approve(bob, 1)
+			return func() error { _, err := o.M.Redeem(ctx, samtest.SSPU, sad, proof, []byte("[]")); return err }
+		}},
+		"one-time key": {o.alice, func() func() error {
+			o.Clock.Advance(6 * time.Minute)
+			if err := o.M.EndOneTime(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			statement, proof := o.ask()
+			return func() error { _, err := o.M.ApproveOneTime(ctx, samtest.SSPU, statement, proof); return err }
+		}},
+	} {
+		c.of.Device.Flags = samtest.UP // not verified: by the genuine key, and refused
+		before, counted := failures(c.of), 0
+		for n := range 200 {
+			do := c.begin()
+			o.Store.Faults.Arm(n)
+			err := do()
+			hit := o.Store.Faults.Disarm()
+			switch {
+			case errors.Is(err, sap.ReasonUserVerified) && !errors.Is(err, sap.ReasonStore):
+				counted++
+			case !errors.Is(err, sap.ReasonStore):
+				t.Errorf("%s, call %d (%s) failed: %v", name, n, hit, err)
+			}
+			if got := failures(c.of) - before; got != counted {
+				t.Fatalf("%s, call %d (%s) failed: %d failures count, %d were told", name, n, hit, got, counted)
+			}
+			if hit == "" {
+				break
+			}
+		}
+		if counted == 0 {
+			t.Errorf("%s: no failure was counted", name)
+		}
+	}
 }

@@ -180,3 +180,43 @@ func TestSAP06OneTimeConfigurationBounds(t *testing.T) {
 		}
 	}
 }
+
+// KEY-10, KPR-04: a one-time key is in memory from its certificate to its use, and not
+// after whatever ends it, as long as it would have lived.
+func TestKEY10MemoryOfOneTimeKeys(t *testing.T) {
+	ctx := context.Background()
+	for name, end := range map[string]func(o *onceWorld, key string) error{
+		"used": func(o *onceWorld, _ string) error { _, err := o.Redeem(o.Approve(o.alice, 1)); return err },
+		"used, and the token failed": func(o *onceWorld, _ string) error {
+			sad, proof := o.Approve(o.alice, 1)
+			o.Token.FailAfter(errors.New("gone"))
+			defer o.Token.FailAfter(nil)
+			if _, err := o.Redeem(sad, proof); err == nil {
+				return errors.New("the token failed and nobody was told")
+			}
+			return nil
+		},
+		"the signer ends": func(o *onceWorld, _ string) error {
+			_, err := o.M.EndSigner(ctx, samtest.Officer, "alice", sam.CauseSigner, "asked")
+			return err
+		},
+		"its time is over": func(o *onceWorld, _ string) error {
+			o.Clock.Advance(10 * time.Minute)
+			err := o.M.EndOneTime(ctx)
+			o.Clock.Advance(-10 * time.Minute) // it does not come back
+			return err
+		},
+	} {
+		o := newOnceWorld(t)
+		v := o.key()
+		if !o.M.Kept(v.Key) {
+			t.Fatalf("%s: the key is not there to begin with", name)
+		}
+		if err := end(o, v.Key); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if o.M.Kept(v.Key) {
+			t.Errorf("%s: the key is still in memory", name)
+		}
+	}
+}

@@ -315,6 +315,10 @@ func TestKEY11RandomSourceStops(t *testing.T) {
 			_, err := w.M.Generate(context.Background(), samtest.Officer, s.ID, "P-256", "")
 			return err
 		},
+		"proposal": func(w *samtest.World, s *samtest.Signer) error {
+			_, err := w.M.Propose(context.Background(), samtest.Officer, sam.DecideRaw, w.Args(sam.RawPermission{Key: s.Key, Raw: true}))
+			return err
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			random := &stuck{}
