@@ -50,7 +50,7 @@ func newSpine(t *testing.T) *spine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rel, err := relay.New(relay.Config{Service: rig.Service, Enroller: rig.Module, Sessions: por, SigningOrigin: apptest.SigningOrigin})
+	rel, err := relay.New(relay.Config{Service: rig.Service, Enroller: rig.Module, Keeper: rig.Module, Sessions: por, SigningOrigin: apptest.SigningOrigin})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -196,7 +196,7 @@ func (w *work) recovery(signer string) (*Enrolment, error) {
 }
 
 func (w *work) giveHalf(e *Enrolment) (*Half, error) {
-	no := 0
+	var no int
 	switch w.caller.Identity {
 	case e.First:
 		no = 1

@@ -24,9 +24,10 @@ import (
 )
 
 func signerCommand() *cobra.Command {
-	return group("signer", "Add signers and see their state",
+	return group("signer", "Add signers, see their state, recover who lost the passkey",
 		"  assent signer add anna --name \"Anna Demo\"\n  assent signer show anna",
-		signerAddCommand(), signerLinkCommand(), signerShowCommand())
+		signerAddCommand(), signerLinkCommand(), signerShowCommand(),
+		signerNoticesCommand(), signerRevokeCommand(), signerRecoverCommand(), signerHalfCommand())
 }
 
 func signerAddCommand() *cobra.Command {

@@ -212,7 +212,7 @@ func (a *app) checks() []api.Check {
 // route joins the handlers: everything public at one origin, the operator's
 // routes and the metrics at the admin listener.
 func (a *app) route(context.Context) error {
-	rel, err := relay.New(relay.Config{Service: a.service, Enroller: a.sam, Sessions: a.portal, SigningOrigin: a.cfg.SigningOrigin, Log: a.log})
+	rel, err := relay.New(relay.Config{Service: a.service, Enroller: a.sam, Keeper: a.sam, Sessions: a.portal, SigningOrigin: a.cfg.SigningOrigin, Log: a.log})
 	if err != nil {
 		return err
 	}

@@ -312,3 +312,28 @@ func (m *Module) EnrolFinish(ctx context.Context, id string, registration []byte
 	}
 	return &sapclient.EnrolFinishOut{Signer: id, Credential: sap.B64(registration)}, nil
 }
+
+// Authenticators implements relay.Keeper: a recognisable answer that names the
+// signer.
+func (m *Module) Authenticators(ctx context.Context, in sapclient.AuthListIn) (sap.Signed, error) {
+	if err := ctx.Err(); err != nil {
+		return sap.Signed{}, err
+	}
+	return sap.Signed{Statement: "list of " + in.Signer, Signature: in.Nonce, Key: fmt.Sprint(in.After)}, nil
+}
+
+// ChangeBegin implements relay.Keeper likewise.
+func (m *Module) ChangeBegin(ctx context.Context, in sapclient.ChangeBeginIn) (sap.Signed, error) {
+	if err := ctx.Err(); err != nil {
+		return sap.Signed{}, err
+	}
+	return sap.Signed{Statement: in.Action + " for " + in.Signer, Signature: in.Target}, nil
+}
+
+// ChangeFinish implements relay.Keeper likewise.
+func (m *Module) ChangeFinish(ctx context.Context, id string, change []byte) (*sapclient.ChangeFinishOut, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return &sapclient.ChangeFinishOut{Signer: id, Credential: sap.B64(change)}, nil
+}

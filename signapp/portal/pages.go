@@ -25,7 +25,7 @@ import (
 // leaves half a page.
 func (p *Portal) render(w http.ResponseWriter, r *http.Request, status int, name, title string, body any) {
 	_, data, ok := p.session(r)
-	v := page{Title: title, Service: p.cfg.Name, Contact: p.cfg.Contact, Demo: p.cfg.Demo, LoggedIn: ok, Person: data.Name, Upload: p.cfg.UploadWorker != "", Body: body}
+	v := page{Title: title, Service: p.cfg.Name, Contact: p.cfg.Contact, Demo: p.cfg.Demo, LoggedIn: ok, Person: data.Name, Upload: p.cfg.UploadWorker != "", Body: body, Passkeys: p.cfg.SigningOrigin + "/passkeys"}
 	var buf bytes.Buffer
 	if err := p.pages[name].ExecuteTemplate(&buf, "layout", v); err != nil {
 		p.cfg.Log.Error("page could not be rendered", "page", name, "error", err)

@@ -39,7 +39,7 @@ func newSite(t *testing.T, change func(*portal.Config)) *site {
 	if s.portal, err = portal.New(cfg); err != nil {
 		t.Fatal(err)
 	}
-	rel, err := relay.New(relay.Config{Service: s.Service, Enroller: s.Module, Sessions: s.portal, SigningOrigin: apptest.SigningOrigin})
+	rel, err := relay.New(relay.Config{Service: s.Service, Enroller: s.Module, Keeper: s.Module, Sessions: s.portal, SigningOrigin: apptest.SigningOrigin})
 	if err != nil {
 		t.Fatal(err)
 	}

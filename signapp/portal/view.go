@@ -14,6 +14,7 @@ type page struct {
 	Title, Service, Contact string
 	Demo, LoggedIn, Upload  bool
 	Person                  string
+	Passkeys                string // the signing origin's page of signing passkeys
 	Body                    any
 }
 

@@ -41,6 +41,7 @@ type Enroller interface {
 type Config struct {
 	Service       *signapp.Service
 	Enroller      Enroller
+	Keeper        Keeper
 	Sessions      Sessions
 	SigningOrigin string // the one origin whose scripts may call
 	Log           *slog.Logger
@@ -54,14 +55,14 @@ type Relay struct {
 
 // New checks the configuration.
 func New(cfg Config) (*Relay, error) {
-	if cfg.Service == nil || cfg.Enroller == nil || cfg.Sessions == nil || cfg.SigningOrigin == "" {
-		return nil, fmt.Errorf("relay: Config needs Service, Enroller, Sessions and SigningOrigin")
+	if cfg.Service == nil || cfg.Enroller == nil || cfg.Keeper == nil || cfg.Sessions == nil || cfg.SigningOrigin == "" {
+		return nil, fmt.Errorf("relay: Config needs Service, Enroller, Keeper, Sessions and SigningOrigin")
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	// Enrolment is the one thing that needs no login. Each call costs the
-	// module an audited answer, so it is rationed.
+	// module an audited answer, so it is rationed, and changes of passkeys with it.
 	return &Relay{cfg: cfg, enrols: rate.NewLimiter(rate.Every(100*time.Millisecond), 20)}, nil
 }
 
@@ -89,6 +90,9 @@ func (h *Relay) Mount(r chi.Router) {
 		r.Get("/operations/{id}/items/{i}/result", h.file(h.cfg.Service.ItemResult))
 		r.Post("/enrolment/begin", h.enrolBegin)
 		r.Post("/enrolment/finish", h.enrolFinish)
+		r.Post("/passkeys/list", own(h, maxSmall, h.passkeys))
+		r.Post("/passkeys/change", own(h, maxSmall, h.changeBegin))
+		r.Post("/passkeys/finish", own(h, maxEnrol, h.changeFinish))
 		r.NotFound(func(w http.ResponseWriter, r *http.Request) { h.fail(w, r, signapp.ErrNotFound) })
 		r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) { h.fail(w, r, errMethod) })
 	})

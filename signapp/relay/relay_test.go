@@ -40,7 +40,7 @@ type site struct {
 func newSite(t testing.TB) *site {
 	t.Helper()
 	s := &site{Rig: apptest.NewRig(t, func(p string) (signapp.Store, error) { return appsqlite.Open(p, appsqlite.Options{}) }, nil)}
-	rel, err := relay.New(relay.Config{Service: s.Service, Enroller: s.Module, Sessions: cookies{}, SigningOrigin: apptest.SigningOrigin})
+	rel, err := relay.New(relay.Config{Service: s.Service, Enroller: s.Module, Keeper: s.Module, Sessions: cookies{}, SigningOrigin: apptest.SigningOrigin})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -313,10 +313,42 @@ func TestEnrolment(t *testing.T) {
 	}
 }
 
+// ENR-04: whose passkeys are listed and changed comes from the login session and
+// from nothing that a page sends; without one, or from another origin, nothing is
+// asked of the module.
+func TestENR04RelayOfPasskeys(t *testing.T) {
+	s := newSite(t)
+	const base = "/sap/v1/passkeys/"
+	bodies := map[string]string{
+		"list": `{"after":3,"nonce":"bm9uY2U"}`, "change": `{"action":"add","target":""}`, "finish": `{"change":"` + sap.B64([]byte("{}")) + `","id":"c-1"}`,
+	}
+	wants := map[string]string{"list": "list of anna", "change": "add for anna", "finish": sap.B64([]byte("{}"))}
+	for name, body := range bodies {
+		if w := s.do(call{path: base + name, who: "anna/1", body: body}); w.Code != 200 || !strings.Contains(w.Body.String(), wants[name]) {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+		checkError(t, name+" without login", s.do(call{path: base + name, body: body}), 401, "login_required")
+		checkError(t, name+" from elsewhere", s.do(call{path: base + name, who: "anna/1", body: body, origin: "http://evil.example"}), 403, "origin_not_allowed")
+		checkError(t, name+" as a form", s.do(call{path: base + name, who: "anna/1", body: body, typ: "text/plain"}), 415, "media_type")
+		more := strings.Replace(body, "{", `{"signer":"bob",`, 1)
+		checkError(t, name+" for bob", s.do(call{path: base + name, who: "anna/1", body: more}), 400, "invalid")
+	}
+	checkError(t, "no base64url", s.do(call{path: base + "finish", who: "anna/1", body: `{"change":"=","id":"c-1"}`}), 400, "invalid")
+	busy := 0
+	for range 100 {
+		if s.do(call{path: base + "change", who: "anna/1", body: bodies["change"]}).Code == 429 {
+			busy++
+		}
+	}
+	if busy < 50 {
+		t.Errorf("only %d of 100 calls were put off", busy)
+	}
+}
+
 // FuzzBodies: no body makes a call panic, succeed with a forged approval, or
 // answer outside the one error form.
 func FuzzBodies(f *testing.F) {
-	for _, seed := range []string{`{"sad":"AA","proof":"AA"}`, `{"reason":"x"}`, `{"ticket":"x"}`, `{}`, `[`, `{"sad":1e999}`, `{"a":{"a":{"a":[]}}}`, "{\"reason\":\"\u202e\"}", `null`, `{"reason":null}`} {
+	for _, seed := range []string{`{"sad":"AA","proof":"AA"}`, `{"reason":"x"}`, `{"ticket":"x"}`, `{}`, `[`, `{"sad":1e999}`, `{"a":{"a":{"a":[]}}}`, "{\"reason\":\"\u202e\"}", `null`, `{"reason":null}`, `{"action":"add","target":""}`, `{"id":"x","change":"AA"}`} {
 		for i := range 5 {
 			f.Add(i, []byte(seed))
 		}

@@ -201,6 +201,7 @@ func (h *handler) load(cfg Config) error {
 		if name == "index.html" {
 			h.add(cfg, "/", name, body)
 			h.add(cfg, "/enrol", name, body)
+			h.add(cfg, "/passkeys", name, body)
 			return nil
 		}
 		h.add(cfg, "/"+name, name, body)

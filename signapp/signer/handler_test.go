@@ -83,7 +83,7 @@ func TestPageHeaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{"/", "/enrol"} {
+	for _, path := range []string{"/", "/enrol", "/passkeys"} {
 		r := get(h, "GET", path)
 		if r.StatusCode != 200 || r.Header.Get("Content-Type") != "text/html; charset=utf-8" {
 			t.Fatalf("%s: %d %s", path, r.StatusCode, r.Header.Get("Content-Type"))
@@ -137,7 +137,7 @@ func TestEveryAnswerHasTheBaseline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	paths := []string{"/", "/enrol", "/config.json", "/nothing", "/../etc/passwd", "/index.html", "/app.js/"}
+	paths := []string{"/", "/enrol", "/passkeys", "/config.json", "/nothing", "/../etc/passwd", "/index.html", "/app.js/"}
 	err = fs.WalkDir(cfg.Files, ".", func(name string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			paths = append(paths, "/"+name)

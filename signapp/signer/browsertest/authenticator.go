@@ -90,3 +90,27 @@ func (a *Authenticator) LieAboutUV(lie bool) {
 		a.p.t.Fatalf("override: %v", err)
 	}
 }
+
+// AddAuthenticator plugs a further passkey device into the tab, a key on a cable.
+func (p *Page) AddAuthenticator() *Authenticator {
+	p.t.Helper()
+	res, err := chromedp.Call(p.ctx, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{
+		Options: &webauthn.VirtualAuthenticatorOptions{
+			Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportUsb,
+			HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
+		},
+	})
+	if err != nil {
+		p.t.Fatalf("virtual authenticator: %v", err)
+	}
+	return &Authenticator{p: p, id: res.AuthenticatorID}
+}
+
+// Present sets whether somebody touches the device when it asks.
+func (a *Authenticator) Present(yes bool) {
+	a.p.t.Helper()
+	params := webauthn.SetAutomaticPresenceSimulationParams{AuthenticatorID: a.id, Enabled: yes}
+	if _, err := chromedp.Call(a.p.ctx, webauthn.SetAutomaticPresenceSimulation, params); err != nil {
+		a.p.t.Fatalf("presence: %v", err)
+	}
+}

@@ -320,6 +320,10 @@
     regChallenge: "assent/registration-challenge/v1",
     enrolCode: "assent/enrolment-code/v1",
     enrolProof: "assent/enrolment-proof/v1",
+    change: "assent/change-request/v1",
+    authenticators: "assent/authenticator-list/v1",
+    addChallenge: "assent/addition-challenge/v1",
+    changeChallenge: "assent/change-challenge/v1",
     receiptLeaf: "assent/receipt-leaf/v1",
     receiptNode: "assent/receipt-node/v1",
     receiptRoot: "assent/receipt-root/v1"
@@ -568,6 +572,16 @@
       const r = await this.json("POST", "/sap/v1/enrolment/finish", { id, registration: encode(registration2) });
       return atLeast(r, { signer: "string", credential: "string" });
     }
+    /** passkeys asks for the SAM's signed list of the signer's authenticators. */
+    async passkeys(nonce, after) {
+      return atLeast(await this.json("POST", "/sap/v1/passkeys/list", { nonce, after }), { list: signedShape }).list;
+    }
+    async changeBegin(action, target) {
+      return atLeast(await this.json("POST", "/sap/v1/passkeys/change", { action, target }), { request: signedShape }).request;
+    }
+    async changeFinish(id, change2) {
+      await this.json("POST", "/sap/v1/passkeys/finish", { id, change: encode(change2) });
+    }
     path(rest = "") {
       return `/sap/v1/operations/${encodeURIComponent(this.id)}${rest}`;
     }
@@ -791,6 +805,39 @@
     "error.framed": "This page must not be shown inside another page.",
     "home.title": "Nothing to sign here",
     "home.text": "This page opens with the link of a signing request or of an enrolment. Start from the page where you sign in.",
+    "keys.title": "Your signing passkeys",
+    "keys.loading": "Asking the signing module…",
+    "keys.none": "You have no signing passkey. If you have lost it, have your identity checked again.",
+    "keys.row": "Passkey {id}, set up {when}.",
+    "keys.state.usable": "It can approve signatures.",
+    "keys.state.cooling": "It was added lately and can approve nothing before {when}.",
+    "keys.state.locked": "It cannot be used at this moment.",
+    "keys.add": "Add a passkey",
+    "keys.remove": "Remove passkey {id}",
+    "keys.veto": "Stop passkey {id}: it was not me, or I changed my mind",
+    "keys.will.add": "A new passkey will be added. It can approve your signatures {hours} hours from now. You make it first, then you approve it with a passkey that you have.",
+    "keys.will.remove": "Passkey {id} will be removed and can approve nothing any more. Approve it with a passkey that you have.",
+    "keys.create": "Make the new passkey",
+    "keys.made": "The new passkey is made. Now approve it with a passkey that you have.",
+    "keys.approve": "Approve with a passkey that you have",
+    "keys.done": "Done.",
+    "keys.cancelled": "The dialog was closed. Nothing was changed.",
+    "keys.refused": "The signing module refused. Nothing was changed.",
+    "keys.not_genuine": "What came back was not made by the signing module. Nothing was changed. Tell your service provider.",
+    "keys.login": "Log in at the application first, then open this page from there.",
+    "keys.notices": "What was done to your passkeys",
+    "keys.no_notices": "Nothing since they were set up.",
+    "keys.hint": "This list comes from the signing module, signed; the application cannot leave anything out of it. If you do not recognise something, stop or remove the passkey and tell your service provider.",
+    "keys.notice.authenticator_added": "Passkey {id} was added.",
+    "keys.notice.authenticator_removed": "Passkey {id} was removed, with an approval of yours.",
+    "keys.notice.authenticator_lost": "Passkey {id} was revoked by your service provider.",
+    "keys.notice.proofing_decided": "After a new check of your identity you may set up a new passkey. Your old signing keys were destroyed.",
+    "keys.notice.copy_suspected": "Passkey {id} was locked: there may be a copy of it.",
+    "keys.notice.other": "{kind} ({id})",
+    "keys.notice.until": "It can approve nothing before {when}.",
+    "enrol.halves.text": "You got two halves of a code, each from another person. Enter both.",
+    "enrol.halves.first": "First half",
+    "enrol.halves.second": "Second half",
     "enrol.title": "Set up your signing passkey",
     "enrol.for": "For",
     "enrol.explain": "A signing passkey is the key to your signature. It stays on your device or in your password manager; the service never gets it. Each time you sign, your device asks for your fingerprint, face or PIN.",
@@ -934,7 +981,8 @@
     }
     kind;
   };
-  async function approve(rpId, cred, challenge2, timeout) {
+  async function approve(rpId, allowed, challenge2, timeout) {
+    const creds = typeof allowed === "string" ? [allowed] : allowed;
     const got = await ceremony(
       () => navigator.credentials.get({
         publicKey: {
@@ -942,13 +990,14 @@
           challenge: challenge2,
           timeout,
           userVerification: "required",
-          allowCredentials: [{ type: "public-key", id: decode(cred) }]
+          allowCredentials: creds.map((c) => ({ type: "public-key", id: decode(c) }))
         }
       })
     );
     const r = got.response;
     if (!(r instanceof AuthenticatorAssertionResponse)) throw new PasskeyError("other", "no assertion");
-    if (encode(new Uint8Array(got.rawId)) !== cred) throw new PasskeyError("other", "another passkey answered");
+    const cred = encode(new Uint8Array(got.rawId));
+    if (!creds.includes(cred)) throw new PasskeyError("other", "another passkey answered");
     return canonicalBytes({
       carrier: "webauthn",
       credential: cred,
@@ -957,7 +1006,7 @@
       signature: encode(new Uint8Array(r.signature))
     });
   }
-  async function create(r, challenge2, attestation) {
+  async function create(r, challenge2, attestation, have = []) {
     const handle = await digest("sha256", utf8(`assent/signing-passkey/v1\0${r.aud}\0${r.sub}`));
     const got = await ceremony(
       () => navigator.credentials.create({
@@ -970,6 +1019,7 @@
             { type: "public-key", alg: -35 }
           ],
           attestation,
+          excludeCredentials: have.map((c) => ({ type: "public-key", id: decode(c) })),
           authenticatorSelection: { residentKey: "preferred", userVerification: "required" },
           timeout: 3e5
         }
@@ -1015,6 +1065,17 @@
     const request = await check2(cfg, id, signed);
     if (!request) return broken(void 0, id, void 0, t("enrol.not_genuine"));
     new Enrolment(cfg, relay, id, key, signed, request).open();
+  }
+  function halves(cfg, id) {
+    const first = el("input", { id: "half1", autocomplete: "off", spellcheck: "false" });
+    const second = el("input", { id: "half2", autocomplete: "off", spellcheck: "false" });
+    show(
+      t("enrol.title"),
+      el("p", {}, t("enrol.halves.text")),
+      el("p", {}, el("label", { for: "half1" }, t("enrol.halves.first")), " ", first),
+      el("p", {}, el("label", { for: "half2" }, t("enrol.halves.second")), " ", second),
+      el("div", { class: "actions single" }, button(t("common.continue"), () => void enrol(cfg, id, first.value.trim() + second.value.trim()), { class: "act", id: "continue" }))
+    );
   }
   async function check2(cfg, id, signed) {
     try {
@@ -1100,6 +1161,212 @@
       fill(this.status, el("div", { role: "alert", class: "notice" }, el("p", {}, text2), ...more));
     }
   };
+
+  // ts/change.ts
+  var requestShape3 = {
+    typ: "string",
+    aud: "string",
+    rid: "string",
+    nonce: "string",
+    sub: "string",
+    name: "string",
+    act: "string",
+    target: "string",
+    creds: ["string"],
+    have: ["string"],
+    cooling: "integer",
+    origin: "string",
+    rpId: "string",
+    iat: "integer",
+    exp: "integer"
+  };
+  var listShape = {
+    typ: "string",
+    aud: "string",
+    nonce: "string",
+    sub: "string",
+    name: "string",
+    auths: [{ cred: "string", aaguid: "string", tier: "string", via: "string", created: "integer", usableFrom: "integer", usable: "boolean" }],
+    after: "integer",
+    notices: [{ seq: "integer", kind: "string", cred: "string", until: "integer", created: "integer" }],
+    more: "boolean",
+    iat: "integer"
+  };
+  async function openChangeRequest(sam, s) {
+    const r = exact(await openStatement(sam, label.change, s), requestShape3);
+    if (r.typ !== "sap/change-request/1") throw new Error("message of another type");
+    decodeLen(r.rid, 16);
+    decodeLen(r.nonce, nonceLen);
+    for (const id of [r.target, ...r.creds, ...r.have]) decode(id);
+    const known = r.act === "add" && r.target === "" || r.act === "remove" && r.target !== "";
+    if (!known || !validID(r.aud) || !validID(r.sub) || !displayable(r.name) || r.exp <= r.iat) throw new Error("change request: bad field");
+    return r;
+  }
+  async function openList(sam, s, nonce, after) {
+    const l = exact(await openStatement(sam, label.authenticators, s), listShape);
+    if (l.typ !== "sap/authenticator-list/1" || l.nonce !== nonce || l.after !== after) throw new Error("list of another type, or for another question");
+    if (!validID(l.aud) || !validID(l.sub) || !displayable(l.name)) throw new Error("list: bad field");
+    return l;
+  }
+  async function additionChallenge(nonce, statement) {
+    return labelled(label.addChallenge, nonce, await digest("sha256", statement));
+  }
+  async function changeChallenge(nonce, statement, attestation, clientData) {
+    const [a, b, c] = await Promise.all([statement, attestation, clientData].map((x) => digest("sha256", x)));
+    return labelled(label.changeChallenge, nonce, a, b, c);
+  }
+  function change(attestation, clientData, proof) {
+    return canonicalBytes({ attestationObject: encode(attestation), clientDataJSON: encode(clientData), proof: decodeBytes(proof) });
+  }
+
+  // ts/passkeys.ts
+  var none = new Uint8Array(0);
+  var maxPages = 40;
+  async function passkeys(cfg) {
+    show(t("keys.title"), el("p", { class: "working" }, t("keys.loading")));
+    const relay = new Relay(cfg.api);
+    try {
+      const { list, notices } = await load(cfg, relay);
+      new Page(cfg, relay, list, notices).open();
+    } catch (e) {
+      if (!(e instanceof RelayError)) return broken(void 0, "", void 0, t("keys.not_genuine"));
+      broken(e, "", e.status === 401 ? void 0 : () => void passkeys(cfg), e.status === 401 ? t("keys.login") : sentence(e));
+    }
+  }
+  async function load(cfg, relay) {
+    const notices = [];
+    for (let after = 0, i = 0; i < maxPages; i++) {
+      const nonce = encode(crypto.getRandomValues(new Uint8Array(32)));
+      const list = await openList(cfg.sam, await relay.passkeys(nonce, after), nonce, after);
+      if (list.aud !== cfg.aud) throw new Error("list of another module");
+      notices.push(...list.notices);
+      const last = list.notices.at(-1);
+      if (!list.more || !last) return { list, notices };
+      after = last.seq;
+    }
+    throw new Error("a list without an end");
+  }
+  function when(seconds) {
+    return new Date(seconds * 1e3).toLocaleString();
+  }
+  function short2(cred) {
+    return cred.slice(0, 8);
+  }
+  var Page = class {
+    constructor(cfg, relay, list, notices) {
+      this.cfg = cfg;
+      this.relay = relay;
+      this.list = list;
+      this.notices = notices;
+    }
+    cfg;
+    relay;
+    list;
+    notices;
+    status = el("div", { class: "status" });
+    busy = false;
+    open() {
+      const rows = this.list.auths.map((a) => this.row(a));
+      show(
+        t("keys.title"),
+        facts([t("enrol.for"), el("strong", {}, foreign(this.list.name))]),
+        rows.length === 0 ? el("p", { id: "no-keys" }, t("keys.none")) : el("ul", { id: "keys" }, ...rows),
+        rows.length > 0 && el("div", { class: "actions single" }, button(t("keys.add"), () => void this.begin("add", ""), { class: "act", id: "add" })),
+        this.status,
+        el("h2", {}, t("keys.notices")),
+        this.notices.length === 0 ? el("p", {}, t("keys.no_notices")) : el("ul", { id: "notices" }, ...this.notices.toReversed().map((n) => notice(n))),
+        el("p", { class: "hint" }, t("keys.hint"))
+      );
+    }
+    row(a) {
+      const cools = a.usableFrom > this.list.iat;
+      const state = cools ? t("keys.state.cooling", { when: when(a.usableFrom) }) : t(a.usable ? "keys.state.usable" : "keys.state.locked");
+      const other = this.list.auths.some((o) => o.usable && o.cred !== a.cred);
+      return el(
+        "li",
+        { "data-credential": a.cred, "data-usable": String(a.usable) },
+        el("p", {}, t("keys.row", { id: short2(a.cred), when: when(a.created) }), " ", state),
+        other && button(t(cools ? "keys.veto" : "keys.remove", { id: short2(a.cred) }), () => void this.begin("remove", a.cred), { class: "act" })
+      );
+    }
+    /** begin gets the module's offer and shows what it says. */
+    async begin(act, target) {
+      if (this.busy) return;
+      this.working(t("load.request"));
+      let signed;
+      try {
+        signed = await this.relay.changeBegin(act, target);
+      } catch (e) {
+        return this.tell(sentence(e, "keys.refused"));
+      }
+      let r;
+      try {
+        r = await openChangeRequest(this.cfg.sam, signed);
+        const fits = r.aud === this.cfg.aud && r.origin === this.cfg.origin && r.rpId === this.cfg.rpId && r.sub === this.list.sub && r.act === act && r.target === target;
+        if (!fits) throw new Error("another offer");
+      } catch {
+        return broken(void 0, "", void 0, t("keys.not_genuine"));
+      }
+      this.busy = false;
+      const text2 = act === "add" ? t("keys.will.add", { hours: Math.ceil(r.cooling / 3600) }) : t("keys.will.remove", { id: short2(target) });
+      const go = act === "add" ? button(t("keys.create"), () => void this.create(signed, r), { class: "act", id: "create" }) : this.approval(signed, r, none, none);
+      this.offer(text2, go);
+    }
+    offer(text2, go) {
+      fill(this.status, el("div", { class: "notice", id: "offer" }, el("p", {}, text2), el("div", { class: "actions single" }, go), button(t("common.back"), () => void passkeys(this.cfg))));
+      go.focus();
+    }
+    approval(signed, r, attestation, clientData) {
+      return button(t("keys.approve"), () => void this.approve(signed, r, attestation, clientData), { class: "act", id: "approve" });
+    }
+    async create(signed, r) {
+      if (this.busy) return;
+      this.busy = true;
+      try {
+        const challenge2 = await additionChallenge(decode(r.nonce), decode(signed.statement));
+        const made = await create(r, challenge2, this.cfg.attestation, r.have);
+        this.busy = false;
+        this.offer(t("keys.made"), this.approval(signed, r, made.attestationObject, made.clientDataJSON));
+      } catch (e) {
+        this.failed(e);
+      }
+    }
+    async approve(signed, r, attestation, clientData) {
+      if (this.busy) return;
+      this.busy = true;
+      try {
+        const challenge2 = await changeChallenge(decode(r.nonce), decode(signed.statement), attestation, clientData);
+        const proof = await approve(r.rpId, r.creds, challenge2, 3e5);
+        this.working(t("enrol.finishing"));
+        await this.relay.changeFinish(r.rid, change(attestation, clientData, proof));
+      } catch (e) {
+        return e instanceof RelayError ? this.tell(sentence(e, "keys.refused")) : this.failed(e);
+      }
+      await passkeys(this.cfg);
+      say(t("keys.done"));
+    }
+    failed(e) {
+      const kind = e instanceof PasskeyError ? e.kind : "other";
+      if (kind === "exists") return this.tell(t("enrol.exists"));
+      if (kind === "cancelled") return this.tell(t("keys.cancelled"));
+      this.tell(kind === "unsupported" ? t("review.passkey.unsupported") : t("review.passkey.other", { detail: String(e) }));
+    }
+    working(text2) {
+      this.busy = true;
+      fill(this.status, el("p", { class: "working" }, text2));
+      say(text2);
+    }
+    tell(text2, ...more) {
+      this.busy = false;
+      fill(this.status, el("div", { role: "alert", class: "notice" }, el("p", {}, text2), ...more));
+    }
+  };
+  function notice(n) {
+    const key = `keys.notice.${n.kind}`;
+    const text2 = t(has(key) ? key : "keys.notice.other", { id: short2(n.cred), kind: n.kind });
+    const until = n.until > 0 ? ` ${t("keys.notice.until", { when: when(n.until) })}` : "";
+    return el("li", { "data-kind": n.kind }, `${when(n.created)}: ${text2}${until}`);
+  }
 
   // ts/cms.ts
   var oid = (...b) => new Uint8Array([6, b.length, ...b]);
@@ -2485,7 +2752,8 @@
     const params = new URLSearchParams(location.hash.slice(1));
     const op = params.get("op") ?? "";
     const enrolling = location.pathname === "/enrol";
-    history.replaceState(null, "", enrolling ? "/enrol" : op && validID(op) ? `/#op=${encodeURIComponent(op)}` : "/");
+    const keys = location.pathname === "/passkeys";
+    history.replaceState(null, "", enrolling ? "/enrol" : keys ? "/passkeys" : op && validID(op) ? `/#op=${encodeURIComponent(op)}` : "/");
     let cfg;
     try {
       cfg = await loadConfig();
@@ -2493,6 +2761,8 @@
       return broken(void 0, "", void 0, t("error.config"));
     }
     if (cfg.profile === "demo") ribbon();
+    if (keys) return passkeys(cfg);
+    if (enrolling && params.get("halves") === "1") return halves(cfg, params.get("id") ?? "");
     if (enrolling) return enrol(cfg, params.get("id") ?? "", params.get("code") ?? "");
     if (!op) return show(t("home.title"), el("p", {}, t("home.text")));
     if (!validID(op)) return broken(void 0, "", void 0, t("error.link"));

@@ -91,6 +91,19 @@ export class Relay {
     return atLeast(r, { signer: "string", credential: "string" });
   }
 
+  /** passkeys asks for the SAM's signed list of the signer's authenticators. */
+  async passkeys(nonce: string, after: number): Promise<Signed> {
+    return atLeast(await this.json("POST", "/sap/v1/passkeys/list", { nonce, after }), { list: signedShape }).list;
+  }
+
+  async changeBegin(action: string, target: string): Promise<Signed> {
+    return atLeast(await this.json("POST", "/sap/v1/passkeys/change", { action, target }), { request: signedShape }).request;
+  }
+
+  async changeFinish(id: string, change: Bytes): Promise<void> {
+    await this.json("POST", "/sap/v1/passkeys/finish", { id, change: encode(change) });
+  }
+
   private path(rest = ""): string {
     return `/sap/v1/operations/${encodeURIComponent(this.id)}${rest}`;
   }

@@ -36,6 +36,19 @@ export async function enrol(cfg: Config, id: string, code: string): Promise<void
   new Enrolment(cfg, relay, id, key, signed, request).open();
 }
 
+/** halves asks for the two halves of a recovery code; they stay on this page. */
+export function halves(cfg: Config, id: string): void {
+  const first = el("input", { id: "half1", autocomplete: "off", spellcheck: "false" });
+  const second = el("input", { id: "half2", autocomplete: "off", spellcheck: "false" });
+  show(
+    t("enrol.title"),
+    el("p", {}, t("enrol.halves.text")),
+    el("p", {}, el("label", { for: "half1" }, t("enrol.halves.first")), " ", first),
+    el("p", {}, el("label", { for: "half2" }, t("enrol.halves.second")), " ", second),
+    el("div", { class: "actions single" }, button(t("common.continue"), () => void enrol(cfg, id, first.value.trim() + second.value.trim()), { class: "act", id: "continue" })),
+  );
+}
+
 /** check verifies that the offer is the module's, for this place and this link. */
 async function check(cfg: Config, id: string, signed: Signed): Promise<RegistrationRequest | undefined> {
   try {

@@ -3,7 +3,8 @@
 import { loadConfig } from "./config";
 import { el, show } from "./dom";
 import { broken } from "./ends";
-import { enrol } from "./enrol";
+import { enrol, halves } from "./enrol";
+import { passkeys } from "./passkeys";
 import { Signing } from "./sign";
 import { validID } from "./sap";
 import { t } from "./strings";
@@ -16,7 +17,8 @@ async function main(): Promise<void> {
   const enrolling = location.pathname === "/enrol";
   // One-time secrets leave the address bar before anything else happens. The
   // name of an operation stays, so that a reload finds it again.
-  history.replaceState(null, "", enrolling ? "/enrol" : op && validID(op) ? `/#op=${encodeURIComponent(op)}` : "/");
+  const keys = location.pathname === "/passkeys";
+  history.replaceState(null, "", enrolling ? "/enrol" : keys ? "/passkeys" : op && validID(op) ? `/#op=${encodeURIComponent(op)}` : "/");
   let cfg;
   try {
     cfg = await loadConfig();
@@ -24,6 +26,8 @@ async function main(): Promise<void> {
     return broken(undefined, "", undefined, t("error.config"));
   }
   if (cfg.profile === "demo") ribbon();
+  if (keys) return passkeys(cfg);
+  if (enrolling && params.get("halves") === "1") return halves(cfg, params.get("id") ?? "");
   if (enrolling) return enrol(cfg, params.get("id") ?? "", params.get("code") ?? "");
   if (!op) return show(t("home.title"), el("p", {}, t("home.text")));
   if (!validID(op)) return broken(undefined, "", undefined, t("error.link"));

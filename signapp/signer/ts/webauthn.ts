@@ -15,10 +15,12 @@ export class PasskeyError extends Error {
 }
 
 /**
- * approve has the passkey sign a challenge and returns the canonical proof.
- * Exactly one credential is allowed: its id is part of what is approved.
+ * approve has a passkey sign a challenge and returns the canonical proof. For a
+ * signature exactly one credential is allowed: its id is part of what is approved.
+ * A change of passkeys may be approved by any of several.
  */
-export async function approve(rpId: string, cred: string, challenge: Bytes, timeout: number): Promise<Bytes> {
+export async function approve(rpId: string, allowed: string | readonly string[], challenge: Bytes, timeout: number): Promise<Bytes> {
+  const creds = typeof allowed === "string" ? [allowed] : allowed;
   const got = await ceremony(() =>
     navigator.credentials.get({
       publicKey: {
@@ -26,13 +28,14 @@ export async function approve(rpId: string, cred: string, challenge: Bytes, time
         challenge,
         timeout,
         userVerification: "required",
-        allowCredentials: [{ type: "public-key", id: decode(cred) }],
+        allowCredentials: creds.map((c) => ({ type: "public-key", id: decode(c) })),
       },
     }),
   );
   const r = got.response;
   if (!(r instanceof AuthenticatorAssertionResponse)) throw new PasskeyError("other", "no assertion");
-  if (encode(new Uint8Array(got.rawId)) !== cred) throw new PasskeyError("other", "another passkey answered");
+  const cred = encode(new Uint8Array(got.rawId));
+  if (!creds.includes(cred)) throw new PasskeyError("other", "another passkey answered");
   return canonicalBytes({
     carrier: "webauthn",
     credential: cred,
@@ -42,8 +45,13 @@ export async function approve(rpId: string, cred: string, challenge: Bytes, time
   });
 }
 
-/** create makes the signing passkey. */
-export async function create(r: RegistrationRequest, challenge: Bytes, attestation: "none" | "direct"): Promise<{ attestationObject: Bytes; clientDataJSON: Bytes }> {
+/** create makes a signing passkey, on a device that has none of those that are there already. */
+export async function create(
+  r: Pick<RegistrationRequest, "aud" | "sub" | "name" | "rpId">,
+  challenge: Bytes,
+  attestation: "none" | "direct",
+  have: readonly string[] = [],
+): Promise<{ attestationObject: Bytes; clientDataJSON: Bytes }> {
   // The user handle differs from that of a login passkey for the same rpId, else
   // an authenticator would put one in the place of the other.
   const handle = await digest("sha256", utf8(`assent/signing-passkey/v1\0${r.aud}\0${r.sub}`));
@@ -58,6 +66,7 @@ export async function create(r: RegistrationRequest, challenge: Bytes, attestati
           { type: "public-key", alg: -35 },
         ],
         attestation,
+        excludeCredentials: have.map((c) => ({ type: "public-key", id: decode(c) })),
         authenticatorSelection: { residentKey: "preferred", userVerification: "required" },
         timeout: 300_000,
       },
