@@ -238,6 +238,9 @@ func acts() []act {
 		{"take a role", false, func(x *life) error {
 			return errors.Join(x.propose(o, sam.Revoke{Name: "ssad-9", Why: "gone"}, sam.DecideRevoke), second(x.M.Approve(ctx, samtest.Second, x.prop.ID)))
 		}, []string{sam.EventProposed, sam.EventRevoked, sam.EventApproved}},
+		{"allow an older release", false, func(x *life) error {
+			return errors.Join(x.propose(o, sam.Downgrade{Release: 1, Why: "slow"}, sam.DecideDowngrade), second(x.M.Approve(ctx, samtest.Second, x.prop.ID)))
+		}, []string{sam.EventProposed, sam.EventDowngrade, sam.EventApproved}},
 		{"read the audit", true, func(x *life) error { return second(x.M.Audit(ctx, samtest.Auditor, 0, 1)) }, []string{sam.EventAuditRead}},
 		{"write to the database from outside", false, func(x *life) error {
 			db := dba(x.t, x.World)
@@ -346,6 +349,7 @@ func TestAUD01EveryEventByItsAct(t *testing.T) {
 	x := &life{t: t, fresh: newDevice(), s: &samtest.Signer{ID: "anna", Device: samtest.NewDevice(samtest.Origin, samtest.RPID)}}
 	source := &samtest.Time{}
 	x.World = samtest.New(t, func(c *sam.Config) {
+		c.Release = 2
 		c.Alarms.Limits[sam.AlarmAuthenticator] = sam.AlarmLimit{Count: 1, Window: time.Hour}
 		c.AnchorEvery, c.ClockEvery, c.ClockLoss, c.TimeSources = 20*time.Millisecond, 20*time.Millisecond, 24*time.Hour, []clock.Source{source}
 	})

@@ -99,6 +99,7 @@ type Config struct {
 
 	Log     *slog.Logger           // slog.Default()
 	Version string                 // shown in Info
+	Release int                    // tests only: another than Release
 	Random  io.Reader              // crypto/rand; under health tests (KEY-11)
 	Hook    func(point Step)       // tests only: called between the durable steps
 	Fault   func(test string) bool // tests only: spoils what the named known-answer test computes
@@ -137,6 +138,7 @@ func (c *Config) fill() error {
 	setDefault(&c.ClockLoss, 10*time.Minute)
 	setDefault(&c.ClockEvery, 64*time.Second)
 	setDefault(&c.Version, "dev")
+	setDefault(&c.Release, Release)
 	setDefault(&c.Program, "/proc/self/exe")
 	if c.Clock == nil {
 		c.Clock = clock.System{}

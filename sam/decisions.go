@@ -42,6 +42,8 @@ func decisions() map[string]decision {
 		DecideRevoke: {check: checkRevoke, apply: applyRevoke, after: forgetRoles},
 		DecideRaw:    {check: checkRaw, apply: applyRaw},
 
+		DecideDowngrade: {check: checkDowngrade, apply: applyDowngrade},
+
 		DecidePolicy:  {check: checkPolicy, apply: applyPolicy, after: resume, closed: true},
 		DecideRestore: {check: checkRestore, apply: applyRestore, after: resume, closed: true},
 

@@ -85,15 +85,16 @@ func TestROL04TwoDifferentOfficers(t *testing.T) {
 
 // ROL-04: no kind of decision happens by one officer alone.
 func TestROL04EveryKindNeedsTwo(t *testing.T) {
-	w := samtest.New(t)
+	w := samtest.New(t, func(c *sam.Config) { c.Release = 2 })
 	ctx := context.Background()
 	s := w.NewSigner("anna", algo.P256)
 	w.Decide(sam.DecideGrant, grantOf("gone", "gone", sam.RoleSSPU))
 	args := map[string]any{
-		sam.DecideGrant:    grantOf("new", "new", sam.RoleAuditor),
-		sam.DecideRevoke:   sam.Revoke{Name: "gone", Why: "left"},
-		sam.DecideRaw:      sam.RawPermission{Key: s.Key, Raw: true},
-		sam.DecideRecovery: sam.Recovery{Signer: "lena", Name: "Signer lena", Proof: "proof-2", Why: "lost it"},
+		sam.DecideGrant:     grantOf("new", "new", sam.RoleAuditor),
+		sam.DecideRevoke:    sam.Revoke{Name: "gone", Why: "left"},
+		sam.DecideRaw:       sam.RawPermission{Key: s.Key, Raw: true},
+		sam.DecideDowngrade: sam.Downgrade{Release: 1, Why: "the new one is slow"},
+		sam.DecideRecovery:  sam.Recovery{Signer: "lena", Name: "Signer lena", Proof: "proof-2", Why: "lost it"},
 	}
 	lena := w.NewSigner("lena", algo.P256)
 	if err := w.M.RevokeAuthenticator(ctx, samtest.Officer, "lena", sap.B64(lena.Device.ID), "lost"); err != nil {

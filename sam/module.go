@@ -162,7 +162,7 @@ func open(ctx context.Context, cfg Config) (*Module, error) {
 func (m *Module) begin(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		func(ctx context.Context) error { return m.testsAtStart(ctx, true) },
-		m.openToken, m.openState, m.openAlarms, m.openCondition, m.openConfiguration, m.openCeremony, m.takeUp, m.recordStart, m.openTime, m.writeAnchor,
+		m.openToken, m.openState, m.openRelease, m.openAlarms, m.openCondition, m.openConfiguration, m.openCeremony, m.takeUp, m.recordStart, m.openTime, m.writeAnchor,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -219,10 +219,10 @@ func (m *Module) recordStart(ctx context.Context) error {
 				waiting = append(waiting, x.Kind)
 			}
 		}
-		_, err = w.log(EventStart, audit.OK, "", audit.Data{
+		_, err = w.log(EventStart, audit.OK, "", m.releaseData(audit.Data{
 			"version": m.cfg.Version, "aud": m.audience, "assurance": m.tokenLabel(), "config": digest, "waiting": waiting,
 			"tests": len(m.lastTest.Load().Results), "closed": cond.Closed != "",
-		})
+		}))
 		return err
 	})
 	if err != nil {

@@ -2,13 +2,9 @@ package sam
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -234,16 +230,11 @@ func testCode(_ context.Context, m *Module) error {
 	if m.cfg.CodeSHA256 == "" {
 		return nil
 	}
-	f, err := os.Open(m.cfg.Program)
+	got, err := m.programDigest()
 	if err != nil {
 		return err
 	}
-	defer func() { _ = f.Close() }()
-	h := sha256.New()
-	if _, err := io.Copy(h, io.LimitReader(f, maxProgram)); err != nil {
-		return err
-	}
-	if got := hex.EncodeToString(h.Sum(nil)); got != m.cfg.CodeSHA256 {
+	if got != m.cfg.CodeSHA256 {
 		return fmt.Errorf("program file %s has SHA-256 %s, configured is %s", m.cfg.Program, got, m.cfg.CodeSHA256)
 	}
 	return nil

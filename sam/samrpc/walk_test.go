@@ -78,7 +78,8 @@ func arguments() map[string]any {
 	out := map[string]any{
 		sam.DecideGrant: sam.Grant{}, sam.DecideRevoke: sam.Revoke{}, sam.DecideRaw: sam.RawPermission{},
 		sam.DecidePolicy: sam.AcceptPolicy{}, sam.DecideRestore: sam.AcceptRestore{},
-		sam.DecideRecovery: sam.Recovery{},
+		sam.DecideRecovery:  sam.Recovery{},
+		sam.DecideDowngrade: sam.Downgrade{},
 	}
 	maps.Copy(out, plantedArguments)
 	return out

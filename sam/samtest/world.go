@@ -85,6 +85,10 @@ func New(t testing.TB, change ...func(*sam.Config)) *World {
 			{ID: sam.PolicyQualified, MaxItems: 1, Lifetime: 5 * time.Minute},
 		},
 	}
+	w.Cfg.Program = filepath.Join(w.Dir, "program") // each start hashes it
+	if err := os.WriteFile(w.Cfg.Program, []byte("the program of "+Cluster), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	w.Cfg.Alarms.Limits = map[string]sam.AlarmLimit{} // each is tested for itself
 	for _, kind := range sam.AlarmKinds() {
 		w.Cfg.Alarms.Limits[kind] = sam.AlarmLimit{Count: -1}
