@@ -88,7 +88,7 @@ func arguments() map[string]any {
 func newWalker(t *testing.T, seed uint64) *walker {
 	t.Helper()
 	_, once := samtest.Once(t, "P-256")
-	w := samtest.New(t, once, func(c *sam.Config) { c.OpenSessions = 1 << 20 })
+	w := samtest.New(t, once, func(c *sam.Config) { c.OpenSessions, c.Release = 1<<20, 2 })
 	k := &walker{
 		World: w, t: t, rnd: mrand.New(mrand.NewPCG(seed, 0)), handler: samrpc.New(w.M, slog.New(slog.NewTextHandler(io.Discard, nil))).Handler(),
 		certs: map[sam.Role][]*x509.Certificate{}, pool: map[string][]string{}, bytes: map[string][][]byte{}, enrols: map[string]sap.Signed{},
