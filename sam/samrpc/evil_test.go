@@ -169,7 +169,7 @@ func TestPRV04EvilSSADGetsNoSignature(t *testing.T) {
 	uses := e.Token.Uses()
 	for _, attack := range []func(*evil){
 		(*evil).editedSADs, (*evil).editedProofs, (*evil).recombined, (*evil).replayed, (*evil).forged,
-		(*evil).ownPages, (*evil).otherModule, (*evil).officersWork, (*evil).enrolments, (*evil).spellings,
+		(*evil).ownPages, (*evil).otherModule, (*evil).officersWork, (*evil).enrolments, (*evil).passkeys, (*evil).spellings,
 	} {
 		attack(e)
 	}
