@@ -197,7 +197,7 @@ func steps(o *onceWorld, bob *samtest.Signer) []step {
 			o.Clock.Advance(11 * time.Minute)
 			need(m.EndOneTime(ctx))
 			o.key()
-			sad, proof := o.World.Approve(o.alice, 1)
+			sad, proof := o.Approve(o.alice, 1)
 			return func() error { _, err := m.Redeem(ctx, samtest.SSPU, sad, proof, []byte("[]")); return err }
 		}},
 		{name: "reopen", or: sap.ReasonSelfTest, begin: func() func() error {
@@ -281,7 +281,7 @@ func TestAFL01CountingWhenTheStoreFails(t *testing.T) {
 		begin func() func() error
 	}{
 		"redeem": {bob, func() func() error {
-			sad, proof := o.World.Approve(bob, 1)
+			sad, proof := o.Approve(bob, 1)
 			return func() error { _, err := o.M.Redeem(ctx, samtest.SSPU, sad, proof, []byte("[]")); return err }
 		}},
 		"one-time key": {o.alice, func() func() error {

@@ -189,7 +189,7 @@ func (e *engine) exec(ctx context.Context, p *program, names []string, expected 
 	if err != nil {
 		return outcome{}, err
 	}
-	defer os.RemoveAll(tmp)
+	defer func() { _ = os.RemoveAll(tmp) }()
 	ctx, cancel := context.WithTimeout(ctx, clock*e.spare+slower*expected)
 	defer cancel()
 	// The shell sets the bounds of a mutant that never ends or takes all memory.

@@ -124,7 +124,7 @@ func (f *finder) add(n ast.Node, k kind, typ, op, text string) {
 		number: len(f.mutants) + 1, text: text,
 	}
 	x.mutants = append(x.mutants, m)
-	f.pack.mutants = append(f.pack.mutants, m)
+	f.mutants = append(f.mutants, m)
 }
 
 func oneLine(s string) string {

@@ -155,7 +155,7 @@ func mutate(ctx context.Context, o options, out io.Writer) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(tmp)
+	defer func() { _ = os.RemoveAll(tmp) }()
 	e := &engine{options: o, out: out, dir: tmp}
 	if err := e.prepare(ctx, p); err != nil {
 		return 0, err

@@ -117,9 +117,11 @@ func TestRunsGoOn(t *testing.T) {
 		args  []string
 		known string
 	}{
-		{[]string{"-only", ":Late:"}, "4 mutants chosen, 3 known"},
-		{[]string{"-only", ":Late:"}, "4 mutants chosen, 4 known"},
-		{[]string{"-only", ":Late:", "-again", "survived,unreached"}, "4 mutants chosen, 1 known"},
+		{[]string{"-only", ":Late:"}, "4 mutants chosen, 3 known from before, 1 to run"},
+		{[]string{"-only", ":Late:"}, "4 mutants chosen, 4 known from before, 0 to run"},
+		{[]string{"-only", ":Late:", "-again", "survived,unreached", "-run", "TestCheck"}, "4 mutants chosen, 4 known from before, 3 to run"},
+		{[]string{"-only", ":Late:|:Full:", "-run", "TestFull"}, "6 mutants chosen, 4 known from before, 0 to run"},
+		{[]string{"-only", ":Late:", "-again", "survived,unreached"}, "4 mutants chosen, 4 known from before, 3 to run"},
 	} {
 		if _, out := mutateDoor(t, append(c.args, "-progress", progress)...); !strings.Contains(out, c.known) {
 			t.Errorf("%v: want %q in\n%s", c.args, c.known, out)

@@ -76,7 +76,7 @@ func (e *engine) runAll(ctx context.Context, chosen []*mutant) (map[string]entry
 			todo = append(todo, m)
 		}
 	}
-	fmt.Fprintf(e.out, "%d mutants chosen, %d known from before\n", len(chosen), len(chosen)-len(todo))
+	fmt.Fprintf(e.out, "%d mutants chosen, %d known from before, %d to run\n", len(chosen), len(results), len(todo))
 	if e.budget > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, e.budget)
