@@ -250,6 +250,9 @@ func acts() []act {
 			waitFor(x.t, "the alarm", func() bool { return count(x.World, sam.EventForeign) == 1 })
 			return err
 		}, []string{string(sam.OpExplain), sam.EventForeign}},
+		{"back up", false, func(x *life) error {
+			return errors.Join(x.propose(o, sam.MakeBackup{Why: "nightly"}, sam.DecideBackup), second(x.M.Approve(ctx, samtest.Second, x.prop.ID)))
+		}, []string{sam.EventProposed, sam.EventApproved, sam.EventBackup}},
 		{"test", false, func(x *life) error { return second(x.M.SelfTest(ctx, o)) }, []string{sam.EventSelfTest}},
 		{"a test fails", false, func(x *life) error {
 			x.Token.FailProbe(cryptotoken.ErrSelfTest)

@@ -21,6 +21,10 @@ type decision struct {
 	// after brings what is outside the database up to date; it may be nil. It runs
 	// when the transaction has ended, well or not, and may run without effect.
 	after func(ctx context.Context, m *Module, args []byte) error
+	// done does what follows from the decision and cannot be part of its transaction;
+	// it may be nil. It runs once the approval is durable. Its error is the
+	// approver's answer, and recorded.
+	done func(ctx context.Context, m *Module, p *Proposal) error
 	// closed: the decision can be taken while the module is closed.
 	closed bool
 	// private: the arguments name a person, so the audit record has their hash only
@@ -44,6 +48,7 @@ func decisions() map[string]decision {
 
 		DecideDowngrade: {check: checkDowngrade, apply: applyDowngrade},
 
+		DecideBackup:  {check: checkBackup, apply: applyBackup, done: makeBackup},
 		DecidePolicy:  {check: checkPolicy, apply: applyPolicy, after: resume, closed: true},
 		DecideRestore: {check: checkRestore, apply: applyRestore, after: resume, closed: true},
 

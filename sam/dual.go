@@ -125,6 +125,9 @@ func (m *Module) Approve(ctx context.Context, c Caller, id string) (*Proposal, e
 			err = afterErr
 		}
 	}
+	if err == nil && d.done != nil {
+		err = d.done(context.WithoutCancel(ctx), m, p)
+	}
 	if err != nil {
 		return nil, m.refuse(ctx, c, string(OpApprove), err, audit.Data{"proposal": clip(id, 64)})
 	}

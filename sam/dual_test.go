@@ -94,6 +94,7 @@ func TestROL04EveryKindNeedsTwo(t *testing.T) {
 		sam.DecideRevoke:    sam.Revoke{Name: "gone", Why: "left"},
 		sam.DecideRaw:       sam.RawPermission{Key: s.Key, Raw: true},
 		sam.DecideDowngrade: sam.Downgrade{Release: 1, Why: "the new one is slow"},
+		sam.DecideBackup:    sam.MakeBackup{Why: "nightly"},
 		sam.DecideRecovery:  sam.Recovery{Signer: "lena", Name: "Signer lena", Proof: "proof-2", Why: "lost it"},
 	}
 	lena := w.NewSigner("lena", algo.P256)

@@ -81,6 +81,8 @@ type Module struct {
 	condMu     sync.Mutex // one change of the condition at a time
 	voidBefore atomic.Int64
 	waiting    atomic.Pointer[waits]
+	backupMu   sync.Mutex // one backup at a time
+	backup     atomic.Pointer[BackupReport]
 	waitMu     sync.Mutex    // one end of the waiting at a time
 	restoring  *restorePoint // what the decision restore is about
 	accepted   atomic.Bool   // the restore is accepted; its anchor may be written

@@ -155,7 +155,6 @@ func (m *Module) settings() []setting {
 		{"clock.sources", sorted(sourceNames(c.TimeSources)), whenNarrower},
 		{"witness", c.Witness, whenChanged},
 		{"code_sha256", c.CodeSHA256, whenChanged},
-		{"backup", c.Backups, whenChanged},
 	}
 	if t := c.Certified; t != nil {
 		out = append(out, setting{"certified", strings.Join([]string{t.Manufacturer, t.Model, sorted(t.Firmware), t.Reference}, "; "), whenChanged})

@@ -33,9 +33,10 @@ type Status struct {
 	Warnings      []string       // what ends within 12 months, or has ended
 	SelfTest      SelfTestReport // the last one
 	Clock         ClockStatus
-	Alarms        []Raised  // the last ones, the oldest first
-	Waiting       []Waiting // what two officers must accept before the module opens
-	Checkpoint    string    // newest signed checkpoint of this run, as audit.Signed; keep it elsewhere
+	Alarms        []Raised      // the last ones, the oldest first
+	Backup        *BackupReport // the last one of this run; nil: none
+	Waiting       []Waiting     // what two officers must accept before the module opens
+	Checkpoint    string        // newest signed checkpoint of this run, as audit.Signed; keep it elsewhere
 }
 
 // Info tells who the module is (all roles).
@@ -84,6 +85,7 @@ func (m *Module) Status(ctx context.Context, c Caller) (*Status, error) {
 	if why := m.closedWhy(); why != "" {
 		s.State, s.Why = "closed", why
 	}
+	s.Backup = m.backup.Load()
 	if now := m.waiting.Load(); now != nil {
 		s.Waiting = now.list
 	}

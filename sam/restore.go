@@ -126,6 +126,10 @@ func applyRestore(w *work, by [2]Caller, args []byte) (audit.Data, error) {
 	if err := w.m.verified(w.Tx, meta, false); err != nil {
 		return nil, err
 	}
+	notice, err := w.m.noticeOfRestore().read()
+	if err != nil {
+		return nil, err
+	}
 	p := w.m.restoring
 	if meta.Epoch != p.epoch {
 		return nil, fmt.Errorf("%w: it is accepted already", sap.ReasonState)
@@ -135,7 +139,7 @@ func applyRestore(w *work, by [2]Caller, args []byte) (audit.Data, error) {
 	defer failpoint.After("samd/45-epoch-bumped")
 	seq, err := w.log(EventRestore, audit.OK, "", audit.Data{
 		"obj": meta.object(), "epoch": meta.Epoch, "seq": in.Seq, "head": in.Head, "anchor_seq": p.anchor.Seq, "anchor_head": p.anchor.Head,
-		"anchor_tombstones": p.anchor.Tombstones, "lost": p.lost, "first": by[0].Identity, "second": by[1].Identity, "why": in.Why,
+		"anchor_tombstones": p.anchor.Tombstones, "lost": p.lost, "notice": notice, "first": by[0].Identity, "second": by[1].Identity, "why": in.Why,
 	})
 	if err != nil {
 		return nil, err

@@ -345,6 +345,30 @@ func TestBKP03NothingOpenComesBack(t *testing.T) {
 	}
 }
 
+// BKP-02, FPT-05: a crash between the acceptance and the anchor that follows it: the
+// acceptance stands, once, and the epoch is the new one.
+func TestBKP02CrashBeforeTheAnchor(t *testing.T) {
+	w := samtest.New(t)
+	s := w.NewSigner("alice", algo.P256)
+	old := takeCopy(t, w)
+	sad, proof := w.Approve(s, 1)
+	putCopy(t, w, old)
+	anchor := readFile(t, w.Cfg.AnchorPath)
+	accept(t, w, sam.DecideRestore)
+	w.Stop()
+	write(t, w.Cfg.AnchorPath, anchor)
+	if err := w.Open(); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := w.M.Info(context.Background(), samtest.SSPU); err != nil || info.Audience != samtest.Cluster+"#2" || w.Waits(sam.DecideRestore) != nil {
+		t.Errorf("%+v, %v", info, err)
+	}
+	refused(t, w, sap.ReasonAudience, func() error { _, err := w.Redeem(sad, proof); return err })
+	if _, err := w.Redeem(w.Approve(s, 1)); err != nil {
+		t.Error(err)
+	}
+}
+
 // BKP-02, PRV-03: an older database with an older configuration: the restore comes
 // first, then the configuration, each by two.
 func TestBKP02RestoreThenPolicy(t *testing.T) {

@@ -45,6 +45,7 @@ type Config struct {
 	Ceremony string     `yaml:"ceremony"` // signed document of the ceremony; read at the first start that finds it
 	Database string     `yaml:"database"` // SQLite file, made at the first start
 	Anchor   string     `yaml:"anchor"`   // freshness anchor; not in the same backup as the database
+	Backups  string     `yaml:"backups"`  // folder that backups are written to; none are made when empty
 	Log      string     `yaml:"log"`      // text or json
 
 	Token       TokenConfig `yaml:"token"`
@@ -271,7 +272,7 @@ func (c *Config) logger(to io.Writer) *slog.Logger {
 // module is the part that package sam takes; its zero values are sam's defaults.
 func (c *Config) module() sam.Config {
 	out := sam.Config{
-		Cluster: c.Cluster, AnchorPath: c.Anchor, Production: c.Profile == profileProduction, StatementKey: c.Token.StatementKey,
+		Cluster: c.Cluster, AnchorPath: c.Anchor, Backups: c.Backups, Production: c.Profile == profileProduction, StatementKey: c.Token.StatementKey,
 		Origin: c.Origin, RPID: c.RPID, DeviceBound: c.DeviceBound, LockoutLimit: c.Lockout.Limit, LockoutTime: c.Lockout.Time,
 		CodeLifetime: c.Enrolment.CodeLifetime, WrongCodes: c.Enrolment.WrongCodes, OpenSessions: c.OpenSessions, Retention: c.Retention, ProposalLife: c.ProposalLife,
 		CryptoProfile: c.CryptoProfile, AlgorithmEnds: algorithmEnds(c.AlgorithmEnds),

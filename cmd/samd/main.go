@@ -67,6 +67,9 @@ func run(ctx context.Context, args []string, logTo io.Writer) error {
 	if *check {
 		return nil
 	}
+	if flags.NArg() > 0 && (flags.Arg(0) != "restore" || flags.NArg() != 2) {
+		return fmt.Errorf("%q: samd takes no words but: samd -config FILE restore BACKUP", flags.Args())
+	}
 	// A core dump would hold key material, and so would swap.
 	if err := secret.NoDump(); err != nil {
 		return err
@@ -80,6 +83,9 @@ func run(ctx context.Context, args []string, logTo io.Writer) error {
 	debug.SetGCPercent(400)
 	log := cfg.logger(logTo)
 	slog.SetDefault(log)
+	if flags.NArg() == 2 {
+		return restore(ctx, cfg, flags.Arg(1), log)
+	}
 	module, closeToken, err := open(ctx, cfg, log)
 	if err != nil {
 		return err

@@ -138,8 +138,12 @@ func progress(t *testing.T) (map[string]bool, func(string)) {
 // run is one cell: until the death, recovery, and the judgement.
 func (c cell) run(t *testing.T, seed uint64) {
 	s := template(t).copySite(t)
-	if c.point.Workload == failpoint.Start {
+	switch c.point.Workload {
+	case failpoint.Start:
 		c.runFirstStart(t, seed)
+		return
+	case failpoint.Place:
+		c.runPlace(s, seed)
 		return
 	}
 	cl := newClient(s, seed)
@@ -168,6 +172,10 @@ func (c cell) run(t *testing.T, seed uint64) {
 		must(t, s.acceptRestore())
 	}
 	c.recovered(s, cl)
+	if c.point.Workload == failpoint.Backup {
+		must(t, s.backUp())
+		s.wholeBackups()
+	}
 	s.stop()
 	if c.point.Workload != failpoint.Restore { // which voids answers, by the officer's word
 		linearizable(t, true, history(t, s.path("client.log")))
@@ -211,6 +219,8 @@ func (c cell) untilDead(s *site, cl *client, parallel int) {
 			err = s.officerWork()
 		case failpoint.Restore:
 			err = s.acceptRestore()
+		case failpoint.Backup:
+			err = s.backUp()
 		default:
 			err = cl.round(parallel)
 		}

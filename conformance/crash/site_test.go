@@ -77,6 +77,7 @@ func newSite(t testing.TB, dir string) *site {
 	}
 	must(t, os.WriteFile(filepath.Join(dir, "pin"), []byte(canary+"\n"), 0o600))
 	must(t, os.Mkdir(filepath.Join(dir, "data"), 0o700))
+	must(t, os.Mkdir(filepath.Join(dir, "backups"), 0o700))
 	must(t, os.WriteFile(filepath.Join(dir, "ceremony.json"), s.pki.Ceremony("crash"), 0o600))
 	s.configure()
 	return s
@@ -100,6 +101,7 @@ tls: {cert: %[2]s/samd-samd.crt, key: %[2]s/samd-samd.key, ca: %[2]s/ca.crt}
 ceremony: %[2]s/ceremony.json
 database: %[2]s/data/sam.db
 anchor: %[2]s/data/anchor
+backups: %[2]s/backups
 token: %[3]s
 origin: http://localhost:8441
 rp_id: localhost
@@ -117,7 +119,7 @@ func (s *site) copySite(t testing.TB) *site {
 	for _, secret := range []string{"pin", "samd-samd.key"} {
 		must(t, os.Chmod(filepath.Join(c.dir, secret), 0o600))
 	}
-	for _, name := range []string{"data", "token"} {
+	for _, name := range []string{"data", "token", "backups"} {
 		must(t, chmodAll(filepath.Join(c.dir, name)))
 	}
 	c.configure()

@@ -9,6 +9,8 @@ const (
 	Officer    Workload = "officer"    // an officer makes a key and links its certificate
 	Start      Workload = "start"      // the first start on an empty folder
 	Restore    Workload = "restore"    // a start that accepts a restored database
+	Backup     Workload = "backup"     // two officers order a backup
+	Place      Workload = "place"      // samd restore writes a backup's database into an empty place
 	Recovery   Workload = "recovery"   // the start after a kill between reservation and outcome
 	Signing    Workload = "signing"    // ssad signs a document from upload to download
 )
@@ -73,8 +75,9 @@ func Points() []Point {
 		{44, "certificate installed", "samd/44-key-changed", Officer, "any change of a key's record: link, permission, destruction"},
 		{45, "epoch bumped", "samd/45-epoch-bumped", Restore, ""},
 		{46, "migration step", "sqldb/46-migration-step", Start, ""},
-		{47, "backup taken", "", "", "there is no backup command yet"},
+		{47, "backup taken", "samd/47-backup-taken", Backup, ""},
 		{48, "reconciliation half done", "samd/48-reconciled-one", Recovery, ""},
+		{0, "restore placed", "samd/restore-placed", Place, ""},
 		{0, "anchor replaced", "samd/anchor-replaced", Activation, ""},
 	}
 }

@@ -60,6 +60,9 @@ type DB struct {
 	version int64        // data_version of the writing connection; of the committer
 	foreign atomic.Int64 // see Foreign
 
+	path      string
+	snapshots sync.Mutex // one copy at a time
+
 	mu     sync.RWMutex // held for reading while a job is handed over
 	closed bool
 	done   chan struct{}
@@ -84,7 +87,7 @@ func Open(cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &DB{lock: lock, nread: cfg.Readers, group: cfg.MaxGroup, jobs: make(chan *job, cfg.MaxGroup), done: make(chan struct{})}
+	d := &DB{path: cfg.Path, lock: lock, nread: cfg.Readers, group: cfg.MaxGroup, jobs: make(chan *job, cfg.MaxGroup), done: make(chan struct{})}
 	if err := d.connect(cfg); err != nil {
 		return nil, errors.Join(err, d.release())
 	}

@@ -77,7 +77,7 @@ func inputs() map[sam.Op]any {
 func arguments() map[string]any {
 	out := map[string]any{
 		sam.DecideGrant: sam.Grant{}, sam.DecideRevoke: sam.Revoke{}, sam.DecideRaw: sam.RawPermission{},
-		sam.DecidePolicy: sam.AcceptPolicy{}, sam.DecideRestore: sam.AcceptRestore{},
+		sam.DecidePolicy: sam.AcceptPolicy{}, sam.DecideRestore: sam.AcceptRestore{}, sam.DecideBackup: sam.MakeBackup{},
 		sam.DecideRecovery:  sam.Recovery{},
 		sam.DecideDowngrade: sam.Downgrade{},
 	}

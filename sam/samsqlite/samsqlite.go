@@ -7,9 +7,12 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"io"
 	"io/fs"
+	"os"
 	"strings"
 
+	"github.com/assent-sign/assent/internal/audit"
 	"github.com/assent-sign/assent/internal/sqldb"
 	"github.com/assent-sign/assent/sam"
 )
@@ -74,6 +77,31 @@ func (s *Store) View(ctx context.Context, fn func(*sam.Tx) error) error {
 // Update implements sam.Store.
 func (s *Store) Update(ctx context.Context, fn func(*sam.Tx) error) error {
 	return s.db.Update(ctx, func(t *sqldb.Tx) error { return fn(s.tx(t)) })
+}
+
+// Snapshot implements sam.Snapshotter.
+func (s *Store) Snapshot(ctx context.Context, use func(db io.Reader, size int64, last audit.Head) error) error {
+	return s.db.Snapshot(ctx, func(path string) error {
+		var last audit.Head
+		err := sqldb.ReadCopy(path, func(t *sqldb.Tx) error {
+			var err error
+			last, err = s.tx(t).Audit.Last()
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = f.Close() }()
+		st, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		return use(f, st.Size(), last)
+	})
 }
 
 // Foreign implements sam.Store.

@@ -3,8 +3,10 @@ package samtest
 import (
 	"context"
 	"errors"
+	"io"
 	"sync"
 
+	"github.com/assent-sign/assent/internal/audit"
 	"github.com/assent-sign/assent/sam"
 )
 
@@ -43,6 +45,11 @@ func (s *Store) Updates() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.n
+}
+
+// Snapshot implements sam.Snapshotter.
+func (s *Store) Snapshot(ctx context.Context, use func(io.Reader, int64, audit.Head) error) error {
+	return s.Store.(sam.Snapshotter).Snapshot(ctx, use)
 }
 
 // Update implements sam.Store.

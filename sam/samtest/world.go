@@ -77,7 +77,7 @@ func New(t testing.TB, change ...func(*sam.Config)) *World {
 	t.Cleanup(func() { _ = soft.Close() })
 	w.Token = &Token{Full: soft}
 	w.Cfg = sam.Config{
-		Cluster: Cluster, Token: w.Token, AnchorPath: filepath.Join(w.Dir, "anchor"), Origin: Origin, RPID: RPID, Ceremony: []byte("of New"),
+		Cluster: Cluster, Token: w.Token, AnchorPath: filepath.Join(w.Dir, "anchor"), Backups: w.Dir, Origin: Origin, RPID: RPID, Ceremony: []byte("of New"),
 		Clock: w.Clock, Log: quiet, LockoutLimit: 3, ConfirmEvery: time.Hour, WrongCodes: 3, AnchorEvery: time.Hour,
 		Policies: []sam.Policy{
 			{ID: "standard", MaxItems: 10, Lifetime: 5 * time.Minute},

@@ -435,7 +435,16 @@ type Status struct {
 	Clock      Clock     `json:"clock"`
 	Alarms     []Alarm   `json:"alarms"`               // the last ones, the oldest first
 	Checkpoint string    `json:"checkpoint,omitempty"` // newest signed checkpoint of the audit chain: keep it elsewhere
+	Backup     *Backup   `json:"backup,omitempty"`     // the last one since samd started
 	Waiting    []Waiting `json:"waiting,omitempty"`    // what two officers must accept before the module opens
+}
+
+// Backup is a backup that samd has written into its configured folder.
+type Backup struct {
+	Name    string `json:"name"`
+	Size    int64  `json:"size"`
+	Seq     int64  `json:"seq"` // last audit record in it
+	Created int64  `json:"created"`
 }
 
 // Waiting is something that two officers must accept before the module opens.

@@ -77,23 +77,23 @@ const maxDocument = 100 << 20
 // values are what the templates see.
 type values struct {
 	Options
-	SamdListen, SicdListen, SsadListen   string
-	SamdCert, SamdKey, CallerCA          string
-	SspuCert, SspuKey, Ceremony          string
-	SamdDatabase, SamdAnchor             string
-	Driver, Module, TokenDir, TokenPIN   string
-	TokenEnv, SicdProfile                string
-	TokenDevelopment, AllowMissingViewer bool
-	DeviceBound                          bool
-	ExtraPolicies                        []string
-	Audience, SamdURL, SamdName          string
-	Client, ClientName                   string
-	ClientSecret, ClientSecretSHA256     string
-	AdminToken                           string
-	SsadDir, SsadTokenDir, SsadTokenPIN  string
-	TSAChain, TrustFile                  string
-	Authenticator                        string
-	ServiceName, Contact                 string
+	SamdListen, SicdListen, SsadListen    string
+	SamdCert, SamdKey, CallerCA           string
+	SspuCert, SspuKey, Ceremony           string
+	SamdDatabase, SamdAnchor, SamdBackups string
+	Driver, Module, TokenDir, TokenPIN    string
+	TokenEnv, SicdProfile                 string
+	TokenDevelopment, AllowMissingViewer  bool
+	DeviceBound                           bool
+	ExtraPolicies                         []string
+	Audience, SamdURL, SamdName           string
+	Client, ClientName                    string
+	ClientSecret, ClientSecretSHA256      string
+	AdminToken                            string
+	SsadDir, SsadTokenDir, SsadTokenPIN   string
+	TSAChain, TrustFile                   string
+	Authenticator                         string
+	ServiceName, Contact                  string
 }
 
 // Make sets a directory up. It must not exist, or be empty.
@@ -206,13 +206,13 @@ func emptyDir(dir string) error {
 func (v *values) at(p string) string { return filepath.Join(v.Dir, filepath.FromSlash(p)) }
 
 func folders(_ context.Context, v *values) error {
-	for _, d := range []string{"samd/db", "samd-anchor", "sicd", "ssad/data", "client"} {
+	for _, d := range []string{"samd/db", "samd-anchor", "samd-backups", "sicd", "ssad/data", "client"} {
 		if err := os.MkdirAll(v.at(d), 0o700); err != nil {
 			return err
 		}
 	}
 	v.SamdListen, v.SicdListen, v.SsadListen = v.Samd, v.Sicd, v.Ssad
-	v.SamdDatabase, v.SamdAnchor = v.at("samd/db/sam.db"), v.at("samd-anchor/anchor")
+	v.SamdDatabase, v.SamdAnchor, v.SamdBackups = v.at("samd/db/sam.db"), v.at("samd-anchor/anchor"), v.at("samd-backups")
 	v.SsadDir = v.at("ssad/data")
 	v.Audience = v.Cluster + "#1"
 	v.SamdURL, v.SamdName = "https://"+v.Samd, samdName

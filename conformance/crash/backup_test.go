@@ -1,0 +1,101 @@
+package crash
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// backUp has two officers order a backup.
+func (s *site) backUp() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	first, second := s.admin("olga"), s.admin("otto")
+	defer first.Close()
+	defer second.Close()
+	p, err := first.Propose(ctx, "backup", map[string]string{"why": "crash test"})
+	if err != nil {
+		return err
+	}
+	_, err = second.Approve(ctx, p.ID)
+	return err
+}
+
+// restore is samd restore: into database and anchor of a configuration.
+func (s *site) restore(config, file, failpoint string) ([]byte, error) {
+	s.t.Helper()
+	cmd := exec.Command(filepath.Join(programs, "samd"), "-config", config, "restore", file)
+	cmd.Env = append(os.Environ(), "ASSENT_FAILPOINT="+failpoint, "ASSENT_FAILPOINT_LIVES="+s.path("lives"), "ASSENT_TOKEN_LOG="+s.path("token.log"))
+	return cmd.CombinedOutput()
+}
+
+// wholeBackups checks that there is no half of a backup: every file of that name
+// can be restored, and nothing else lies there once the next one was made.
+func (s *site) wholeBackups() {
+	s.t.Helper()
+	list, err := os.ReadDir(s.path("backups"))
+	must(s.t, err)
+	if len(list) == 0 {
+		s.t.Error("no backup")
+	}
+	text, err := os.ReadFile(s.path("samd.yaml"))
+	must(s.t, err)
+	for _, f := range list {
+		if !strings.HasSuffix(f.Name(), ".backup") {
+			s.t.Errorf("left behind: %s", f.Name())
+			continue
+		}
+		other := s.t.TempDir()
+		config := filepath.Join(other, "samd.yaml")
+		must(s.t, os.WriteFile(config, []byte(strings.ReplaceAll(string(text), s.path("data/"), other+"/")), 0o600))
+		if out, err := s.restore(config, s.path("backups/"+f.Name()), ""); err != nil {
+			s.t.Errorf("%s is no whole backup: %v\n%s", f.Name(), err, out)
+		}
+		if _, err := os.Stat(filepath.Join(other, "sam.db")); err != nil {
+			s.t.Error(err)
+		}
+	}
+}
+
+// runPlace kills samd restore: afterwards there is either no database, and the
+// restore can be done again, or the whole one, which waits for two officers.
+func (c cell) runPlace(s *site, seed uint64) {
+	cl := newClient(s, seed)
+	checkpoint := c.prepare(s, cl)
+	must(s.t, s.start(""))
+	must(s.t, s.backUp())
+	s.stop()
+	list, err := filepath.Glob(s.path("backups/*.backup"))
+	must(s.t, err)
+	if len(list) != 1 {
+		s.t.Fatalf("%v", list)
+	}
+	db := s.path("data/sam.db")
+	for _, end := range []string{"", "-wal", "-shm"} {
+		_ = os.Remove(db + end)
+	}
+	for range map[string]int{"before": 1, "after": 1, "twice": 2}[c.mode] {
+		out, err := s.restore(s.path("samd.yaml"), list[0], c.String())
+		if err == nil {
+			s.t.Fatalf("samd restore lives:\n%s", out)
+		}
+	}
+	if _, err := os.Stat(db); err != nil { // wholly before
+		if out, err := s.restore(s.path("samd.yaml"), list[0], ""); err != nil {
+			s.t.Fatalf("again: %v\n%s", err, out)
+		}
+	} else if out, err := s.restore(s.path("samd.yaml"), list[0], ""); err == nil {
+		s.t.Fatalf("restored over a database:\n%s", out)
+	}
+	must(s.t, s.start(""))
+	if _, err := cl.approve(1); err == nil {
+		s.t.Error("a restored database, and nobody was asked")
+	}
+	must(s.t, s.acceptRestore())
+	c.recovered(s, cl)
+	s.stop()
+	s.audit("restored "+c.String(), "-checkpoint", checkpoint)
+}

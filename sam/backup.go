@@ -1,0 +1,201 @@
+package sam
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/assent-sign/assent/cryptotoken"
+	"github.com/assent-sign/assent/internal/audit"
+	"github.com/assent-sign/assent/internal/failpoint"
+	"github.com/assent-sign/assent/sap"
+)
+
+// DecideBackup writes a backup of the database into the configured folder.
+const DecideBackup = "backup"
+
+// MakeBackup is the argument of the decision backup. Where it is written to is
+// configured, so that no officer chooses a place.
+type MakeBackup struct {
+	Why string `json:"why"`
+}
+
+// EventBackup is a backup that is on disk, whole.
+const EventBackup = "backup_made"
+
+// Snapshotter is what a Store can do that backups are made of.
+type Snapshotter interface {
+	// Snapshot hands a consistent copy of the database to use, with its size and its
+	// last audit record; the copy is removed afterwards. Others go on reading and
+	// writing meanwhile.
+	Snapshot(ctx context.Context, use func(db io.Reader, size int64, last audit.Head) error) error
+}
+
+// BackupReport is the last backup of this run.
+type BackupReport struct {
+	Name    string // of the file
+	Size    int64
+	Seq     int64 // last audit record in it
+	Created int64
+}
+
+func checkBackup(w *work, args []byte) error {
+	in, err := decodeArgs[MakeBackup](args)
+	if err != nil {
+		return err
+	}
+	if in.Why == "" || len(in.Why) > 200 || !sap.Displayable(in.Why) {
+		return fmt.Errorf("%w: say why, in at most 200 octets", sap.ReasonInvalid)
+	}
+	if _, ok := w.m.store.(Snapshotter); !ok || w.m.cfg.Backups == "" {
+		return fmt.Errorf("%w: no folder for backups is configured", sap.ReasonState)
+	}
+	return nil
+}
+
+// applyBackup changes nothing: the approval is on record, and the file is written
+// after its transaction (makeBackup), since it holds it.
+func applyBackup(w *work, _ [2]Caller, args []byte) (audit.Data, error) {
+	return audit.Data{}, checkBackup(w, args)
+}
+
+// makeBackup writes the file (BKP-01): whole or not at all. It holds the wrapped keys,
+// of which nobody but the token makes anything (KPR-05).
+func makeBackup(ctx context.Context, m *Module, p *Proposal) error {
+	m.backupMu.Lock()
+	defer m.backupMu.Unlock()
+	in, err := decodeArgs[MakeBackup](p.Args)
+	if err != nil {
+		return err
+	}
+	report := &BackupReport{}
+	err = m.store.(Snapshotter).Snapshot(ctx, func(db io.Reader, size int64, last audit.Head) error {
+		h := BackupHeader{
+			Cluster: m.cfg.Cluster, Chain: m.instance, Epoch: m.epoch, Seq: last.Seq, Head: hex.EncodeToString(last.Hash),
+			Created: m.clock.Now().Unix(), Program: m.cfg.Version, Size: size,
+		}
+		*report = BackupReport{Name: fmt.Sprintf("%s-%d-%d.backup", h.Cluster, h.Epoch, h.Seq), Seq: h.Seq, Created: h.Created}
+		report.Size, err = m.writeBackupFile(report.Name, func(w io.Writer) error {
+			return writeBackup(ctx, m.token.(cryptotoken.Sealer), h, BackupMaker{p.By, p.Second, in.Why}, db, w)
+		})
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("%w: backup: %w", sap.ReasonStore, err)
+	}
+	err = m.update(ctx, self(), func(w *work) error {
+		_, err := w.log(EventBackup, audit.OK, "", audit.Data{
+			"name": report.Name, "size": report.Size, "seq": report.Seq, "first": p.By, "second": p.Second, "proposal": p.ID,
+		})
+		return err
+	})
+	m.backup.Store(report)
+	return err
+}
+
+// writeBackupFile writes beside, flushes and renames: there is no half a file under
+// the name, and after an error nothing at all.
+func (m *Module) writeBackupFile(name string, fill func(io.Writer) error) (size int64, err error) {
+	path := filepath.Join(m.cfg.Backups, name)
+	part := path + ".part"
+	if err := m.removeParts(); err != nil {
+		return 0, err
+	}
+	f, err := os.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	failpoint.Before("samd/47-backup-taken")
+	err = fill(m.disk(f))
+	if err == nil {
+		size, err = f.Seek(0, io.SeekCurrent)
+	}
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(part, path)
+	}
+	if err != nil {
+		return 0, errors.Join(err, os.Remove(part))
+	}
+	failpoint.After("samd/47-backup-taken")
+	return size, syncDir(path)
+}
+
+// removeParts removes what backups that were killed have left.
+func (m *Module) removeParts() error {
+	left, err := filepath.Glob(filepath.Join(m.cfg.Backups, "*.backup.part"))
+	for _, path := range left {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return err
+}
+
+// disk is where a backup is written to; Config.Fault, which only tests set, makes
+// it full.
+func (m *Module) disk(f io.Writer) io.Writer {
+	if m.cfg.Fault != nil && m.cfg.Fault("backup-disk") {
+		return fullDisk{}
+	}
+	return f
+}
+
+// RestoreConfig says what RestoreBackup needs.
+type RestoreConfig struct {
+	Cluster    string
+	Token      cryptotoken.Token // the one that made the backup
+	AnchorPath string
+	Database   string // file that does not exist
+	From       io.Reader
+	Now        time.Time
+}
+
+// RestoreBackup writes the database of a backup into an empty place. It accepts
+// nothing: the module that is started with it waits, closed, for two officers
+// (BKP-02). ErrBackup for a file that is not whole or not of this token; then, and
+// after every other error, there is no database.
+func RestoreBackup(ctx context.Context, c RestoreConfig) (*BackupHeader, *BackupMaker, error) {
+	sealerOf, ok := c.Token.(cryptotoken.Sealer)
+	if !ok {
+		return nil, nil, fmt.Errorf("%w: the token cannot derive seals", ErrOpen)
+	}
+	lock, err := lockAnchor(c.AnchorPath)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = lock.Close() }()
+	for _, end := range []string{"", "-wal", "-shm", "-journal"} {
+		if _, err := os.Lstat(c.Database + end); !errors.Is(err, os.ErrNotExist) {
+			return nil, nil, fmt.Errorf("%w: %s is in the way: a backup is restored into an empty place only; move it away", ErrOpen, c.Database+end)
+		}
+	}
+	seal, err := newSealer(ctx, sealerOf, c.Cluster)
+	if err != nil {
+		return nil, nil, err
+	}
+	part := c.Database + ".part"
+	_ = os.Remove(part)
+	f, err := os.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, nil, err
+	}
+	h, by, err := readBackup(ctx, sealerOf, c.Cluster, c.From, f)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return nil, nil, errors.Join(err, os.Remove(part))
+	}
+	notice := restoreNotice{c.AnchorPath + ".restored", seal}
+	text := fmt.Sprintf("it was restored at %s from the backup of %s, which ends at audit record %d",
+		c.Now.UTC().Format(time.RFC3339), time.Unix(h.Created, 0).UTC().Format(time.RFC3339), h.Seq)
+	failpoint.Before("samd/restore-placed")
+	if err = notice.write(text); err == nil {
+		err = os.Rename(part, c.Database)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, os.Remove(part))
+	}
+	failpoint.After("samd/restore-placed")
+	return h, by, syncDir(c.Database)
+}
