@@ -98,6 +98,22 @@ type Sealer interface {
 	DeriveSeal(ctx context.Context, label string) ([]byte, error)
 }
 
+// Rotator is implemented by tokens whose wrapping key has epochs (KPR-06). Blobs of an
+// older epoch work until its key is destroyed.
+type Rotator interface {
+	// CurrentKEK names the key that new keys are wrapped under.
+	CurrentKEK(ctx context.Context) (string, error)
+	// NextKEK makes the next wrapping key, durably, and makes it the current one.
+	NextKEK(ctx context.Context) (string, error)
+	// Rewrap wraps a key under the current wrapping key, inside the token and without
+	// using it. The old blob goes on working. ErrBadBlob when the private key inside
+	// does not belong to the public one.
+	Rewrap(ctx context.Context, w Wrapped) (Wrapped, error)
+	// DestroyKEK destroys a wrapping key that is not the current one, for ever; what is
+	// wrapped under it is lost. ErrKeyNotFound.
+	DestroyKEK(ctx context.Context, kek string) error
+}
+
 // Prober runs the token's self-test on demand.
 type Prober interface {
 	Probe(ctx context.Context) error

@@ -394,6 +394,7 @@ func TestAUD01EveryEventByItsAct(t *testing.T) {
 	x.Check()
 	restore(t, x, produced)
 	oneTime(t, produced)
+	rotation(t, produced)
 	for name, value := range constants(t, "Event") {
 		if !produced[value] {
 			t.Errorf("%s (%s): no act in the table produces it", name, value)
@@ -432,6 +433,25 @@ func restore(t *testing.T, x *life, produced map[string]bool) {
 		t.Errorf("%d records of a kept count of failures", n)
 	}
 	produced[sam.EventKept] = true
+}
+
+// rotation is a change of the wrapping key.
+func rotation(t *testing.T, produced map[string]bool) {
+	t.Helper()
+	w := samtest.New(t)
+	w.NewSigner("alice", algo.P256)
+	before, first := len(w.Records()), kekOf(t, w)
+	w.Decide(sam.DecideRotate, sam.RotateKEK{From: first, Why: "yearly"})
+	w.Decide(sam.DecideDestroyKEK, sam.DestroyKEK{KEK: first, Why: "yearly"})
+	want := []string{
+		sam.EventProposed, sam.EventApproved, sam.EventKEK, sam.EventRewrapped, sam.EventProposed, sam.EventApproved, sam.EventKEKDestroyed,
+	}
+	if got := events(w, before); got != strings.Join(want, " ") {
+		t.Errorf("wrapping key: got %s, want %v", got, want)
+	}
+	for _, e := range want {
+		produced[e] = true
+	}
 }
 
 // oneTime is the life of a one-time key.

@@ -95,13 +95,14 @@ func TestROL04EveryKindNeedsTwo(t *testing.T) {
 		sam.DecideRaw:       sam.RawPermission{Key: s.Key, Raw: true},
 		sam.DecideDowngrade: sam.Downgrade{Release: 1, Why: "the new one is slow"},
 		sam.DecideBackup:    sam.MakeBackup{Why: "nightly"},
+		sam.DecideRotate:    sam.RotateKEK{From: kekOf(t, w), Why: "yearly"},
 		sam.DecideRecovery:  sam.Recovery{Signer: "lena", Name: "Signer lena", Proof: "proof-2", Why: "lost it"},
 	}
 	lena := w.NewSigner("lena", algo.P256)
 	if err := w.M.RevokeAuthenticator(ctx, samtest.Officer, "lena", sap.B64(lena.Device.ID), "lost"); err != nil {
 		t.Fatal(err)
 	}
-	elsewhere := []string{sam.DecidePolicy, sam.DecideRestore} // of a module that waits: TestPRV03TwoOfficers..., TestBKP02TwoOfficers...
+	elsewhere := []string{sam.DecidePolicy, sam.DecideRestore, sam.DecideDestroyKEK} // in TestPRV03TwoOfficers..., TestBKP02TwoOfficers..., TestKPR06Rotation...
 	for _, kind := range sam.Kinds() {
 		in, ok := args[kind]
 		if slices.Contains(elsewhere, kind) {

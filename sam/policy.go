@@ -156,6 +156,13 @@ func (m *Module) settings() []setting {
 		{"witness", c.Witness, whenChanged},
 		{"code_sha256", c.CodeSHA256, whenChanged},
 	}
+	return append(out, m.furtherSettings(sorted)...)
+}
+
+// furtherSettings are the lines of which there are as many as are configured.
+func (m *Module) furtherSettings(sorted func([]string) string) []setting {
+	c := &m.cfg
+	var out []setting
 	if t := c.Certified; t != nil {
 		out = append(out, setting{"certified", strings.Join([]string{t.Manufacturer, t.Model, sorted(t.Firmware), t.Reference}, "; "), whenChanged})
 	}

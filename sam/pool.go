@@ -96,6 +96,37 @@ func (k *onceKeys) toPool(key cryptotoken.Wrapped, n int) {
 	}
 }
 
+// emptyPool overwrites and forgets the unused keys.
+func (k *onceKeys) emptyPool() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, list := range k.pool {
+		for _, w := range list {
+			clear(w.Blob)
+		}
+	}
+	clear(k.pool)
+}
+
+// under tells whether a key of this process is under a wrapping key.
+func (k *onceKeys) under(label string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, e := range k.live {
+		if e.key.KEK == label {
+			return true
+		}
+	}
+	for _, list := range k.pool {
+		for _, w := range list {
+			if w.KEK == label {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func (k *onceKeys) pooled(kt algo.KeyType) int {
 	k.mu.Lock()
 	defer k.mu.Unlock()

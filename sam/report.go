@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/assent-sign/assent/cryptotoken"
 	"github.com/assent-sign/assent/internal/audit"
 	"github.com/assent-sign/assent/sap"
 )
@@ -34,6 +35,7 @@ type Status struct {
 	SelfTest      SelfTestReport // the last one
 	Clock         ClockStatus
 	Alarms        []Raised      // the last ones, the oldest first
+	KEK           string        // label and epoch of the current wrapping key; "" when the token has no epochs
 	Backup        *BackupReport // the last one of this run; nil: none
 	Waiting       []Waiting     // what two officers must accept before the module opens
 	Checkpoint    string        // newest signed checkpoint of this run, as audit.Signed; keep it elsewhere
@@ -86,6 +88,9 @@ func (m *Module) Status(ctx context.Context, c Caller) (*Status, error) {
 		s.State, s.Why = "closed", why
 	}
 	s.Backup = m.backup.Load()
+	if r, ok := m.token.(cryptotoken.Rotator); ok {
+		s.KEK, _ = r.CurrentKEK(ctx)
+	}
 	if now := m.waiting.Load(); now != nil {
 		s.Waiting = now.list
 	}

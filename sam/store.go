@@ -40,6 +40,7 @@ type Tx struct {
 	FailedGuards   FailedGuards
 	Enrolments     EnrolmentTable
 	Credentials    CredentialTable
+	OtherKEK       OtherKEK
 	Activations    ActivationTable
 	Sessions       SessionTable
 	Tombstones     TombstoneTable
@@ -139,6 +140,11 @@ type (
 		BySigner(signer string) ([]*Credential, error)
 		Insert(*Credential) error
 		Update(*Credential) error
+	}
+	// OtherKEK lists keys that are not destroyed and not wrapped under kek, in the
+	// order of their ids, those after one id.
+	OtherKEK interface {
+		After(kek, key string, limit int) ([]*Credential, error)
 	}
 	// ActivationTable holds sessions.
 	ActivationTable interface {

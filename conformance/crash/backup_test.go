@@ -99,3 +99,33 @@ func (c cell) runPlace(s *site, seed uint64) {
 	s.stop()
 	s.audit("restored "+c.String(), "-checkpoint", checkpoint)
 }
+
+// rotate has two officers order the next wrapping key, and the end of the one
+// before.
+func (s *site) rotate() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	first, second := s.admin("olga"), s.admin("otto")
+	defer first.Close()
+	defer second.Close()
+	st, err := first.Status(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range []struct {
+		kind string
+		args map[string]string
+	}{
+		{"kek_rotate", map[string]string{"from": st.KEK, "why": "crash test"}},
+		{"kek_destroy", map[string]string{"kek": st.KEK, "why": "crash test"}},
+	} {
+		p, err := first.Propose(ctx, d.kind, d.args)
+		if err != nil {
+			return err
+		}
+		if _, err := second.Approve(ctx, p.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -176,6 +176,10 @@ func (c cell) run(t *testing.T, seed uint64) {
 		must(t, s.backUp())
 		s.wholeBackups()
 	}
+	if c.point.Workload == failpoint.Rotation {
+		must(t, s.rotate()) // and nothing of the last one is in its way
+		must(t, cl.round(1))
+	}
 	s.stop()
 	if c.point.Workload != failpoint.Restore { // which voids answers, by the officer's word
 		linearizable(t, true, history(t, s.path("client.log")))
@@ -221,6 +225,8 @@ func (c cell) untilDead(s *site, cl *client, parallel int) {
 			err = s.acceptRestore()
 		case failpoint.Backup:
 			err = s.backUp()
+		case failpoint.Rotation:
+			err = s.rotate()
 		default:
 			err = cl.round(parallel)
 		}

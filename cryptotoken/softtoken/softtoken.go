@@ -55,7 +55,10 @@ type Token struct {
 
 // secrets are what the PIN protects, ready for use.
 type secrets struct {
-	kek   cipher.AEAD // wraps signers' keys
+	keks    map[string]cipher.AEAD // wrap signers' keys, by label
+	current string                 // under which new ones are wrapped
+	highest int                    // epoch that was made last
+
 	named cipher.AEAD // seals named keys
 	seal  []byte      // HMAC key of DeriveSeal
 }
@@ -66,6 +69,7 @@ var (
 	_ cryptotoken.Wrapper = (*Token)(nil)
 	_ cryptotoken.Sealer  = (*Token)(nil)
 	_ cryptotoken.Prober  = (*Token)(nil)
+	_ cryptotoken.Rotator = (*Token)(nil)
 )
 
 const devReason = "keys are held by software, in files that a PIN protects"
@@ -102,7 +106,13 @@ func Open(cfg Config) (*Token, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := dropFirst(cfg.Dir, hdr, raw, pin); err != nil {
+		return nil, err
+	}
 	t := &Token{name: cfg.Name, id: hdr.ID, dir: filepath.Clean(cfg.Dir), open: sec, keys: map[string]*signer{}}
+	if err := t.loadKEKs(sec, raw[:secretLength]); err != nil {
+		return nil, err
+	}
 	if err := t.Probe(context.Background()); err != nil {
 		return nil, err
 	}

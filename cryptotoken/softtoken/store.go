@@ -133,15 +133,11 @@ func createStore(dir string, pin []byte) error {
 }
 
 func newSecrets(raw []byte) (*secrets, error) {
-	kek, err := newAEAD(raw[:secretLength])
-	if err != nil {
-		return nil, err
-	}
 	named, err := newAEAD(raw[secretLength : 2*secretLength])
 	if err != nil {
 		return nil, err
 	}
-	return &secrets{kek: kek, named: named, seal: bytes.Clone(raw[2*secretLength:])}, nil
+	return &secrets{named: named, seal: bytes.Clone(raw[2*secretLength:])}, nil
 }
 
 // readPIN returns a copy of the PIN that the caller wipes.
@@ -202,6 +198,31 @@ func decodeStrict(b []byte, v any) error {
 		return errors.New("bytes after the end")
 	}
 	return nil
+}
+
+// replaceHeader writes token.json anew: after a crash it is the old or the new one.
+func replaceHeader(dir string, h header) error {
+	b, err := json.MarshalIndent(h, "", "  ")
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".new-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(f.Name()) }()
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), filepath.Join(dir, headerFile)); err != nil {
+		return err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // writeNew makes a durable file that did not exist: written and synced under a

@@ -25,8 +25,6 @@ import (
 // protects CRT signatures against faults.
 const blobVersion = 1
 
-func (t *Token) kekLabel() string { return "softtoken-" + t.id + "/1" }
-
 // GenerateWrapped implements cryptotoken.Wrapper.
 func (t *Token) GenerateWrapped(ctx context.Context, kt algo.KeyType) (cryptotoken.Wrapped, error) {
 	sec, done, err := t.begin(ctx)
@@ -44,11 +42,13 @@ func (t *Token) GenerateWrapped(ctx context.Context, kt algo.KeyType) (cryptotok
 		return cryptotoken.Wrapped{}, fmt.Errorf("softtoken %s: %w", t.name, err)
 	}
 	defer clear(plain)
-	sealed := seal(sec.kek, plain, binding("wrapped key", kt, public, t.kekLabel()))
-	return cryptotoken.Wrapped{
-		KeyType: kt, Public: public, KEK: t.kekLabel(),
-		Blob: append([]byte{blobVersion}, sealed...),
-	}, nil
+	return sec.wrap(plain, kt, public), nil
+}
+
+// wrap encrypts a private key under the current wrapping key.
+func (sec *secrets) wrap(plain []byte, kt algo.KeyType, public []byte) cryptotoken.Wrapped {
+	sealed := seal(sec.keks[sec.current], plain, binding("wrapped key", kt, public, sec.current))
+	return cryptotoken.Wrapped{KeyType: kt, Public: public, KEK: sec.current, Blob: append([]byte{blobVersion}, sealed...)}
 }
 
 // SignWrapped implements cryptotoken.Wrapper. A context that ends between two
@@ -114,13 +114,14 @@ func (t *Token) unwrap(sec *secrets, w cryptotoken.Wrapped) (crypto.Signer, erro
 	bad := func(why string) error {
 		return cryptotoken.NotStarted(fmt.Errorf("softtoken %s: %w: %s", t.name, cryptotoken.ErrBadBlob, why))
 	}
-	if w.KEK != t.kekLabel() {
-		return nil, bad("it was wrapped under " + fmt.Sprintf("%.80q", w.KEK) + ", this token has " + t.kekLabel())
+	kek, ok := sec.keks[w.KEK]
+	if !ok {
+		return nil, bad("it was wrapped under " + fmt.Sprintf("%.80q", w.KEK) + ", which this token has not; it wraps under " + sec.current)
 	}
 	if w.Blob[0] != blobVersion {
 		return nil, bad("unknown version")
 	}
-	plain, err := openSealed(sec.kek, w.Blob[1:], binding("wrapped key", w.KeyType, w.Public, w.KEK))
+	plain, err := openSealed(kek, w.Blob[1:], binding("wrapped key", w.KeyType, w.Public, w.KEK))
 	if err != nil {
 		return nil, bad("it does not open")
 	}
@@ -234,8 +235,8 @@ func (t *Token) Probe(ctx context.Context) error {
 		return fail("wrap", err)
 	}
 	defer clear(plain)
-	blob := append([]byte{blobVersion}, seal(sec.kek, plain, binding("wrapped key", algo.P256, public, t.kekLabel()))...)
-	w := cryptotoken.Wrapped{KeyType: algo.P256, Public: public, Blob: blob, KEK: t.kekLabel()}
+	w := sec.wrap(plain, algo.P256, public)
+	blob := w.Blob
 	again, err := t.unwrap(sec, w)
 	if err != nil {
 		return fail("unwrap", err)

@@ -10,6 +10,7 @@ const (
 	Start      Workload = "start"      // the first start on an empty folder
 	Restore    Workload = "restore"    // a start that accepts a restored database
 	Backup     Workload = "backup"     // two officers order a backup
+	Rotation   Workload = "rotation"   // two officers order the next wrapping key, and the end of the old one
 	Place      Workload = "place"      // samd restore writes a backup's database into an empty place
 	Recovery   Workload = "recovery"   // the start after a kill between reservation and outcome
 	Signing    Workload = "signing"    // ssad signs a document from upload to download
@@ -77,6 +78,9 @@ func Points() []Point {
 		{46, "migration step", "sqldb/46-migration-step", Start, ""},
 		{47, "backup taken", "samd/47-backup-taken", Backup, ""},
 		{48, "reconciliation half done", "samd/48-reconciled-one", Recovery, ""},
+		{0, "wrapping key made", "samd/kek-made", Rotation, ""},
+		{0, "keys wrapped anew", "samd/kek-rewrapped", Rotation, ""},
+		{0, "wrapping key destroyed", "samd/kek-destroyed", Rotation, ""},
 		{0, "restore placed", "samd/restore-placed", Place, ""},
 		{0, "anchor replaced", "samd/anchor-replaced", Activation, ""},
 	}

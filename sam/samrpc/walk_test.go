@@ -77,9 +77,8 @@ func inputs() map[sam.Op]any {
 func arguments() map[string]any {
 	out := map[string]any{
 		sam.DecideGrant: sam.Grant{}, sam.DecideRevoke: sam.Revoke{}, sam.DecideRaw: sam.RawPermission{},
-		sam.DecidePolicy: sam.AcceptPolicy{}, sam.DecideRestore: sam.AcceptRestore{}, sam.DecideBackup: sam.MakeBackup{},
-		sam.DecideRecovery:  sam.Recovery{},
-		sam.DecideDowngrade: sam.Downgrade{},
+		sam.DecidePolicy: sam.AcceptPolicy{}, sam.DecideRestore: sam.AcceptRestore{}, sam.DecideBackup: sam.MakeBackup{}, sam.DecideRotate: sam.RotateKEK{}, sam.DecideDestroyKEK: sam.DestroyKEK{},
+		sam.DecideRecovery: sam.Recovery{}, sam.DecideDowngrade: sam.Downgrade{},
 	}
 	maps.Copy(out, plantedArguments)
 	return out

@@ -208,3 +208,9 @@ func (t auditLog) records(query string, args ...any) ([]audit.Record, error) {
 	}
 	return out, nil
 }
+
+type otherKEK struct{ base }
+
+func (t otherKEK) After(kek, key string, limit int) ([]*sam.Credential, error) {
+	return list(t.base, "credential.other_kek", scanCredential, kek, key, limit)
+}

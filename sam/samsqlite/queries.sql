@@ -137,6 +137,10 @@ cert_hash, created, seq, version, mac FROM credential WHERE key = ?1;
 SELECT key, signer, key_type, public, blob, kek, carrier, state, raw, auth_hash, subject, csr, chain,
 cert_hash, created, seq, version, mac FROM credential WHERE signer = ?1 ORDER BY created, key;
 
+-- name: credential.other_kek
+SELECT key, signer, key_type, public, blob, kek, carrier, state, raw, auth_hash, subject, csr, chain,
+cert_hash, created, seq, version, mac FROM credential WHERE kek <> ?1 AND state <> 'destroyed' AND key > ?2 ORDER BY key LIMIT ?3;
+
 -- name: credential.insert
 INSERT INTO credential (key, signer, key_type, public, blob, kek, carrier, state, raw, auth_hash, subject,
 csr, chain, cert_hash, created, seq, version, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,

@@ -94,6 +94,7 @@ func (f *Faults) tables(tx *sam.Tx) *sam.Tx {
 		FailedGuards:   failedGuardsFaults{tx.FailedGuards, f},
 		Enrolments:     enrolmentsFaults{tx.Enrolments, f},
 		Credentials:    credentialsFaults{tx.Credentials, f},
+		OtherKEK:       otherKEKFaults{tx.OtherKEK, f},
 		Activations:    activationsFaults{tx.Activations, f},
 		Sessions:       sessionsFaults{tx.Sessions, f},
 		Tombstones:     tombstonesFaults{tx.Tombstones, f},
@@ -460,4 +461,13 @@ type auditSearchFaults struct {
 
 func (t auditSearchFaults) Find(q sam.AuditQuery, from, to int64, limit int) ([]audit.Record, error) {
 	return get(t.f, "AuditSearch.Find", func() ([]audit.Record, error) { return t.AuditSearch.Find(q, from, to, limit) })
+}
+
+type otherKEKFaults struct {
+	sam.OtherKEK
+	f *Faults
+}
+
+func (t otherKEKFaults) After(kek, key string, limit int) ([]*sam.Credential, error) {
+	return get(t.f, "OtherKEK.After", func() ([]*sam.Credential, error) { return t.OtherKEK.After(kek, key, limit) })
 }

@@ -32,7 +32,11 @@ type Token struct {
 	probe  error // the token's self-test fails
 	named  bool  // named keys sign wrongly
 	away   error // named keys do not sign
-	log    []Use
+
+	rewraps int  // wrappings that still work
+	failing bool // after them none does
+	other   bool // what comes back is spoilt
+	log     []Use
 }
 
 // Use is one call that reached a signer's key.
@@ -96,6 +100,46 @@ func (s spoilt) Sign(r io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte
 		sig[len(sig)-1] ^= 1
 	}
 	return sig, err
+}
+
+// CurrentKEK implements cryptotoken.Rotator.
+func (t *Token) CurrentKEK(ctx context.Context) (string, error) {
+	return t.Full.(cryptotoken.Rotator).CurrentKEK(ctx)
+}
+
+// NextKEK implements cryptotoken.Rotator.
+func (t *Token) NextKEK(ctx context.Context) (string, error) {
+	return t.Full.(cryptotoken.Rotator).NextKEK(ctx)
+}
+
+// FailRewrap makes the next wrappings fail once n have worked; -1 ends it.
+func (t *Token) FailRewrap(n int) { t.set(func() { t.rewraps, t.failing = n, n >= 0 }) }
+
+// SpoilRewrap makes wrappings return blobs that do not open.
+func (t *Token) SpoilRewrap(on bool) { t.set(func() { t.other = on }) }
+
+// Rewrap implements cryptotoken.Rotator.
+func (t *Token) Rewrap(ctx context.Context, w cryptotoken.Wrapped) (cryptotoken.Wrapped, error) {
+	t.mu.Lock()
+	fail := t.failing && t.rewraps == 0
+	if t.rewraps > 0 {
+		t.rewraps--
+	}
+	other := t.other
+	t.mu.Unlock()
+	if fail {
+		return cryptotoken.Wrapped{}, cryptotoken.ErrUnavailable
+	}
+	n, err := t.Full.(cryptotoken.Rotator).Rewrap(ctx, w)
+	if other && err == nil {
+		n.Blob[len(n.Blob)-1] ^= 1
+	}
+	return n, err
+}
+
+// DestroyKEK implements cryptotoken.Rotator.
+func (t *Token) DestroyKEK(ctx context.Context, kek string) error {
+	return t.Full.(cryptotoken.Rotator).DestroyKEK(ctx, kek)
 }
 
 // Probe implements cryptotoken.Prober.

@@ -435,6 +435,7 @@ type Status struct {
 	Clock      Clock     `json:"clock"`
 	Alarms     []Alarm   `json:"alarms"`               // the last ones, the oldest first
 	Checkpoint string    `json:"checkpoint,omitempty"` // newest signed checkpoint of the audit chain: keep it elsewhere
+	KEK        string    `json:"kek,omitempty"`        // label and epoch of the current wrapping key
 	Backup     *Backup   `json:"backup,omitempty"`     // the last one since samd started
 	Waiting    []Waiting `json:"waiting,omitempty"`    // what two officers must accept before the module opens
 }
