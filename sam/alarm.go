@@ -69,7 +69,7 @@ type alarmRow struct {
 }
 
 // alarmRows is the whole table, with the thresholds that hold when none are
-// configured.
+// configured (AUD-09).
 func alarmRows() []alarmRow {
 	is := func(event string, subject func(seen) string) func(seen, *Hours) string {
 		return func(s seen, _ *Hours) string {
@@ -413,7 +413,7 @@ func (m *Module) openAlarms(ctx context.Context) error {
 	return nil
 }
 
-// raise records what is due, and says it in the log.
+// raise records what is due, and says it in the log (AUD-09).
 func (m *Module) raise(ctx context.Context) error {
 	for {
 		r, ok := m.alarms.next()

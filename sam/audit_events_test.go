@@ -347,7 +347,7 @@ func nonceOf(x *life) []byte {
 // AUD-01, AUD-02, AUD-03, AUD-06: every event is produced exactly once by its act,
 // in the transaction of the act: with a store that cannot be written neither
 // exists. Each record says when, what, who and with what result; those of a
-// signature name the certificate. No event type is without its act here.
+// signature name the certificate. No event type is without its act here (AUD-04).
 func TestAUD01EveryEventByItsAct(t *testing.T) {
 	x := &life{t: t, fresh: newDevice(), s: &samtest.Signer{ID: "anna", Device: samtest.NewDevice(samtest.Origin, samtest.RPID)}}
 	source := &samtest.Time{}

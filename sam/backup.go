@@ -59,13 +59,13 @@ func checkBackup(w *work, args []byte) error {
 }
 
 // applyBackup changes nothing: the approval is on record, and the file is written
-// after its transaction (makeBackup), since it holds it.
+// after its transaction (makeBackup), since it holds it (KPR-05).
 func applyBackup(w *work, _ [2]Caller, args []byte) (audit.Data, error) {
 	return audit.Data{}, checkBackup(w, args)
 }
 
 // makeBackup writes the file (BKP-01): whole or not at all. It holds the wrapped keys,
-// of which nobody but the token makes anything (KPR-05).
+// of which nobody but the token makes anything (KPR-05, ROL-04).
 func makeBackup(ctx context.Context, m *Module, p *Proposal) error {
 	m.backupMu.Lock()
 	defer m.backupMu.Unlock()

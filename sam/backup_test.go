@@ -54,7 +54,7 @@ func restoreInto(t *testing.T, w *samtest.World, db, file string) error {
 }
 
 // BKP-01, KPR-05: a backup is ordered by two officers, never by one; it is one file
-// with mode 0600, complete, and on record. Restored it is the database as it was.
+// with mode 0600, complete, and on record. Restored it is the database as it was (ROL-04, BKP-02).
 func TestBKP01BackupAndRestore(t *testing.T) {
 	w := samtest.New(t)
 	ctx := context.Background()

@@ -139,7 +139,7 @@ func (w *backupWriter) flush(last bool) error {
 	return w.seal.next()
 }
 
-// writeBackup writes a backup of a database of h.Size octets to w.
+// writeBackup writes a backup of a database of h.Size octets to w (KPR-05, BKP-01).
 func writeBackup(ctx context.Context, token cryptotoken.Sealer, h BackupHeader, by BackupMaker, db io.Reader, w io.Writer) error {
 	salt := make([]byte, 32)
 	if _, err := rand.Read(salt); err != nil {

@@ -127,7 +127,7 @@ func (r Role) set() roleSet {
 // authenticators that it relays needs the signer's assertion (ENR-04). Who records a signer
 // cannot open the enrolment, and the other way round: it takes both to bring a
 // person in. Nobody but SSPU can relay an approval, and nobody can make one: no row
-// holds a signature without the signer (PRV-01).
+// holds a signature without the signer (PRV-01, AUD-07).
 func may(op Op) roleSet {
 	switch op {
 	case OpInfo:

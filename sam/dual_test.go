@@ -83,7 +83,7 @@ func TestROL04TwoDifferentOfficers(t *testing.T) {
 	w.Check()
 }
 
-// ROL-04: no kind of decision happens by one officer alone.
+// ROL-04: no kind of decision happens by one officer alone (KPR-05, FPT-06).
 func TestROL04EveryKindNeedsTwo(t *testing.T) {
 	w := samtest.New(t, func(c *sam.Config) { c.Release = 2 })
 	ctx := context.Background()

@@ -231,7 +231,7 @@ var errWrongCode = errors.New("sam: wrong code proof")
 
 // FinishEnrolment checks the device's answer and enrols the authenticator
 // (sspu). The SSA relays it but cannot make one: it lacks the officer's code,
-// and the proof covers the authenticator's key (T21).
+// and the proof covers the authenticator's key (T21, CRY-05).
 func (m *Module) FinishEnrolment(ctx context.Context, c Caller, id string, registration []byte) (*Enrolled, error) {
 	if err := m.admit(ctx, c, OpEnrolFinish); err != nil {
 		return nil, err

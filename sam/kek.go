@@ -93,7 +93,7 @@ func applyRotate(w *work, _ [2]Caller, args []byte) (audit.Data, error) {
 }
 
 // rotate makes the next wrapping key, unless an earlier rotation is unfinished, and
-// wraps every key anew.
+// wraps every key anew (ROL-04, KPR-06).
 func rotate(ctx context.Context, m *Module, p *Proposal) error {
 	m.rotateMu.Lock()
 	defer m.rotateMu.Unlock()

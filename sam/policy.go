@@ -294,7 +294,7 @@ func named(list []Change, weak bool) []string {
 }
 
 // openConfiguration compares the configuration with the accepted one. In the demo
-// profile nobody is asked, and the record says so.
+// profile nobody is asked, and the record says so (PRV-03).
 func (m *Module) openConfiguration(ctx context.Context) error {
 	_, digest, err := m.document()
 	if err != nil {
@@ -367,6 +367,8 @@ func checkPolicy(w *work, args []byte) error {
 	return err
 }
 
+// applyPolicy makes the configuration of this start the accepted one, named
+// change by change in a record of its own (ROL-04, PRV-03).
 func applyPolicy(w *work, by [2]Caller, args []byte) (audit.Data, error) {
 	in, err := w.policyWanted(args)
 	if err != nil {

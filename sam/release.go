@@ -36,7 +36,7 @@ type Downgrade struct {
 // objectRelease names, in the audit data, the records that tell of releases.
 const objectRelease = "release"
 
-// openRelease refuses to go on from the records of a newer release.
+// openRelease refuses to go on from the records of a newer release (FPT-06).
 func (m *Module) openRelease(ctx context.Context) error {
 	return m.view(ctx, func(tx *Tx) error {
 		last, err := tx.Audit.LastOf(objectRelease)
@@ -79,7 +79,7 @@ func (m *Module) programDigest() (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// releaseData is what a start puts on record about itself.
+// releaseData is what a start puts on record about itself (FPT-06).
 func (m *Module) releaseData(d audit.Data) audit.Data {
 	program, err := m.programDigest()
 	if err != nil {

@@ -113,7 +113,7 @@ func checkRestore(w *work, args []byte) error {
 
 // applyRestore opens a new epoch (SAP-04, BKP-03): aud changes, and what was asked
 // for, approved, proposed or opened before is void. What must not go back does
-// not: destroyed keys, keys on hold, counts of failures and locks.
+// not: destroyed keys, keys on hold, counts of failures and locks (ROL-04, KPR-05, BKP-02).
 func applyRestore(w *work, by [2]Caller, args []byte) (audit.Data, error) {
 	in, err := w.restoreWanted(args)
 	if err != nil {

@@ -75,7 +75,7 @@ func cells(t testing.TB) map[sam.Op]map[sam.Role]bool {
 	return out
 }
 
-// ROL-01, IAM-04: the table of operation and role, every cell.
+// ROL-01, IAM-04: the table of operation and role, every cell (AUD-07).
 func TestROL01EveryCell(t *testing.T) {
 	want, asserted := cells(t), 0
 	for _, op := range sam.Ops() {

@@ -108,7 +108,7 @@ func (s *sealer) stamp(r record, seq int64) {
 	st.MAC = s.mac(r)
 }
 
-// check compares the seal of r with its columns (KEY-06).
+// check compares the seal of r with its columns (KEY-06, CRY-05).
 func (s *sealer) check(r record) error {
 	if !hmac.Equal(s.mac(r), r.stamp().MAC) {
 		return fmt.Errorf("%w: %s %s", sap.ReasonSeal, r.kind(), r.object())

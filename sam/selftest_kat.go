@@ -121,7 +121,7 @@ func katKey(text string) (crypto.PublicKey, error) {
 	return x509.ParsePKIXPublicKey(der)
 }
 
-// katSign: ECDSA signatures with the nonces of RFC 6979 have one right value.
+// katSign: ECDSA signatures with the nonces of RFC 6979 have one right value (CRY-05).
 func katSign(spoil func([]byte) []byte) error {
 	curves := map[algo.Algorithm]elliptic.Curve{algo.ES256: elliptic.P256(), algo.ES384: elliptic.P384(), algo.ES512: elliptic.P521()}
 	for _, k := range katECDSA() {

@@ -121,7 +121,7 @@ func (c certified) Info(ctx context.Context) (cryptotoken.Info, error) {
 func randRead(b []byte) (int, error) { return io.ReadFull(rand.Reader, b) }
 
 // FPT-01, KEY-11: each input of each self-test is made wrong: the module stays closed at
-// start and says which test failed. With the input right again it opens.
+// start and says which test failed. With the input right again it opens (CRY-05).
 func TestFPT01EachSelfTestAtStart(t *testing.T) {
 	w, list := testWorld(t)
 	w.NewSigner("alice", algo.P256)

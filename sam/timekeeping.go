@@ -50,7 +50,7 @@ func (m *Module) openTime(ctx context.Context) error {
 	return nil
 }
 
-// timely tells whether the time is good enough to use a key at it.
+// timely tells whether the time is good enough to use a key at it (TIM-01).
 func (m *Module) timely() error {
 	err := m.watch.Check()
 	if err == nil {
@@ -112,7 +112,7 @@ func (m *Module) compareTime(ctx context.Context) error {
 // settleTime takes the clock as right after a step, on an officer's word and with
 // every second source agreeing. From then on records count whose times are earlier
 // than those of before: a clock that was set two years ahead and back again would
-// keep the module closed for two years.
+// keep the module closed for two years (TIM-01).
 func (m *Module) settleTime(ctx context.Context, c Caller) error {
 	compare, cancel := context.WithTimeout(ctx, compareTimeout)
 	defer cancel()

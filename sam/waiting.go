@@ -36,7 +36,7 @@ type waits struct {
 }
 
 // wait closes the module until w is accepted. It is called while the module is
-// being opened.
+// being opened (BKP-02).
 func (m *Module) wait(w Waiting) error {
 	if w.Args == nil {
 		return fmt.Errorf("%w: %s", ErrOpen, w.Why)

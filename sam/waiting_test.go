@@ -53,7 +53,7 @@ func onlyDecidesAbout(t *testing.T, w *samtest.World, kind string) {
 	}
 }
 
-// PRV-03, ROL-04, T.CONTEXT_ALTERATION: whoever may edit the configuration file and
+// PRV-03, ROL-04, FPT-01, T.CONTEXT_ALTERATION: whoever may edit the configuration file and
 // start samd changes nothing: the module waits, closed, for two different officers;
 // one of them, the same twice, or anyone else does not open it, nor does another
 // restart. What they accept is on record: the whole configuration, sealed, and

@@ -90,7 +90,7 @@ type Verdict struct {
 
 // JudgeAssertion is VerifyAssertion that also tells whether the enrolled key
 // spoke at all. It verifies the signature once, whatever else is wrong, so that
-// time does not tell which check failed (AFL-03).
+// time does not tell which check failed (AFL-03, CRY-05).
 func JudgeAssertion(a *Assertion, challenge []byte, auth Authenticator, pol AssertionPolicy) Verdict {
 	clientData, errClient := UnB64(a.ClientDataJSON)
 	authData, errAuth := UnB64(a.AuthenticatorData)

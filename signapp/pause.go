@@ -20,7 +20,7 @@ const (
 	rowLimit = 50 // operations looked at
 )
 
-// mayAsk refuses a client that a signer has refused too often.
+// mayAsk refuses a client that a signer has refused too often (AFL-04).
 func (s *Service) mayAsk(tx Tx, c Client, signer string) error {
 	rows, err := tx.Operations().List(OfSigner(signer), Query{States: []State{StateDeclined, StateFinished}, Limit: rowLimit})
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 
 // journal writes each record as a line behind the priority that systemd's journal
 // reads there (sd-daemon(3)), so that alarms can be told from the rest
-// ("journalctl -p alert") and hooked.
+// ("journalctl -p alert") and hooked (AUD-09).
 type journal struct {
 	out   *output
 	inner slog.Handler // writes to out.line
