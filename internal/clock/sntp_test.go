@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -118,8 +119,11 @@ func TestTIM01SNTPSilence(t *testing.T) {
 // Each request has a transmit timestamp of its own that nobody can guess, and tells
 // nothing of this machine's clock.
 func TestTIM01SNTPRequest(t *testing.T) {
+	var mu sync.Mutex
 	seen := map[string]bool{}
 	server := serve(t, func(r []byte) [][]byte {
+		mu.Lock()
+		defer mu.Unlock()
 		if len(r) != sntpLen || r[0] != 0x23 || string(r[1:40]) != strings.Repeat("\x00", 39) {
 			t.Errorf("request %x", r)
 		}
@@ -131,6 +135,8 @@ func TestTIM01SNTPRequest(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	if len(seen) != 5 {
 		t.Errorf("%d different requests of 5", len(seen))
 	}
