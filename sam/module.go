@@ -91,6 +91,7 @@ type Module struct {
 	strictBefore atomic.Int64 // guards of before are lost, see strictly
 	unclean      bool         // the last run left no stop record
 	before       bool         // this start began before the ceremony
+	keep         bool         // a changed configuration counts without officers
 	testMu       sync.Mutex
 	lastTest     atomic.Pointer[SelfTestReport]
 

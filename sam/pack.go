@@ -54,6 +54,9 @@ func (p *packer) bool(b bool)  { p.text(); p.out = strconv.AppendBool(p.out, b) 
 
 func (p *packer) octets(kind byte, b []byte) {
 	p.close()
+	if len(b) > maxPack {
+		kind = 0 // no such kind: unpack refuses it, and nothing is cut
+	}
 	p.out = append(p.out, kind, 0, 0, 0)
 	setPackLen(p.out[len(p.out)-packHead:], len(b))
 	p.out = append(p.out, b...)

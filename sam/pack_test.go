@@ -77,6 +77,15 @@ func TestStoredAnswers(t *testing.T) {
 	}
 }
 
+// What is longer than a segment can say is refused, not cut.
+func TestPackedTextHasNoTooLongSegment(t *testing.T) {
+	p := newPacker(0)
+	p.octets(packURL, make([]byte, maxPack+1))
+	if out, err := unpack(nil, p.done()); err == nil {
+		t.Errorf("%d octets", len(out))
+	}
+}
+
 // I9: a broken packed text is an error within bounds, whatever it holds.
 func FuzzUnpack(f *testing.F) {
 	f.Add(packAnswer([][]byte{{1, 2}}, newPacker(0).done(), [][]byte{{3}}, 0, 1, []byte{4}, "k"))

@@ -127,7 +127,7 @@ func (m *Module) settings() []setting {
 	out := []setting{
 		{"cluster", c.Cluster, whenChanged},
 		{"production", fmt.Sprint(c.Production), whenFalse},
-		{"automatic", fmt.Sprint(c.Automatic), whenTrue},
+		{settingAutomatic, fmt.Sprint(c.Automatic), whenTrue},
 		{"statement_key", c.StatementKey, whenChanged},
 		{"caller_cas", sorted(c.CallerCAs), whenChanged},
 		{"origin", c.Origin, whenChanged},
@@ -293,15 +293,20 @@ func named(list []Change, weak bool) []string {
 	return out
 }
 
-// openConfiguration compares the configuration with the accepted one. In the demo
-// profile nobody is asked, and the record says so (PRV-03).
+// settingAutomatic names Config.Automatic in the document.
+const settingAutomatic = "automatic"
+
+// openConfiguration compares the configuration with the accepted one. Without
+// officers a changed one counts in the demo profile, if the accepted one is of that
+// profile too, and as long as there are no officers, when nothing is done either;
+// the record says so (PRV-03).
 func (m *Module) openConfiguration(ctx context.Context) error {
 	_, digest, err := m.document()
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrOpen, err)
 	}
-	if m.condition().Config == digest || m.mayKeep() {
-		return nil // recordStart keeps it
+	if m.condition().Config == digest {
+		return nil
 	}
 	var list []Change
 	err = m.view(ctx, func(tx *Tx) error {
@@ -312,16 +317,18 @@ func (m *Module) openConfiguration(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrOpen, err)
 	}
+	// Automatic counts where it was accepted before: whoever edits the file of a
+	// service must not name himself a demo, which nobody is asked about.
+	m.keep = m.before || m.cfg.Automatic && !slices.ContainsFunc(list, func(c Change) bool { return c.Name == settingAutomatic })
+	if m.keep {
+		return nil // recordStart keeps it
+	}
 	return m.wait(Waiting{
 		Kind: DecidePolicy, Changes: list,
 		Why:  fmt.Sprintf("the configuration (%s) is not the accepted one (%s): %d settings differ; two officers accept it: assent policy accept", short(digest), short(m.condition().Config), len(list)),
 		Args: mustArgs(AcceptPolicy{Config: digest, Before: m.condition().Config}),
 	})
 }
-
-// mayKeep tells whether a changed configuration counts without officers: in the demo
-// profile, and as long as there are none, when nothing is done either.
-func (m *Module) mayKeep() bool { return m.cfg.Automatic || m.before }
 
 func short(digest string) string { return clip(digest, 12) }
 

@@ -54,7 +54,7 @@ func (m *Module) recordStart(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if digest != cond.Config && m.mayKeep() {
+		if digest != cond.Config && m.keep {
 			m.logger.Warn("samd: a changed configuration is accepted without asking anybody", "automatic", m.cfg.Automatic, "before the ceremony", m.before)
 			if err := w.keepConfiguration(&cond, EventConfig, [2]string{}, "nobody was asked"); err != nil {
 				return err
