@@ -106,7 +106,15 @@ func (m *Module) stopUse(why string) {
 // once.
 func (m *Module) shut(ctx context.Context, why string) {
 	m.stopUse(why)
-	if err := m.saveClosed(ctx); err != nil {
+	m.condMu.Lock()
+	defer m.condMu.Unlock()
+	m.saveOrLater(ctx)
+}
+
+// saveOrLater makes a closing durable, or asks housekeeping to. The caller holds
+// condMu.
+func (m *Module) saveOrLater(ctx context.Context) {
+	if err := m.saveClosedLocked(ctx); err != nil {
 		m.logger.Error("samd: closing could not be recorded yet", "err", err)
 		select {
 		case m.unsaved <- struct{}{}:
@@ -121,6 +129,11 @@ func (m *Module) shut(ctx context.Context, why string) {
 func (m *Module) saveClosed(ctx context.Context) error {
 	m.condMu.Lock()
 	defer m.condMu.Unlock()
+	return m.saveClosedLocked(ctx)
+}
+
+// saveClosedLocked is saveClosed for a caller that holds condMu.
+func (m *Module) saveClosedLocked(ctx context.Context) error {
 	why := m.failedWhy()
 	cond := *m.condition()
 	if why == "" || cond.Closed != "" {
@@ -165,9 +178,7 @@ func (m *Module) reopen(ctx context.Context, c Caller, why string) (*SelfTestRep
 	if m.failedWhy() == "" {
 		return nil, fmt.Errorf("%w: the module is open", sap.ReasonState)
 	}
-	m.closeMu.Lock()
-	before := m.failures
-	m.closeMu.Unlock()
+	before := m.failureCount()
 	if err := m.saveClosed(ctx); err != nil { // what is ended is on record first
 		return nil, err
 	}
@@ -184,26 +195,45 @@ func (m *Module) reopen(ctx context.Context, c Caller, why string) (*SelfTestRep
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", sap.ReasonSelfTest, err)
 	}
-	if err := m.saveOpen(ctx, c, why); err != nil {
+	if err := m.openAgain(ctx, c, why, before); err != nil {
 		return nil, err
 	}
-	m.closeMu.Lock()
-	defer m.closeMu.Unlock()
-	if m.failures != before { // something failed meanwhile; housekeeping saves it
-		select {
-		case m.unsaved <- struct{}{}:
-		default:
-		}
-		return nil, fmt.Errorf("%w: another failure came while the tests ran", sap.ReasonClosed)
-	}
-	m.closed.Store(nil)
 	m.logger.Warn("samd: opened again", "by", c.actor(), "why", why)
 	return report, nil
 }
 
-func (m *Module) saveOpen(ctx context.Context, c Caller, why string) error {
+func (m *Module) failureCount() int {
+	m.closeMu.Lock()
+	defer m.closeMu.Unlock()
+	return m.failures
+}
+
+// openAgain opens the records and then the memory, in one turn of condMu:
+// housekeeping that comes between the two would find a closed module with open
+// records, and close those again under a module that is about to be open.
+// failures is how many there were before the tests.
+func (m *Module) openAgain(ctx context.Context, c Caller, why string, failures int) error {
 	m.condMu.Lock()
 	defer m.condMu.Unlock()
+	if err := m.saveOpen(ctx, c, why); err != nil {
+		return err
+	}
+	m.closeMu.Lock()
+	defer m.closeMu.Unlock()
+	if m.failures != failures { // something failed meanwhile; housekeeping saves it
+		select {
+		case m.unsaved <- struct{}{}:
+		default:
+		}
+		return fmt.Errorf("%w: another failure came while the tests ran", sap.ReasonClosed)
+	}
+	m.closed.Store(nil)
+	return nil
+}
+
+// saveOpen makes record and mark say that the module is open. The caller holds
+// condMu.
+func (m *Module) saveOpen(ctx context.Context, c Caller, why string) error {
 	cond := *m.condition()
 	err := m.update(ctx, c, func(w *work) error {
 		was := cond.Closed

@@ -170,13 +170,14 @@ func (m *Module) testNow(ctx context.Context, c Caller, trigger string) (*SelfTe
 	defer m.testMu.Unlock()
 	report, err := m.runTests(ctx, trigger, func(selfTest) bool { return true })
 	m.lastTest.Store(report)
-	if err != nil {
-		m.stopUse(report.err().Error()) // before anything is written: the disk may be what fails
+	if err == nil {
+		return report, m.logTests(ctx, c, report)
 	}
+	m.condMu.Lock() // the cause stands before the closing in the chain: housekeeping waits
+	defer m.condMu.Unlock()
+	m.stopUse(report.err().Error()) // before anything is written: the disk may be what fails
 	logErr := m.logTests(ctx, c, report)
-	if err != nil {
-		m.shut(ctx, report.err().Error())
-	}
+	m.saveOrLater(ctx)
 	return report, logErr
 }
 

@@ -478,3 +478,31 @@ func TestAUD02UncleanStop(t *testing.T) {
 		t.Errorf("%d records after a clean stop", n)
 	}
 }
+
+// FPT-03: the chain tells a closing in the order of cause and effect, and once:
+// housekeeping, which also makes closings durable, comes neither before the
+// failed test nor between the two halves of a reopening.
+func TestFPT03CauseBeforeClosing(t *testing.T) {
+	w := samtest.New(t, func(c *sam.Config) { c.AnchorEvery = time.Millisecond })
+	ctx := context.Background()
+	want := []string{}
+	before := len(w.Records())
+	for range 12 {
+		w.Token.FailProbe(cryptotoken.ErrSelfTest)
+		if _, err := w.M.SelfTest(ctx, samtest.Officer); err != nil {
+			t.Fatal(err)
+		}
+		w.Token.FailProbe(nil)
+		if _, err := w.M.Reopen(ctx, samtest.Officer, "token replaced"); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, sam.EventSelfTest, sam.EventClosed, sam.EventSelfTest, sam.EventReopened)
+	}
+	got := []string{}
+	for _, r := range w.Records()[before:] {
+		got = append(got, r.Type)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v", got)
+	}
+}
