@@ -65,7 +65,7 @@ fuzz: ## every fuzz target for FUZZTIME (20s), one after the other
 soak: ## the long forms: whole crash matrix, replays, 200 mutants, samd's inputs fuzzed 5 minutes each; SEED=n; goes on after an interruption
 	@mkdir -p bin
 	ASSENT_SOAK=1 ASSENT_SEED=$(SEED) ASSENT_SOAK_PROGRESS=$(CURDIR)/bin/soak.progress \
-		$(GO) test -count=1 -v -timeout 6h -run 'FPT05|SAP03|Planted' ./conformance/crash ./conformance/e2e
+		$(GO) test -count=1 -v -timeout 6h -run 'FPT05|KEY10|SAP03|Planted' ./conformance/crash ./conformance/e2e
 	$(MUTATE) -min 80 -sample 200 -tests ./sam,./sam/samrpc -progress bin/mutants.sam.jsonl ./sam
 	.ci/fuzz $(SOAKFUZZ) sam sap cryptotoken internal/jcs internal/attestation internal/audit internal/certs
 

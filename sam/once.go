@@ -12,6 +12,7 @@ import (
 	"github.com/assent-sign/assent/cryptotoken"
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/audit"
+	"github.com/assent-sign/assent/internal/failpoint"
 	"github.com/assent-sign/assent/sap"
 )
 
@@ -117,6 +118,7 @@ func (m *Module) RequestOneTime(ctx context.Context, c Caller, in AskOnce) (sap.
 	var signed sap.Signed
 	policy, err := m.policy(in.Policy)
 	if err == nil {
+		failpoint.Before("samd/once-requested")
 		err = m.update(ctx, c, func(w *work) error {
 			o, req, err := m.newOnce(w, c, in, policy)
 			if err != nil {
@@ -134,6 +136,7 @@ func (m *Module) RequestOneTime(ctx context.Context, c Caller, in AskOnce) (sap.
 			w.stamp(o, seq)
 			return w.Onces.Insert(o)
 		})
+		failpoint.After("samd/once-requested")
 	}
 	if err != nil {
 		return sap.Signed{}, m.refuse(ctx, c, string(OpOnceRequest), err, audit.Data{"signer": clip(in.Signer, sap.MaxIDLen)})
@@ -250,6 +253,8 @@ func (w *work) bindOnce(o *Once, b sap.Binding, session []byte) error {
 	}
 	next := *o
 	next.Session = session
+	failpoint.Before("samd/once-bound")
+	defer failpoint.After("samd/once-bound")
 	seq, err := w.log(EventOnceBound, audit.OK, "", audit.Data{"obj": next.object(), "key": next.Key, "signer": next.Signer, "session": b.Session})
 	if err != nil {
 		return err
@@ -269,6 +274,8 @@ func (r *redemption) reserveOnce(w *work, s *Activation, b Basis) error {
 	if g.Version != b.GuardVersion {
 		return ErrConflict
 	}
+	failpoint.Before("samd/once-used")
+	defer failpoint.After("samd/once-used")
 	if err := w.moveOnce(&o, OnceUsed, EventOnceUsed, audit.Data{"session": b64(s.Session)}); err != nil {
 		return err
 	}
@@ -279,7 +286,9 @@ func (r *redemption) reserveOnce(w *work, s *Activation, b Basis) error {
 // it. When it went in the meantime, the token refuses the empty blob without a key
 // use.
 func (m *Module) takeOnce(h *holding) cryptotoken.Wrapped {
+	failpoint.Before("samd/once-taken")
 	key, _ := m.onceKeys.take(h.cred.Key)
+	failpoint.After("samd/once-taken")
 	key.KeyType, key.Public = algo.KeyType(h.cred.KeyType), h.cred.Public
 	return key
 }
@@ -310,7 +319,11 @@ const (
 // endOnce destroys a one-time key, whatever became of it (KEY-10). The memory comes first:
 // what cannot be recorded is gone all the same, and recorded at the next start.
 func (m *Module) endOnce(ctx context.Context, key, cause string) {
+	failpoint.Before("samd/once-forgotten")
 	m.onceKeys.drop(key)
+	failpoint.After("samd/once-forgotten")
+	failpoint.Before("samd/once-destroyed")
+	defer failpoint.After("samd/once-destroyed")
 	err := m.update(context.WithoutCancel(ctx), self(), func(w *work) error {
 		o, err := w.Onces.Get(key)
 		if err != nil {
@@ -344,6 +357,7 @@ func (m *Module) endOrphans(ctx context.Context) error {
 			return err
 		}
 		for _, o := range left {
+			failpoint.Before("samd/once-orphan-ended")
 			err := m.update(ctx, self(), func(w *work) error {
 				if err := m.verified(w.Tx, o, false); err != nil {
 					return err
@@ -353,6 +367,7 @@ func (m *Module) endOrphans(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("%w: %w", ErrOpen, err)
 			}
+			failpoint.After("samd/once-orphan-ended")
 		}
 	}
 }

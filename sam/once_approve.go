@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/assent-sign/assent/cryptotoken"
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/audit"
+	"github.com/assent-sign/assent/internal/failpoint"
 	"github.com/assent-sign/assent/sap"
 )
 
@@ -224,6 +226,8 @@ func (a *onceApproval) verifyAssertion() error {
 // and the key's time runs. It is also the intent to make a key.
 func (a *onceApproval) approve(ctx context.Context) error {
 	o := *a.once
+	failpoint.Before("samd/once-approved")
+	defer failpoint.After("samd/once-approved")
 	err := a.m.update(ctx, a.caller, func(w *work) error {
 		g := *a.guard
 		o.Approval, o.Authenticator, o.Expires = a.id, a.auth.Credential, w.now.Add(a.rule.Life).Unix()
@@ -250,33 +254,50 @@ func (a *onceApproval) approve(ctx context.Context) error {
 // make takes or makes the key, proves its possession, and has it certified.
 func (a *onceApproval) make(ctx context.Context) error {
 	m := a.m
+	failpoint.Before("samd/once-key-made")
 	key, err := m.takeKey(ctx, algo.KeyType(a.once.KeyType))
 	if err != nil {
 		return err
 	}
+	failpoint.After("samd/once-key-made")
+	failpoint.Before("samd/once-possession-proved")
 	csr, pop, err := m.prove(ctx, key, a.once.Subject)
 	if err != nil {
 		return err
 	}
+	failpoint.After("samd/once-possession-proved")
 	o := *a.once
 	o.Public, o.CSR = key.Public, csr
+	failpoint.Before("samd/once-key-recorded")
 	if err := a.move(ctx, &o, OnceGenerated, EventKey, keyData(o.Public, o.KeyType, key.KEK, o.Carrier, o.AuthHash, pop)); err != nil {
 		return err
 	}
+	failpoint.After("samd/once-key-recorded")
 	m.cfg.Hook(StepOnceGenerated)
+	return a.certify(ctx, o, key)
+}
+
+// certify has the key certified, checks what the CA gave, and links it: only now
+// the key is where an activation finds it.
+func (a *onceApproval) certify(ctx context.Context, o Once, key cryptotoken.Wrapped) error {
+	m := a.m
 	bounded, cancel := context.WithTimeout(ctx, certifyWithin)
 	defer cancel()
-	chain, err := m.cfg.CAs[o.CA].Certify(bounded, csr)
+	failpoint.Before("samd/once-ca-answered")
+	chain, err := m.cfg.CAs[o.CA].Certify(bounded, o.CSR)
 	if err != nil {
 		return fmt.Errorf("%w: CA %s: %w", sap.ReasonCertLink, o.CA, err)
 	}
+	failpoint.After("samd/once-ca-answered")
 	if _, err := checkLink(o.credential(), chain, m.crypto, m.clock.Now()); err != nil {
 		return err
 	}
 	o.Chain, o.CertHash = chain, certHash(chain[0])
+	failpoint.Before("samd/once-linked")
 	if err := a.move(ctx, &o, OnceCertified, EventLinked, audit.Data{"cert": b64(o.CertHash)}); err != nil {
 		return err
 	}
+	failpoint.After("samd/once-linked")
 	m.onceKeys.put(o.Key, key, time.Unix(o.Expires, 0))
 	m.cfg.Hook(StepOnceCertified)
 	return nil

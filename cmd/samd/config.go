@@ -354,7 +354,7 @@ func (c *Config) authorities() (map[string]sam.CertificateAuthority, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: demo_cas %s: %w", errConfig, name, err)
 		}
-		out[name] = demoCA{ca}
+		out[name] = witnessed(demoCA{ca})
 	}
 	return out, nil
 }

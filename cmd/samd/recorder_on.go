@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -19,6 +20,7 @@ import (
 	"github.com/assent-sign/assent/cryptotoken"
 	"github.com/assent-sign/assent/cryptotoken/softtoken"
 	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/sam"
 )
 
 // recorder is the software token of crash tests: it writes down every use of a
@@ -123,4 +125,37 @@ func (r *recorder) SignWrapped(ctx context.Context, w cryptotoken.Wrapped, a alg
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return sigs, errors.Join(err, r.write(list...))
+}
+
+// witness is a CA of crash tests: outside what the module can change, it writes
+// down the key of every certification request before it answers.
+type witness struct {
+	sam.CertificateAuthority
+	path string
+}
+
+// witnessed puts the witness before a CA when ASSENT_CA_LOG names a file.
+func witnessed(ca sam.CertificateAuthority) sam.CertificateAuthority {
+	if path := os.Getenv("ASSENT_CA_LOG"); path != "" {
+		return witness{ca, path}
+	}
+	return ca
+}
+
+// Certify implements sam.CertificateAuthority.
+func (w witness) Certify(ctx context.Context, csr []byte) ([][]byte, error) {
+	req, err := x509.ParseCertificateRequest(csr)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(w.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	spki := sha256.Sum256(req.RawSubjectPublicKeyInfo)
+	_, err = fmt.Fprintf(f, "spki:%s\n", base64.RawURLEncoding.EncodeToString(spki[:]))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	return w.CertificateAuthority.Certify(ctx, csr)
 }

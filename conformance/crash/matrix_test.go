@@ -34,7 +34,8 @@ var pkcs11Only = map[string]bool{"token/32-sign-init": true}
 func samdPoints() []failpoint.Point {
 	var out []failpoint.Point
 	for _, p := range failpoint.Points() {
-		if p.Name != "" && p.Workload != failpoint.Signing && !pkcs11Only[p.Name] {
+		elsewhere := p.Workload == failpoint.Signing || p.Workload == failpoint.Once || p.Workload == failpoint.OnceStart
+		if p.Name != "" && !elsewhere && !pkcs11Only[p.Name] {
 			out = append(out, p)
 		}
 	}

@@ -64,6 +64,7 @@ type site struct {
 	codes  []string         // enrolment codes: secrets that no log may show
 	files  map[string]mtls.Files
 	token  string // the configuration's token; a software token when ""
+	more   string // of the configuration
 	proc   *process
 }
 
@@ -106,7 +107,7 @@ token: %[3]s
 origin: http://localhost:8441
 rp_id: localhost
 policies: [{id: standard, max_items: 10, lifetime: 5m}]
-`, s.addr, s.dir, token)
+%[4]s`, s.addr, s.dir, token, s.more)
 	must(s.t, os.WriteFile(filepath.Join(s.dir, "samd.yaml"), []byte(text), 0o600))
 }
 
@@ -173,7 +174,9 @@ func (s *site) start(failpoint string, args ...string) error {
 	must(s.t, err)
 	defer func() { _ = log.Close() }()
 	cmd := exec.Command(filepath.Join(programs, "samd"), append([]string{"-config", s.path("samd.yaml")}, args...)...)
-	cmd.Env = append(os.Environ(), "ASSENT_FAILPOINT="+failpoint, "ASSENT_FAILPOINT_LIVES="+s.path("lives"), "ASSENT_TOKEN_LOG="+s.path("token.log"))
+	cmd.Dir = s.dir // a copy's paths are the configuration that its officers accepted
+	cmd.Env = append(os.Environ(), "ASSENT_FAILPOINT="+failpoint, "ASSENT_FAILPOINT_LIVES="+s.path("lives"), "ASSENT_TOKEN_LOG="+s.path("token.log"),
+		"ASSENT_CA_LOG="+s.path("ca.log"))
 	cmd.Stdout, cmd.Stderr = log, log
 	must(s.t, cmd.Start())
 	p := &process{cmd: cmd, done: make(chan struct{})}

@@ -13,6 +13,8 @@ const (
 	Rotation   Workload = "rotation"   // two officers order the next wrapping key, and the end of the old one
 	Place      Workload = "place"      // samd restore writes a backup's database into an empty place
 	Recovery   Workload = "recovery"   // the start after a kill between reservation and outcome
+	Once       Workload = "once"       // a signer approves that a one-time key is made, then what it signs
+	OnceStart  Workload = "once-start" // the start after a kill while one-time keys were alive
 	Signing    Workload = "signing"    // ssad signs a document from upload to download
 )
 
@@ -83,5 +85,18 @@ func Points() []Point {
 		{0, "wrapping key destroyed", "samd/kek-destroyed", Rotation, ""},
 		{0, "restore placed", "samd/restore-placed", Place, ""},
 		{0, "anchor replaced", "samd/anchor-replaced", Activation, ""},
+		{0, "one-time key offered", "samd/once-requested", Once, ""},
+		{0, "its approval stored", "samd/once-approved", Once, ""},
+		{0, "one-time key made", "samd/once-key-made", Once, ""},
+		{0, "its certification request signed", "samd/once-possession-proved", Once, ""},
+		{0, "one-time key recorded", "samd/once-key-recorded", Once, ""},
+		{0, "the CA answered", "samd/once-ca-answered", Once, ""},
+		{0, "its certificate linked", "samd/once-linked", Once, ""},
+		{0, "session bound to the one-time key", "samd/once-bound", Once, ""},
+		{0, "one-time key marked as used", "samd/once-used", Once, "inside the transaction of the reservation; its commit is point 26"},
+		{0, "one-time key taken out of memory", "samd/once-taken", Once, ""},
+		{0, "one-time key forgotten", "samd/once-forgotten", Once, ""},
+		{0, "its destruction recorded", "samd/once-destroyed", Once, ""},
+		{0, "orphan of a crash destroyed", "samd/once-orphan-ended", OnceStart, ""},
 	}
 }

@@ -198,7 +198,9 @@ func (c *Case) readSessions(db *sql.DB) error {
 
 func (c *Case) readCredentials(db *sql.DB) error {
 	c.credentials = map[string]*credential{}
-	return rows(db, "SELECT key, public, blob, chain FROM credential", func(r *sql.Rows) error {
+	// One-time keys have a record and, by design, no blob.
+	return rows(db, `SELECT key, public, blob, chain FROM credential
+		UNION ALL SELECT key, public, x'', chain FROM onetime WHERE length(public) > 0`, func(r *sql.Rows) error {
 		k := &credential{}
 		var chain []byte
 		if err := r.Scan(&k.Key, &k.Public, &k.Blob, &chain); err != nil {
