@@ -178,7 +178,7 @@ func TestSignDoc(t *testing.T) {
 	id = a.field("responseID")
 	w.refused(poll(token), 403, "access_denied", "The signer declined or the request was cancelled")
 
-	quick := newWorld(t, func(c *api.Config) { c.Limits.SignDocWait = 5 * time.Second })
+	quick := newWorld(t, func(c *api.Config) { c.Limits.SignDocWait = time.Minute })
 	go func() {
 		for {
 			time.Sleep(10 * time.Millisecond)

@@ -34,7 +34,7 @@ func TestNativeWalk(t *testing.T) {
 	}
 	w.problem(w.call("GET", "/api/v1/operations/"+op.ID+"/items/0/document", token, nil), 409, "not_finished")
 	go func() { time.Sleep(50 * time.Millisecond); w.app.approve(t, op.ID) }()
-	a = w.must(w.call("GET", "/api/v1/operations/"+op.ID+"?wait=2", token, nil), 200)
+	a = w.must(w.call("GET", "/api/v1/operations/"+op.ID+"?wait=60", token, nil), 200)
 	a.json(t, &op)
 	if op.State != "finished" || op.Items[0].Result == nil || op.Items[0].Result.Level != "B-B" {
 		t.Fatalf("after wait: %s", a.body)
@@ -193,16 +193,18 @@ func TestWaitsAreBounded(t *testing.T) {
 	w := newWorld(t, func(c *api.Config) { c.Limits.Waits = 1 })
 	token := w.serviceToken("shop")
 	id := w.operation(token, w.upload(token))
-	took := make(chan time.Duration, 2)
+	states := make(chan string, 2)
 	for range 2 {
 		go func() {
-			start := time.Now()
-			w.call("GET", "/api/v1/operations/"+id+"?wait=1", token, nil)
-			took <- time.Since(start)
+			states <- w.call("GET", "/api/v1/operations/"+id+"?wait=60", token, nil).field("state")
 		}()
 	}
-	if a, b := <-took, <-took; a > 500*time.Millisecond || b < 900*time.Millisecond {
-		t.Errorf("waits took %v and %v", a, b)
+	if got := <-states; got != "prepared" {
+		t.Errorf("one too many gets %q, want the present state", got)
+	}
+	w.app.approve(t, id) // which the other waits for
+	if got := <-states; got != "finished" {
+		t.Errorf("the one that waits gets %q", got)
 	}
 }
 
@@ -223,10 +225,9 @@ func TestHealth(t *testing.T) {
 	}
 	broken = true
 	w.clock.Advance(2 * time.Second)
-	start := time.Now()
-	a := w.must(w.call("GET", "/readyz", "", nil), 503)
-	if strings.Contains(string(a.body), "module") || time.Since(start) > 3*time.Second {
-		t.Errorf("public readiness says %q after %v", a.body, time.Since(start))
+	a := w.must(w.call("GET", "/readyz", "", nil), 503) // the check itself would hang for ever
+	if strings.Contains(string(a.body), "module") {
+		t.Errorf("public readiness says %q", a.body)
 	}
 	admin := w.adminGet("/readyz")
 	if admin.StatusCode != 503 || !strings.Contains(string(admin.body), `{"name":"module","ok":false}`) || !strings.Contains(string(admin.body), `{"name":"database","ok":true}`) {

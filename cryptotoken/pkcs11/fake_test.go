@@ -46,7 +46,7 @@ func runFakeIfAsked() bool {
 func fakeConfig(dir string) Config {
 	return Config{
 		Name: "fake", Module: "/fake", TokenLabel: "fake", PIN: []byte(testPIN), Children: 1,
-		Watchdog: 400 * time.Millisecond, QueueWait: 2 * time.Second, StartWait: 5 * time.Second,
+		Watchdog: time.Second, QueueWait: 2 * time.Second, StartWait: 5 * time.Second,
 		Log: slog.New(slog.DiscardHandler),
 		command: func() (string, []string, []string) {
 			exe, err := os.Executable()

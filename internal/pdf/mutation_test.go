@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/assent-sign/assent/internal/testenv"
 )
@@ -53,7 +52,6 @@ func TestD11MutatedFilesNeitherPanicNorHang(t *testing.T) {
 	if testing.Short() {
 		rounds = 3
 	}
-	slowest := time.Duration(0)
 	for _, name := range corpusFiles(t, dir) {
 		in, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
 		if err != nil {
@@ -64,20 +62,15 @@ func TestD11MutatedFilesNeitherPanicNorHang(t *testing.T) {
 		}
 		for range rounds {
 			b := mutate(r, in)
-			start := time.Now()
-			exerciseReading(t, name, b)
-			out := &memFile{}
-			_, err := Prepare(context.Background(), bytes.NewReader(b), int64(len(b)), out, testOptions())
-			typedOrNil(t, name, err)
-			if err == nil && !bytes.HasPrefix(out.b, b) {
-				t.Errorf("%s: the input is no prefix", name)
-			}
-			took := time.Since(start)
-			slowest = max(slowest, took)
-			if took > fileTime {
-				t.Fatalf("%s: took %v", name, took)
-			}
+			testenv.Within(t, name, fileTime, func() {
+				exerciseReading(t, name, b)
+				out := &memFile{}
+				_, err := Prepare(context.Background(), bytes.NewReader(b), int64(len(b)), out, testOptions())
+				typedOrNil(t, name, err)
+				if err == nil && !bytes.HasPrefix(out.b, b) {
+					t.Errorf("%s: the input is no prefix", name)
+				}
+			})
 		}
 	}
-	t.Logf("slowest file: %v", slowest)
 }
