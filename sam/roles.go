@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/assent-sign/assent/internal/audit"
@@ -16,7 +17,8 @@ const (
 	EventRevoked = "role_revoked"
 )
 
-// maxIdentities bounds the callers of one module.
+// maxIdentities bounds the callers of one module: lists of so many are whole, so
+// that no check misses one.
 const maxIdentities = 1000
 
 // Grant is the argument of the decision role_grant. A name keeps its role and
@@ -42,6 +44,21 @@ func (w *work) identity(name string) (*Identity, error) {
 		return nil, notFound(err, sap.ReasonRole)
 	}
 	return r, w.m.verified(w.Tx, r, false)
+}
+
+// callers lists the records of all callers, each verified: duties are kept apart
+// from what the module wrote, not from what an administrator of the database did.
+func (w *work) callers() ([]*Identity, error) {
+	list, err := w.Identities.List(maxIdentities)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range list {
+		if err := w.m.verified(w.Tx, r, false); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
 func checkGrant(w *work, args []byte) error {
@@ -82,17 +99,15 @@ func (g Grant) check(production bool) error {
 // person, a person has one role, names and persons differ by more than spelling,
 // and who has a role is no signer.
 func (w *work) separate(g Grant) error {
-	list, err := w.Identities.List(maxIdentities + 1)
+	list, err := w.callers()
 	if err != nil {
 		return err
 	}
-	if len(list) > maxIdentities {
+	renewed := slices.ContainsFunc(list, func(r *Identity) bool { return r.Name == g.Name })
+	if len(list) >= maxIdentities && !renewed {
 		return fmt.Errorf("%w: %d identities", sap.ReasonTooMany, len(list))
 	}
 	for _, r := range list {
-		if err := w.m.verified(w.Tx, r, false); err != nil {
-			return err
-		}
 		if err := g.apartFrom(r); err != nil {
 			return err
 		}
@@ -127,7 +142,7 @@ func (g Grant) apartFrom(r *Identity) error {
 // noRole refuses a signer whose id is the name or person of someone with a role
 // (ROL-03), in any spelling.
 func (w *work) noRole(signer string) error {
-	list, err := w.Identities.List(maxIdentities)
+	list, err := w.callers()
 	if err != nil {
 		return err
 	}
@@ -207,7 +222,7 @@ func (w *work) enoughOfficers(without *Identity) error {
 	if without.Role != RoleOfficer {
 		return nil
 	}
-	list, err := w.Identities.List(maxIdentities)
+	list, err := w.callers()
 	if err != nil {
 		return err
 	}
