@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,12 +36,14 @@ type engine struct {
 	programs []*program
 	reach    map[int][]*test // by the number of the mutant
 	mu       sync.Mutex
-	kills    map[string]map[*test]int // by function: what is likely to kill there again
+	kills    map[string]map[*test]int    // by function: what is likely to kill there again
+	records  map[string]map[*test]record // by file
 }
 
 // program is a compiled test program of one package.
 type program struct {
 	path, dir, name string
+	sum             string // SHA-256 of the file
 	flags           []string
 }
 
@@ -55,7 +59,7 @@ func (t *test) String() string { return t.program.name + "." + t.name }
 // prepare compiles the test programs with all switches and records what each test
 // reaches.
 func (e *engine) prepare(ctx context.Context, p *pack) error {
-	e.reach, e.kills = map[int][]*test{}, map[string]map[*test]int{}
+	e.reach, e.kills, e.records = map[int][]*test{}, map[string]map[*test]int{}, map[string]map[*test]record{}
 	overlay, err := e.overlay(p)
 	if err != nil {
 		return err
@@ -74,6 +78,9 @@ func (e *engine) prepare(ctx context.Context, p *pack) error {
 		if _, err := os.Stat(prog.path); errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("%s has no tests", pkg)
 		}
+		if prog.sum, err = sumOf(prog.path); err != nil {
+			return err
+		}
 		// Package rapid would write what fails into the tree.
 		if _, err := output(ctx, prog.dir, prog.path, noFailFile, "-test.list", "^$"); err == nil {
 			prog.flags = []string{noFailFile}
@@ -86,6 +93,12 @@ func (e *engine) prepare(ctx context.Context, p *pack) error {
 		all = append(all, tests...)
 	}
 	return e.traceAll(ctx, p, all)
+}
+
+func sumOf(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), err
 }
 
 const noFailFile = "-rapid.nofailfile"
@@ -140,32 +153,26 @@ func (e *engine) listTests(ctx context.Context, p *program) ([]*test, error) {
 	return all, nil
 }
 
-// traceAll runs each test alone, without a mutant; it must pass.
+// traceAll runs each test alone, without a mutant; it must pass. With -progress what
+// it reached is kept, for as long as the test program is the same.
 func (e *engine) traceAll(ctx context.Context, p *pack, all []*test) error {
 	start := time.Now()
-	reach := filepath.Join(e.dir, "reached")
+	known, err := e.readTraces()
+	if err != nil {
+		return err
+	}
 	for _, t := range all {
-		if err := os.WriteFile(reach, nil, 0o600); err != nil {
-			return err
-		}
-		began := time.Now()
-		o, err := e.exec(ctx, t.program, []string{t.name}, 10*time.Minute, 0, reach)
-		if err != nil {
-			return err
-		}
-		if o.failed || o.timeout {
-			return fmt.Errorf("%s fails without a mutant:\n%s", t, o.tail)
-		}
-		t.took = time.Since(began)
-		b, err := os.ReadFile(reach)
-		if err != nil {
-			return err
-		}
-		for _, l := range strings.Fields(string(b)) {
-			n, err := strconv.Atoi(l)
-			if err != nil {
-				return fmt.Errorf("%s: record of what was reached: %w", t, err)
+		tr, ok := known[t.program.sum+t.name]
+		if !ok {
+			if tr, err = e.trace(ctx, t); err != nil {
+				return err
 			}
+			if err := e.keepLine(e.progress+traces, tr); err != nil {
+				return err
+			}
+		}
+		t.took = tr.Took
+		for _, n := range tr.Reached {
 			if !slices.Contains(e.reach[n], t) {
 				e.reach[n] = append(e.reach[n], t)
 			}
@@ -174,6 +181,58 @@ func (e *engine) traceAll(ctx context.Context, p *pack, all []*test) error {
 	fmt.Fprintf(e.out, "%s: %d mutants (%d more do not compile), %d tests recorded in %s\n",
 		p.path, len(p.mutants), p.broken, len(all), time.Since(start).Round(time.Second))
 	return nil
+}
+
+// traces ends the name of the file with what each test reached.
+const traces = ".traces"
+
+// trace is a line of it.
+type trace struct {
+	Program string        `json:"program"` // SHA-256 of the compiled tests
+	Test    string        `json:"test"`
+	Took    time.Duration `json:"took"`
+	Reached []int         `json:"reached"` // mutants, by their numbers in the program
+}
+
+func (e *engine) readTraces() (map[string]trace, error) {
+	known := map[string]trace{}
+	err := e.readLines(e.progress+traces, func(l []byte) error {
+		var t trace
+		err := json.Unmarshal(l, &t)
+		known[t.Program+t.Test] = t
+		return err
+	})
+	return known, err
+}
+
+// trace runs one test.
+func (e *engine) trace(ctx context.Context, t *test) (trace, error) {
+	tr := trace{Program: t.program.sum, Test: t.name}
+	reach := filepath.Join(e.dir, "reached")
+	if err := os.WriteFile(reach, nil, 0o600); err != nil {
+		return tr, err
+	}
+	began := time.Now()
+	o, err := e.exec(ctx, t.program, []string{t.name}, 10*time.Minute, 0, reach)
+	if err != nil {
+		return tr, err
+	}
+	if o.failed || o.timeout {
+		return tr, fmt.Errorf("%s fails without a mutant:\n%s", t, o.tail)
+	}
+	tr.Took = time.Since(began)
+	b, err := os.ReadFile(reach)
+	if err != nil {
+		return tr, err
+	}
+	for _, l := range strings.Fields(string(b)) {
+		n, err := strconv.Atoi(l)
+		if err != nil {
+			return tr, fmt.Errorf("%s: record of what was reached: %w", t, err)
+		}
+		tr.Reached = append(tr.Reached, n)
+	}
+	return tr, nil
 }
 
 // outcome of one process.

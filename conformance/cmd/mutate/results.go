@@ -115,20 +115,39 @@ func (e *engine) runAll(ctx context.Context, chosen []*mutant) (map[string]entry
 	return results, failure
 }
 
-// runOne runs the tests that evaluate a mutant: those that killed others in the same
-// function first, then the quickest; the first processes take few tests.
-func (e *engine) runOne(ctx context.Context, m *mutant) (entry, error) {
-	start := time.Now()
+// record is what a test did so far with the mutants of one file.
+type record struct{ runs, kills int }
+
+// promise is how likely a test is to notice a mutant of this file, for each second of
+// its time: by what it did so far, and by half a kill before anything is known.
+func (r record) promise(t *test) float64 {
+	return (float64(r.kills) + 0.5) / float64(r.runs+1) / max(t.took.Seconds(), 0.001)
+}
+
+// order puts the tests first that noticed another mutant of the same function, then
+// those that promise most.
+func (e *engine) order(m *mutant) []*test {
 	tests := slices.Clone(e.reach[m.number])
 	e.mu.Lock()
-	kills := map[*test]int{}
-	for t, n := range e.kills[m.File+m.Func] {
-		kills[t] = n
+	defer e.mu.Unlock()
+	first, promise := map[*test]int{}, map[*test]float64{}
+	for _, t := range tests {
+		if e.kills[m.File+m.Func][t] > 0 {
+			first[t] = -1
+		}
+		promise[t] = e.records[m.File][t].promise(t)
 	}
-	e.mu.Unlock()
 	slices.SortStableFunc(tests, func(a, b *test) int {
-		return cmp.Or(cmp.Compare(min(kills[b], 1), min(kills[a], 1)), cmp.Compare(a.took, b.took))
+		return cmp.Or(cmp.Compare(first[a], first[b]), cmp.Compare(promise[b], promise[a]))
 	})
+	return tests
+}
+
+// runOne runs the tests that evaluate a mutant, in their order; the first processes
+// take few tests.
+func (e *engine) runOne(ctx context.Context, m *mutant) (entry, error) {
+	start := time.Now()
+	tests := e.order(m)
 	r := entry{ID: m.ID, Print: m.Print, Change: m.Change, Status: survived, Tests: len(tests)}
 	if len(tests) == 0 {
 		r.Status = unreached
@@ -145,12 +164,12 @@ func (e *engine) runOne(ctx context.Context, m *mutant) (entry, error) {
 		if err != nil {
 			return r, err
 		}
+		e.credit(m, part, o)
 		if o.failed {
 			r.Status, r.By = killed, part[0].program.name+"."+o.test
 			if o.timeout {
 				r.Status = timeout
 			}
-			e.credit(m, part, o.test)
 			break
 		}
 	}
@@ -169,45 +188,67 @@ func nextPart(tests *[]*test, share time.Duration) (part []*test, names []string
 	return part, names, expected
 }
 
-func (e *engine) credit(m *mutant, part []*test, name string) {
+// credit notes which tests were run, and which of them noticed the mutant.
+func (e *engine) credit(m *mutant, part []*test, o outcome) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.records[m.File] == nil {
+		e.records[m.File] = map[*test]record{}
+	}
 	for _, t := range part {
-		if t.name == name {
+		r := e.records[m.File][t]
+		r.runs++
+		noticed := o.failed && t.name == o.test
+		if noticed {
+			r.kills++
 			if e.kills[m.File+m.Func] == nil {
 				e.kills[m.File+m.Func] = map[*test]int{}
 			}
 			e.kills[m.File+m.Func][t]++
+		}
+		e.records[m.File][t] = r
+		if noticed {
+			return // those after it were not run
 		}
 	}
 }
 
 func (e *engine) readProgress() (map[string]entry, error) {
 	known := map[string]entry{}
+	err := e.readLines(e.progress, func(l []byte) error {
+		var r entry
+		err := json.Unmarshal(l, &r)
+		known[r.ID] = r
+		return err
+	})
+	return known, err
+}
+
+// readLines reads a file that keeps what was done; a line that was torn by an
+// interruption is cut off.
+func (e *engine) readLines(name string, each func([]byte) error) error {
 	if e.progress == "" {
-		return known, nil
+		return nil
 	}
-	b, err := os.ReadFile(e.progress)
+	b, err := os.ReadFile(name)
 	if errors.Is(err, os.ErrNotExist) {
-		return known, os.MkdirAll(filepath.Dir(e.progress), 0o755)
+		return os.MkdirAll(filepath.Dir(name), 0o755)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	whole := bytes.LastIndexByte(b, '\n') + 1
-	if whole < len(b) { // torn by an interruption
-		if err := os.Truncate(e.progress, int64(whole)); err != nil {
-			return nil, err
+	if whole < len(b) {
+		if err := os.Truncate(name, int64(whole)); err != nil {
+			return err
 		}
 	}
 	for l := range bytesLines(b[:whole]) {
-		var r entry
-		if err := json.Unmarshal(l, &r); err != nil {
-			return nil, fmt.Errorf("%s: %q: %w", e.progress, l, err)
+		if err := each(l); err != nil {
+			return fmt.Errorf("%s: %q: %w", name, l, err)
 		}
-		known[r.ID] = r
 	}
-	return known, nil
+	return nil
 }
 
 func (e *engine) keep(r entry) error {
@@ -216,14 +257,19 @@ func (e *engine) keep(r entry) error {
 	if e.verbose || r.Status == survived || r.Status == open || r.Status == unreached {
 		fmt.Fprintf(e.out, "%-9s %s\t%s\t%s\n", r.Status, r.ID, r.Change, r.By)
 	}
+	return e.keepLine(e.progress, r)
+}
+
+// keepLine adds a line to a file that keeps what was done.
+func (e *engine) keepLine(name string, v any) error {
 	if e.progress == "" {
 		return nil
 	}
-	b, err := json.Marshal(r)
+	b, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(e.progress, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
