@@ -38,13 +38,17 @@ func (m *Module) openCondition(ctx context.Context) error {
 		if cond, err = tx.Condition.Get(); err == nil {
 			return m.verified(tx, cond, true)
 		}
-		last, lastErr := tx.Audit.LastOf((&Condition{}).object())
-		if isNotFound(err) && lastErr == nil && last >= 0 {
+		if !isNotFound(err) {
+			return err
+		}
+		last, err := tx.Audit.LastOf((&Condition{}).object())
+		if err == nil && last >= 0 {
 			return fmt.Errorf("%w: the condition record is missing", sap.ReasonSeal)
 		}
-		return errors.Join(err, lastErr)
+		cond = nil
+		return err
 	})
-	if isNotFound(err) {
+	if err == nil && cond == nil {
 		cond, err = m.newCondition(ctx)
 	}
 	if err != nil {
