@@ -38,6 +38,7 @@ const (
 	AlarmSelfTest      = "self_test"
 	AlarmClosed        = "closed"
 	AlarmCrash         = "crash"
+	AlarmAnchor        = "anchor"
 )
 
 // LevelAlarm is the level of an alarm's log line: above every other.
@@ -121,6 +122,7 @@ func alarmRows() []alarmRow {
 		}},
 		{AlarmClosed, "the module closed itself", 1, time.Minute, is(EventClosed, all)},
 		{AlarmCrash, "the last run ended without its stop record", 1, time.Hour, is(EventUnclean, all)},
+		{AlarmAnchor, "the anchor cannot be written: an older database put back would not be noticed", 1, 10 * time.Minute, is(EventAnchorLost, all)},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -115,6 +116,28 @@ func (x *alarmWorld) silent() error {
 	return nil
 }
 
+func (x *alarmWorld) anchorLost() error { return loseAnchor(x.t, x.World) }
+
+// loseAnchor puts a folder where the anchor is written before it is renamed, and
+// lets something happen that it must follow.
+func loseAnchor(t *testing.T, w *samtest.World) error {
+	t.Helper()
+	lost, kept := count(w, sam.EventAnchorLost), count(w, sam.EventAnchorKept)
+	waitFor(t, "the anchor to follow what was before", func() bool {
+		text, err := os.ReadFile(w.Cfg.AnchorPath)
+		return err == nil && strings.Contains(string(text), fmt.Sprintf(`"seq":%d,`, w.Records()[len(w.Records())-1].Seq))
+	})
+	time.Sleep(10 * w.Cfg.AnchorEvery) // what it follows already is written once more at most
+	block := w.Cfg.AnchorPath + ".new"
+	// The module may be about to rename the file that is there.
+	waitFor(t, "the obstacle", func() bool { return os.Mkdir(block, 0o700) == nil })
+	err := fails(second(w.M.Explain(context.Background(), samtest.Officer, "nonsense")), sap.ReasonInvalid)
+	waitFor(t, "the failure of the anchor", func() bool { return count(w, sam.EventAnchorLost) == lost+1 })
+	err = errors.Join(err, os.Remove(block))
+	waitFor(t, "the anchor", func() bool { return count(w, sam.EventAnchorKept) == kept+1 })
+	return err
+}
+
 func (x *alarmWorld) twoPlaces() error {
 	for _, from := range []string{"192.0.2.1", "192.0.2.2"} {
 		c := samtest.Auditor
@@ -147,6 +170,7 @@ func provocations() map[string]provoke {
 		sam.AlarmSelfTest:      {1, "module", (*alarmWorld).failedTest},
 		sam.AlarmClosed:        {1, "module", (*alarmWorld).failedTest},
 		sam.AlarmCrash:         {1, "module", func(x *alarmWorld) error { x.Crash(); return nil }},
+		sam.AlarmAnchor:        {1, "module", (*alarmWorld).anchorLost},
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/assent-sign/assent/internal/audit"
 	"github.com/assent-sign/assent/internal/failpoint"
 	"github.com/assent-sign/assent/internal/jcs"
+	"github.com/assent-sign/assent/sap"
 )
 
 // anchor is what is kept outside the database, so that an older copy of it put
@@ -124,6 +125,34 @@ func (m *Module) writeAnchor(ctx context.Context) error {
 	failpoint.After("samd/anchor-replaced")
 	m.anchored = a
 	return nil
+}
+
+// keepAnchor writes the anchor, tries again with the next turn when that fails, and
+// records when it begins to fail and when it works again (AUD-09): as long as the
+// file is old, so is what it can prove. Nothing else stops: the database is the
+// authority on what is consumed, the anchor only says whether it is the right one.
+func (m *Module) keepAnchor(ctx context.Context) {
+	err := m.writeAnchor(ctx)
+	if err != nil {
+		m.dirty.Store(true)
+		m.logger.Error("samd: anchor could not be written", "err", err)
+	}
+	if m.unkept == (err != nil) || errors.Is(err, errTakenBack) {
+		return
+	}
+	logErr := m.update(ctx, self(), func(w *work) error {
+		if err == nil {
+			_, err := w.log(EventAnchorKept, audit.OK, "", audit.Data{})
+			return err
+		}
+		_, logErr := w.log(EventAnchorLost, audit.Error, sap.ReasonStore, audit.Data{"detail": detail(err)})
+		return logErr
+	})
+	if logErr != nil {
+		m.logger.Error("samd: the state of the anchor could not be recorded yet", "err", logErr)
+		return
+	}
+	m.unkept = err != nil
 }
 
 // errTakenBack: the chain in the database does not go on from the anchor. Someone

@@ -250,6 +250,9 @@ func acts() []act {
 			waitFor(x.t, "the alarm", func() bool { return count(x.World, sam.EventForeign) == 1 })
 			return err
 		}, []string{string(sam.OpExplain), sam.EventForeign}},
+		{"lose the anchor for a while", false, func(x *life) error {
+			return loseAnchor(x.t, x.World)
+		}, []string{string(sam.OpExplain), sam.EventAnchorLost, sam.EventAnchorKept}},
 		{"back up", false, func(x *life) error {
 			return errors.Join(x.propose(o, sam.MakeBackup{Why: "nightly"}, sam.DecideBackup), second(x.M.Approve(ctx, samtest.Second, x.prop.ID)))
 		}, []string{sam.EventProposed, sam.EventApproved, sam.EventBackup}},

@@ -64,6 +64,7 @@ type Module struct {
 	lock     *os.File // of the anchor
 	anchorMu sync.Mutex
 	anchored anchor // what the file says; what is written next must follow it
+	unkept   bool   // the anchor could not be written last time; housekeeping's own
 
 	foreign atomic.Int64 // Store.Foreign when last looked at
 	checked atomic.Int64 // Store.Foreign when the chain was last verified
@@ -358,10 +359,7 @@ func (m *Module) housekeeping() {
 				m.logger.Error("samd: the alarm could not be recorded", "err", err)
 			}
 			if m.dirty.Swap(false) {
-				if err := m.writeAnchor(context.Background()); err != nil {
-					m.dirty.Store(true)
-					m.logger.Error("samd: anchor could not be written", "err", err)
-				}
+				m.keepAnchor(context.Background())
 			}
 		case <-purge.C:
 			if m.waitsFor(DecideRestore) != nil {
