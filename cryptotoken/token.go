@@ -99,18 +99,21 @@ type Sealer interface {
 }
 
 // Rotator is implemented by tokens whose wrapping key has epochs (KPR-06). Blobs of an
-// older epoch work until its key is destroyed.
+// older epoch work until its key is destroyed; a blob opens under the name of its own
+// epoch and no other.
 type Rotator interface {
 	// CurrentKEK names the key that new keys are wrapped under.
 	CurrentKEK(ctx context.Context) (string, error)
-	// NextKEK makes the next wrapping key, durably, and makes it the current one.
+	// NextKEK makes the next wrapping key, durably, and makes it the current one. Its
+	// name was never used before. ErrUnsupported, and nothing is made, when the token
+	// cannot wrap keys anew.
 	NextKEK(ctx context.Context) (string, error)
 	// Rewrap wraps a key under the current wrapping key, inside the token and without
-	// using it. The old blob goes on working. ErrBadBlob when the private key inside
-	// does not belong to the public one.
+	// using it. The old blob goes on working. ErrBadBlob, also when the token can tell
+	// that the private key inside does not belong to the public one.
 	Rewrap(ctx context.Context, w Wrapped) (Wrapped, error)
-	// DestroyKEK destroys a wrapping key that is not the current one, for ever; what is
-	// wrapped under it is lost. ErrKeyNotFound.
+	// DestroyKEK destroys a wrapping key that is not the current one (ErrInvalidInput),
+	// for ever; what is wrapped under it is lost. ErrKeyNotFound.
 	DestroyKEK(ctx context.Context, kek string) error
 }
 

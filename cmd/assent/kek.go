@@ -9,7 +9,7 @@ import (
 
 func kekCommand() *cobra.Command {
 	return group("kek", "Change the key that wraps signers' keys, by two officers",
-		"  assent kek rotate --why yearly\n  assent kek destroy softtoken-8c1e.../1 --why yearly", kekRotateCommand(), kekDestroyCommand())
+		"  assent kek rotate --why yearly\n  assent kek destroy assent-kek --why yearly", kekRotateCommand(), kekDestroyCommand())
 }
 
 func kekRotateCommand() *cobra.Command {
@@ -21,7 +21,8 @@ func kekRotateCommand() *cobra.Command {
 wrapped anew under it, inside the token, while samd serves. When another officer approves
 (assent officer approve), it is done when the approval answers; one that was interrupted is
 finished by the next start, or by the same decision again. The old wrapping key stays until
-assent kek destroy. Tokens whose wrapping key has no epochs (PKCS #11 today) refuse it.
+assent kek destroy. A PKCS #11 module that does not let keys be wrapped anew refuses, before
+anything is made; samd's log says what it objected to.
 ` + exitCodes,
 		Example: "  assent kek rotate --why yearly",
 		Args:    cobra.NoArgs,
@@ -62,7 +63,7 @@ func kekDestroyCommand() *cobra.Command {
 of before the rotation cannot be used afterwards: the keys in them do not open. Make a new
 backup first.
 ` + exitCodes,
-		Example: "  assent kek destroy softtoken-8c1e.../1 --why yearly",
+		Example: "  assent kek destroy assent-kek --why yearly",
 		Args:    cobra.ExactArgs(1),
 	}
 	load := dirFlag(cmd)

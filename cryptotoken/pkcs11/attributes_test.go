@@ -39,12 +39,9 @@ func attributes(t *testing.T, m *module, h p11.ObjectHandle) string {
 	return strings.Join(out, " ")
 }
 
-// KEY-04, KPR-06: what the token holds of a signer's key, at birth and for the
-// time of a use, and of a named key, is what the templates say, attribute by
-// attribute: they sign and can do nothing else; only the newborn key can be
-// wrapped, and none of them is an object of the token except the named one.
-func TestKEY04AttributeDumpEqualsTemplate(t *testing.T) {
-	cfg := provision(t)
+// inside is a child's backend in this process.
+func inside(t testing.TB, cfg Config) *module {
+	t.Helper()
 	for _, e := range cfg.Env {
 		name, value, _ := strings.Cut(e, "=")
 		t.Setenv(name, value)
@@ -61,6 +58,15 @@ func TestKEY04AttributeDumpEqualsTemplate(t *testing.T) {
 	if rep.kind != statusOK {
 		t.Fatalf("hello: %s", rep.field(0))
 	}
+	return m
+}
+
+// KEY-04, KPR-06: what the token holds of a signer's key, at birth and for the
+// time of a use, and of a named key, is what the templates say, attribute by
+// attribute: they sign and can do nothing else; only a key that is newborn or is
+// wrapped anew can be wrapped, and none of them is an object of the token except the named one.
+func TestKEY04AttributeDumpEqualsTemplate(t *testing.T) {
+	m := inside(t, provision(t))
 	for _, kt := range []algo.KeyType{algo.P256, algo.P521, algo.RSA2048} {
 		pair, f := m.newPair(kt)
 		if f != nil {
@@ -69,11 +75,11 @@ func TestKEY04AttributeDumpEqualsTemplate(t *testing.T) {
 		if got, want := attributes(t, m, pair.private), "PRIVATE SENSITIVE EXTRACTABLE SIGN LOCAL ALWAYS_SENSITIVE MODIFIABLE"; !same(got, want) {
 			t.Errorf("%s at birth: %s, want %s", kt, got, want)
 		}
-		blob, f := m.wrap(pair.private)
+		blob, f := m.wrap(m.keks[1], pair.private)
 		if f != nil {
 			t.Fatal(f.text)
 		}
-		key, f := m.unwrap(kt, blob, unwrapTemplate(kt))
+		key, f := m.unwrap(kt, m.keks[1], blob, unwrapTemplate(kt))
 		if f != nil {
 			t.Fatal(f.text)
 		}
@@ -83,12 +89,22 @@ func TestKEY04AttributeDumpEqualsTemplate(t *testing.T) {
 		if m.readable(key) {
 			t.Errorf("%s: the value can be read", kt)
 		}
-		for what, h := range map[string]p11.ObjectHandle{"KEK": m.kek, "itself": key} {
+		for what, h := range map[string]p11.ObjectHandle{"KEK": m.keks[1], "itself": key} {
 			if _, err := m.ctx.WrapKey(m.session, m.wrapMechanism(), h, key); err == nil {
 				t.Errorf("%s: the key can be wrapped under %s again", kt, what)
 			}
 		}
-		m.destroy(key, pair.private, pair.public)
+		moving, f := m.unwrap(kt, m.keks[1], blob, rewrapTemplate(kt))
+		if f != nil {
+			t.Fatal(f.text)
+		}
+		if got, want := attributes(t, m, moving), "PRIVATE SENSITIVE EXTRACTABLE SIGN MODIFIABLE"; !same(got, want) {
+			t.Errorf("%s while it is wrapped anew: %s, want %s", kt, got, want)
+		}
+		if m.readable(moving) {
+			t.Errorf("%s: the value can be read while the key is wrapped anew", kt)
+		}
+		m.destroy(key, moving, pair.private, pair.public)
 	}
 	if rep := m.handle(message{kind: opCreate, fields: [][]byte{[]byte("statement"), []byte(algo.P256)}}); rep.kind != statusOK {
 		t.Fatalf("create: %s", rep.field(0))

@@ -24,7 +24,7 @@ type module struct {
 	info    p11.TokenInfo
 	session p11.SessionHandle
 	mech    uint32
-	kek     p11.ObjectHandle
+	keks    map[int]p11.ObjectHandle // by epoch
 	seal    p11.ObjectHandle
 	labels  struct{ kek, seal string }
 	named   map[string]namedKey
@@ -53,6 +53,7 @@ func (m *module) handle(req message) message {
 		opHello: m.hello, opInit: m.init, opSelfTest: m.selfTest, opGenerate: m.generate,
 		opSign: m.sign, opCheck: m.check, opFind: m.find, opCreate: m.create,
 		opNamed: m.signNamed, opSeal: m.deriveSeal, opPing: m.ping,
+		opNextKEK: m.nextKEK, opRewrap: m.rewrap, opDestroyKEK: m.destroyKEK,
 	}[req.kind]
 	if op == nil {
 		return faultf(statusFailed, "unknown request %d", req.kind).reply(req.seq, 0)
@@ -66,8 +67,8 @@ func (m *module) handle(req message) message {
 
 func (m *module) ping(message) (message, *fault) { return message{}, nil }
 
-// hello loads the module, finds the token, logs in once and finds the token's
-// two keys (their absence is an error of the operations that need them).
+// hello loads the module, finds the token, logs in once and finds the token's own
+// keys (their absence is an error of the operations that need them).
 func (m *module) hello(req message) (message, *fault) {
 	if len(req.fields) != 6 {
 		return message{}, faultf(statusFailed, "hello with %d fields", len(req.fields))
@@ -94,10 +95,14 @@ func (m *module) hello(req message) (message, *fault) {
 		return message{}, f
 	}
 	trim := func(s string) []byte { return []byte(strings.TrimRight(s, " \x00")) }
-	return message{num: m.mech, fields: [][]byte{
+	rep := message{num: m.mech, fields: [][]byte{
 		trim(m.info.ManufacturerID), trim(m.info.Model), trim(m.info.SerialNumber),
 		fmt.Appendf(nil, "%d.%d", m.info.FirmwareVersion.Major, m.info.FirmwareVersion.Minor),
-	}}, nil
+	}}
+	for _, n := range m.epochs() {
+		rep.fields = append(rep.fields, []byte(epochLabel(m.labels.kek, n)))
+	}
+	return rep, nil
 }
 
 // open initialises the loaded library, finds the token and opens the session.
@@ -184,8 +189,8 @@ func (m *module) chooseMechanism(wanted uint32) (uint32, *fault) {
 }
 
 func (m *module) findTokenKeys() *fault {
-	var f *fault
-	if m.kek, f = m.findOne(p11.CKO_SECRET_KEY, m.labels.kek); f != nil && f.status != statusKeyNotFound {
+	f := m.findKEKs()
+	if f != nil {
 		return f
 	}
 	if m.seal, f = m.findOne(p11.CKO_SECRET_KEY, m.labels.seal); f != nil && f.status != statusKeyNotFound {
@@ -210,10 +215,14 @@ func (m *module) findOne(class uint, label string) (p11.ObjectHandle, *fault) {
 }
 
 func (m *module) findAll(template []*p11.Attribute) ([]p11.ObjectHandle, *fault) {
+	return m.findUpTo(template, 4)
+}
+
+func (m *module) findUpTo(template []*p11.Attribute, most int) ([]p11.ObjectHandle, *fault) {
 	if err := m.ctx.FindObjectsInit(m.session, template); err != nil {
 		return nil, ckFault("C_FindObjectsInit", err)
 	}
-	found, _, err := m.ctx.FindObjects(m.session, 4)
+	found, _, err := m.ctx.FindObjects(m.session, most)
 	if err2 := m.ctx.FindObjectsFinal(m.session); err == nil {
 		err = err2
 	}

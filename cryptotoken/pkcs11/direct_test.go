@@ -25,8 +25,8 @@ func BenchmarkDirect(b *testing.B) {
 		return rep
 	}
 	do(message{kind: opHello, fields: [][]byte{[]byte(cfg.Module), []byte(cfg.TokenLabel), nil, []byte(testPIN), []byte("assent-kek"), []byte("assent-seal")}})
-	w := do(message{kind: opGenerate, fields: [][]byte{[]byte(algo.P256)}})
-	req := message{kind: opSign, num: uint32(algo.ES256), fields: [][]byte{[]byte(algo.P256), w.fields[1], make([]byte, 32)}}
+	w := do(message{kind: opGenerate, fields: [][]byte{[]byte(algo.P256), []byte("assent-kek")}})
+	req := message{kind: opSign, num: uint32(algo.ES256), fields: [][]byte{[]byte(algo.P256), []byte("assent-kek"), w.fields[1], make([]byte, 32)}}
 	for b.Loop() {
 		do(req)
 	}

@@ -27,11 +27,28 @@
 //
 // # Signers' keys
 //
-// They are wrapped under an AES-256 key that cannot leave the module, as
+// They are wrapped under AES-256 keys that cannot leave the module, as
 // session objects that the module destroys after each use. Templates.go holds
 // every attribute template; the unwrap template is a constant. The self-test
 // at start tries what an attacker with the wrapped keys and the PIN would: a
 // changed blob, and unwrapping a key as readable. A module that allows the
 // second (SoftHSM does; so do others: the "Tookan" attacks) protects signers'
 // keys no better than its PIN, and needs Config.Development.
+//
+// # Epochs of the wrapping key
+//
+// The first wrapping key has the label Config.KEKLabel, each later one that label, a
+// slash and its number; the highest is the current one (KPR-06). It gets its name
+// when it has passed the self-test, and a name never comes back, because the highest
+// is never destroyed. A blob opens under the key that its record names or not at all,
+// which binds it to its epoch. A key is wrapped anew as it was wrapped at birth: a
+// session object that can be wrapped but not read, unwrapped under the old key and
+// wrapped under the new one by the module; what comes out is compared by wrapping it
+// back. Children learn of a new epoch when a request names it, and are replaced when
+// one is destroyed.
+//
+// Wrapping anew needs a module that lets a wrapped key be unwrapped as one that can be
+// wrapped again, which is what the second part of the self-test objects to. A module
+// that forbids it for good reason keeps its first wrapping key: NextKEK says so before
+// it makes anything, and the key is changed by the means of the module's maker.
 package pkcs11

@@ -132,6 +132,12 @@ func (f *fake) handle(req message) message {
 		return message{}
 	case opGenerate:
 		return f.generate(req)
+	case opNextKEK:
+		return f.nextKEK(req)
+	case opRewrap:
+		return f.rewrap(req)
+	case opDestroyKEK:
+		return f.destroyKEK(req)
 	case opSign:
 		return f.sign(req)
 	}
@@ -153,30 +159,38 @@ func (f *fake) sayHello(req message) message {
 		return faultf(statusDevice, "no token").reply(req.seq, 0)
 	}
 	f.hello = true
-	return message{fields: [][]byte{[]byte("Assent"), []byte("fake"), []byte("1"), []byte("0.0")}}
+	rep := message{fields: [][]byte{[]byte("Assent"), []byte("fake"), []byte("1"), []byte("0.0")}}
+	for _, n := range f.keks() {
+		rep.fields = append(rep.fields, []byte(epochLabel("assent-kek", n)))
+	}
+	return rep
 }
 
 func (f *fake) generate(req message) message {
-	strict(len(req.fields) == 1 && string(req.field(0)) == string(algo.P256))
+	strict(len(req.fields) == 2 && string(req.field(0)) == string(algo.P256) && f.hasKEK(req.field(1)))
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	strict(err == nil)
 	raw, err := key.Bytes()
 	strict(err == nil)
 	spki, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
 	strict(err == nil)
-	return message{num: 1, fields: [][]byte{spki, raw}}
+	return message{num: 1, fields: [][]byte{spki, wrapFake(req.field(1), raw)}}
 }
 
 func (f *fake) sign(req message) message {
-	strict(len(req.fields) >= 3 && algo.Algorithm(req.num) == algo.ES256 &&
-		cryptotoken.CheckSign(algo.P256, algo.ES256, req.fields[2:]) == nil)
-	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), req.field(1))
+	strict(len(req.fields) >= 4 && algo.Algorithm(req.num) == algo.ES256 &&
+		cryptotoken.CheckSign(algo.P256, algo.ES256, req.fields[3:]) == nil)
+	raw, ok := f.openFake(req.field(1), req.field(2))
+	if !ok {
+		return faultf(statusBadBlob, "blob").reply(req.seq, 0)
+	}
+	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), raw)
 	strict(err == nil)
 	if f.take("device-before") {
 		return faultf(statusDevice, "CKR_SESSION_HANDLE_INVALID").reply(req.seq, 0)
 	}
-	rep := message{num: uint32(len(req.fields) - 2)}
-	for _, d := range req.fields[2:] {
+	rep := message{num: uint32(len(req.fields) - 3)}
+	for _, d := range req.fields[3:] {
 		sig, err := ecdsa.SignASN1(rand.Reader, key, d)
 		strict(err == nil)
 		f.note("signed", fmt.Sprintf("%x", d))

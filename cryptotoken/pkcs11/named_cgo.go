@@ -146,14 +146,14 @@ func (m *module) create(req message) (message, *fault) {
 	return rep, nil
 }
 
-// init answers opInit: the two token keys, in a token that has neither.
+// init answers opInit: the first wrapping key and the seal key, in a token that has neither.
 func (m *module) init(message) (message, *fault) {
-	if m.kek != 0 || m.seal != 0 {
+	if len(m.keks) != 0 || m.seal != 0 {
 		return message{}, faultf(statusKeyExists, "wrapping key %q or seal key %q", m.labels.kek, m.labels.seal)
 	}
 	aes := []*p11.Mechanism{p11.NewMechanism(p11.CKM_AES_KEY_GEN, nil)}
 	generic := []*p11.Mechanism{p11.NewMechanism(p11.CKM_GENERIC_SECRET_KEY_GEN, nil)}
-	kek, err := m.ctx.GenerateKey(m.session, aes, kekTemplate(m.labels.kek))
+	kek, err := m.ctx.GenerateKey(m.session, aes, kekTemplate(m.labels.kek, m.labels.kek))
 	if err != nil {
 		return message{}, ckFault("C_GenerateKey", err)
 	}
@@ -165,6 +165,6 @@ func (m *module) init(message) (message, *fault) {
 		}
 		return message{}, f
 	}
-	m.kek, m.seal = kek, seal
+	m.keks, m.seal = map[int]p11.ObjectHandle{1: kek}, seal
 	return message{}, nil
 }

@@ -27,9 +27,9 @@ func (m *module) wrapMechanism() []*p11.Mechanism {
 	return []*p11.Mechanism{p11.NewMechanism(uint(m.mech), nil)}
 }
 
-// wrap encrypts a key under the KEK.
-func (m *module) wrap(key p11.ObjectHandle) ([]byte, *fault) {
-	raw, err := m.ctx.WrapKey(m.session, m.wrapMechanism(), m.kek, key)
+// wrap encrypts a key under a KEK.
+func (m *module) wrap(kek, key p11.ObjectHandle) ([]byte, *fault) {
+	raw, err := m.ctx.WrapKey(m.session, m.wrapMechanism(), kek, key)
 	if err != nil {
 		return nil, ckFault("C_WrapKey", err)
 	}
@@ -42,11 +42,10 @@ func (m *module) wrap(key p11.ObjectHandle) ([]byte, *fault) {
 
 // unwrap makes a session object of a blob. Modules report a damaged blob in
 // many ways (SoftHSM: CKR_GENERAL_ERROR, like a broken device), so a refusal is
-// followed by a check with a throw-away key: if the KEK works, the blob is bad.
-func (m *module) unwrap(kt algo.KeyType, blob []byte, template []*p11.Attribute) (p11.ObjectHandle, *fault) {
-	if f := m.needKEK(); f != nil {
-		return 0, f
-	}
+// followed by a check with a throw-away key: if the KEK works, the blob is bad. A
+// blob opens under the KEK of its epoch and no other: that is what binds it to the
+// epoch that its record names (KPR-01, KPR-06).
+func (m *module) unwrap(kt algo.KeyType, kek p11.ObjectHandle, blob []byte, template []*p11.Attribute) (p11.ObjectHandle, *fault) {
 	var mech uint32
 	switch {
 	case len(blob) < 2+24 || len(blob) > cryptotoken.MaxBlob || blob[0] != blobVersion || len(blob[2:])%8 != 0:
@@ -58,7 +57,7 @@ func (m *module) unwrap(kt algo.KeyType, blob []byte, template []*p11.Attribute)
 	default:
 		return 0, faultf(statusBadBlob, "unknown mechanism %#x", blob[1])
 	}
-	key, err := m.ctx.UnwrapKey(m.session, []*p11.Mechanism{p11.NewMechanism(uint(mech), nil)}, m.kek, blob[2:], template)
+	key, err := m.ctx.UnwrapKey(m.session, []*p11.Mechanism{p11.NewMechanism(uint(mech), nil)}, kek, blob[2:], template)
 	if err == nil {
 		return key, nil
 	}
@@ -66,7 +65,7 @@ func (m *module) unwrap(kt algo.KeyType, blob []byte, template []*p11.Attribute)
 	if f.status == statusDevice && !ambiguousUnwrap(err) {
 		return 0, f
 	}
-	if m.kekWorks() != nil {
+	if m.kekWorks(kek) != nil {
 		f.status = statusDevice
 		return 0, f
 	}
@@ -80,28 +79,21 @@ func ambiguousUnwrap(err error) bool {
 }
 
 // kekWorks wraps and unwraps a throw-away key.
-func (m *module) kekWorks() *fault {
+func (m *module) kekWorks(kek p11.ObjectHandle) *fault {
 	pair, f := m.newPair(algo.P256)
 	if f != nil {
 		return f
 	}
 	defer m.destroy(pair.private, pair.public)
-	raw, err := m.ctx.WrapKey(m.session, m.wrapMechanism(), m.kek, pair.private)
+	raw, err := m.ctx.WrapKey(m.session, m.wrapMechanism(), kek, pair.private)
 	if err != nil {
 		return ckFault("C_WrapKey", err)
 	}
-	key, err := m.ctx.UnwrapKey(m.session, m.wrapMechanism(), m.kek, raw, unwrapTemplate(algo.P256))
+	key, err := m.ctx.UnwrapKey(m.session, m.wrapMechanism(), kek, raw, unwrapTemplate(algo.P256))
 	if err != nil {
 		return ckFault("C_UnwrapKey", err)
 	}
 	m.destroy(key)
-	return nil
-}
-
-func (m *module) needKEK() *fault {
-	if m.kek == 0 {
-		return faultf(statusKeyNotFound, "wrapping key %q is not in the token: run the token initialisation first", m.labels.kek)
-	}
 	return nil
 }
 
@@ -252,7 +244,8 @@ func (m *module) generate(req message) (message, *fault) {
 	if f != nil {
 		return message{}, f
 	}
-	if f := m.needKEK(); f != nil {
+	kek, f := m.kekOf(req.field(1), statusKeyNotFound)
+	if f != nil {
 		return message{}, f
 	}
 	p, f := m.newPair(kt)
@@ -262,7 +255,7 @@ func (m *module) generate(req message) (message, *fault) {
 	rep := message{}
 	if rep.num, f = m.generationTest(kt, p); f == nil {
 		var blob []byte
-		if blob, f = m.wrap(p.private); f == nil {
+		if blob, f = m.wrap(kek, p.private); f == nil {
 			rep.fields = [][]byte{p.spki, blob}
 		}
 	}
@@ -290,17 +283,21 @@ func (m *module) sign(req message) (message, *fault) {
 		return message{}, f
 	}
 	a := algo.Algorithm(req.num)
-	if req.num > 255 || len(req.fields) < 3 || cryptotoken.CheckSign(kt, a, req.fields[2:]) != nil {
+	if req.num > 255 || len(req.fields) < 4 || cryptotoken.CheckSign(kt, a, req.fields[3:]) != nil {
 		return message{}, faultf(statusInvalidInput, "algorithm or digests do not fit a key of type %s", kt)
 	}
+	kek, f := m.kekOf(req.field(1), statusBadBlob)
+	if f != nil {
+		return message{}, f
+	}
 	failpoint.Before("token/31-key-unwrapped")
-	key, f := m.unwrap(kt, req.field(1), unwrapTemplate(kt))
+	key, f := m.unwrap(kt, kek, req.field(2), unwrapTemplate(kt))
 	if f != nil {
 		return message{}, f
 	}
 	failpoint.After("token/31-key-unwrapped")
 	rep := message{}
-	rep.fields, rep.num, f = m.signAll(kt, a, key, req.fields[2:])
+	rep.fields, rep.num, f = m.signAll(kt, a, key, req.fields[3:])
 	failpoint.Before("token/39-key-destroyed")
 	defer failpoint.After("token/39-key-destroyed")
 	return m.drop(rep, f, key)
@@ -312,7 +309,11 @@ func (m *module) check(req message) (message, *fault) {
 	if f != nil {
 		return message{}, f
 	}
-	key, f := m.unwrap(kt, req.field(1), unwrapTemplate(kt))
+	kek, f := m.kekOf(req.field(1), statusBadBlob)
+	if f != nil {
+		return message{}, f
+	}
+	key, f := m.unwrap(kt, kek, req.field(2), unwrapTemplate(kt))
 	if f != nil {
 		return message{}, f
 	}

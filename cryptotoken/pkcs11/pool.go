@@ -59,6 +59,21 @@ func (p *pool) run() error {
 	return <-first
 }
 
+// renew has every worker that runs now replaced. Each serves until its successor does.
+func (p *pool) renew() {
+	p.mu.Lock()
+	var all []*worker
+	for w := range p.workers {
+		if !w.asked.Swap(true) {
+			all = append(all, w)
+		}
+	}
+	p.mu.Unlock()
+	for _, w := range all {
+		p.jobs <- w
+	}
+}
+
 // grow asks for a further worker.
 func (p *pool) grow() { p.jobs <- nil }
 

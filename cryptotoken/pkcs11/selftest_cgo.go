@@ -5,6 +5,7 @@ package pkcs11
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	p11 "github.com/miekg/pkcs11"
 
@@ -16,33 +17,55 @@ import (
 // may do; what some modules allow and a production token must not (making a
 // wrapped key readable) comes back as one field each, for the parent to judge.
 func (m *module) selfTest(message) (message, *fault) {
-	if f := m.needKEK(); f != nil {
+	if f := m.findKEKs(); f != nil {
 		return message{}, f
+	}
+	if len(m.keks) == 0 {
+		return message{}, faultf(statusKeyNotFound, "wrapping key %q is not in the token: run the token initialisation first", m.labels.kek)
 	}
 	if m.seal == 0 {
 		return message{}, faultf(statusKeyNotFound, "seal key %q is not in the token: run the token initialisation first", m.labels.seal)
 	}
-	if f := m.testTokenKeys(); f != nil {
+	if f := m.testTokenKey(m.labels.seal, m.seal, expectedSeal); f != nil {
 		return message{}, f
+	}
+	rep := message{}
+	for _, n := range m.epochs() {
+		found, f := m.testKEK(epochLabel(m.labels.kek, n), m.keks[n])
+		if f != nil {
+			return message{}, f
+		}
+		for _, what := range found {
+			if !slices.ContainsFunc(rep.fields, func(b []byte) bool { return bytes.Equal(b, what) }) {
+				rep.fields = append(rep.fields, what)
+			}
+		}
+	}
+	return rep, nil
+}
+
+// testKEK tests one wrapping key; every epoch passes it before it is used.
+func (m *module) testKEK(label string, kek p11.ObjectHandle) ([][]byte, *fault) {
+	if f := m.testTokenKey(label, kek, expectedKEK); f != nil {
+		return nil, f
 	}
 	const kt = algo.P256
 	pair, f := m.newPair(kt)
 	if f != nil {
-		return message{}, step("generate", f)
+		return nil, step("generate", f)
 	}
 	defer m.destroy(pair.private, pair.public)
-	blob, f := m.wrap(pair.private)
+	blob, f := m.wrap(kek, pair.private)
 	if f != nil {
-		return message{}, step("wrap", f)
+		return nil, step("wrap", f)
 	}
-	if f := m.testUnwrapped(kt, pair, blob); f != nil {
-		return message{}, f
+	if f := m.testUnwrapped(kt, kek, pair, blob); f != nil {
+		return nil, f
 	}
-	if f := m.testTamper(kt, blob); f != nil {
-		return message{}, f
+	if f := m.testTamper(kt, kek, blob); f != nil {
+		return nil, f
 	}
-	found, f := m.testDowngrade(kt, blob)
-	return message{fields: found}, f
+	return m.testDowngrade(kt, kek, blob)
 }
 
 // step makes a fault one of the self-test; a broken device stays one.
@@ -56,25 +79,16 @@ func step(name string, f *fault) *fault {
 
 func testFault(format string, args ...any) *fault { return faultf(statusSelfTest, format, args...) }
 
-// testTokenKeys: the KEK and the seal key are what their templates made.
-func (m *module) testTokenKeys() *fault {
-	for _, k := range []struct {
-		label  string
-		handle p11.ObjectHandle
-		want   []wantAttr
-	}{
-		{m.labels.kek, m.kek, expectedKEK},
-		{m.labels.seal, m.seal, expectedSeal},
-	} {
-		if f := m.wantAttributes(k.label, k.handle, k.want); f != nil {
-			return f
-		}
-		if f := m.wantAttributes(k.label, k.handle, expectedBoth); f != nil {
-			return f
-		}
-		if m.readable(k.handle) {
-			return testFault("the value of key %q can be read", k.label)
-		}
+// testTokenKey: a KEK or the seal key is what its template made.
+func (m *module) testTokenKey(label string, h p11.ObjectHandle, want []wantAttr) *fault {
+	if f := m.wantAttributes(label, h, want); f != nil {
+		return f
+	}
+	if f := m.wantAttributes(label, h, expectedBoth); f != nil {
+		return f
+	}
+	if m.readable(h) {
+		return testFault("the value of key %q can be read", label)
 	}
 	return nil
 }
@@ -99,8 +113,8 @@ func (m *module) readable(h p11.ObjectHandle) bool {
 }
 
 // testUnwrapped: the unwrapped key signs correctly and cannot be taken out.
-func (m *module) testUnwrapped(kt algo.KeyType, pair keyPair, blob []byte) *fault {
-	key, f := m.unwrap(kt, blob, unwrapTemplate(kt))
+func (m *module) testUnwrapped(kt algo.KeyType, kek p11.ObjectHandle, pair keyPair, blob []byte) *fault {
+	key, f := m.unwrap(kt, kek, blob, unwrapTemplate(kt))
 	if f != nil {
 		return step("unwrap", f)
 	}
@@ -111,7 +125,7 @@ func (m *module) testUnwrapped(kt algo.KeyType, pair keyPair, blob []byte) *faul
 	if m.readable(key) {
 		return testFault("the value of an unwrapped key can be read")
 	}
-	if _, err := m.ctx.WrapKey(m.session, m.wrapMechanism(), m.kek, key); err == nil {
+	if _, err := m.ctx.WrapKey(m.session, m.wrapMechanism(), kek, key); err == nil {
 		return testFault("an unwrapped key can be wrapped again")
 	}
 	a, digest := cryptotoken.GenerationTest(kt, pair.spki)
@@ -126,11 +140,11 @@ func (m *module) testUnwrapped(kt algo.KeyType, pair keyPair, blob []byte) *faul
 }
 
 // testTamper: a changed bit anywhere in the blob is refused.
-func (m *module) testTamper(kt algo.KeyType, blob []byte) *fault {
+func (m *module) testTamper(kt algo.KeyType, kek p11.ObjectHandle, blob []byte) *fault {
 	for pos := 2; pos < len(blob); pos += 8 {
 		bad := bytes.Clone(blob)
 		bad[pos] ^= 0x10
-		if key, f := m.unwrap(kt, bad, unwrapTemplate(kt)); f == nil {
+		if key, f := m.unwrap(kt, kek, bad, unwrapTemplate(kt)); f == nil {
 			m.destroy(key)
 			return testFault("tamper: a blob with a changed bit in byte %d was unwrapped", pos)
 		} else if f.status != statusBadBlob {
@@ -141,10 +155,10 @@ func (m *module) testTamper(kt algo.KeyType, blob []byte) *fault {
 }
 
 // testDowngrade tries to unwrap a key as one that can be taken out.
-func (m *module) testDowngrade(kt algo.KeyType, blob []byte) ([][]byte, *fault) {
+func (m *module) testDowngrade(kt algo.KeyType, kek p11.ObjectHandle, blob []byte) ([][]byte, *fault) {
 	var found [][]byte
 	for _, d := range []struct{ sensitive, extractable bool }{{false, true}, {true, true}, {false, false}} {
-		key, f := m.unwrap(kt, blob, unwrapWith(kt, d.sensitive, d.extractable))
+		key, f := m.unwrap(kt, kek, blob, unwrapWith(kt, d.sensitive, d.extractable))
 		if f != nil {
 			if f.status == statusDevice {
 				return nil, f

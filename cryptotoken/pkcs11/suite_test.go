@@ -50,7 +50,7 @@ func mustOpen(t testing.TB, cfg Config) *Token {
 	return tok
 }
 
-// KPR-01: the suite of every driver, with a module behind it.
+// KPR-01, KPR-06: the suite of every driver, with a module behind it.
 func TestSuiteOnSoftHSM(t *testing.T) {
 	testenv.Need(t, "softhsm2-util")
 	configs := map[cryptotoken.Token]Config{}
@@ -68,6 +68,6 @@ func TestSuiteOnSoftHSM(t *testing.T) {
 			return open(t, configs[tok])
 		},
 		KeyTypes: []algo.KeyType{algo.P256, algo.P384, algo.P521, algo.RSA2048, algo.RSA3072, algo.RSA4096},
-		Named:    true, Wrapper: true, Sealer: true, Prober: true,
+		Named:    true, Wrapper: true, Sealer: true, Prober: true, Rotator: true,
 	})
 }

@@ -11,16 +11,17 @@ import (
 // Every attribute template of the driver is in this file; what is not here is
 // never asked of a module.
 
-// kekTemplate: the AES-256 key that wraps signers' keys. It never leaves the
-// token and can do nothing but wrap and unwrap: with CKA_DECRYPT a wrapped key
-// could be decrypted to plain bytes.
-func kekTemplate(label string) []*p11.Attribute {
+// kekTemplate: an AES-256 key that wraps signers' keys, one object for each epoch
+// (KPR-06). It never leaves the token and can do nothing but wrap and unwrap: with
+// CKA_DECRYPT a wrapped key could be decrypted to plain bytes. The label names the
+// epoch, the id all epochs of one token.
+func kekTemplate(label, id string) []*p11.Attribute {
 	return []*p11.Attribute{
 		p11.NewAttribute(p11.CKA_CLASS, p11.CKO_SECRET_KEY),
 		p11.NewAttribute(p11.CKA_KEY_TYPE, p11.CKK_AES),
 		p11.NewAttribute(p11.CKA_VALUE_LEN, 32),
 		p11.NewAttribute(p11.CKA_LABEL, label),
-		p11.NewAttribute(p11.CKA_ID, []byte(label)),
+		p11.NewAttribute(p11.CKA_ID, []byte(id)),
 		p11.NewAttribute(p11.CKA_TOKEN, true),
 		p11.NewAttribute(p11.CKA_PRIVATE, true),
 		p11.NewAttribute(p11.CKA_SENSITIVE, true),
@@ -57,7 +58,7 @@ func sealTemplate(label string) []*p11.Attribute {
 	}
 }
 
-// expected are the attributes that the self-test wants of the two token keys.
+// expected are the attributes that the self-test wants of the token's own keys.
 // The last three cannot be set by anybody: the module keeps them as history, so
 // they tell a key that was born inside from one that somebody else may know.
 var (
@@ -74,6 +75,10 @@ var (
 	expectedUnwrapped = []wantAttr{
 		{"SENSITIVE", p11.CKA_SENSITIVE, true}, {"EXTRACTABLE", p11.CKA_EXTRACTABLE, false},
 		{"TOKEN", p11.CKA_TOKEN, false}, {"SIGN", p11.CKA_SIGN, true},
+	}
+	expectedRewrapped = []wantAttr{
+		{"SENSITIVE", p11.CKA_SENSITIVE, true}, {"PRIVATE", p11.CKA_PRIVATE, true},
+		{"TOKEN", p11.CKA_TOKEN, false}, {"DECRYPT", p11.CKA_DECRYPT, false}, {"UNWRAP", p11.CKA_UNWRAP, false},
 	}
 )
 
@@ -141,7 +146,14 @@ func unwrapTemplate(kt algo.KeyType) []*p11.Attribute {
 	return unwrapWith(kt, true, false)
 }
 
-// unwrapWith exists for the downgrade test only; all else uses unwrapTemplate.
+// rewrapTemplate: a signer's key while it is wrapped anew, as at its birth: a
+// session object that can be wrapped and never read, destroyed right afterwards. A
+// module that allows no such object cannot change its wrapping key by PKCS #11.
+func rewrapTemplate(kt algo.KeyType) []*p11.Attribute {
+	return unwrapWith(kt, true, true)
+}
+
+// unwrapWith is for the two above and the downgrade test.
 func unwrapWith(kt algo.KeyType, sensitive, extractable bool) []*p11.Attribute {
 	return []*p11.Attribute{
 		p11.NewAttribute(p11.CKA_CLASS, p11.CKO_PRIVATE_KEY),
@@ -163,6 +175,15 @@ func byLabel(class uint, label string) []*p11.Attribute {
 		p11.NewAttribute(p11.CKA_CLASS, class),
 		p11.NewAttribute(p11.CKA_TOKEN, true),
 		p11.NewAttribute(p11.CKA_LABEL, label),
+	}
+}
+
+// ofEpochs finds the wrapping keys that the driver made, of all epochs.
+func ofEpochs(id string) []*p11.Attribute {
+	return []*p11.Attribute{
+		p11.NewAttribute(p11.CKA_CLASS, p11.CKO_SECRET_KEY),
+		p11.NewAttribute(p11.CKA_TOKEN, true),
+		p11.NewAttribute(p11.CKA_ID, []byte(id)),
 	}
 }
 

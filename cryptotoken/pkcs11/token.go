@@ -19,8 +19,8 @@ import (
 )
 
 // Token is an open token of a PKCS #11 module. It implements Token, Named,
-// Wrapper, Sealer and Prober of package cryptotoken, and is safe for concurrent
-// use; as many calls run at once as there are children, further ones wait.
+// Wrapper, Sealer, Prober and Rotator of package cryptotoken, and is safe for
+// concurrent use; as many calls run at once as there are children, further ones wait.
 type Token struct {
 	cfg     Config
 	pool    *pool
@@ -31,6 +31,9 @@ type Token struct {
 
 	keysMu sync.Mutex
 	keys   map[string]*signer
+
+	epochs epochs
+	kekMu  sync.Mutex // one change of wrapping keys at a time
 }
 
 var (
@@ -39,11 +42,12 @@ var (
 	_ cryptotoken.Wrapper = (*Token)(nil)
 	_ cryptotoken.Sealer  = (*Token)(nil)
 	_ cryptotoken.Prober  = (*Token)(nil)
+	_ cryptotoken.Rotator = (*Token)(nil)
 )
 
 // Open starts the children and runs the self-test. ErrInvalidInput for a bad
 // configuration, ErrLocked for a wrong PIN (tried once), ErrUnavailable when
-// module or token cannot be reached, ErrKeyNotFound for a token without its two
+// module or token cannot be reached, ErrKeyNotFound for a token without its own
 // keys (see Init), ErrSelfTest for a token that failed, with ErrDevelopment when
 // Config.Development would accept it.
 func Open(cfg Config) (*Token, error) {
@@ -102,7 +106,7 @@ func connect(cfg Config) (*Token, error) {
 		}
 	}
 	cfg.PIN = nil
-	t := &Token{cfg: cfg, keys: map[string]*signer{}}
+	t := &Token{cfg: cfg, keys: map[string]*signer{}, epochs: epochs{live: map[int]bool{}, gone: map[int]bool{}}}
 	mech, err := cfg.mechanism()
 	if err != nil {
 		return nil, err
@@ -126,6 +130,9 @@ func (t *Token) startWorker(pin []byte, mech uint32) (*worker, error) {
 	}}, c.StartWait)
 	if err == nil && rep.kind != statusOK {
 		err = replyError(c.Name, rep)
+	}
+	if err == nil {
+		err = t.learnEpochs(rep.fields[min(4, len(rep.fields)):])
 	}
 	if err != nil {
 		w.kill()
@@ -299,14 +306,15 @@ func (t *Token) GenerateWrapped(ctx context.Context, kt algo.KeyType) (cryptotok
 	if err := checkKeyType(kt); err != nil {
 		return cryptotoken.Wrapped{}, err
 	}
+	kek := t.currentKEK()
 	rep, err := t.do(ctx, call{
-		req: message{kind: opGenerate, fields: [][]byte{[]byte(kt)}}, signs: 1, extra: generationTime(kt),
+		req: message{kind: opGenerate, fields: [][]byte{[]byte(kt), []byte(kek)}}, signs: 1, extra: generationTime(kt),
 	})
 	if err != nil {
 		return cryptotoken.Wrapped{}, err
 	}
 	w := cryptotoken.Wrapped{
-		KeyType: kt, Public: bytes.Clone(rep.field(0)), Blob: bytes.Clone(rep.field(1)), KEK: t.cfg.KEKLabel,
+		KeyType: kt, Public: bytes.Clone(rep.field(0)), Blob: bytes.Clone(rep.field(1)), KEK: kek,
 	}
 	if _, err := cryptotoken.CheckWrappedForm(w); err != nil {
 		return cryptotoken.Wrapped{}, t.malformed("wrapped key")
@@ -324,8 +332,8 @@ func (t *Token) SignWrapped(ctx context.Context, w cryptotoken.Wrapped, alg algo
 	if err := cryptotoken.CheckSign(w.KeyType, alg, digests); err != nil {
 		return nil, err
 	}
-	fields := make([][]byte, 0, 2+len(digests))
-	fields = append(append(fields, []byte(w.KeyType), w.Blob), digests...)
+	fields := make([][]byte, 0, 3+len(digests))
+	fields = append(append(fields, []byte(w.KeyType), []byte(w.KEK), w.Blob), digests...)
 	rep, err := t.do(ctx, call{
 		req: message{kind: opSign, num: uint32(alg), fields: fields}, signs: len(digests),
 		extra: time.Duration(len(digests)) * t.cfg.PerDigest,
@@ -344,7 +352,7 @@ func (t *Token) CheckWrapped(ctx context.Context, w cryptotoken.Wrapped) error {
 	if err := t.checkWrapped(ctx, w); err != nil {
 		return err
 	}
-	_, err := t.do(ctx, call{req: message{kind: opCheck, fields: [][]byte{[]byte(w.KeyType), w.Blob}}, repeat: true})
+	_, err := t.do(ctx, call{req: message{kind: opCheck, fields: [][]byte{[]byte(w.KeyType), []byte(w.KEK), w.Blob}}, repeat: true})
 	return err
 }
 
@@ -355,10 +363,7 @@ func (t *Token) checkWrapped(ctx context.Context, w cryptotoken.Wrapped) error {
 	if _, err := cryptotoken.CheckWrappedForm(w); err != nil {
 		return err
 	}
-	if w.KEK != t.cfg.KEKLabel {
-		return cryptotoken.NotStarted(fmt.Errorf("pkcs11 %s: %w: it was wrapped under %.80q, this token uses %q", t.cfg.Name, cryptotoken.ErrBadBlob, w.KEK, t.cfg.KEKLabel))
-	}
-	return nil
+	return t.checkKEK(w)
 }
 
 // CreateKey implements cryptotoken.Named.

@@ -23,17 +23,20 @@ type message struct {
 
 // Operations. Fields in order; the reply's fields after the arrow.
 const (
-	opHello    byte = iota + 1 // module, label, serial, PIN, KEK label, seal label; num: wanted mechanism or 0 -> manufacturer, model, serial, firmware; num: mechanism in use
-	opInit                     // (no fields) -> none: makes the two token keys
-	opSelfTest                 // (no fields) -> one field per downgrade that the module allowed
-	opGenerate                 // key type -> public key, blob; num: uses
-	opSign                     // key type, blob, digests...; num: algorithm -> signatures...; num: uses
-	opCheck                    // key type, blob -> none
-	opFind                     // label -> public key
-	opCreate                   // label, key type -> public key; num: uses
-	opNamed                    // label, digest; num: algorithm -> signature; num: uses
-	opSeal                     // label -> secret
-	opPing                     // (no fields) -> none
+	opHello      byte = iota + 1 // module, label, serial, PIN, KEK label, seal label; num: wanted mechanism or 0 -> manufacturer, model, serial, firmware, KEKs...; num: mechanism in use
+	opInit                       // (no fields) -> none: makes the two token keys
+	opSelfTest                   // (no fields) -> one field per downgrade that the module allowed
+	opGenerate                   // key type, KEK -> public key, blob; num: uses
+	opSign                       // key type, KEK, blob, digests...; num: algorithm -> signatures...; num: uses
+	opCheck                      // key type, KEK, blob -> none
+	opFind                       // label -> public key
+	opCreate                     // label, key type -> public key; num: uses
+	opNamed                      // label, digest; num: algorithm -> signature; num: uses
+	opSeal                       // label -> secret
+	opPing                       // (no fields) -> none
+	opNextKEK                    // the current KEK -> the next one, which may be there already
+	opRewrap                     // key type, KEK, KEK to wrap under, blob, public key -> blob
+	opDestroyKEK                 // KEK -> none
 )
 
 // Statuses of a reply; all but statusOK carry a text as their first field.

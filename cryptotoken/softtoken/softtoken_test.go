@@ -29,7 +29,7 @@ func mustOpen(t testing.TB, cfg Config) *Token {
 	return tok
 }
 
-// KPR-01: the suite of every driver; it flips bits of wrapped keys all over.
+// KPR-01, KPR-06: the suite of every driver; it flips bits of wrapped keys all over.
 func TestSuite(t *testing.T) {
 	tokentest.Run(t, tokentest.Config{
 		Open: func(t testing.TB) cryptotoken.Token { return mustOpen(t, config(t, t.TempDir())) },
@@ -38,7 +38,7 @@ func TestSuite(t *testing.T) {
 			return mustOpen(t, config(t, tok.(*Token).dir))
 		},
 		KeyTypes: []algo.KeyType{algo.P256, algo.P384, algo.P521, algo.RSA2048, algo.RSA3072, algo.RSA4096},
-		Named:    true, Wrapper: true, Sealer: true, Prober: true,
+		Named:    true, Wrapper: true, Sealer: true, Prober: true, Rotator: true,
 	})
 }
 

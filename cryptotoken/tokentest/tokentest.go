@@ -3,7 +3,7 @@
 // Which parts apply:
 //
 //   - Info, lifecycle (cancelled context, Close then use) and unknown key: every token.
-//   - Named, Wrapper, Sealer, Prober: tokens that implement the interface. The
+//   - Named, Wrapper, Sealer, Prober, Rotator: tokens that implement the interface. The
 //     caller says in Config which ones it must be, so that a driver which loses
 //     an interface fails instead of passing an empty suite.
 //   - Activation: tokens with Info.Activation (samtoken). Their signers' keys
@@ -27,12 +27,12 @@ type Config struct {
 	// Open returns a token of its own with no named key. The suite closes it.
 	Open func(t testing.TB) cryptotoken.Token
 	// Reopen closes the token and opens the same store again. Needed by Named,
-	// Wrapper and Sealer.
+	// Wrapper, Sealer and Rotator.
 	Reopen func(t testing.TB, tok cryptotoken.Token) cryptotoken.Token
 	// KeyTypes that the driver supports. With -short only the first is used.
 	KeyTypes []algo.KeyType
 	// What the driver must implement.
-	Named, Wrapper, Sealer, Prober bool
+	Named, Wrapper, Sealer, Prober, Rotator bool
 	// Activation: the driver must report Info.Activation, and SignerKey names a
 	// signer's key that exists.
 	Activation bool
@@ -62,6 +62,9 @@ func Run(t *testing.T, cfg Config) {
 	if cfg.Sealer {
 		t.Run("Sealer", func(t *testing.T) { runSealer(t, cfg) })
 	}
+	if cfg.Rotator {
+		t.Run("Rotator", func(t *testing.T) { runRotator(t, cfg) })
+	}
 	if cfg.Activation {
 		t.Run("Activation", func(t *testing.T) { testActivation(t, cfg) })
 	}
@@ -87,12 +90,13 @@ func testInterfaces(t *testing.T, cfg Config) {
 	_, wrapper := tok.(cryptotoken.Wrapper)
 	_, sealer := tok.(cryptotoken.Sealer)
 	_, prober := tok.(cryptotoken.Prober)
+	_, rotator := tok.(cryptotoken.Rotator)
 	for _, c := range []struct {
 		name      string
 		got, want bool
 	}{
 		{"Named", named, cfg.Named}, {"Wrapper", wrapper, cfg.Wrapper},
-		{"Sealer", sealer, cfg.Sealer}, {"Prober", prober, cfg.Prober},
+		{"Sealer", sealer, cfg.Sealer}, {"Prober", prober, cfg.Prober}, {"Rotator", rotator, cfg.Rotator},
 	} {
 		if c.got != c.want {
 			t.Errorf("token implements %s: %v, the configuration of the suite says %v", c.name, c.got, c.want)
@@ -206,6 +210,15 @@ func everyCall(ctx context.Context, tok cryptotoken.Token, w cryptotoken.Wrapped
 	}
 	if p, ok := tok.(cryptotoken.Prober); ok {
 		check("Probe", p.Probe(ctx))
+	}
+	if r, ok := tok.(cryptotoken.Rotator); ok {
+		_, err := r.CurrentKEK(ctx)
+		check("CurrentKEK", err)
+		_, err = r.NextKEK(ctx)
+		check("NextKEK", err)
+		_, err = r.Rewrap(ctx, w)
+		check("Rewrap", err)
+		check("DestroyKEK", r.DestroyKEK(ctx, w.KEK))
 	}
 }
 
