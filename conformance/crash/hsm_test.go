@@ -1,6 +1,7 @@
 package crash
 
 import (
+	"database/sql"
 	"fmt"
 	"log/slog"
 	"os"
@@ -86,4 +87,63 @@ func TestFPT05KilledInsideAnHSM(t *testing.T) {
 	s.stop()
 	linearizable(t, true, history(t, s.path("client.log")))
 	s.audit(fmt.Sprintf("%d hsm", seed(t)))
+}
+
+// KPR-06, FPT-05, I1 (fault plan 4.2): samd and its PKCS #11 worker die together at each
+// step of a rotation, in the module and inside the token: the wrapping key is made and
+// has no name, has its name and nothing under it, keys are under both, the old one is
+// destroyed and nobody wrote it down. Started again, every key signs, the rotation is
+// finished, and the next one finds nothing in its way.
+func TestKPR06KilledWhileRotatingAnHSM(t *testing.T) {
+	s := newHSMSite(t)
+	must(t, s.start(""))
+	s.enrol()
+	cl := newClient(s, seed(t))
+	must(t, cl.round(1))
+	s.stop()
+	modes := []string{"before", "after"}
+	for i, p := range failpoint.Points() {
+		if p.Workload != failpoint.Rotation {
+			continue
+		}
+		for j, mode := range modes {
+			if !soak() && j != (i+int(seed(t)))%2 {
+				continue
+			}
+			c := cell{p, mode, 1}
+			must(t, s.start(c.String()))
+			c.untilDead(s, cl, 1)
+			s.killed()
+			must(t, s.start(""))
+			must(t, cl.round(1))
+			s.wantWrapped(c.String())
+			must(t, s.rotate())
+			must(t, cl.round(1))
+			s.wantWrapped(c.String())
+			s.stop()
+		}
+	}
+	must(t, s.start(""))
+	cell{}.recovered(s, cl)
+	s.stop()
+	linearizable(t, true, history(t, s.path("client.log")))
+	s.audit(fmt.Sprintf("%d rotation", seed(t)))
+}
+
+// wantWrapped: every key of the database is under the current wrapping key.
+func (s *site) wantWrapped(after string) {
+	s.t.Helper()
+	officer := s.admin("olga")
+	defer officer.Close()
+	st, err := officer.Status(s.t.Context())
+	must(s.t, err)
+	db, err := sql.Open("sqlite3", "file:"+s.path("data/sam.db")+"?mode=ro")
+	must(s.t, err)
+	defer func() { _ = db.Close() }()
+	var keys, left int
+	row := db.QueryRow("SELECT count(*), coalesce(sum(kek <> ?), 0) FROM credential WHERE state <> 'destroyed'", st.KEK)
+	must(s.t, row.Scan(&keys, &left))
+	if keys == 0 || left != 0 {
+		s.t.Errorf("%s: %d of %d keys are not under %s", after, left, keys, st.KEK)
+	}
 }

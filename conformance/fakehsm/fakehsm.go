@@ -227,9 +227,9 @@ func (l *link) answer(ctx context.Context, word []string) (uint64, error) {
 	case "generated":
 		l.keys[word[1]] = fmt.Sprintf("new:%d", l.h.next())
 	case "unwrapped":
-		blob, _ := hex.DecodeString(word[2])
-		sum := sha256.Sum256(blob)
-		l.keys[word[1]] = "blob:" + b64(sum[:])
+		l.keys[word[1]] = "blob:" + hashOf(word[2])
+	case "wrapped":
+		l.wrapped(l.keys[word[1]], hashOf(word[2]))
 	case "init":
 		key := l.keys[word[3]]
 		if key == "" {
@@ -245,6 +245,20 @@ func (l *link) answer(ctx context.Context, word []string) (uint64, error) {
 		return ckrDeviceError, nil
 	}
 	return 0, nil
+}
+
+// wrapped notes that a key which came in one blob went out in another: from then on
+// it has both names.
+func (l *link) wrapped(key, out string) {
+	if strings.HasPrefix(key, "blob:") && key != "blob:"+out {
+		l.h.write(use{Ev: "wrapped", Key: key, Out: out})
+	}
+}
+
+func hashOf(text string) string {
+	blob, _ := hex.DecodeString(text)
+	sum := sha256.Sum256(blob)
+	return b64(sum[:])
 }
 
 // sign notes that a key is about to be used.

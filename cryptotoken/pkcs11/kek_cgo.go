@@ -14,6 +14,7 @@ import (
 	p11 "github.com/miekg/pkcs11"
 
 	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/failpoint"
 )
 
 // What a child does with wrapping keys of several epochs (KPR-06). Each is an object
@@ -144,7 +145,9 @@ func (m *module) makeKEK(n int, from p11.ObjectHandle) *fault {
 		return faultf(statusFailed, "%q is left of an earlier try and cannot be removed", label+unfinished)
 	}
 	aes := []*p11.Mechanism{p11.NewMechanism(p11.CKM_AES_KEY_GEN, nil)}
+	failpoint.Before("hsm/kek-generated")
 	kek, err := m.ctx.GenerateKey(m.session, aes, kekTemplate(label+unfinished, m.labels.kek))
+	failpoint.After("hsm/kek-generated")
 	if err != nil {
 		return ckFault("C_GenerateKey", err)
 	}
@@ -161,7 +164,10 @@ func (m *module) makeKEK(n int, from p11.ObjectHandle) *fault {
 		return f
 	}
 	// The moment at which it becomes the current one.
-	if err := m.ctx.SetAttributeValue(m.session, kek, []*p11.Attribute{p11.NewAttribute(p11.CKA_LABEL, label)}); err != nil {
+	failpoint.Before("hsm/kek-named")
+	err = m.ctx.SetAttributeValue(m.session, kek, []*p11.Attribute{p11.NewAttribute(p11.CKA_LABEL, label)})
+	failpoint.After("hsm/kek-named")
+	if err != nil {
 		return ckFault("C_SetAttributeValue", err)
 	}
 	m.keks[n] = kek
@@ -191,7 +197,10 @@ func (m *module) destroyKEK(req message) (message, *fault) {
 	if n == m.currentKEK() {
 		return message{}, faultf(statusInvalidInput, "%q is the current wrapping key", req.field(0))
 	}
-	if err := m.ctx.DestroyObject(m.session, h); err != nil {
+	failpoint.Before("hsm/kek-destroyed")
+	err := m.ctx.DestroyObject(m.session, h)
+	failpoint.After("hsm/kek-destroyed")
+	if err != nil {
 		return message{}, ckFault("C_DestroyObject", err)
 	}
 	delete(m.keks, n)
@@ -220,7 +229,9 @@ func (m *module) rewrap(req message) (message, *fault) {
 	if n, _ := epochOf(m.labels.kek, string(req.field(2))); n < old || n != m.currentKEK() {
 		return message{}, faultf(statusInvalidInput, "%q is not the current wrapping key", req.field(2))
 	}
+	failpoint.Before("hsm/key-rewrapped")
 	blob, f := m.rewrapped(kt, from, to, req.field(3), req.field(4))
+	failpoint.After("hsm/key-rewrapped")
 	if f != nil {
 		return message{}, f
 	}

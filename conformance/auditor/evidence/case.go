@@ -174,4 +174,11 @@ func (c *Case) index() {
 			c.keyOf["blob:"+b64(hash(k.Blob[2:]))] = k.Key
 		}
 	}
+	// The database has the last blob of a key; one that was wrapped anew has the
+	// token's word for what it was called before.
+	for i := len(c.uses) - 1; i >= 0; i-- {
+		if u := c.uses[i]; u.Ev == "wrapped" && c.keyOf[u.Key] == "" && c.keyOf["blob:"+u.Out] != "" {
+			c.keyOf[u.Key] = c.keyOf["blob:"+u.Out]
+		}
+	}
 }

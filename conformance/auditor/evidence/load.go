@@ -56,12 +56,12 @@ type credential struct {
 type Use struct {
 	N    int64  `json:"n"`
 	Time int64  `json:"t"`    // Unix microseconds
-	Ev   string `json:"ev"`   // start, sign, signed, failed, unused
+	Ev   string `json:"ev"`   // start, sign, signed, failed, unused, wrapped
 	Call int64  `json:"call"` // the same in the lines of one call
 	Key  string `json:"key"`  // spki:<base64url sha256>, blob:<same>, label:<text> or new:<text>
 	Mech string `json:"mech"`
 	In   string `json:"in"`  // base64url digest
-	Out  string `json:"out"` // base64url SHA-256 of the signature
+	Out  string `json:"out"` // base64url SHA-256 of the signature, or of the blob that was made of another
 	Err  string `json:"err"`
 }
 

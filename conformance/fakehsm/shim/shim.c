@@ -19,7 +19,7 @@ struct attribute { UL type; void *value; UL len; };
 struct mechanism { UL type; void *param; UL len; };
 struct list { B major, minor; void *f[68]; };
 
-enum { GET_TOKEN_INFO = 6, OPEN_SESSION = 12, LOGIN = 18, FIND_INIT = 26, FIND = 27, SIGN_INIT = 42, SIGN = 43, GENERATE_PAIR = 59, UNWRAP = 61 };
+enum { GET_TOKEN_INFO = 6, OPEN_SESSION = 12, LOGIN = 18, FIND_INIT = 26, FIND = 27, SIGN_INIT = 42, SIGN = 43, GENERATE_PAIR = 59, WRAP = 60, UNWRAP = 61 };
 enum { CKR_DEVICE_ERROR = 0x30, CKA_LABEL = 3 };
 enum { FLIP = 1, SHORT = 2 };
 
@@ -134,6 +134,20 @@ static UL generate_pair(UL session, struct mechanism *m, struct attribute *a, UL
 	return rv;
 }
 
+/* Asked for the length only, C_WrapKey wraps nothing. */
+static UL wrap(UL session, struct mechanism *m, UL kek, UL key, B *out, UL *len)
+{
+	UL rv = ((UL(*)(UL, struct mechanism *, UL, UL, B *, UL *))real->f[WRAP])(session, m, kek, key, out, len);
+	if (rv == 0 && out != NULL) {
+		if (!begin("wrapped"))
+			return CKR_DEVICE_ERROR;
+		fprintf(line, " %lu", key);
+		put_hex(out, *len);
+		done();
+	}
+	return rv;
+}
+
 static UL unwrap(UL session, struct mechanism *m, UL kek, B *blob, UL n, struct attribute *t, UL nt, UL *key)
 {
 	UL rv = may(UNWRAP);
@@ -217,6 +231,7 @@ UL C_GetFunctionList(struct list **out)
 		ours.f[SIGN_INIT] = sign_init;
 		ours.f[SIGN] = sign;
 		ours.f[GENERATE_PAIR] = generate_pair;
+		ours.f[WRAP] = wrap;
 		ours.f[UNWRAP] = unwrap;
 	}
 	*out = &ours;
