@@ -290,7 +290,7 @@ func acts() []act {
 		{"hold lifted", true, func(x *life) error { return second(x.M.SetCertificateStatus(ctx, o, x.s.Key, sam.StatusGood, "CA")) }, []string{sam.EventResumed}},
 		{"certificate revoked", true, func(x *life) error {
 			return second(x.M.SetCertificateStatus(ctx, o, x.s.Key, sam.StatusRevoked, "CA"))
-		}, []string{sam.EventRetired, sam.EventDestroyed}},
+		}, []string{sam.EventRetired}},
 		{"make another key", true, func(x *life) error {
 			c, err := x.M.Generate(ctx, o, x.s.ID, "P-256", "")
 			if err == nil {
@@ -298,7 +298,10 @@ func acts() []act {
 			}
 			return err
 		}, []string{sam.EventKeyIntent, sam.EventKey}},
-		{"destroy a key", true, func(x *life) error { return second(x.M.Destroy(ctx, o, x.s.Key)) }, []string{sam.EventDestroyed}},
+		{"propose to destroy a key", true, func(x *life) error { return x.propose(o, x.Destruction(x.s.Key), sam.DecideDestroy) }, []string{sam.EventProposed}},
+		{"destroy it", true, func(x *life) error { return second(x.M.Approve(ctx, samtest.Second, x.prop.ID)) }, []string{sam.EventDestroyed, sam.EventApproved}},
+		{"end the signer's others", false, func(x *life) error { return x.EndSigner(x.s.ID, sam.CauseSigner, "asked") },
+			[]string{sam.EventProposed, sam.EventDestroyed, sam.EventApproved}},
 		{"make a third key", true, func(x *life) error { return second(x.M.Generate(ctx, o, x.s.ID, "P-256", "")) }, []string{sam.EventKeyIntent, sam.EventKey}},
 		{"offer an addition", true, func(x *life) error { return x.offer(sap.ActionAdd, nil) }, []string{sam.EventChangeBegun}},
 		{"offer another", true, func(x *life) error { return x.offer(sap.ActionAdd, nil) }, []string{sam.EventEnrolClosed, sam.EventChangeBegun}},
@@ -560,7 +563,6 @@ func attempts(w *samtest.World) map[sam.Op]func(c sam.Caller) error {
 		sam.OpGenerate:    func(c sam.Caller) error { return second(m.Generate(ctx, c, "alice", "P-256", "")) },
 		sam.OpLink:        func(c sam.Caller) error { return second(m.LinkCertificate(ctx, c, "k", nil)) },
 		sam.OpPermission:  func(c sam.Caller) error { return second(m.SetRaw(ctx, c, "k", false)) },
-		sam.OpDestroy:     func(c sam.Caller) error { return second(m.Destroy(ctx, c, "k")) },
 		sam.OpLift:        func(c sam.Caller) error { return m.Lift(ctx, c, "alice", "AA", "x") },
 		sam.OpAudit:       func(c sam.Caller) error { return second(m.Audit(ctx, c, 0, 1)) },
 		sam.OpExplain:     func(c sam.Caller) error { return second(m.Explain(ctx, c, "0")) },
@@ -570,7 +572,6 @@ func attempts(w *samtest.World) map[sam.Op]func(c sam.Caller) error {
 		sam.OpProposals:   func(c sam.Caller) error { return second(m.Proposals(ctx, c, "", 1)) },
 		sam.OpRoles:       func(c sam.Caller) error { return second(m.Identities(ctx, c)) },
 		sam.OpKeyStatus:   func(c sam.Caller) error { return second(m.SetCertificateStatus(ctx, c, "k", sam.StatusGood, "x")) },
-		sam.OpSignerEnd:   func(c sam.Caller) error { return second(m.EndSigner(ctx, c, "alice", sam.CauseSigner, "x")) },
 		sam.OpOnceRequest: func(c sam.Caller) error { return second(m.RequestOneTime(ctx, c, sam.AskOnce{Signer: "alice"})) },
 		sam.OpOnceApprove: func(c sam.Caller) error { return second(m.ApproveOneTime(ctx, c, []byte("{}"), []byte("{}"))) },
 		sam.OpChangeBegin: func(c sam.Caller) error {

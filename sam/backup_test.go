@@ -357,7 +357,7 @@ func TestBKP03BackupRevivesNothing(t *testing.T) {
 	if _, err := w.Redeem(sad, proof); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.M.Destroy(ctx, samtest.Officer, gone.Key); err != nil {
+	if err := w.Destroy(gone.Key); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {

@@ -58,11 +58,9 @@ const (
 	OpGenerate     Op = "key_generate"
 	OpLink         Op = "certificate_link"
 	OpPermission   Op = "raw_permission"
-	OpDestroy      Op = "key_destroy"
 	OpKeyStatus    Op = "certificate_status"
 	OpOnceRequest  Op = "one_time_request"
 	OpOnceApprove  Op = "one_time_approve"
-	OpSignerEnd    Op = "signer_end"
 	OpLift         Op = "lockout_lift"
 	OpAudit        Op = "audit_read"
 	OpExplain      Op = "explain"
@@ -84,9 +82,9 @@ const (
 func Ops() []Op {
 	return []Op{
 		OpInfo, OpHealth, OpStatus, OpRequest, OpRedeem, OpCredentials, OpSigner, OpEnrolBegin, OpEnrolFinish, OpSignerNew,
-		OpEnrolOpen, OpGenerate, OpLink, OpPermission, OpDestroy, OpLift, OpAudit, OpExplain, OpPropose, OpApprove,
+		OpEnrolOpen, OpGenerate, OpLink, OpPermission, OpLift, OpAudit, OpExplain, OpPropose, OpApprove,
 		OpWithdraw, OpProposals, OpRoles, OpSelfTest, OpReopen,
-		OpKeyStatus, OpSignerEnd, OpOnceRequest, OpOnceApprove, OpChangeBegin, OpChangeFinish, OpAuthList, OpAuthRevoke, OpHalf,
+		OpKeyStatus, OpOnceRequest, OpOnceApprove, OpChangeBegin, OpChangeFinish, OpAuthList, OpAuthRevoke, OpHalf,
 	}
 }
 
@@ -172,11 +170,7 @@ func may(op Op) roleSet {
 		return officer
 	case OpPermission:
 		return officer
-	case OpDestroy:
-		return officer
 	case OpKeyStatus:
-		return officer
-	case OpSignerEnd:
 		return officer
 	case OpLift:
 		return officer

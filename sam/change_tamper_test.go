@@ -105,7 +105,7 @@ func TestENR04ChangesLaunderNothing(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, with keys %v", name, keys), func(t *testing.T) {
 				c := newChangeWorld(t)
 				if !keys {
-					if _, err := c.M.Destroy(context.Background(), samtest.Officer, c.alice.Key); err != nil {
+					if err := c.Destroy(c.alice.Key); err != nil {
 						t.Fatal(err)
 					}
 				}

@@ -288,7 +288,7 @@ func cheats() map[string]cheat {
 		}},
 		"key destroyed since": {sap.ReasonKeyState, false, func(t *testing.T, w *samtest.World, a, _ *samtest.Signer) approval {
 			x := sign(t, w, a, 1, nil)
-			if _, err := w.M.Destroy(context.Background(), samtest.Officer, a.Key); err != nil {
+			if err := w.Destroy(a.Key); err != nil {
 				t.Fatal(err)
 			}
 			return x

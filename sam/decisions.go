@@ -46,6 +46,9 @@ func decisions() map[string]decision {
 		DecideRevoke: {check: checkRevoke, apply: applyRevoke, after: forgetRoles},
 		DecideRaw:    {check: checkRaw, apply: applyRaw},
 
+		DecideDestroy:   {check: checkDestroy, apply: applyDestroy, after: anchorKeys},
+		DecideEndSigner: {check: checkEndSigner, apply: applyEndSigner, after: anchorKeys},
+
 		DecideDowngrade: {check: checkDowngrade, apply: applyDowngrade},
 
 		DecideBackup:     {check: checkBackup, apply: applyBackup, done: makeBackup},

@@ -96,8 +96,11 @@ func TestROL04EveryKindNeedsTwo(t *testing.T) {
 		sam.DecideDowngrade: sam.Downgrade{Release: 1, Why: "the new one is slow"},
 		sam.DecideBackup:    sam.MakeBackup{Why: "nightly"},
 		sam.DecideRotate:    sam.RotateKEK{From: kekOf(t, w), Why: "yearly"},
+		sam.DecideDestroy:   w.Destruction(w.NewSigner("dora", algo.P256).Key),
 		sam.DecideRecovery:  sam.Recovery{Signer: "lena", Name: "Signer lena", Proof: "proof-2", Why: "lost it"},
 	}
+	w.NewSigner("emil", algo.P256)
+	args[sam.DecideEndSigner] = w.End("emil", sam.CauseSigner, "asked")
 	lena := w.NewSigner("lena", algo.P256)
 	if err := w.M.RevokeAuthenticator(ctx, samtest.Officer, "lena", sap.B64(lena.Device.ID), "lost"); err != nil {
 		t.Fatal(err)

@@ -343,11 +343,14 @@ func TestSSPUAlone(t *testing.T) {
 			_, err := w.M.CreateSigner(ctx, c, sam.NewSigner{ID: s.ID, Name: "X", Proof: "p"})
 			return err
 		},
-		"open an enrolment":        func() error { _, err := w.M.OpenEnrolment(ctx, c, s.ID); return err },
-		"generate a key":           func() error { _, err := w.M.Generate(ctx, c, s.ID, "P-256", ""); return err },
-		"link a certificate":       func() error { _, err := w.M.LinkCertificate(ctx, c, s.Key, s.Chain); return err },
-		"permit raw":               func() error { _, err := w.M.SetRaw(ctx, c, s.Key, true); return err },
-		"destroy":                  func() error { _, err := w.M.Destroy(ctx, c, s.Key); return err },
+		"open an enrolment":  func() error { _, err := w.M.OpenEnrolment(ctx, c, s.ID); return err },
+		"generate a key":     func() error { _, err := w.M.Generate(ctx, c, s.ID, "P-256", ""); return err },
+		"link a certificate": func() error { _, err := w.M.LinkCertificate(ctx, c, s.Key, s.Chain); return err },
+		"permit raw":         func() error { _, err := w.M.SetRaw(ctx, c, s.Key, true); return err },
+		"propose to destroy": func() error {
+			_, err := w.M.Propose(ctx, c, sam.DecideDestroy, w.Args(w.Destruction(s.Key)))
+			return err
+		},
 		"lift a lockout":           func() error { return w.M.Lift(ctx, c, s.ID, sap.B64(s.Device.ID), "because") },
 		"read the audit chain":     func() error { _, err := w.M.Audit(ctx, c, 0, 10); return err },
 		"have a refusal explained": func() error { _, err := w.M.Explain(ctx, c, "1"); return err },

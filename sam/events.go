@@ -44,7 +44,7 @@ const (
 	EventPermission    = "raw_permission_set"
 	EventSuspended     = "key_suspended"
 	EventResumed       = "key_resumed"
-	EventRetired       = "key_retired" // revoked or expired; its destruction is the next record
+	EventRetired       = "key_retired" // revoked, until two officers destroy it; or expired: its destruction is the next record
 	EventDestroyed     = "key_destroyed"
 	EventOnceRequested = "one_time_requested"
 	EventOnceApproved  = "one_time_approved" // the signer's assertion; the key comes after it

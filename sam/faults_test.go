@@ -182,8 +182,16 @@ func steps(o *onceWorld, bob *samtest.Signer) []step {
 			_, err := m.SetCertificateStatus(ctx, samtest.Officer, dave.Key, sam.StatusOnHold, "asked")
 			return err
 		}),
+		{name: "revoke", repaired: true, begin: func() func() error {
+			return func() error {
+				_, err := m.SetCertificateStatus(ctx, samtest.Officer, dave.Key, sam.StatusRevoked, "the CA says so")
+				return err
+			}
+		}},
 		{name: "destroy", repaired: true, begin: func() func() error {
-			return func() error { _, err := m.Destroy(ctx, samtest.Officer, dave.Key); return err }
+			p, err := m.Propose(context.Background(), samtest.Officer, sam.DecideDestroy, o.Args(o.Destruction(dave.Key)))
+			need(err)
+			return func() error { _, err := m.Approve(ctx, samtest.Second, p.ID); return err }
 		}},
 		plain("ask for a one-time key", func() error { _, err := m.RequestOneTime(ctx, samtest.SSPU, askOnce); return err }),
 		{name: "approve a one-time key", begin: func() func() error {
@@ -215,10 +223,9 @@ func steps(o *onceWorld, bob *samtest.Signer) []step {
 		plain("end one-time keys", func() error { return m.EndOneTime(ctx) }),
 		plain("purge", func() error { return m.Purge(ctx) }),
 		{name: "end signer", repaired: true, begin: func() func() error {
-			return func() error {
-				_, err := m.EndSigner(ctx, samtest.Officer, "carl", sam.CauseSigner, "asked")
-				return err
-			}
+			p, err := m.Propose(context.Background(), samtest.Officer, sam.DecideEndSigner, o.Args(o.End("carl", sam.CauseSigner, "asked")))
+			need(err)
+			return func() error { _, err := m.Approve(ctx, samtest.Second, p.ID); return err }
 		}},
 	}
 }

@@ -10,9 +10,10 @@ import (
 // keyMoves is every move that a long-term key can make; what is not in it does
 // not happen, whoever asks. Only an active key signs (KEY-07); nothing leads back
 // from revoked, expired or destroyed, and nothing leads anywhere from destroyed
-// (KPR-08).
+// (KPR-08). A generated key is revoked by a restore only: the older database does
+// not know its certificate yet.
 var keyMoves = map[string][]string{
-	KeyGenerated: {KeyActive, KeyDestroyed},
+	KeyGenerated: {KeyActive, KeyRevoked, KeyDestroyed},
 	KeyActive:    {KeySuspended, KeyRevoked, KeyExpired, KeyDestroyed},
 	KeySuspended: {KeyActive, KeyRevoked, KeyExpired, KeyDestroyed},
 	KeyRevoked:   {KeyDestroyed},

@@ -11,7 +11,7 @@ import (
 // refused, written down a second time; a state that does not exist moves nowhere.
 func TestKEY07EveryMoveOfALongTermKey(t *testing.T) {
 	checkMoves(t, keyMoves, []string{"generated", "active", "suspended", "revoked", "expired", "destroyed"}, []string{
-		"generated>active", "generated>destroyed",
+		"generated>active", "generated>revoked", "generated>destroyed",
 		"active>suspended", "active>revoked", "active>expired", "active>destroyed",
 		"suspended>active", "suspended>revoked", "suspended>expired", "suspended>destroyed",
 		"revoked>destroyed", "expired>destroyed",

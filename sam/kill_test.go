@@ -345,7 +345,7 @@ func TestNoRecordNoAct(t *testing.T) {
 			return err
 		},
 		"generate": func() error { _, err := w.M.Generate(ctx, samtest.Officer, s.ID, "P-256", ""); return err },
-		"destroy":  func() error { _, err := w.M.Destroy(ctx, samtest.Officer, s.Key); return err },
+		"destroy":  func() error { return w.Destroy(s.Key) },
 		"audit":    func() error { _, err := w.M.Audit(ctx, samtest.Auditor, 0, 10); return err },
 		"role":     func() error { _, err := w.M.Audit(ctx, samtest.Officer, 0, 10); return err },
 	} {

@@ -20,7 +20,7 @@ import (
 // ledger is the list beside the anchor of what takes power away and must not come
 // back with an older database (AFL-01, BKP-03): counts of failures and locks of
 // authenticators, those that were removed, officers and other callers whose role was
-// revoked, keys on hold.
+// revoked, keys on hold and keys whose certificates were revoked.
 // The latest line about something counts. A line is written and flushed inside the
 // transaction of its act, before the commit: a crash in between leaves the list
 // stricter than the database, never the other way round. What gives power back, a
@@ -57,7 +57,10 @@ const (
 	noteGuard = "guard" // ID: credential id, base64url
 	noteRole  = "role"  // ID: name of the caller
 	noteKey   = "key"   // ID: key id
-	noteGone  = "gone"  // ID: credential id of an authenticator that was removed or revoked, base64url
+	// noteRevoked is a key whose certificate was revoked; ID: key id. It is never taken
+	// back.
+	noteRevoked = "revoked"
+	noteGone    = "gone" // ID: credential id of an authenticator that was removed or revoked, base64url
 )
 
 // endless stands for forever, which JSON has no number for.
@@ -271,27 +274,38 @@ func (l *ledger) keep(w *work) error {
 		}
 	}
 	for _, n := range l.all(noteKey) {
-		if !n.Off {
-			continue
-		}
-		cred, err := w.Credentials.Get(n.ID)
-		if isNotFound(err) {
-			continue
-		}
-		if err != nil {
+		if err := w.keepKey(n, KeySuspended, EventSuspended); err != nil {
 			return err
 		}
-		if err := w.m.verified(w.Tx, cred, false); err != nil {
-			return err
-		}
-		if cred.State != KeyActive {
-			continue
-		}
-		if err := w.changeState(cred, KeySuspended, EventSuspended, audit.Data{"restored": true}); err != nil {
+	}
+	for _, n := range l.all(noteRevoked) {
+		if err := w.keepKey(n, KeyRevoked, EventRetired); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// keepKey takes a key out of use again that was so after the backup (BKP-03).
+func (w *work) keepKey(n note, state, event string) error {
+	cred, err := w.Credentials.Get(n.ID)
+	if !n.Off || isNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := w.m.verified(w.Tx, cred, false); err != nil {
+		return err
+	}
+	if cred.State == state || !slices.Contains(keyMoves[cred.State], state) {
+		return nil
+	}
+	data := audit.Data{"restored": true}
+	if state == KeyRevoked {
+		data["cause"], data["state"] = CauseRevoked, KeyRevoked
+	}
+	return w.changeState(cred, state, event, data)
 }
 
 func (w *work) keepGuard(n note) error {

@@ -1,7 +1,6 @@
 package sam_test
 
 import (
-	"context"
 	"slices"
 	"testing"
 	"time"
@@ -62,7 +61,7 @@ func TestMemoryFollowsTheModulesOwnChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	sad, proof := w.Approve(s, 1)
-	if _, err := w.M.Destroy(context.Background(), samtest.Officer, s.Key); err != nil {
+	if err := w.Destroy(s.Key); err != nil {
 		t.Fatal(err)
 	}
 	refused(t, w, sap.ReasonKeyState, func() error { _, err := w.Redeem(sad, proof); return err })

@@ -139,7 +139,7 @@ func TestSAP06OneTimeKeyThatIsOver(t *testing.T) {
 	}
 	o.Clock.Advance(time.Second)
 	refused(t, o.World, sap.ReasonKeyState, ask)
-	if _, err := o.M.EndSigner(context.Background(), samtest.Officer, "alice", sam.CauseSigner, "asked"); err != nil {
+	if err := o.EndSigner("alice", sam.CauseSigner, "asked"); err != nil {
 		t.Fatal(err)
 	}
 	o.dead(t, v.Key)
@@ -197,8 +197,7 @@ func TestKEY10MemoryOfOneTimeKeys(t *testing.T) {
 			return nil
 		},
 		"the signer ends": func(o *onceWorld, _ string) error {
-			_, err := o.M.EndSigner(ctx, samtest.Officer, "alice", sam.CauseSigner, "asked")
-			return err
+			return o.EndSigner("alice", sam.CauseSigner, "asked")
 		},
 		"its time is over": func(o *onceWorld, _ string) error {
 			o.Clock.Advance(10 * time.Minute)

@@ -318,7 +318,7 @@ func TestKEY10OneSessionOneUse(t *testing.T) {
 			return err
 		},
 		"raw":     func() error { _, err := o.M.SetRaw(context.Background(), samtest.Officer, v.Key, true); return err },
-		"destroy": func() error { _, err := o.M.Destroy(context.Background(), samtest.Officer, v.Key); return err },
+		"destroy": func() error { return o.Destroy(v.Key) },
 	} {
 		if err := call(); err == nil {
 			t.Errorf("an officer could %s it", name)
@@ -574,7 +574,7 @@ func TestKEY10Pool(t *testing.T) {
 		t.Errorf("a fifth live key of one signer: %v", err)
 	}
 	sad, proof := o.Approve(o.alice, 1)
-	if _, err := o.M.EndSigner(context.Background(), samtest.Officer, "alice", sam.CauseAuthenticator, "lost"); err != nil {
+	if err := o.EndSigner("alice", sam.CauseAuthenticator, "lost"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := o.Redeem(sad, proof); err == nil {

@@ -164,7 +164,7 @@ func TestRestore(t *testing.T) {
 	if _, err := w.Redeem(sad, proof); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.M.Destroy(context.Background(), samtest.Officer, gone.Key); err != nil {
+	if err := w.Destroy(gone.Key); err != nil {
 		t.Fatal(err)
 	}
 	closeAll(t, w)
@@ -293,7 +293,7 @@ func TestEventsOfALife(t *testing.T) {
 	if _, err := w.Redeem(sad, proof); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.M.Destroy(context.Background(), samtest.Officer, s.Key); err != nil {
+	if err := w.Destroy(s.Key); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
@@ -315,7 +315,7 @@ func TestEventsOfALife(t *testing.T) {
 	want = append(want, sam.EventCeremony,
 		sam.EventStart, sam.EventSigner, sam.EventEnrolOpened, sam.EventEnrolBegun,
 		sam.EventEnrolled, sam.EventEnrolDone, sam.EventKeyIntent, sam.EventKey, sam.EventLinked, sam.EventRequested, sam.EventReserved,
-		sam.EventSigned, sam.EventDestroyed,
+		sam.EventSigned, sam.EventProposed, sam.EventDestroyed, sam.EventApproved,
 	)
 	if strings.Join(got, " ") != strings.Join(want, " ") {
 		t.Errorf("got  %v\nwant %v", got, want)
@@ -337,7 +337,7 @@ func TestTombstonesOutsideTheDatabase(t *testing.T) {
 	}
 	for _, id := range []string{"alice", "bob"} {
 		s := w.NewSigner(id, algo.P256)
-		if _, err := w.M.Destroy(context.Background(), samtest.Officer, s.Key); err != nil {
+		if err := w.Destroy(s.Key); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -193,7 +193,7 @@ const (
 	KeyGenerated = "generated" // proof of possession made, no certificate yet
 	KeyActive    = "active"
 	KeySuspended = "suspended" // its certificate is on hold
-	KeyRevoked   = "revoked"   // passed on the way to destroyed
+	KeyRevoked   = "revoked"   // out of use for ever; two officers destroy it
 	KeyExpired   = "expired"   // passed on the way to destroyed
 	KeyDestroyed = "destroyed"
 )

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/assent-sign/assent/internal/audit"
 	"github.com/assent-sign/assent/sap"
@@ -18,133 +19,119 @@ const (
 	CauseAuthenticator = "last_authenticator_lost"
 )
 
-// viaState is the state that a key passes on its way out.
-var viaState = map[string]string{CauseRevoked: KeyRevoked, CauseExpired: KeyExpired}
-
 // Statuses of a certificate that an officer can set (SGN-02).
 const (
 	StatusGood    = "good"    // lifts a hold
 	StatusOnHold  = "on_hold" // the key cannot be used until the hold is lifted
-	StatusRevoked = "revoked" // the key is destroyed at once
+	StatusRevoked = "revoked" // the key cannot be used any more, for ever
 )
 
 // SetCertificateStatus tells the module what the CA says of a key's certificate
-// (officer): it holds before the next use of the key (SGN-02). A hold stops the
-// key and voids what its signer was asked; a revocation also destroys the key
-// (KPR-07). why is shown text and goes into the audit record.
+// (officer): it holds before the next use of the key (SGN-02). A hold and a
+// revocation stop the key and void what its signer was asked. They are one
+// officer's, because an emergency does not wait for a second: what stops a key can
+// do no worse than stop it. A hold can be lifted; a revocation has no way back, nor
+// has it in an older database that is restored. The key's octets end later, by the
+// decision key_destroy or with the certificate's time: to destroy takes two (ROL-04,
+// KPR-07). why is shown text and goes into the audit record.
 func (m *Module) SetCertificateStatus(ctx context.Context, c Caller, key, status, why string) (*CredentialView, error) {
 	if err := m.admit(ctx, c, OpKeyStatus); err != nil {
 		return nil, err
 	}
-	if why == "" || !sap.Displayable(why) {
-		return nil, m.refuse(ctx, c, string(OpKeyStatus), fmt.Errorf("%w: a reason is needed", sap.ReasonInvalid), audit.Data{"key": clip(key, sap.MaxIDLen)})
-	}
-	return m.endKey(ctx, c, OpKeyStatus, key, func(w *work, cred *Credential) error {
-		switch status {
-		case StatusRevoked:
-			return w.retire(cred, CauseRevoked, why)
-		case StatusOnHold:
-			if err := w.changeState(cred, KeySuspended, EventSuspended, audit.Data{"why": why}); err != nil {
-				return err
-			}
-			if err := w.note(note{Kind: noteKey, ID: cred.Key, Off: true}); err != nil {
-				return err
-			}
-			return w.voidSessions(cred.Signer)
-		case StatusGood:
-			if cred.State != KeySuspended {
-				return fmt.Errorf("%w: the key is %s, not on hold", sap.ReasonState, cred.State)
-			}
-			w.noteLater(note{Kind: noteKey, ID: cred.Key})
-			return w.changeState(cred, KeyActive, EventResumed, audit.Data{"why": why})
-		}
-		return fmt.Errorf("%w: status %q", sap.ReasonInvalid, clip(status, 16))
-	})
-}
-
-// Destroy destroys a key for ever (officer): the wrapped key is overwritten and
-// a tombstone stays, so that a restored backup cannot bring it back unnoticed
-// (KPR-07, KPR-08).
-func (m *Module) Destroy(ctx context.Context, c Caller, key string) (*CredentialView, error) {
-	if err := m.admit(ctx, c, OpDestroy); err != nil {
-		return nil, err
-	}
-	return m.endKey(ctx, c, OpDestroy, key, func(w *work, cred *Credential) error {
-		return w.retire(cred, CauseOfficer, "")
-	})
-}
-
-// EndSigner destroys all keys of a signer (officer): because the signer asks for
-// it, or because the last authenticator is lost, so that nobody can approve with
-// them any more (KPR-07). It returns how many were destroyed.
-func (m *Module) EndSigner(ctx context.Context, c Caller, signer, cause, why string) (int, error) {
-	if err := m.admit(ctx, c, OpSignerEnd); err != nil {
-		return 0, err
-	}
-	n := 0
-	err := fmt.Errorf("%w: cause is %s or %s, with a reason", sap.ReasonInvalid, CauseSigner, CauseAuthenticator)
-	if (cause == CauseSigner || cause == CauseAuthenticator) && why != "" && sap.Displayable(why) {
+	var cred *Credential
+	err := reasonGiven(why)
+	if err == nil {
 		err = m.update(ctx, c, func(w *work) error {
 			var err error
-			n, err = w.endKeys(signer, cause, why)
-			return err
+			if cred, err = w.credential(key); err != nil {
+				return err
+			}
+			return w.setStatus(cred, status, why)
 		})
 	}
 	if err != nil {
-		return 0, m.refuse(ctx, c, string(OpSignerEnd), err, audit.Data{"signer": clip(signer, sap.MaxIDLen)})
+		return nil, m.refuse(ctx, c, string(OpKeyStatus), err, audit.Data{"key": clip(key, sap.MaxIDLen)})
 	}
-	m.anchorNow(ctx)
-	return n, nil
+	if status == StatusRevoked { // for ever: the list beside the anchor must not be cut before it
+		m.anchorNow(ctx)
+	}
+	return m.credentialView(cred, m.clock.Now())
 }
 
-// endKeys destroys all keys of a signer, in the caller's transaction.
-func (w *work) endKeys(signer, cause, why string) (int, error) {
+// credential reads and verifies the record of a key.
+func (w *work) credential(key string) (*Credential, error) {
+	cred, err := w.Credentials.Get(key)
+	if err != nil {
+		return nil, notFound(err, sap.ReasonKey)
+	}
+	return cred, w.m.verified(w.Tx, cred, false)
+}
+
+func (w *work) setStatus(cred *Credential, status, why string) error {
+	switch status {
+	case StatusRevoked:
+		if len(cred.Chain) == 0 {
+			return fmt.Errorf("%w: the key has no certificate that could be revoked", sap.ReasonState)
+		}
+		data := audit.Data{"cause": CauseRevoked, "state": KeyRevoked, "why": why}
+		return w.stop(cred, KeyRevoked, EventRetired, data, note{Kind: noteRevoked, ID: cred.Key, Off: true})
+	case StatusOnHold:
+		return w.stop(cred, KeySuspended, EventSuspended, audit.Data{"why": why}, note{Kind: noteKey, ID: cred.Key, Off: true})
+	case StatusGood:
+		if cred.State != KeySuspended {
+			return fmt.Errorf("%w: the key is %s, not on hold", sap.ReasonState, cred.State)
+		}
+		w.noteLater(note{Kind: noteKey, ID: cred.Key})
+		return w.changeState(cred, KeyActive, EventResumed, audit.Data{"why": why})
+	}
+	return fmt.Errorf("%w: status %q", sap.ReasonInvalid, clip(status, 16))
+}
+
+// stop takes a key out of use, outside the database too, and voids what its signer
+// was asked.
+func (w *work) stop(cred *Credential, to, event string, data audit.Data, n note) error {
+	if err := w.changeState(cred, to, event, data); err != nil {
+		return err
+	}
+	if err := w.note(n); err != nil {
+		return err
+	}
+	return w.voidSessions(cred.Signer)
+}
+
+// liveKeys are a signer's keys that are not destroyed.
+func (w *work) liveKeys(signer string) ([]*Credential, error) {
 	if _, err := w.m.signerRecord(w.Tx, signer, false); err != nil {
-		return 0, err
+		return nil, err
 	}
 	list, err := w.Credentials.BySigner(signer)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	n := 0
 	for _, cred := range list {
 		if err := w.m.verified(w.Tx, cred, false); err != nil {
-			return 0, err
+			return nil, err
 		}
-		if cred.State == KeyDestroyed {
-			continue
-		}
+	}
+	return slices.DeleteFunc(list, func(c *Credential) bool { return c.State == KeyDestroyed }), nil
+}
+
+// endKeys destroys all keys of a signer, in the caller's transaction, and says how
+// many.
+func (w *work) endKeys(signer, cause, why string) (int, error) {
+	list, err := w.liveKeys(signer)
+	if err != nil {
+		return 0, err
+	}
+	for _, cred := range list {
 		if err := w.retire(cred, cause, why); err != nil {
 			return 0, err
 		}
-		n++
 	}
 	if err := w.endOncesOf(signer, cause); err != nil {
 		return 0, err
 	}
-	return n, w.voidSessions(signer)
-}
-
-// endKey is the frame of what takes a key out of use.
-func (m *Module) endKey(ctx context.Context, c Caller, op Op, key string, change func(*work, *Credential) error) (*CredentialView, error) {
-	var cred *Credential
-	err := m.update(ctx, c, func(w *work) error {
-		var err error
-		if cred, err = w.Credentials.Get(key); err != nil {
-			return notFound(err, sap.ReasonKey)
-		}
-		if err := m.verified(w.Tx, cred, false); err != nil {
-			return err
-		}
-		return change(w, cred)
-	})
-	if err != nil {
-		return nil, m.refuse(ctx, c, string(op), err, audit.Data{"key": clip(key, sap.MaxIDLen)})
-	}
-	if cred.State == KeyDestroyed {
-		m.anchorNow(ctx)
-	}
-	return m.credentialView(cred, m.clock.Now())
+	return len(list), w.voidSessions(signer)
 }
 
 // anchorNow tells what is outside the database at once that a key was destroyed.
@@ -170,16 +157,16 @@ func (w *work) changeState(cred *Credential, to, event string, data audit.Data) 
 	return w.Credentials.Update(cred)
 }
 
-// retire destroys a key in the caller's transaction: through the state that its
-// cause names, its blob gone, with a tombstone, and with every open session of
-// its signer void.
+// retire destroys a key in the caller's transaction (KPR-08): its blob gone, with a
+// tombstone, and with every open session of its signer void.
 func (w *work) retire(cred *Credential, cause, why string) error {
 	data := audit.Data{"cause": cause}
 	if why != "" {
 		data["why"] = why
 	}
-	if via := viaState[cause]; via != "" {
-		if err := w.changeState(cred, via, EventRetired, audit.Data{"cause": cause, "state": via}); err != nil {
+	// A revoked key stays one until it is destroyed; its certificate may expire before.
+	if cause == CauseExpired && cred.State != KeyRevoked {
+		if err := w.changeState(cred, KeyExpired, EventRetired, audit.Data{"cause": cause, "state": KeyExpired}); err != nil {
 			return err
 		}
 	}

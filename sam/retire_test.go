@@ -3,7 +3,6 @@ package sam_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -54,40 +53,33 @@ func gone(t *testing.T, w *samtest.World, s *samtest.Signer, sad, proof []byte) 
 	})
 }
 
-// KPR-07, SGN-02: revocation, the signer's request and the loss of the last authenticator
-// destroy the key at once and void what is open; another signer is not touched.
+// KPR-07: the signer's request, the loss of the last authenticator, and two officers
+// after a revocation or without one destroy the key at once and void what is open;
+// another signer is not touched.
 func TestKPR07WhatEndsAKey(t *testing.T) {
 	ctx := context.Background()
+	status := func(w *samtest.World, s *samtest.Signer, to string) error {
+		_, err := w.M.SetCertificateStatus(ctx, samtest.Officer, s.Key, to, "the CA says so")
+		return err
+	}
+	const decided = "decision_proposed key_destroyed activation_voided decision_approved"
 	for name, c := range map[string]struct {
-		end    func(w *samtest.World, s *samtest.Signer) error
-		events string
+		end           func(w *samtest.World, s *samtest.Signer) error
+		events, cause string
 	}{
 		"certificate revoked": {func(w *samtest.World, s *samtest.Signer) error {
-			_, err := w.M.SetCertificateStatus(ctx, samtest.Officer, s.Key, sam.StatusRevoked, "CA revoked it")
-			return err
-		}, "key_retired key_destroyed activation_voided"},
+			return errors.Join(status(w, s, sam.StatusRevoked), w.Destroy(s.Key))
+		}, "key_retired activation_voided decision_proposed key_destroyed decision_approved", sam.CauseRevoked},
 		"revoked while on hold": {func(w *samtest.World, s *samtest.Signer) error {
-			if _, err := w.M.SetCertificateStatus(ctx, samtest.Officer, s.Key, sam.StatusOnHold, "asked"); err != nil {
-				return err
-			}
-			_, err := w.M.SetCertificateStatus(ctx, samtest.Officer, s.Key, sam.StatusRevoked, "confirmed")
-			return err
-		}, "key_suspended activation_voided key_retired key_destroyed"},
+			return errors.Join(status(w, s, sam.StatusOnHold), status(w, s, sam.StatusRevoked), w.Destroy(s.Key))
+		}, "key_suspended activation_voided key_retired decision_proposed key_destroyed decision_approved", sam.CauseRevoked},
 		"signer's request": {func(w *samtest.World, s *samtest.Signer) error {
-			n, err := w.M.EndSigner(ctx, samtest.Officer, s.ID, sam.CauseSigner, "form 12")
-			if err == nil && n != 1 {
-				err = fmt.Errorf("%d keys", n)
-			}
-			return err
-		}, "key_destroyed activation_voided"},
+			return w.EndSigner(s.ID, sam.CauseSigner, "form 12")
+		}, decided, sam.CauseSigner},
 		"last authenticator lost": {func(w *samtest.World, s *samtest.Signer) error {
-			_, err := w.M.EndSigner(ctx, samtest.Officer, s.ID, sam.CauseAuthenticator, "reported stolen")
-			return err
-		}, "key_destroyed activation_voided"},
-		"officer": {func(w *samtest.World, s *samtest.Signer) error {
-			_, err := w.M.Destroy(ctx, samtest.Officer, s.Key)
-			return err
-		}, "key_destroyed activation_voided"},
+			return w.EndSigner(s.ID, sam.CauseAuthenticator, "reported stolen")
+		}, decided, sam.CauseAuthenticator},
+		"officers": {func(w *samtest.World, s *samtest.Signer) error { return w.Destroy(s.Key) }, decided, sam.CauseOfficer},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := samtest.New(t)
@@ -100,6 +92,11 @@ func TestKPR07WhatEndsAKey(t *testing.T) {
 			}
 			if got := events(w, before); got != c.events {
 				t.Errorf("events %s, want %s", got, c.events)
+			}
+			for _, r := range w.Records()[before:] {
+				if r.Type == sam.EventDestroyed && !contains(r.Data, `"cause":"`+c.cause+`"`) {
+					t.Errorf("cause is not %s: %s", c.cause, r.Data)
+				}
 			}
 			gone(t, w, s, sad, proof)
 			w.Crash()
@@ -183,10 +180,7 @@ func TestSGN02CertificateOnHold(t *testing.T) {
 			_, err := w.M.SetCertificateStatus(ctx, samtest.Officer, s.Key, sam.StatusOnHold, "")
 			return err
 		},
-		"unknown cause": func() error {
-			_, err := w.M.EndSigner(ctx, samtest.Officer, s.ID, "because", "x")
-			return err
-		},
+		"unknown cause": func() error { return w.EndSigner(s.ID, "because", "x") },
 	} {
 		t.Run(name, func(t *testing.T) { refused(t, w, sap.ReasonInvalid, call) })
 	}

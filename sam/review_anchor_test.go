@@ -94,7 +94,7 @@ func TestReviewDestroyedKeyWithForgedHistory(t *testing.T) {
 	if _, err := db.Exec("CREATE TABLE old AS SELECT * FROM credential"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.M.Destroy(ctx, samtest.Officer, alice.Key); err != nil {
+	if err := w.Destroy(alice.Key); err != nil {
 		t.Fatal(err)
 	}
 	for range 1100 {

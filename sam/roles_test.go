@@ -42,9 +42,7 @@ enrolment_open           -    yes     -     -        -       -
 key_generate             -    yes     -     -        -       -
 certificate_link         -    yes     -     -        -       -
 raw_permission           -    yes     -     -        -       -
-key_destroy              -    yes     -     -        -       -
 certificate_status       -    yes     -     -        -       -
-signer_end               -    yes     -     -        -       -
 lockout_lift             -    yes     -     -        -       -
 audit_read               -    -       -     -        yes     -
 explain                  -    yes     -     -        yes     -
@@ -370,7 +368,6 @@ func everyOp(w *samtest.World) map[sam.Op]func(context.Context, sam.Caller) erro
 			return err
 		},
 		sam.OpPermission: func(ctx context.Context, c sam.Caller) error { _, err := m.SetRaw(ctx, c, "k-none", false); return err },
-		sam.OpDestroy:    func(ctx context.Context, c sam.Caller) error { _, err := m.Destroy(ctx, c, "k-none"); return err },
 		sam.OpLift:       func(ctx context.Context, c sam.Caller) error { return m.Lift(ctx, c, "none", "AA", "why") },
 		sam.OpAudit:      func(ctx context.Context, c sam.Caller) error { _, err := m.Audit(ctx, c, 0, 1); return err },
 		sam.OpExplain:    func(ctx context.Context, c sam.Caller) error { _, err := m.Explain(ctx, c, "0"); return err },
@@ -383,10 +380,6 @@ func everyOp(w *samtest.World) map[sam.Op]func(context.Context, sam.Caller) erro
 		sam.OpProposals: func(ctx context.Context, c sam.Caller) error { _, err := m.Proposals(ctx, c, "", 10); return err },
 		sam.OpKeyStatus: func(ctx context.Context, c sam.Caller) error {
 			_, err := m.SetCertificateStatus(ctx, c, "k-none", "revoked", "why")
-			return err
-		},
-		sam.OpSignerEnd: func(ctx context.Context, c sam.Caller) error {
-			_, err := m.EndSigner(ctx, c, "none", "signer_request", "why")
 			return err
 		},
 		sam.OpSelfTest: func(ctx context.Context, c sam.Caller) error { _, err := m.SelfTest(ctx, c); return err },

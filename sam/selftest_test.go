@@ -240,7 +240,7 @@ func closedCalls(w *samtest.World, s *samtest.Signer, sad, proof []byte) map[str
 		"generate": func() error { _, err := w.M.Generate(ctx, o, s.ID, "P-256", ""); return err },
 		"link":     func() error { _, err := w.M.LinkCertificate(ctx, o, s.Key, s.Chain); return err },
 		"raw":      func() error { _, err := w.M.SetRaw(ctx, o, s.Key, true); return err },
-		"destroy":  func() error { _, err := w.M.Destroy(ctx, o, s.Key); return err },
+		"destroy":  func() error { return w.Destroy(s.Key) },
 		"lift":     func() error { return w.M.Lift(ctx, o, s.ID, sap.B64(s.Device.ID), "x") },
 	}
 }

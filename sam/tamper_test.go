@@ -223,7 +223,7 @@ func TestOldRowsPutBack(t *testing.T) {
 			}
 		}},
 		"destroyed key": {"credential", func(t *testing.T, w *world) {
-			if _, err := w.M.Destroy(context.Background(), samtest.Officer, w.alice.Key); err != nil {
+			if err := w.Destroy(w.alice.Key); err != nil {
 				t.Fatal(err)
 			}
 		}},

@@ -21,9 +21,9 @@ import (
 )
 
 func credentialCommand() *cobra.Command {
-	return group("credential", "Make, list and destroy signers' keys",
+	return group("credential", "Make, list, stop and destroy signers' keys",
 		"  assent credential create --signer anna --csr anna.csr\n  assent credential list --signer anna",
-		credentialCreateCommand(), credentialListCommand(), credentialDestroyCommand(), credentialRawCommand())
+		credentialCreateCommand(), credentialListCommand(), credentialStatusCommand(), credentialDestroyCommand(), credentialRawCommand())
 }
 
 func credentialCreateCommand() *cobra.Command {
@@ -136,59 +136,14 @@ func printCredentials(w io.Writer, list []sapclient.Credential) error {
 			return err
 		}
 		if len(chain) > 0 {
-			fmt.Fprintf(w, "  certificate of %q by %q, until %s\n", verify.Name(chain[0]), chain[0].Issuer.CommonName, chain[0].NotAfter.UTC().Format("2006-01-02"))
+			fmt.Fprintf(w, "  certificate of %q by %q, until %s\n  SHA-256 %s\n", verify.Name(chain[0]), chain[0].Issuer.CommonName,
+				chain[0].NotAfter.UTC().Format("2006-01-02"), c.Destruction("").Cert)
 		}
 		if c.Raw {
 			fmt.Fprintln(w, "  may sign digests of content that the signer does not see")
 		}
 	}
 	return nil
-}
-
-func credentialDestroyCommand() *cobra.Command {
-	var key string
-	var yes bool
-	cmd := &cobra.Command{
-		Use:   "destroy --key KEY",
-		Short: "Destroy a key for ever",
-		Long: `Says what would be destroyed; with --yes it is. The wrapped key and the way to it
-are deleted from the module; signatures made with it stay valid.
-` + exitCodes,
-		Example: "  assent credential destroy --key k1 --yes",
-		Args:    cobra.NoArgs,
-	}
-	load := dirFlag(cmd)
-	cmd.Flags().StringVar(&key, "key", "", "key id")
-	cmd.Flags().BoolVar(&yes, "yes", false, "do it; without it nothing changes")
-	_ = cmd.MarkFlagRequired("key")
-	cmd.RunE = action(func(cmd *cobra.Command, _ []string) error {
-		s, err := load()
-		if err != nil {
-			return err
-		}
-		officer, err := s.officer()
-		if err != nil {
-			return err
-		}
-		defer officer.Close()
-		var out sapclient.CredentialsOut
-		if err := officer.Get(cmd.Context(), sapclient.PathCredentials, url.Values{"key": {key}}, &out); err != nil {
-			return err
-		}
-		if err := printCredentials(cmd.OutOrStdout(), out.Credentials); err != nil {
-			return err
-		}
-		if !yes {
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), "nothing was destroyed; --yes destroys this key for ever")
-			return err
-		}
-		if err := officer.Post(cmd.Context(), sapclient.PathDestroy, sapclient.KeyIn{Key: key}, nil); err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "key %s is destroyed\n", key)
-		return err
-	})
-	return cmd
 }
 
 func credentialRawCommand() *cobra.Command {

@@ -27,7 +27,7 @@ func signerCommand() *cobra.Command {
 	return group("signer", "Add signers, see their state, recover who lost the passkey",
 		"  assent signer add anna --name \"Anna Demo\"\n  assent signer show anna",
 		signerAddCommand(), signerLinkCommand(), signerShowCommand(),
-		signerNoticesCommand(), signerRevokeCommand(), signerRecoverCommand(), signerHalfCommand())
+		signerNoticesCommand(), signerRevokeCommand(), signerRecoverCommand(), signerHalfCommand(), signerEndCommand())
 }
 
 func signerAddCommand() *cobra.Command {

@@ -165,14 +165,6 @@ func permission(s *Server, r *request) (any, error) {
 	return oneCredential(s.module.SetRaw(r.Context(), r.caller, in.Key, in.Raw))
 }
 
-func destroy(s *Server, r *request) (any, error) {
-	in, err := decode[sapclient.KeyIn](r)
-	if err != nil {
-		return nil, err
-	}
-	return oneCredential(s.module.Destroy(r.Context(), r.caller, in.Key))
-}
-
 func onceRequest(s *Server, r *request) (any, error) {
 	in, err := decode[sapclient.OnceRequestIn](r)
 	if err != nil {
@@ -200,15 +192,6 @@ func keyStatus(s *Server, r *request) (any, error) {
 		return nil, err
 	}
 	return oneCredential(s.module.SetCertificateStatus(r.Context(), r.caller, in.Key, in.Status, in.Why))
-}
-
-func signerEnd(s *Server, r *request) (any, error) {
-	in, err := decode[sapclient.SignerEndIn](r)
-	if err != nil {
-		return nil, err
-	}
-	n, err := s.module.EndSigner(r.Context(), r.caller, in.Signer, in.Cause, in.Why)
-	return sapclient.SignerEndOut{Destroyed: n}, err
 }
 
 func enrolBegin(s *Server, r *request) (any, error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"go/ast"
 	"go/parser"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/testenv"
+	"github.com/assent-sign/assent/sam"
 	"github.com/assent-sign/assent/sam/samrpc"
 	"github.com/assent-sign/assent/sam/samtest"
 	"github.com/assent-sign/assent/sap/sapclient"
@@ -37,7 +39,6 @@ var fuzzed = map[string][]string{
 	"POST /v1/credentials":             {"sam/samrpc.FuzzKeyActs", "sam.FuzzName"},
 	"POST /v1/credentials/certificate": {"sam/samrpc.FuzzBodies", "sam/samrpc.FuzzCertificate"},
 	"POST /v1/credentials/permission":  {"sam/samrpc.FuzzBodies"},
-	"POST /v1/credentials/destroy":     {"sam/samrpc.FuzzKeyActs"},
 	"POST /v1/enrolment/begin":         {"sam/samrpc.FuzzBodies"},
 	"POST /v1/enrolment/finish":        {"sam/samrpc.FuzzBodies", "sam.FuzzRegistration", "internal/attestation.FuzzVerify"},
 	"POST /v1/authenticators/change":   {"sam/samrpc.FuzzBodies"},
@@ -57,7 +58,6 @@ var fuzzed = map[string][]string{
 	"GET " + sapclient.PathDecisions:   {"sam/samrpc.FuzzBodies"},
 	"POST /v1/selftest":                {"sam/samrpc.FuzzBodies"},
 	"POST /v1/credentials/status":      {"sam/samrpc.FuzzBodies"},
-	"POST /v1/signers/end":             {"sam/samrpc.FuzzBodies"},
 	"POST /v1/onetime/request":         {"sam/samrpc.FuzzBodies"},
 	"POST /v1/onetime/approve":         {"sam/samrpc.FuzzBodies", "sap.FuzzDecodeSAD", "sap.FuzzAssertion", "sap.FuzzClientData"},
 	"POST /v1/reopen":                  {"sam/samrpc.FuzzBodies"},
@@ -132,7 +132,7 @@ func FuzzKeyActs(f *testing.F) {
 	s := w.NewSigner("alice", algo.P256)
 	officer := state(f, samtest.NewPKI(f, f.TempDir()), "olga", "officer")
 	h := samrpc.New(w.M, slog.New(slog.NewTextHandler(io.Discard, nil))).Handler()
-	paths := []string{sapclient.PathCredentials, sapclient.PathDestroy, sapclient.PathDecisions, sapclient.PathApprove, sapclient.PathKeyStatus, sapclient.PathSignerEnd}
+	paths := []string{sapclient.PathCredentials, sapclient.PathDecisions, sapclient.PathApprove, sapclient.PathKeyStatus}
 	for i := range paths {
 		f.Add(uint8(i), []byte(`{"signer":"alice","key_type":"P-256","subject":"CN=Alice"}`))
 		f.Add(uint8(i), []byte(`{"signer":"alice","key_type":"P-257","subject":""}`))
@@ -141,7 +141,8 @@ func FuzzKeyActs(f *testing.F) {
 		f.Add(uint8(i), []byte(`{"kind":"raw","args":"e30="}`))
 		f.Add(uint8(i), []byte(`{"id":"d-0"}`))
 		f.Add(uint8(i), []byte(`{"key":"`+s.Key+`","status":"on_hold","why":"x"}`))
-		f.Add(uint8(i), []byte(`{"signer":"alice","cause":"signer_request","why":"x"}`))
+		f.Add(uint8(i), []byte(`{"kind":"key_destroy","args":"`+base64.StdEncoding.EncodeToString(w.Args(w.Destruction(s.Key)))+`"}`))
+		f.Add(uint8(i), []byte(`{"kind":"signer_end","args":"`+base64.StdEncoding.EncodeToString(w.Args(w.End("alice", sam.CauseSigner, "x")))+`"}`))
 	}
 	f.Fuzz(func(t *testing.T, route uint8, body []byte) {
 		path := paths[int(route)%len(paths)]

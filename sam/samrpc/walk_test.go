@@ -63,11 +63,11 @@ type walker struct {
 func inputs() map[sam.Op]any {
 	return map[sam.Op]any{
 		sam.OpRequest: sapclient.ActivationRequestIn{}, sam.OpRedeem: nil, sam.OpGenerate: sapclient.GenerateIn{}, sam.OpLink: nil,
-		sam.OpPermission: sapclient.PermissionIn{}, sam.OpDestroy: sapclient.KeyIn{}, sam.OpEnrolBegin: sapclient.EnrolBeginIn{}, sam.OpEnrolFinish: nil,
+		sam.OpPermission: sapclient.PermissionIn{}, sam.OpEnrolBegin: sapclient.EnrolBeginIn{}, sam.OpEnrolFinish: nil,
 		sam.OpSignerNew: sapclient.SignerIn{}, sam.OpEnrolOpen: nil, sam.OpLift: sapclient.LiftIn{},
 		sam.OpPropose: nil, sam.OpApprove: sapclient.ProposalIn{}, sam.OpWithdraw: nil,
 		sam.OpSelfTest: struct{}{}, sam.OpReopen: sapclient.ReopenIn{},
-		sam.OpKeyStatus: sapclient.KeyStatusIn{}, sam.OpSignerEnd: sapclient.SignerEndIn{},
+		sam.OpKeyStatus:   sapclient.KeyStatusIn{},
 		sam.OpOnceRequest: sapclient.OnceRequestIn{}, sam.OpOnceApprove: sapclient.OnceApproveIn{},
 		sam.OpChangeBegin: sapclient.ChangeBeginIn{}, sam.OpChangeFinish: nil, sam.OpAuthList: nil, sam.OpAuthRevoke: sapclient.AuthRevokeIn{}, sam.OpHalf: sapclient.HalfIn{},
 	}
@@ -78,6 +78,7 @@ func arguments() map[string]any {
 	out := map[string]any{
 		sam.DecideGrant: sam.Grant{}, sam.DecideRevoke: sam.Revoke{}, sam.DecideRaw: sam.RawPermission{},
 		sam.DecidePolicy: sam.AcceptPolicy{}, sam.DecideRestore: sam.AcceptRestore{}, sam.DecideBackup: sam.MakeBackup{}, sam.DecideRotate: sam.RotateKEK{}, sam.DecideDestroyKEK: sam.DestroyKEK{},
+		sam.DecideDestroy: sam.DestroyKey{}, sam.DecideEndSigner: sam.EndSigner{},
 		sam.DecideRecovery: sam.Recovery{}, sam.DecideDowngrade: sam.Downgrade{},
 	}
 	maps.Copy(out, plantedArguments)
@@ -263,6 +264,9 @@ func (k *walker) compose(op sam.Op) []byte {
 		if in := k.Waits(kind); in != nil && k.rnd.IntN(2) == 0 { // as the module says
 			return body(k.t, map[string]any{"kind": kind, "args": k.Args(in)})
 		}
+		if text := k.destruction(kind); text != nil && k.rnd.IntN(2) == 0 {
+			return body(k.t, map[string]any{"kind": kind, "args": text})
+		}
 		args := parse(k.t, k.fill(arguments()[kind]))
 		if _, about := args["key"]; about && k.rnd.IntN(2) == 0 { // decisions about victims are what the walk is after
 			args["key"] = pick(k, k.victims).Key
@@ -281,6 +285,18 @@ func (k *walker) compose(op sam.Op) []byte {
 		return body(k.t, map[string]any{"id": id, "registration": []byte("{}")})
 	}
 	k.t.Fatalf("the walker cannot compose %s", op)
+	return nil
+}
+
+// destruction is what can be decided about a victim's keys now.
+func (k *walker) destruction(kind string) []byte {
+	s := pick(k, k.victims)
+	switch kind {
+	case sam.DecideDestroy:
+		return k.Args(k.Destruction(s.Key))
+	case sam.DecideEndSigner:
+		return k.Args(k.End(s.ID, sam.CauseSigner, "asked"))
+	}
 	return nil
 }
 

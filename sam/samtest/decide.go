@@ -2,6 +2,9 @@ package samtest
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
 
 	"github.com/assent-sign/assent/internal/jcs"
 	"github.com/assent-sign/assent/sam"
@@ -75,4 +78,52 @@ func decode[T any](w *World, text []byte) T {
 		w.T.Fatal(err)
 	}
 	return v
+}
+
+// Destruction is the argument of the decision key_destroy for a key as it is now.
+func (w *World) Destruction(key string) sam.DestroyKey {
+	w.T.Helper()
+	in := sam.DestroyKey{Key: key, Why: "not needed any more"}
+	list, err := w.M.Credentials(context.Background(), Officer, "", key)
+	if err != nil || len(list) != 1 {
+		return in // refused, as it should be
+	}
+	in.Signer = list[0].Signer
+	if len(list[0].Chain) > 0 {
+		sum := sha256.Sum256(list[0].Chain[0])
+		in.Cert = hex.EncodeToString(sum[:])
+	}
+	return in
+}
+
+// Destroy has both officers destroy a key.
+func (w *World) Destroy(key string) error {
+	w.T.Helper()
+	_, err := w.Try(sam.DecideDestroy, w.Destruction(key))
+	return err
+}
+
+// End is the argument of the decision signer_end for a signer's keys as they are
+// now.
+func (w *World) End(signer, cause, why string) sam.EndSigner {
+	w.T.Helper()
+	in := sam.EndSigner{Signer: signer, Cause: cause, Keys: []string{}, Why: why}
+	list, err := w.M.Credentials(context.Background(), Officer, signer, "")
+	if err != nil {
+		return in // refused, as it should be
+	}
+	for _, v := range list {
+		if v.State != sam.KeyDestroyed {
+			in.Keys = append(in.Keys, v.Key)
+		}
+	}
+	slices.Sort(in.Keys)
+	return in
+}
+
+// EndSigner has both officers destroy all keys of a signer.
+func (w *World) EndSigner(signer, cause, why string) error {
+	w.T.Helper()
+	_, err := w.Try(sam.DecideEndSigner, w.End(signer, cause, why))
+	return err
 }

@@ -83,20 +83,11 @@ func (a *Admin) SetRaw(ctx context.Context, key string, raw bool) (*Credential, 
 	return call[Credential](ctx, a.transport, "POST", PathPermission, nil, PermissionIn{Key: key, Raw: raw})
 }
 
-// Destroy destroys a key for ever (officer).
-func (a *Admin) Destroy(ctx context.Context, key string) (*Credential, error) {
-	return call[Credential](ctx, a.transport, "POST", PathDestroy, nil, KeyIn{Key: key})
-}
-
 // SetCertificateStatus puts a key's certificate on hold, lifts the hold, or says
-// that it is revoked, which destroys the key (officer).
+// that it is revoked, which takes the key out of use for ever (officer). To destroy
+// it takes two: the decision key_destroy.
 func (a *Admin) SetCertificateStatus(ctx context.Context, in KeyStatusIn) (*Credential, error) {
 	return call[Credential](ctx, a.transport, "POST", PathKeyStatus, nil, in)
-}
-
-// EndSigner destroys all keys of a signer (officer).
-func (a *Admin) EndSigner(ctx context.Context, in SignerEndIn) (*SignerEndOut, error) {
-	return call[SignerEndOut](ctx, a.transport, "POST", PathSignerEnd, nil, in)
 }
 
 // Authenticators asks for the SAM's signed list of a signer's authenticators and

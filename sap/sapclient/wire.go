@@ -4,7 +4,12 @@
 // package and no code of package sam.
 package sapclient
 
-import "github.com/assent-sign/assent/sap"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+
+	"github.com/assent-sign/assent/sap"
+)
 
 // Paths of samd's API. Roles are those of the caller's certificate; each path
 // has one list of roles, asserted from the route table.
@@ -15,9 +20,7 @@ const (
 	PathCredentials = "/v1/credentials"             // GET ?signer= or ?key=; sspu, officer, ra. POST (generate); officer
 	PathCertificate = "/v1/credentials/certificate" // POST; officer
 	PathPermission  = "/v1/credentials/permission"  // POST; officer
-	PathDestroy     = "/v1/credentials/destroy"     // POST; officer
 	PathKeyStatus   = "/v1/credentials/status"      // POST; officer
-	PathSignerEnd   = "/v1/signers/end"             // POST; officer
 	PathOnceRequest = "/v1/onetime/request"         // POST; sspu
 	PathOnceApprove = "/v1/onetime/approve"         // POST; sspu
 	PathEnrolBegin  = "/v1/enrolment/begin"         // POST; sspu
@@ -135,11 +138,6 @@ type PermissionIn struct {
 	Raw bool   `json:"raw"`
 }
 
-// KeyIn names a key.
-type KeyIn struct {
-	Key string `json:"key"`
-}
-
 // OnceRequestIn asks for the SAM's offer of a one-time key.
 type OnceRequestIn struct {
 	Signer  string `json:"signer"`
@@ -176,18 +174,6 @@ type KeyStatusIn struct {
 	Key    string `json:"key"`
 	Status string `json:"status"` // good, on_hold, revoked
 	Why    string `json:"why"`
-}
-
-// SignerEndIn destroys all keys of a signer (officer).
-type SignerEndIn struct {
-	Signer string `json:"signer"`
-	Cause  string `json:"cause"` // signer_request, last_authenticator_lost
-	Why    string `json:"why"`
-}
-
-// SignerEndOut tells how many keys were destroyed.
-type SignerEndOut struct {
-	Destroyed int `json:"destroyed"`
 }
 
 // SignerIn creates a signer record after identity proofing (ra).
@@ -252,6 +238,39 @@ type Recovery struct {
 	Name   string `json:"name"`  // as proofed now
 	Proof  string `json:"proof"` // reference of the new proofing record
 	Why    string `json:"why"`
+}
+
+// Decisions by which two officers destroy keys, for ever.
+const (
+	KindDestroy   = "key_destroy"
+	KindEndSigner = "signer_end"
+)
+
+// DestroyKey is the argument of the decision key_destroy. Signer and certificate
+// are there for the second officer to read; the SAM refuses what is not so.
+type DestroyKey struct {
+	Key    string `json:"key"`
+	Signer string `json:"signer"`
+	Cert   string `json:"cert"` // SHA-256 of the certificate, hex; "" when there is none
+	Why    string `json:"why"`
+}
+
+// Destruction is the argument with which the destruction of this key is proposed.
+func (c *Credential) Destruction(why string) DestroyKey {
+	in := DestroyKey{Key: c.Key, Signer: c.Signer, Why: why}
+	if len(c.Chain) > 0 {
+		sum := sha256.Sum256(c.Chain[0])
+		in.Cert = hex.EncodeToString(sum[:])
+	}
+	return in
+}
+
+// EndSigner is the argument of the decision signer_end.
+type EndSigner struct {
+	Signer string   `json:"signer"`
+	Cause  string   `json:"cause"` // signer_request, last_authenticator_lost
+	Keys   []string `json:"keys"`  // all keys that are not destroyed yet, in ascending order
+	Why    string   `json:"why"`
 }
 
 // HalfIn asks for the caller's half of a recovery code.

@@ -3,8 +3,11 @@ package cheats
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/url"
 
+	"github.com/assent-sign/assent/cmd/assent/internal/caller"
+	"github.com/assent-sign/assent/internal/jcs"
 	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/sap/device"
 	"github.com/assent-sign/assent/sap/sapclient"
@@ -27,7 +30,10 @@ func Roles() []Cheat {
 			return sapclient.CertificateIn{Key: l.Anna.Key, Chain: l.Bob.Chain}
 		})},
 		{"ssad allows unseen content for Anna's key", role, post(sapclient.PathPermission, func(l *Lab) any { return sapclient.PermissionIn{Key: l.Anna.Key, Raw: true} })},
-		{"ssad destroys Anna's key", role, post(sapclient.PathDestroy, func(l *Lab) any { return sapclient.KeyIn{Key: l.Anna.Key} })},
+		{"ssad proposes to destroy Anna's key", role, func(ctx context.Context, l *Lab) error {
+			return l.shoot(ctx, func() error { return l.propose(ctx, l.SSPU, nil) })
+		}},
+		{"an officer destroys Anna's key alone", []sap.Reason{sap.ReasonSecond}, destroyAlone},
 		{"ssad lifts a lockout", role, post(sapclient.PathLift, func(l *Lab) any {
 			return sapclient.LiftIn{Signer: l.Anna.ID, Credential: sap.B64(l.Anna.Device.CredentialID()), Why: "please"}
 		})},
@@ -52,6 +58,36 @@ func Roles() []Cheat {
 		})},
 		{"ssad enrols its own passkey with a guessed code", []sap.Reason{sap.ReasonEnrolCode}, guessedCode},
 	}
+}
+
+// propose proposes the destruction of Anna's key.
+func (l *Lab) propose(ctx context.Context, c *caller.Client, out *sapclient.Proposal) error {
+	anna := sapclient.Credential{Key: l.Anna.Key, Signer: l.Anna.ID, Chain: l.Anna.Chain}
+	args, err := jcs.Marshal(anna.Destruction("demo"))
+	if err != nil {
+		return err
+	}
+	in := sapclient.ProposeIn{Kind: sapclient.KindDestroy, Args: args}
+	if out == nil {
+		return c.Post(ctx, sapclient.PathDecisions, in, nil)
+	}
+	return c.Post(ctx, sapclient.PathDecisions, in, out)
+}
+
+// destroyAlone: an officer, or who has an officer's certificate, proposes to
+// destroy a key and approves it; afterwards the proposal is withdrawn.
+func destroyAlone(ctx context.Context, l *Lab) error {
+	var p sapclient.Proposal
+	if err := l.propose(ctx, l.Officer, &p); err != nil {
+		return err
+	}
+	answer := l.shoot(ctx, func() error {
+		return l.Officer.Post(ctx, sapclient.PathApprove, sapclient.ProposalIn{ID: p.ID}, nil)
+	})
+	if err := l.Officer.Post(ctx, sapclient.PathWithdraw, sapclient.ProposalIn{ID: p.ID}, nil); err != nil {
+		return errors.Join(ErrNotRefused, err)
+	}
+	return answer
 }
 
 // guessedCode: the officer has opened an enrolment for a new signer; ssad, which
