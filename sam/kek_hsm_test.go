@@ -34,7 +34,7 @@ func newHSM(t *testing.T) *hsm {
 	}
 	h := &hsm{cfg: pkcs11.Config{
 		Name: "hsm", Module: module, TokenLabel: "sam", PIN: []byte("220814"), Env: []string{env}, Profile: "development", Development: true,
-		Watchdog: 30 * time.Second, QueueWait: 30 * time.Second, Log: slog.New(slog.DiscardHandler),
+		Watchdog: 30 * time.Second, QueueWait: 30 * time.Second, StartWait: time.Minute, Log: slog.New(slog.DiscardHandler),
 	}}
 	if err := pkcs11.Init(t.Context(), h.cfg); err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func (h *hsm) open(t *testing.T) *pkcs11.Token {
 func (h *hsm) restart(t *testing.T) {
 	t.Helper()
 	h.Stop()
-	if err := h.Token.Full.Close(); err != nil {
+	if err := h.Token.Close(); err != nil {
 		t.Fatal(err)
 	}
 	h.Token.Full = h.open(t)

@@ -38,7 +38,7 @@ func newHSMSite(t *testing.T) *site {
 		Env: []string{env, "FAKEHSM_MODULE=" + real, "FAKEHSM_SOCKET=" + filepath.Join(dir, "s")},
 	}
 	must(t, pkcs11.Init(t.Context(), cfg))
-	s.token = fmt.Sprintf("{driver: pkcs11, name: crash, module: %q, label: crash, pin_file: %s/pin, children: 1, development: true, env: [%q, %q, %q]}",
+	s.token = fmt.Sprintf("{driver: pkcs11, name: crash, module: %q, label: crash, pin_file: %s/pin, children: 1, watchdog: 30s, development: true, env: [%q, %q, %q]}",
 		module, s.dir, cfg.Env[0], cfg.Env[1], cfg.Env[2])
 	s.configure()
 	return s

@@ -40,7 +40,7 @@ func objects(t *testing.T, m *module, label string) int {
 // KPR-06: what a kill left of a wrapping key, before it was tested, has no name that
 // counts: nothing is wrapped under it, and the next try destroys it.
 func TestKPR06UnfinishedWrappingKeyIsDestroyed(t *testing.T) {
-	cfg := provision(t)
+	cfg := patient(provision(t))
 	m := inside(t, cfg)
 	plant(t, m, "assent-kek/2"+unfinished)
 	tok := mustOpen(t, cfg)
@@ -69,7 +69,7 @@ func TestKPR06PlantedWrappingKeyIsNotTaken(t *testing.T) {
 		"readable":    p11.NewAttribute(p11.CKA_SENSITIVE, false),
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := provision(t)
+			cfg := patient(provision(t))
 			tok := mustOpen(t, cfg)
 			w, err := tok.GenerateWrapped(t.Context(), algo.P256)
 			if err != nil {
@@ -102,7 +102,7 @@ func TestKPR06PlantedWrappingKeyIsNotTaken(t *testing.T) {
 // two with one name count for nothing: which one is used must not depend on the
 // module's order.
 func TestKPR06WrappingKeysOfOtherProcesses(t *testing.T) {
-	cfg := provision(t)
+	cfg := patient(provision(t))
 	cfg.Children = 1
 	tok := mustOpen(t, cfg)
 	w, err := tok.GenerateWrapped(t.Context(), algo.P256)
@@ -162,7 +162,7 @@ func FuzzRotationRequests(f *testing.F) {
 // KPR-06: never under an older epoch, whoever asks a child: the parent does not ask,
 // and the child refuses by itself.
 func TestKPR06ChildRefusesOlderEpochs(t *testing.T) {
-	cfg := provision(t)
+	cfg := patient(provision(t))
 	m := inside(t, cfg)
 	do := func(kind byte, fields ...string) message {
 		req := message{kind: kind}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/assent-sign/assent/cryptotoken"
 	"github.com/assent-sign/assent/internal/algo"
@@ -64,7 +65,7 @@ func TestKPR06ChildDiesWhileRotating(t *testing.T) {
 	for _, fault := range []string{"next-before-die", "next-after-die", "rewrap-before-die", "rewrap-after-die", "destroy-before-die", "destroy-after-die"} {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
-			tok, w, dir := openFake(t, func(c *Config) { c.Children = 2 })
+			tok, w, dir := openFake(t, func(c *Config) { *c = patient(*c); c.Children = 2 })
 			inject(t, dir, fault, 1)
 			if label := nextKEK(t, tok); label != "assent-kek/2" || noted(t, dir, "made") != 1 {
 				t.Errorf("%s, %d wrapping keys made", label, noted(t, dir, "made"))
@@ -87,7 +88,8 @@ func TestKPR06ChildDiesWhileRotating(t *testing.T) {
 // KPR-06, F11: a child that hangs after the act leaves the outcome open; asked again,
 // or after a restart, the same wrapping key is the next one, and nothing is lost.
 func TestKPR06LostAnswersWhileRotating(t *testing.T) {
-	tok, w, dir := openFake(t, nil)
+	t.Parallel()
+	tok, w, dir := openFake(t, func(c *Config) { *c = patient(*c); c.Watchdog = 2 * time.Second })
 	inject(t, dir, "next-after-hang", 1)
 	if _, err := tok.NextKEK(t.Context()); !errors.Is(err, cryptotoken.ErrTimeout) {
 		t.Fatalf("%v, want ErrTimeout", err)
@@ -114,7 +116,7 @@ func TestKPR06LostAnswersWhileRotating(t *testing.T) {
 // KPR-06: what a child answers is checked: no wrapping key, the same one, or one of
 // another family is no next one, and an empty blob is no key.
 func TestKPR06MalformedAnswersWhileRotating(t *testing.T) {
-	tok, w, dir := openFake(t, nil)
+	tok, w, dir := openFake(t, func(c *Config) { *c = patient(*c) })
 	for _, fault := range []string{"next-none", "next-same", "next-other"} {
 		inject(t, dir, fault, 1)
 		if label, err := tok.NextKEK(t.Context()); !errors.Is(err, cryptotoken.ErrUnavailable) || label != "" {
@@ -137,7 +139,7 @@ func TestKPR06MalformedAnswersWhileRotating(t *testing.T) {
 // KPR-08: when a wrapping key is destroyed, no process that may hold a copy of it
 // stays, and the token serves on.
 func TestKPR08ChildrenThatKnewADestroyedKeyGo(t *testing.T) {
-	cfg := provision(t)
+	cfg := patient(provision(t))
 	cfg.Children = 2
 	tok := mustOpen(t, cfg)
 	w, err := tok.GenerateWrapped(t.Context(), algo.P256)
@@ -163,7 +165,7 @@ func TestKPR08ChildrenThatKnewADestroyedKeyGo(t *testing.T) {
 // KPR-06, KPR-01: no signature is made to wrap keys anew, no value is read, and the
 // module sees no object of the key that it does not destroy.
 func TestKPR06ModuleSeesNoUseWhileRotating(t *testing.T) {
-	cfg, calls := spied(t, provision(t))
+	cfg, calls := spied(t, patient(provision(t)))
 	cfg.Children = 1
 	tok := mustOpen(t, cfg)
 	w, err := tok.GenerateWrapped(t.Context(), algo.RSA2048)
@@ -183,7 +185,7 @@ func TestKPR06ModuleSeesNoUseWhileRotating(t *testing.T) {
 
 // KPR-06: so many epochs may live at the same time, and no more; the first may be gone.
 func TestKPR06WrappingKeysAreBounded(t *testing.T) {
-	cfg := provision(t)
+	cfg := patient(provision(t))
 	cfg.Children = 1
 	tok := mustOpen(t, cfg)
 	w, err := tok.GenerateWrapped(t.Context(), algo.P256)

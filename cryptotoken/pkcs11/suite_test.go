@@ -3,6 +3,7 @@ package pkcs11
 import (
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/assent-sign/assent/cryptotoken"
 	"github.com/assent-sign/assent/cryptotoken/pkcs11/softhsm"
@@ -36,6 +37,13 @@ func provisionEmpty(t testing.TB) Config {
 	}
 }
 
+// patient gives a module the time that a busy machine takes from it. What is tested
+// then is not how long a call lasts.
+func patient(cfg Config) Config {
+	cfg.Watchdog, cfg.QueueWait, cfg.StartWait = 30*time.Second, 30*time.Second, time.Minute
+	return cfg
+}
+
 func mustOpen(t testing.TB, cfg Config) *Token {
 	t.Helper()
 	tok, err := Open(cfg)
@@ -60,7 +68,7 @@ func TestSuiteOnSoftHSM(t *testing.T) {
 		return tok
 	}
 	tokentest.Run(t, tokentest.Config{
-		Open: func(t testing.TB) cryptotoken.Token { return open(t, provision(t)) },
+		Open: func(t testing.TB) cryptotoken.Token { return open(t, patient(provision(t))) },
 		Reopen: func(t testing.TB, tok cryptotoken.Token) cryptotoken.Token {
 			if err := tok.Close(); err != nil {
 				t.Error(err)

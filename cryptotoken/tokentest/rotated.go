@@ -278,7 +278,7 @@ func (r *rotation) otherPublic(t *testing.T) {
 // testRotationUnderLoad: callers sign while the wrapping key changes, keys move and
 // the old one is destroyed; none of them notices.
 func testRotationUnderLoad(t *testing.T, r *rotation) {
-	w := r.keys[0]
+	w, wr := r.keys[0], r.tok.(cryptotoken.Wrapper)
 	a, pub := w.KeyType.Default(), public(t, w)
 	var mu sync.RWMutex // the caller's record: which blob counts
 	stop := make(chan struct{})
@@ -295,7 +295,7 @@ func testRotationUnderLoad(t *testing.T, r *rotation) {
 				}
 				d := digest(a)
 				mu.RLock()
-				sigs, err := r.tok.(cryptotoken.Wrapper).SignWrapped(t.Context(), w, a, [][]byte{d})
+				sigs, err := wr.SignWrapped(t.Context(), w, a, [][]byte{d})
 				mu.RUnlock()
 				if err != nil {
 					t.Errorf("SignWrapped while rotating: %v", err)
