@@ -87,7 +87,8 @@ func TestKEY06AuthenticatorTakenOutOfTheDatabase(t *testing.T) {
 		if _, err := o.Finish(req.ID, answer); err != nil {
 			t.Fatal(err)
 		}
-		call, want := func() error { return nil }, sap.ReasonState
+		var call func() error
+		want := sap.ReasonState
 		if certified {
 			o.key()
 			sad, proof := o.Approve(o.alice, 1)

@@ -23,7 +23,7 @@ import (
 
 // findKEKs finds the wrapping keys. One that was not known before must be what the
 // driver makes, or nothing is wrapped under it: whoever has the PIN could put a key
-// that he knows in the place of the next epoch.
+// that he knows in the place of the next epoch (KPR-01).
 func (m *module) findKEKs() *fault {
 	found := map[int]p11.ObjectHandle{}
 	first, f := m.findOne(p11.CKO_SECRET_KEY, m.labels.kek)
@@ -238,7 +238,7 @@ func (m *module) rewrap(req message) (message, *fault) {
 	return message{fields: [][]byte{blob}}, nil
 }
 
-// rewrapped wraps the key of a blob under another KEK. The key is never outside the
+// rewrapped wraps the key of a blob under another KEK (KPR-06). The key is never outside the
 // token in plain form and never used. The wrappings of this driver are deterministic
 // (RFC 3394, RFC 5649): what the new blob holds is wrapped under the old KEK once
 // more, and the same octets come out only for the same key.
