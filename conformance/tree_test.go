@@ -22,7 +22,7 @@ var roots = map[string][]string{
 	"files": {"dev", "etc", "proc", "usr", "var"},
 	// Of our servers, in addresses and templates.
 	"routes": {"admin", "api", "approve", "assets", "auth", "credentials", "csc", "debug", "enrolment", "items", "join",
-		"login", "oauth2", "operations", "passkeys", "pdfjs", "sap", "signatures", "site", "softhsm", "v1"},
+		"login", "oauth2", "onetime", "operations", "passkeys", "pdfjs", "sap", "signatures", "site", "softhsm", "v1"},
 }
 
 // places are the only paths below other roots.

@@ -5,7 +5,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
+	"os"
 	"sync"
 	"time"
 
@@ -34,21 +36,24 @@ func (s *Service) Create(ctx context.Context, c Client, n NewOperation) (*Operat
 	if err := s.asking(ctx, c, n.Signer); err != nil {
 		return nil, err
 	}
-	cred, alg, err := s.credential(ctx, n)
+	list, err := s.Credentials(ctx, n.Signer)
+	if err != nil {
+		return nil, err
+	}
+	once, err := s.wantsOnce(n, list)
 	if err != nil {
 		return nil, err
 	}
 	now := s.now()
 	r := &record{id: newID("op-"), client: c, signer: n.Signer, state: StatePrepared, created: now, expires: now.Add(s.lifetime(n))}
 	r.due = r.expires
-	r.fixed = fixedPart{
-		ClientName: c.Name, SignerName: commonName(cred.Chain[0], n.Signer), Key: cred.Key, Alg: alg.String(),
-		Purpose: n.Purpose, ReturnURL: n.ReturnURL, Chain: cred.Chain, Items: make([]fixedItem, len(n.Items)),
+	r.fixed = fixedPart{ClientName: c.Name, Purpose: n.Purpose, ReturnURL: n.ReturnURL, Items: make([]fixedItem, len(n.Items))}
+	if once {
+		err = s.fillOnce(ctx, c, n, r)
+	} else {
+		err = s.fill(ctx, c, n, r, list)
 	}
-	if err := s.prepareAll(ctx, c, n, r, alg); err != nil {
-		return nil, errors.Join(err, s.removePrepared(r))
-	}
-	if err := r.settle(cred.Raw); err != nil {
+	if err != nil {
 		return nil, errors.Join(err, s.removePrepared(r))
 	}
 	link := newSecret()
@@ -68,6 +73,19 @@ func (s *Service) Create(ctx context.Context, c Client, n NewOperation) (*Operat
 	op := r.operation()
 	op.ApprovalURL = s.cfg.AppOrigin + "/approve/" + link.text
 	return op, nil
+}
+
+// fill prepares the items around the certificate of one of the signer's keys.
+func (s *Service) fill(ctx context.Context, c Client, n NewOperation, r *record, list []sapclient.Credential) error {
+	cred, alg, err := credential(n, list)
+	if err != nil {
+		return err
+	}
+	r.fixed.SignerName, r.fixed.Key, r.fixed.Alg, r.fixed.Chain = commonName(cred.Chain[0], n.Signer), cred.Key, alg.String(), cred.Chain
+	if err := s.prepareAll(ctx, c, n, r, alg); err != nil {
+		return err
+	}
+	return r.settle(cred.Raw)
 }
 
 // exists is asked after a commit that reported an error, whose outcome is
@@ -170,11 +188,7 @@ func (s *Service) room(tx Tx, c Client, signer string) error {
 }
 
 // credential picks the key and algorithm from what the module says.
-func (s *Service) credential(ctx context.Context, n NewOperation) (*sapclient.Credential, algo.Algorithm, error) {
-	list, err := s.Credentials(ctx, n.Signer)
-	if err != nil {
-		return nil, 0, err
-	}
+func credential(n NewOperation, list []sapclient.Credential) (*sapclient.Credential, algo.Algorithm, error) {
 	var found []sapclient.Credential
 	for _, c := range list {
 		usable := c.Signer == n.Signer && c.State == credentialActive && len(c.Chain) > 0 && len(c.Algs) > 0
@@ -295,39 +309,49 @@ func (s *Service) prepareItem(ctx context.Context, c Client, n NewOperation, r *
 		return fixedItem{}, err
 	}
 	defer func() { _ = doc.Close() }()
-	e, err := s.cfg.Workers.Get(in.Worker)
-	if err != nil {
-		return fixedItem{}, fmt.Errorf("%w: %w", ErrInput, err)
-	}
-	if e.Worker == nil || !e.Info.Activation {
-		return fixedItem{}, fmt.Errorf("%w: worker %q does not sign for signers", ErrInput, in.Worker)
-	}
-	out, err := s.files.partial()
+	src := source{Name: row.Name, Size: row.Size, Worker: in.Worker, Level: n.Level, Params: in.Params}
+	it, out, err := s.prepareSource(ctx, r, src, i, doc, r.fixed.Chain, alg)
 	if err != nil {
 		return fixedItem{}, err
 	}
+	return it, s.files.commit(out, dirPrepared, preparedName(r.id, i))
+}
+
+// prepareSource has a worker prepare a document around a certificate, into a new
+// file that the caller commits or discards.
+func (s *Service) prepareSource(ctx context.Context, r *record, src source, i int, doc io.ReaderAt, chain [][]byte, alg algo.Algorithm) (fixedItem, *os.File, error) {
+	e, err := s.cfg.Workers.Get(src.Worker)
+	if err != nil {
+		return fixedItem{}, nil, fmt.Errorf("%w: %w", ErrInput, err)
+	}
+	if e.Worker == nil || !e.Info.Activation {
+		return fixedItem{}, nil, fmt.Errorf("%w: worker %q does not sign for signers", ErrInput, src.Worker)
+	}
+	out, err := s.files.partial()
+	if err != nil {
+		return fixedItem{}, nil, err
+	}
 	failpoint.Before("ssad/05-dtbsr-computed")
 	p, err := e.Worker.Prepare(ctx, workers.Input{
-		Document: doc, Size: row.Size, Name: row.Name, Chain: r.fixed.Chain, Alg: alg,
-		Level: n.Level, Time: r.created, Params: in.Params,
+		Document: doc, Size: src.Size, Name: src.Name, Chain: chain, Alg: alg,
+		Level: src.Level, Time: r.created, Params: src.Params,
 	}, out)
 	failpoint.After("ssad/05-dtbsr-computed")
 	if err == nil {
-		err = checkPrepared(p, i, row.Name, alg, r.fixed.Chain[0])
+		err = checkPrepared(p, i, src.Name, alg, chain[0])
 	}
 	if err != nil {
 		discard(out)
-		return fixedItem{}, workerError(err)
+		return fixedItem{}, nil, workerError(err)
 	}
 	size, err := out.Seek(0, 2)
 	if err != nil {
 		discard(out)
-		return fixedItem{}, storageError(err)
+		return fixedItem{}, nil, storageError(err)
 	}
 	stored := *p
 	stored.Chain = nil
-	it := fixedItem{Name: row.Name, Kind: p.Kind, Worker: in.Worker, Size: size, Prepared: &stored}
-	return it, s.files.commit(out, dirPrepared, preparedName(r.id, i))
+	return fixedItem{Name: src.Name, Kind: p.Kind, Worker: src.Worker, Size: size, Prepared: &stored}, out, nil
 }
 
 func rawItem(in NewItem, alg algo.Algorithm) (fixedItem, error) {
@@ -414,5 +438,5 @@ func (s *Service) removePrepared(r *record) error {
 			errs = append(errs, s.files.remove(dirPrepared, preparedName(r.id, i)))
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.removeSources(r))...)
 }

@@ -70,6 +70,9 @@ func (s *Service) finishStep(ctx context.Context, r *record) (*record, error) {
 	}
 	failpoint.Before("ssad/17-result-row-committed")
 	defer failpoint.After("ssad/17-result-row-committed")
+	if err := s.removeSources(r); err != nil {
+		s.log.Warn("the sources of an operation could not be removed", "operation", r.id, "error", err)
+	}
 	return s.change(ctx, Everything(), r.id, func(_ Tx, r *record) error {
 		if r.state != StateSigned {
 			return errUnchanged

@@ -66,7 +66,7 @@ type NewItem struct {
 // NewOperation asks a signer for signatures.
 type NewOperation struct {
 	Signer    string        `json:"signer"`
-	Key       string        `json:"key"` // "" for the signer's only active key
+	Key       string        `json:"key"` // "" for the signer's only active key; KeyOneTime for a new one
 	Alg       string        `json:"alg"` // JOSE name, "" for the key's default
 	Level     string        `json:"level"`
 	Purpose   string        `json:"purpose"` // shown to the signer, approved with the SAD

@@ -23,7 +23,8 @@ type record struct {
 	progress         progressPart
 }
 
-// fixedPart never changes after Create.
+// fixedPart is stored by Create and never again. For an operation with a one-time key,
+// key, certificate and preparation come later (progressPart.Made).
 type fixedPart struct {
 	ClientName string      `json:"client_name"`
 	SignerName string      `json:"signer_name"` // as the certificate has it
@@ -34,6 +35,7 @@ type fixedPart struct {
 	ReturnURL  string      `json:"return_url,omitempty"`
 	Chain      [][]byte    `json:"chain"`
 	Items      []fixedItem `json:"items"`
+	Once       *oncePart   `json:"once,omitempty"`
 }
 
 type fixedItem struct {
@@ -49,6 +51,8 @@ type progressPart struct {
 	Reason     string             `json:"reason,omitempty"`
 	Detail     string             `json:"detail,omitempty"`  // for the operator
 	Session    string             `json:"session,omitempty"` // sid of the activation request that counts
+	Offer      []byte             `json:"offer,omitempty"`   // SHA-256 of the offer of a one-time key that counts
+	Made       *madeKey           `json:"made,omitempty"`    // the one-time key
 	SAD        []byte             `json:"sad,omitempty"`
 	Proof      []byte             `json:"proof,omitempty"`
 	RedeemBy   int64              `json:"redeem_by,omitempty"` // Unix milliseconds; after it, redemption is given up
@@ -88,6 +92,9 @@ func fromRow(row *OperationRow) (*record, error) {
 		return nil, fmt.Errorf("signapp: operation %s is damaged: %w", row.ID, err)
 	}
 	r.client.Name = r.fixed.ClientName
+	if r.progress.Made != nil {
+		r.adopt(r.progress.Made)
+	}
 	for i := range r.fixed.Items {
 		if p := r.fixed.Items[i].Prepared; p != nil {
 			p.Chain = r.fixed.Chain

@@ -113,7 +113,7 @@ func (s *Service) approve(tx Tx, r *record, parsed *sap.SAD, sad, proof []byte) 
 		return fmt.Errorf("%w: the operation is %s", ErrState, r.state)
 	case !now.Before(r.expires):
 		return fmt.Errorf("%w: the operation ended %s", ErrExpired, r.expires.Format(time.RFC3339))
-	case parsed.Bind.Session != r.progress.Session:
+	case parsed.Bind.Session != r.progress.Session || parsed.Bind.Key != r.fixed.Key:
 		return fmt.Errorf("%w: the approval answers an older request; use the one opened last", ErrState)
 	}
 	r.state = StateApproved

@@ -29,10 +29,14 @@ type Config struct {
 	RawPolicy     string // the same for digests of unseen content; "": Policy
 	AppOrigin     string // such as https://sign.example, without a slash at the end
 	SigningOrigin string // where the signer's app lives
-	Limits        Limits
-	Retention     Retention
-	Clock         clock.Clock  // nil: the system's
-	Log           *slog.Logger // nil: none
+	// OneTime says when operations get a one-time key without asking: "" never, and
+	// asking is refused; OneTimeNoKey, OneTimeAlways. Both need the Certifier.
+	OneTime   string
+	Certifier Certifier
+	Limits    Limits
+	Retention Retention
+	Clock     clock.Clock  // nil: the system's
+	Log       *slog.Logger // nil: none
 }
 
 // Limits bound what callers may ask for.
@@ -96,6 +100,15 @@ func (c *Config) check() error {
 		if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || o != u.Scheme+"://"+u.Host {
 			return fmt.Errorf("signapp: %s %q is not an origin such as https://sign.example", name, o)
 		}
+	}
+	switch c.OneTime {
+	case "":
+	case OneTimeNoKey, OneTimeAlways:
+		if c.Certifier == nil {
+			return fmt.Errorf("signapp: Config.OneTime %q needs a Certifier", c.OneTime)
+		}
+	default:
+		return fmt.Errorf("signapp: Config.OneTime %q is not %s or %s", c.OneTime, OneTimeNoKey, OneTimeAlways)
 	}
 	if c.AppOrigin == c.SigningOrigin {
 		return fmt.Errorf("signapp: the signing origin must differ from the app origin, or this process could write the signer's app")

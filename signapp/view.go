@@ -26,7 +26,8 @@ type View struct {
 	Key       string     `json:"key"`
 	Alg       string     `json:"alg"`
 	Chain     [][]byte   `json:"chain"`
-	Expires   int64      `json:"expires"` // Unix seconds
+	Expires   int64      `json:"expires"`  // Unix seconds
+	OneTime   bool       `json:"one_time"` // no key yet: the signer approves a one-time key first
 	ReturnURL string     `json:"return_url"`
 	Items     []ViewItem `json:"items"`
 }
@@ -53,9 +54,16 @@ func (s *Service) view(r *record) (*View, error) {
 		ID: r.id, State: r.state, Reason: r.progress.Reason,
 		Signer: ViewSigner{r.signer, r.fixed.SignerName}, Asker: r.client.Name, Purpose: r.fixed.Purpose,
 		Level: r.fixed.Level, Key: r.fixed.Key, Alg: r.fixed.Alg, Chain: r.fixed.Chain,
-		Expires: r.expires.Unix(), ReturnURL: r.fixed.ReturnURL, Items: []ViewItem{},
+		Expires: r.expires.Unix(), ReturnURL: r.fixed.ReturnURL, Items: []ViewItem{}, OneTime: r.keyless(),
+	}
+	if v.OneTime {
+		v.Chain = [][]byte{}
 	}
 	for i, it := range r.fixed.Items {
+		if v.OneTime {
+			v.Items = append(v.Items, ViewItem{I: i, Kind: it.Kind, Name: it.Name})
+			continue
+		}
 		o := ViewItem{I: i, Kind: it.Kind, Name: it.Name, Size: it.Size, Hash: it.Prepared.HashName, DTBSR: sap.B64(it.Prepared.DTBSR)}
 		if it.Kind == sap.KindPAdES {
 			attrs, err := sap.PAdESSignedAttributes(it.Prepared.DocDigest, r.fixed.Chain[0])
@@ -89,6 +97,9 @@ func (s *Service) RequestActivation(ctx context.Context, g Grant) (*sap.Signed, 
 	if !r.waiting() {
 		return nil, fmt.Errorf("%w: the operation is %s", ErrState, r.state)
 	}
+	if r.keyless() {
+		return nil, fmt.Errorf("%w: the signer approves the operation's one-time key first", ErrState)
+	}
 	mctx, cancel := context.WithTimeout(ctx, moduleTimeout)
 	defer cancel()
 	failpoint.Before("ssad/06-challenge-issued")
@@ -97,6 +108,9 @@ func (s *Service) RequestActivation(ctx context.Context, g Grant) (*sap.Signed, 
 	})
 	if err != nil {
 		s.log.Warn("module gave no activation request", "operation", r.id, "error", err)
+		if _, no := final(err); no && r.fixed.Once != nil {
+			s.dropKey(ctx, r)
+		}
 		return nil, ModuleError(err)
 	}
 	failpoint.After("ssad/06-challenge-issued")
@@ -105,8 +119,9 @@ func (s *Service) RequestActivation(ctx context.Context, g Grant) (*sap.Signed, 
 		s.log.Error("module sent an activation request for something else", "operation", r.id, "error", err)
 		return nil, fmt.Errorf("%w: the module's answer does not fit", ErrUnavailable)
 	}
+	key := r.fixed.Key
 	_, err = s.change(ctx, OfSigner(r.signer), r.id, func(_ Tx, r *record) error {
-		if !r.waiting() {
+		if !r.waiting() || r.fixed.Key != key {
 			return fmt.Errorf("%w: the operation is %s", ErrState, r.state)
 		}
 		r.progress.Session = sid
@@ -120,6 +135,9 @@ func (s *Service) RequestActivation(ctx context.Context, g Grant) (*sap.Signed, 
 
 // policy is the module's activation policy for an operation.
 func (s *Service) policy(r *record) string {
+	if r.progress.Made != nil {
+		return r.progress.Made.Policy
+	}
 	if r.raw() && s.cfg.RawPolicy != "" {
 		return s.cfg.RawPolicy
 	}
@@ -162,6 +180,9 @@ func (s *Service) ItemDocument(ctx context.Context, g Grant, item int) (io.ReadS
 	}
 	if !r.waiting() {
 		return nil, nil, fmt.Errorf("%w: the operation is %s", ErrState, r.state)
+	}
+	if r.keyless() {
+		return nil, nil, fmt.Errorf("%w: documents are prepared when there is a certificate", ErrState)
 	}
 	if item >= 0 && item < len(r.fixed.Items) && r.fixed.Items[item].Kind == sap.KindRaw {
 		return nil, nil, fmt.Errorf("%w: item %d is a digest of unseen content", ErrNotFound, item)

@@ -154,6 +154,7 @@ func (a *app) openService(ctx context.Context) error {
 	a.service, err = signapp.Open(ctx, signapp.Config{
 		Dir: filepath.Join(a.cfg.Data, "files"), Store: a.store, Module: a.sam, Workers: a.set, StatementKey: key,
 		Policy: a.cfg.SAM.Policy, RawPolicy: a.cfg.SAM.RawPolicy, AppOrigin: a.cfg.AppOrigin, SigningOrigin: a.cfg.SigningOrigin,
+		OneTime: a.cfg.SAM.OneTime, Certifier: a.sam,
 		Limits:    signapp.Limits{Document: l.Document, Items: l.Items, Lifetime: l.Lifetime, MaxLifetime: l.MaxLifetime, Waiting: l.Waiting, Declines: l.Declines, Pause: l.Pause, Parallel: l.Parallel, MinFree: l.MinFree},
 		Retention: signapp.Retention{Documents: r.Documents, Results: r.Results, Operations: r.Operations, Redemption: r.Redemption, Finish: r.Finish},
 		Log:       a.log,

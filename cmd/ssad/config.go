@@ -94,6 +94,7 @@ type SAMConfig struct {
 	StatementKey string        `yaml:"statement_key"` // PEM "PUBLIC KEY" that receipts must verify with; "": what samd says over mTLS
 	Policy       string        `yaml:"policy"`        // activation policy to ask for; "": samd's default
 	RawPolicy    string        `yaml:"raw_policy"`    // the same for digests of unseen content; "": policy
+	OneTime      string        `yaml:"one_time"`      // one-time keys: no_key (signers without a key), always; "": never
 	Wait         time.Duration `yaml:"wait"`          // how long to wait for samd at start; default 1m
 }
 

@@ -47,6 +47,8 @@ type world struct {
 	admin  string
 	log    *buffer
 	stop   func()
+
+	samKeys string // more of the configuration's part "sam"
 }
 
 type buffer struct {
@@ -71,10 +73,10 @@ const (
 	clientSecret = "client-secret-of-the-test-0123456789abcdef0123456789"
 )
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, change ...func(*sam.Config)) *world {
 	t.Helper()
 	w := &world{T: t, dir: t.TempDir(), log: &buffer{}}
-	w.sam = samtest.New(t, func(c *sam.Config) { c.Clock.(*clock.Fake).Set(time.Now()) })
+	w.sam = samtest.New(t, append([]func(*sam.Config){func(c *sam.Config) { c.Clock.(*clock.Fake).Set(time.Now()) }}, change...)...)
 	w.pki = samtest.NewPKI(t, t.TempDir())
 	conf, err := mtls.Server(w.pki.Issue("samd", "samd", elliptic.P256()))
 	if err != nil {
@@ -160,7 +162,7 @@ sam:
   tls: {cert: %s, key: %s, ca: %s}
   raw_policy: bulk
   wait: 5s
-tokens:
+%stokens:
   - {name: own, driver: softtoken, dir: token, pin_file: pin}
 workers:
   - {name: tsa, kind: tsa, token: own, key: tsa, chain: tsa.pem, properties: {policy: 1.3.6.1.4.1.99999.1.1}}
@@ -170,7 +172,7 @@ uses: {upload: pades, tsa: tsa, signdoc: pades, levels: [B-B]}
 clients:
   - {id: acme, name: Acme Ltd, secret_file: acme.secret, scopes: [service], workers: ["*"], signers: ["*"]}
 admin: {listen: %s, token_file: admin.token}
-`, strings.TrimPrefix(w.origin, "http://"), w.origin, samtest.Origin, w.samURL, f.Cert, f.Key, f.CA, w.admin))
+`, strings.TrimPrefix(w.origin, "http://"), w.origin, samtest.Origin, w.samURL, f.Cert, f.Key, f.CA, w.samKeys, w.admin))
 }
 
 // start runs ssad as main does.
@@ -312,6 +314,14 @@ func (b *browser) approve(handOver string, dev *device.Software) string {
 	var r struct {
 		Request sap.Signed `json:"request"`
 	}
+	if v.OneTime {
+		b.json("POST", base+"/onetime", head(s.Token), nil, &r)
+		statement, proof, err := dev.ApproveOneTime(r.Request, v.Signer.ID, v.Signer.Name)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.json("POST", base+"/onetime/approve", head(s.Token), map[string]string{"statement": sap.B64(statement), "proof": sap.B64(proof)}, &v)
+	}
 	b.json("POST", base+"/request", head(s.Token), nil, &r)
 	offer := device.Offer{Request: r.Request, Chain: v.Chain, Ctx: sap.Context{Operation: v.ID, Asker: v.Asker, Purpose: v.Purpose, Level: v.Level}}
 	for _, it := range v.Items {
@@ -338,8 +348,16 @@ func (b *browser) approve(handOver string, dev *device.Software) string {
 // signer a key with a certificate.
 func (b *browser) signer(id string) *device.Software {
 	b.Helper()
+	dev := b.keyless(id, "Anna Example")
+	b.sam.NewKey(&samtest.Signer{ID: id}, algo.P256)
+	return dev
+}
+
+// keyless is a signer without a key.
+func (b *browser) keyless(id, name string) *device.Software {
+	b.Helper()
 	ctx := context.Background()
-	if _, err := b.sam.M.CreateSigner(ctx, samtest.RA, sam.NewSigner{ID: id, Name: "Anna Example", Proof: "p-1"}); err != nil {
+	if _, err := b.sam.M.CreateSigner(ctx, samtest.RA, sam.NewSigner{ID: id, Name: name, Proof: "p-1"}); err != nil {
 		b.Fatal(err)
 	}
 	code, err := b.sam.M.OpenEnrolment(ctx, samtest.Officer, id)
@@ -359,7 +377,6 @@ func (b *browser) signer(id string) *device.Software {
 		b.Fatal(err)
 	}
 	b.json("POST", b.origin+"/sap/v1/enrolment/finish", map[string]string{"Origin": samtest.Origin}, map[string]string{"id": code.ID, "registration": sap.B64(reg)}, nil)
-	b.sam.NewKey(&samtest.Signer{ID: id}, algo.P256)
 	return dev
 }
 

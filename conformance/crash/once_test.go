@@ -292,25 +292,31 @@ func (o *onceClient) checkRecords() (found []string) {
 		found = append(found, fmt.Sprintf("%d one-time keys are not destroyed", n))
 	}
 	for _, try := range o.tries {
-		rows, err := db.Query("SELECT type FROM audit WHERE outcome = 'ok' AND instr(data, ?) > 0 ORDER BY seq", `"key":"`+try.key+`"`)
-		must(t, err)
-		var got []string
-		ends := 0
-		for rows.Next() {
-			var typ string
-			must(t, rows.Scan(&typ))
-			if typ == "key_destroyed" {
-				ends++
-			} else {
-				got = append(got, typ)
-			}
-		}
-		must(t, rows.Err())
+		got, ends := o.told(db, try.key)
 		if ends != 1 || len(got) == 0 || len(got) > len(onceEvents) || !slices.Equal(got, onceEvents[:len(got)]) {
 			found = append(found, fmt.Sprintf("%s ended %d times, its life: %v", try.key, ends, got))
 		}
 	}
 	return found
+}
+
+// told is what the audit chain tells of a key, and how often it ended.
+func (o *onceClient) told(db *sql.DB, key string) (events []string, ends int) {
+	t := o.s.t
+	t.Helper()
+	rows, err := db.Query("SELECT type FROM audit WHERE outcome = 'ok' AND instr(data, ?) > 0 ORDER BY seq", `"key":"`+key+`"`)
+	must(t, err)
+	defer func() { must(t, errors.Join(rows.Err(), rows.Close())) }()
+	for rows.Next() {
+		var typ string
+		must(t, rows.Scan(&typ))
+		if typ == "key_destroyed" {
+			ends++
+		} else {
+			events = append(events, typ)
+		}
+	}
+	return events, ends
 }
 
 func readLines(t testing.TB, path string) []string {

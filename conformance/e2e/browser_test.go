@@ -49,6 +49,14 @@ func document(t testing.TB, words string) (path string, text []byte) {
 // person is a signer in a browser, enrolled and with a login.
 func (s *system) person(b *browsertest.Browser, id, name string) *browsertest.Page {
 	s.t.Helper()
+	p := s.keyless(b, id, name)
+	s.certify(id)
+	return p
+}
+
+// keyless is a person who has no key.
+func (s *system) keyless(b *browsertest.Browser, id, name string) *browsertest.Page {
+	s.t.Helper()
 	enrol, join := s.links(id, name)
 	p := b.Person(s.t)
 	p.Go(enrol)
@@ -59,7 +67,6 @@ func (s *system) person(b *browsertest.Browser, id, name string) *browsertest.Pa
 	p.Screenshot("e2e-join-" + id)
 	p.Click("[data-ceremony=join]")
 	p.WaitFor("location.pathname === '/'")
-	s.certify(id)
 	return p
 }
 

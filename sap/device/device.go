@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/fxamacker/cbor/v2"
@@ -218,6 +219,38 @@ func (d *Software) Assert(s *sap.SAD, canonical []byte) ([]byte, error) {
 		return nil, err
 	}
 	return d.AssertWith(Ceremony{Type: "webauthn.get", Challenge: challenge, Origin: d.Origin, RPID: d.RPID, Flags: 0x05})
+}
+
+// ApproveOneTime checks the SAM's offer of a one-time key as the signer's app does and
+// approves it: for this signer, in this name, at this origin, by this authenticator. What
+// the key signs is approved by Approve, when there is a certificate.
+func (d *Software) ApproveOneTime(offer sap.Signed, signer, name string) (statement, proof []byte, err error) {
+	var r sap.OneTimeRequest
+	if err := sap.OpenStatement(d.SAMKey, sap.LabelOneTime, offer, &r); err != nil {
+		return nil, nil, err
+	}
+	if statement, err = sap.UnB64(offer.Statement); err != nil {
+		return nil, nil, err
+	}
+	if _, err := sap.DecodeOneTime(statement); err != nil {
+		return nil, nil, err
+	}
+	if r.Origin != d.Origin || r.RPID != d.RPID || r.Carrier != sap.CarrierWebAuthn || !slices.Contains(r.Credentials, sap.B64(d.id)) {
+		return nil, nil, fmt.Errorf("%w: one-time key for %s at %s", ErrNotAsClaimed, r.RPID, r.Origin)
+	}
+	if r.Signer != signer || r.Display != name {
+		return nil, nil, fmt.Errorf("%w: one-time key for %q, not for %q", ErrNotAsClaimed, r.Display, name)
+	}
+	nonce, err := sap.UnB64(r.Nonce)
+	if err != nil {
+		return nil, nil, err
+	}
+	challenge, err := sap.OneTimeChallenge(nonce, statement)
+	if err != nil {
+		return nil, nil, err
+	}
+	proof, err = d.AssertWith(Ceremony{Type: "webauthn.get", Challenge: challenge, Origin: d.Origin, RPID: d.RPID, Flags: 0x05})
+	return statement, proof, err
 }
 
 // Ceremony is an assertion with every field open, for tests that cheat.

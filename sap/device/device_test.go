@@ -212,3 +212,60 @@ func TestMarshalRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// KEY-10, PRV-04: the device approves the making of a one-time key only when the SAM offers
+// it to this signer, in this name, at this place and for this authenticator, and its proof
+// is over exactly the offer: a SAD's label makes another challenge of the same octets.
+func TestKEY10OneTimeOfferIsChecked(t *testing.T) {
+	w := newWorld(t)
+	good := sap.OneTimeRequest{
+		Type: sap.TypeOneTime, Audience: "a#1", Key: "o-1", Nonce: sap.B64(make([]byte, 32)), Signer: "anna", Display: "Anna", Proofing: "p-1", KeyType: "P-256",
+		Subject: "MAA", CA: "demo", Policy: "standard", Caller: "ssad", Carrier: sap.CarrierWebAuthn, Credentials: []string{sap.B64(w.dev.CredentialID())},
+		Origin: origin, RPID: rpID, Assurance: sap.AssuranceDevelopment, Life: 600, IssuedAt: 1, Expires: 2,
+	}
+	sign := func(label string, r sap.OneTimeRequest) sap.Signed {
+		s, err := sap.SignStatement(w.sam, w.samID, label, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	statement, proof, err := w.dev.ApproveOneTime(sign(sap.LabelOneTime, good), "anna", "Anna")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := sap.DecodeAssertion(proof)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := sap.UnB64(a.ClientDataJSON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	challenge, err := sap.OneTimeChallenge(make([]byte, 32), statement)
+	if err != nil || !bytes.Contains(client, []byte(sap.B64(challenge))) {
+		t.Errorf("%v: the proof is not over the offer: %s", err, client)
+	}
+	if other, err := sap.Challenge(make([]byte, 32), statement); err != nil || bytes.Equal(other, challenge) {
+		t.Errorf("%v: an approval of the key could be one of a signature", err)
+	}
+	for name, change := range map[string]func(*sap.OneTimeRequest){
+		"another signer":        func(r *sap.OneTimeRequest) { r.Signer = "ben" },
+		"another name":          func(r *sap.OneTimeRequest) { r.Display = "Anna B" },
+		"another place":         func(r *sap.OneTimeRequest) { r.Origin = "https://evil.example" },
+		"another rpId":          func(r *sap.OneTimeRequest) { r.RPID = "evil.example" },
+		"another authenticator": func(r *sap.OneTimeRequest) { r.Credentials = []string{"AAAA"} },
+		"another carrier":       func(r *sap.OneTimeRequest) { r.Carrier = "devicekey" },
+		"a life of a day":       func(r *sap.OneTimeRequest) { r.Life = 86400 },
+		"another type":          func(r *sap.OneTimeRequest) { r.Type = "sap/other/1" },
+	} {
+		r := good
+		change(&r)
+		if _, _, err := w.dev.ApproveOneTime(sign(sap.LabelOneTime, r), "anna", "Anna"); err == nil {
+			t.Errorf("approved: %s", name)
+		}
+	}
+	if _, _, err := w.dev.ApproveOneTime(sign(sap.LabelActivationRequest, good), "anna", "Anna"); err == nil {
+		t.Error("approved what the SAM signed for another purpose")
+	}
+}

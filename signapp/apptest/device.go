@@ -78,6 +78,33 @@ func (d *Device) Sign(t testing.TB, s *sap.SAD) (sad, proof []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return sad, d.assert(t, challenge)
+}
+
+// ApproveOnce answers the offer of a one-time key.
+func (d *Device) ApproveOnce(t testing.TB, signed sap.Signed) (statement, proof []byte) {
+	t.Helper()
+	statement, err := sap.UnB64(signed.Statement)
+	if err != nil {
+		t.Fatal(err)
+	}
+	offer, err := sap.DecodeOneTime(statement)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nonce, err := sap.UnB64(offer.Nonce)
+	if err != nil {
+		t.Fatal(err)
+	}
+	challenge, err := sap.OneTimeChallenge(nonce, statement)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return statement, d.assert(t, challenge)
+}
+
+func (d *Device) assert(t testing.TB, challenge []byte) []byte {
+	t.Helper()
 	client := fmt.Appendf(nil, `{"type":"webauthn.get","challenge":%q,"origin":%q,"crossOrigin":false}`, sap.B64(challenge), SigningOrigin)
 	rp := sha256.Sum256([]byte(RPID))
 	auth := append(append([]byte(nil), rp[:]...), 0x05, 0, 0, 0, 0)
@@ -87,20 +114,24 @@ func (d *Device) Sign(t testing.TB, s *sap.SAD) (sad, proof []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proof, err = jcs.Marshal(sap.Assertion{Carrier: sap.CarrierWebAuthn, Credential: sap.B64(d.ID),
+	proof, err := jcs.Marshal(sap.Assertion{Carrier: sap.CarrierWebAuthn, Credential: sap.B64(d.ID),
 		AuthenticatorData: sap.B64(auth), ClientDataJSON: sap.B64(client), Signature: sap.B64(sig)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return sad, proof
+	return proof
 }
 
 func (d *Device) verify(s *sap.SAD, sad, proof []byte) error {
-	a, err := sap.DecodeAssertion(proof)
+	challenge, err := s.Challenge(sad)
 	if err != nil {
 		return err
 	}
-	challenge, err := s.Challenge(sad)
+	return d.verifyChallenge(challenge, proof)
+}
+
+func (d *Device) verifyChallenge(challenge, proof []byte) error {
+	a, err := sap.DecodeAssertion(proof)
 	if err != nil {
 		return err
 	}

@@ -40,19 +40,22 @@ type Module struct {
 	Clock     clock.Clock
 	Statement *ecdsa.PrivateKey
 
-	mu      sync.Mutex
-	people  map[string]*person
-	open    map[string][]byte // sid -> hash of the binding
-	answers map[string]*sapclient.RedeemOut
-	vice    Vice
-	keyUses int
-	redeems int
+	mu       sync.Mutex
+	people   map[string]*person
+	open     map[string][]byte // sid -> hash of the binding
+	answers  map[string]*sapclient.RedeemOut
+	vice     Vice
+	keyUses  int
+	redeems  int
+	onceMade int
 }
 
 type person struct {
 	key    *ecdsa.PrivateKey
 	cred   sapclient.Credential
 	device *Device
+	once   *onceKey // the newest, nil when there is none or it has ended
+	offers map[string]bool
 }
 
 // Vice is a fault of the module.
@@ -163,14 +166,21 @@ func (m *Module) Request(ctx context.Context, in sapclient.ActivationRequestIn) 
 	if _, err := m.mood(ctx); err != nil {
 		return sap.Signed{}, err
 	}
+	m.mu.Lock()
 	p, ok := m.people[in.Signer]
-	if !ok || p.cred.Key != in.Key {
+	if !ok {
+		m.mu.Unlock()
 		return sap.Signed{}, refusal("1")
 	}
-	sum := sha256.Sum256(p.cred.Chain[0])
+	_, chain := p.keyNamed(in.Key)
+	m.mu.Unlock()
+	if chain == nil {
+		return sap.Signed{}, refusal("1")
+	}
+	sum := sha256.Sum256(chain[0])
 	now := m.Clock.Now()
 	b := sap.Binding{Audience: "test#1", Session: random(sap.SessionLen), Nonce: random(sap.NonceLen), Signer: in.Signer, Key: in.Key,
-		Cert: sap.B64(sum[:]), Alg: in.Alg, Caller: "ssad", Policy: "default", N: in.N, IssuedAt: now.Unix(), Expires: now.Add(5 * time.Minute).Unix()}
+		Cert: sap.B64(sum[:]), Alg: in.Alg, Caller: "ssad", Policy: policyOr(in.Policy), N: in.N, IssuedAt: now.Unix(), Expires: now.Add(5 * time.Minute).Unix()}
 	hash, err := b.Hash()
 	if err != nil {
 		return sap.Signed{}, err
@@ -248,16 +258,23 @@ func (m *Module) sign(in sapclient.RedeemIn) (*sapclient.RedeemOut, error) {
 		return nil, err
 	}
 	delete(m.open, sad.Bind.Session)
+	key, chain := p.keyNamed(sad.Bind.Key)
+	if key == nil {
+		return nil, sap.ReasonKeyState
+	}
+	if p.once != nil && p.once.id == sad.Bind.Key {
+		p.once = nil // used once
+	}
 	out := &sapclient.RedeemOut{}
 	rec := sap.Receipt{Type: sap.TypeReceipt, Audience: sad.Bind.Audience, Instance: "test", Time: m.Clock.Now().UnixMilli(), SAD: sap.B64(in.SAD),
-		Proof: sap.B64(in.Proof), Authenticator: sap.B64(p.device.spki), Certificate: sap.B64(p.cred.Chain[0]), Origin: SigningOrigin, RPID: RPID,
+		Proof: sap.B64(in.Proof), Authenticator: sap.B64(p.device.spki), Certificate: sap.B64(chain[0]), Origin: SigningOrigin, RPID: RPID,
 		Assurance: sap.AssuranceDevelopment, AuditSeq: 1, AuditHash: random(32)}
 	for i, it := range sad.Items {
-		dtbsr, err := sap.Rebuild(it, p.cred.Chain[0], algo.ES256, nil)
+		dtbsr, err := sap.Rebuild(it, chain[0], algo.ES256, nil)
 		if err != nil {
 			return nil, err
 		}
-		sig, err := ecdsa.SignASN1(rand.Reader, p.key, dtbsr)
+		sig, err := ecdsa.SignASN1(rand.Reader, key, dtbsr)
 		if err != nil {
 			return nil, err
 		}

@@ -83,6 +83,8 @@ func (h *Relay) Mount(r chi.Router) {
 		r.Post("/session", h.session)
 		r.Get("/operations/{id}", serve(h, maxSmall, h.view))
 		r.Post("/operations/{id}/request", serve(h, maxSmall, h.request))
+		r.Post("/operations/{id}/onetime", serve(h, maxSmall, h.oneTime))
+		r.Post("/operations/{id}/onetime/approve", serve(h, maxEnrol, h.oneTimeApprove))
 		r.Post("/operations/{id}/redeem", serve(h, maxRedeem, h.redeem))
 		r.Post("/operations/{id}/decline", serve(h, maxSmall, h.decline))
 		r.Get("/operations/{id}/receipt", h.receipt)
@@ -139,6 +141,28 @@ type requestOut struct {
 func (h *Relay) request(ctx context.Context, g signapp.Grant, _ none) (requestOut, error) {
 	req, err := h.cfg.Service.RequestActivation(ctx, g)
 	return requestOut{req}, err
+}
+
+func (h *Relay) oneTime(ctx context.Context, g signapp.Grant, _ none) (requestOut, error) {
+	req, err := h.cfg.Service.RequestOneTime(ctx, g)
+	return requestOut{req}, err
+}
+
+type oneTimeIn struct {
+	Statement string `json:"statement"` // base64url, as offered
+	Proof     string `json:"proof"`     // base64url
+}
+
+func (h *Relay) oneTimeApprove(ctx context.Context, g signapp.Grant, in oneTimeIn) (*signapp.View, error) {
+	statement, err := sap.UnB64(in.Statement)
+	if err != nil {
+		return nil, fmt.Errorf("%w: statement is not base64url", signapp.ErrInput)
+	}
+	proof, err := sap.UnB64(in.Proof)
+	if err != nil {
+		return nil, fmt.Errorf("%w: proof is not base64url", signapp.ErrInput)
+	}
+	return h.cfg.Service.ApproveOneTime(ctx, g, statement, proof)
 }
 
 type redeemIn struct {

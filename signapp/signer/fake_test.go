@@ -41,7 +41,9 @@ type fake struct {
 	authenticator *sap.Authenticator
 	credential    string
 	ops           map[string]*operation
-	signatures    int // key uses
+	signatures    int    // key uses
+	keysMade      int    // one-time keys
+	onceName      string // in the certificate of a one-time key
 	refusals      []string
 	lifetime      int64                  // seconds of an activation request
 	lie           lies                   // what the application changes
@@ -51,6 +53,9 @@ type fake struct {
 // lies are the ways in which the application may cheat.
 type lies struct {
 	view     func(v map[string]any)
+	once     func(r *sap.OneTimeRequest)
+	onceRaw  func(s *sap.Signed)
+	onceSend func(w http.ResponseWriter, do func()) bool // true: answered already
 	document func(b []byte) []byte
 	request  func(s *sap.Signed)
 	receipt  func(s *sap.SignedReceipt)
@@ -68,6 +73,10 @@ type operation struct {
 	redeemed                   string
 	reason                     string
 	polls                      int
+	keyless                    bool       // waits for a one-time key
+	offer                      sap.Signed // of one
+	keyID                      string
+	made                       string // the approval that made the key
 }
 
 type item struct {
@@ -82,7 +91,7 @@ const testSigner = "anna"
 
 func newFake(t testing.TB, change func(c *signer.Config)) *fake {
 	t.Helper()
-	f := &fake{t: t, ops: map[string]*operation{}, lifetime: 300, config: change}
+	f := &fake{t: t, ops: map[string]*operation{}, lifetime: 300, config: change, onceName: "Anna Example"}
 	f.sam, f.key = newKey(t), newKey(t)
 	var err error
 	if f.samID, err = sap.KeyID(f.sam.Public()); err != nil {
@@ -141,7 +150,7 @@ func (f *fake) handler() http.Handler {
 func (f *fake) add(names ...string) (*operation, string) {
 	f.t.Helper()
 	o := &operation{
-		id: "op_" + random(8), token: random(32), ticket: random(32), state: "prepared", asker: "Example Lettings Ltd", purpose: "Sign the lease of 12 Harbour Street: 2 years, 900 € a month",
+		keyID: "key-0001", id: "op_" + random(8), token: random(32), ticket: random(32), state: "prepared", asker: "Example Lettings Ltd", purpose: "Sign the lease of 12 Harbour Street: 2 years, 900 € a month",
 		expires: time.Now().Add(time.Hour), returnURL: f.api() + "/done",
 	}
 	for _, n := range names {
@@ -344,7 +353,14 @@ func (f *fake) operation(w http.ResponseWriter, r *http.Request, parts []string,
 			o.state = "finished"
 		}
 		return f.view(o), nil
-	case what == "request" && waiting:
+	case what == "onetime" && waiting && o.keyless:
+		return f.onceRequest(o)
+	case what == "onetime/approve" && waiting:
+		if f.lie.onceSend != nil && f.lie.onceSend(w, func() { _, _ = f.onceApprove(o, body) }) {
+			return nil, nil
+		}
+		return f.onceApprove(o, body)
+	case what == "request" && waiting && !o.keyless:
 		return f.request(o)
 	case what == "decline" && waiting:
 		o.state, o.reason = "declined", body["reason"]
@@ -392,8 +408,11 @@ func (f *fake) view(o *operation) map[string]any {
 	}
 	v := map[string]any{
 		"id": o.id, "state": o.state, "reason": o.reason, "signer": map[string]any{"id": testSigner, "name": "Anna Example"},
-		"asker": o.asker, "purpose": o.purpose, "level": "B-T", "key": "key-0001", "alg": "ES256", "chain": [][]byte{f.cert},
+		"asker": o.asker, "purpose": o.purpose, "level": "B-T", "key": o.keyID, "alg": "ES256", "chain": [][]byte{f.cert}, "one_time": o.keyless,
 		"expires": o.expires.Unix(), "return_url": o.returnURL, "items": items,
+	}
+	if o.keyless {
+		v["key"], v["alg"], v["chain"] = "", "", []string{}
 	}
 	if f.lie.view != nil {
 		f.lie.view(v)

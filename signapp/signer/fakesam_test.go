@@ -26,7 +26,7 @@ func (f *fake) request(o *operation) (any, *apiError) {
 	_, _ = rand.Read(sid)
 	now := time.Now().Unix()
 	o.bind = sap.Binding{
-		Audience: "demo#1", Session: sap.B64(sid), Nonce: sap.B64(nonce), Signer: testSigner, Key: "key-0001", Cert: sap.B64(sum[:]), Alg: "ES256",
+		Audience: "demo#1", Session: sap.B64(sid), Nonce: sap.B64(nonce), Signer: testSigner, Key: o.keyID, Cert: sap.B64(sum[:]), Alg: "ES256",
 		Caller: "ssad-1", Policy: "standard", N: len(o.items), IssuedAt: now, Expires: now + f.lifetime,
 	}
 	cred := f.credential

@@ -316,6 +316,8 @@
   var label = {
     activationRequest: "assent/activation-request/v1",
     challenge: "assent/sad-challenge/v1",
+    oneTime: "assent/one-time-request/v1",
+    oneTimeChallenge: "assent/one-time-challenge/v1",
     registration: "assent/registration-request/v1",
     regChallenge: "assent/registration-challenge/v1",
     enrolCode: "assent/enrolment-code/v1",
@@ -520,6 +522,7 @@
     chain: ["string"],
     expires: "integer",
     return_url: "string",
+    one_time: "boolean",
     items: [{ i: "integer", kind: "string", name: "string", size: "integer", hash: "string", signed_attributes: "string", dtbsr: "string" }]
   };
   var maxJSON = 8 << 20;
@@ -549,6 +552,14 @@
     /** request gets a fresh activation request; it voids the older one. */
     async request() {
       return atLeast(await this.json("POST", this.path("/request"), {}), { request: signedShape }).request;
+    }
+    /** oneTime gets the SAM's offer of a one-time key; it voids the older one. */
+    async oneTime() {
+      return atLeast(await this.json("POST", this.path("/onetime"), {}), { request: signedShape }).request;
+    }
+    /** oneTimeApprove hands over the approval of an offer; the key exists afterwards. */
+    async oneTimeApprove(statement, proof) {
+      return atLeast(await this.json("POST", this.path("/onetime/approve"), { statement: encode(statement), proof: encode(proof) }), viewShape);
     }
     /** document fetches the prepared bytes of an item, at most max of them. */
     document(i, max) {
@@ -744,6 +755,22 @@
     "review.passkey.other": "The passkey did not answer as it should ({detail}). Nothing was signed.",
     "review.redeem.network": "The connection was lost after you approved. Your approval is kept on this page; send it again. It can be used only once.",
     "review.redeem.again": "Send the approval again",
+    "once.title": "A certificate for this one signature",
+    "once.explain": "You have no certificate yet that signs this. Before you read and sign, a new key and a certificate are made for this one signature. They do not exist before you approve them here.",
+    "once.holder": "Name in the certificate",
+    "once.person": "Whose identity was checked",
+    "once.ca": "Will be issued by",
+    "once.policy": "Under the rules",
+    "once.life": "The key",
+    "once.life.text.one": "lives 1 minute, signs once and is then destroyed",
+    "once.life.text.other": "lives {n} minutes, signs once and is then destroyed",
+    "once.next": "This approval signs nothing. When the certificate is there you see the documents, and you approve the signature separately.",
+    "once.approve": "Make the certificate for {name}",
+    "once.making": "Approved. The key and its certificate are being made…",
+    "once.cancelled": "The passkey dialog was closed, or this device has no passkey for signing. Nothing was made. You can try again or decide not to sign.",
+    "once.refused": "The signing module refused. There is no key and nothing was signed.",
+    "once.network": "The connection was lost after you approved. Your approval is kept on this page; send it again. It makes one key only.",
+    "once.send_again": "Send the approval again",
     "decline.title": "Do not sign",
     "decline.reason": "Reason (optional; the sender will read it)",
     "decline.confirm": "Confirm: do not sign",
@@ -1867,11 +1894,15 @@
     return {
       der,
       issuer: nameText(at(tbs, first + 2, 48)),
+      name: at(tbs, first + 4, 48).raw.slice(),
       subject: nameText(at(tbs, first + 4, 48)),
       notBefore: time(validity.children[0]),
       notAfter: time(validity.children[1]),
       spki: at(tbs, first + 5, 48).raw.slice()
     };
+  }
+  function readName2(der) {
+    return nameText(read(der, 48));
   }
   function at(n, i, tag) {
     const c = n.children[i];
@@ -2037,6 +2068,165 @@
       throw e;
     }
   }
+
+  // ts/onetime.ts
+  var requestShape4 = {
+    typ: "string",
+    aud: "string",
+    kid: "string",
+    nonce: "string",
+    sub: "string",
+    name: "string",
+    proof: "string",
+    keyType: "string",
+    subject: "string",
+    ca: "string",
+    policy: "string",
+    caller: "string",
+    carrier: "string",
+    creds: ["string"],
+    origin: "string",
+    rpId: "string",
+    assurance: "string",
+    life: "integer",
+    iat: "integer",
+    exp: "integer"
+  };
+  var maxLife = 1800;
+  async function openOneTimeRequest(sam, s) {
+    const r = exact(await openStatement(sam, label.oneTime, s), requestShape4);
+    if (r.typ !== "sap/one-time-request/1") throw new Error("message of another type");
+    decodeLen(r.nonce, nonceLen);
+    for (const id of r.creds) decode(id);
+    for (const id of [r.aud, r.kid, r.sub, r.caller, r.policy, r.ca]) {
+      if (!validID(id)) throw new Error("one-time request: bad identifier");
+    }
+    if (r.proof === "" || !displayable(r.proof) || r.name === "" || !displayable(r.name)) throw new Error("one-time request: text that cannot be shown");
+    if (r.iat <= 0 || r.exp <= r.iat || r.life < 1 || r.life > maxLife) throw new Error("one-time request: bad times");
+    return r;
+  }
+  async function oneTimeChallenge(nonce, statement) {
+    return labelled(label.oneTimeChallenge, decodeLen(nonce, nonceLen), await digest("sha256", statement));
+  }
+  async function checkOneTime(cfg, v, signed) {
+    const texts = [v.asker, ...v.items.map((it) => it.name)];
+    if (!validID(v.id) || !validID(v.signer.id) || texts.some((s) => s === "" || !displayable(s)) || !displayable(v.purpose)) throw new Stop("view", "text or identifier");
+    let request;
+    let subject;
+    try {
+      request = await openOneTimeRequest(cfg.sam, signed);
+      subject = readName2(decode(request.subject));
+      if (subject === "" || !displayable(subject)) throw new Error("a name that cannot be shown");
+    } catch (e) {
+      throw new Stop("request", String(e));
+    }
+    const differs = Object.entries({
+      aud: request.aud !== cfg.aud,
+      origin: request.origin !== cfg.origin,
+      rpId: request.rpId !== cfg.rpId,
+      carrier: request.carrier !== "webauthn",
+      sub: request.sub !== v.signer.id,
+      creds: request.creds.length < 1 || request.creds.length > 20
+    }).filter(([, bad]) => bad);
+    if (differs.length > 0) throw new Stop("binding", differs.map(([name]) => name).join(", "));
+    return { request, statement: decode(signed.statement), subject };
+  }
+  function sameKey(once, offer) {
+    const r = once.request;
+    const b = offer.request.bind;
+    if (b.kid !== r.kid || b.policy !== r.policy || b.caller !== r.caller) throw new Stop("binding", "another key than the approved one");
+    if (!equal(offer.certificate.name, decode(r.subject))) throw new Stop("certificate", `not in the approved name: ${encode(offer.certificate.name)}`);
+  }
+
+  // ts/once.ts
+  var OnceStep = class {
+    // by performance.now()
+    constructor(cfg, relay, view, offer, owner) {
+      this.cfg = cfg;
+      this.relay = relay;
+      this.view = view;
+      this.offer = offer;
+      this.owner = owner;
+      this.yes = button(t("once.approve", { name: offer.subject }), () => void this.approve(), { class: "act", id: "make" });
+      this.no = button(t("review.decline"), () => !this.busy && owner.decline(), { class: "act", id: "decline" });
+      this.ends = performance.now() + (offer.request.exp - offer.request.iat) * 1e3 - 2e3;
+    }
+    cfg;
+    relay;
+    view;
+    offer;
+    owner;
+    status = el("div", { class: "status" });
+    yes;
+    no;
+    busy = false;
+    ends;
+    open() {
+      const { view: v, offer } = this;
+      const r = offer.request;
+      const assurance = `review.assurance.${r.assurance}`;
+      show(
+        t("once.title"),
+        facts(
+          [t("review.who"), el("strong", {}, foreign(v.asker))],
+          [t("review.why"), v.purpose === "" ? t("review.no_purpose") : foreign(v.purpose)],
+          [t("review.files"), el("ul", { class: "files" }, ...v.items.map((it) => el("li", {}, foreign(it.name))))]
+        ),
+        el("p", {}, t("once.explain")),
+        facts(
+          [t("once.holder"), el("strong", { id: "holder" }, foreign(offer.subject))],
+          [t("once.person"), foreign(`${r.name} (${r.proof})`)],
+          [t("once.ca"), foreign(r.ca)],
+          [t("once.policy"), foreign(r.policy)],
+          [t("once.life"), el("strong", { id: "life" }, t("once.life.text", { n: Math.max(1, Math.floor(r.life / 60)) }))],
+          [t("review.assurance"), has(assurance) ? t(assurance) : foreign(r.assurance)]
+        ),
+        el("p", {}, t("once.next")),
+        el("div", { class: "actions" }, this.yes, this.no),
+        this.status
+      );
+    }
+    async approve() {
+      if (this.busy) return;
+      if (performance.now() > this.ends) return this.owner.again();
+      this.wait(t("review.passkey.wait"));
+      try {
+        const r = this.offer.request;
+        const challenge2 = await oneTimeChallenge(r.nonce, this.offer.statement);
+        const proof = await approve(this.cfg.rpId, r.creds, challenge2, Math.max(1e4, this.ends - performance.now()));
+        await this.send(proof);
+      } catch (e) {
+        if (e instanceof PasskeyError && e.kind === "cancelled") return this.tell(t("once.cancelled"));
+        if (e instanceof PasskeyError) return this.tell(e.kind === "unsupported" ? t("review.passkey.unsupported") : t("review.passkey.other", { detail: e.message }));
+        this.owner.fail(e);
+      }
+    }
+    /** send repeats the same bytes after a lost answer: they never make a second key. */
+    async send(proof) {
+      this.wait(t("once.making"));
+      try {
+        this.owner.made(await this.relay.oneTimeApprove(this.offer.statement, proof));
+      } catch (e) {
+        if (!(e instanceof RelayError)) return this.owner.fail(e);
+        if (e.retry === "never") return this.tell(sentence(e, "once.refused"), button(t("common.try_again"), () => this.owner.again(), { class: "act", id: "again" }));
+        this.tell(e.code === "network" ? t("once.network") : t("error.later"), button(t("once.send_again"), () => void this.send(proof), { class: "act", id: "send-again" }));
+        this.rest(true);
+      }
+    }
+    rest(busy) {
+      this.busy = busy;
+      for (const b of [this.yes, this.no]) b.setAttribute("aria-disabled", String(busy));
+    }
+    wait(text2) {
+      this.rest(true);
+      fill(this.status, el("p", { class: "working" }, text2));
+      say(text2);
+    }
+    tell(text2, ...more) {
+      this.rest(false);
+      fill(this.status, el("div", { role: "alert", class: "notice" }, el("p", {}, text2), ...more));
+    }
+  };
 
   // ts/fingerprint.ts
   var svg = "http://www.w3.org/2000/svg";
@@ -2564,18 +2754,46 @@
         const view = await this.open();
         if (view.id !== this.op) throw new Stop("view", "another operation");
         if (!["prepared", "shown"].includes(view.state)) return this.end(view);
-        const n = view.items.length;
-        this.offer = await fetchOffer(this.cfg, this.relay, view, (what, i) => this.progress(t(`load.${what}`, { i: i + 1, n })));
-        this.review = new Review(this.cfg, this.offer, {
-          approve: (cred) => void this.approve(cred),
-          decline: (reason) => void this.decline(reason),
-          moreTime: () => void this.moreTime()
-        });
-        this.review.open();
-        this.review.startClock();
+        await (view.one_time ? this.askKey(view) : this.load(view).catch((e) => this.keyEnded(e)));
       } catch (e) {
         this.fail(e, () => void this.start());
       }
+    }
+    /** keyEnded: a one-time key that is no more is asked for anew; everything else fails as it did. */
+    async keyEnded(cause) {
+      if (!(cause instanceof RelayError) || cause.retry !== "never") throw cause;
+      const view = await this.relay.view();
+      if (!view.one_time) throw cause;
+      await this.askKey(view);
+    }
+    /** load fetches and checks what is to be signed and shows it. */
+    async load(view, once) {
+      const n = view.items.length;
+      this.offer = await fetchOffer(this.cfg, this.relay, view, (what, i) => this.progress(t(`load.${what}`, { i: i + 1, n })));
+      if (once) sameKey(once, this.offer);
+      this.review = new Review(this.cfg, this.offer, {
+        approve: (cred) => void this.approve(cred),
+        decline: (reason) => void this.decline(reason),
+        moreTime: () => void this.moreTime()
+      });
+      this.review.open();
+      this.review.startClock();
+    }
+    /** askKey has the signer approve that a one-time key is made, and goes on with it. */
+    async askKey(view) {
+      this.progress(t("load.request"));
+      const once = await checkOneTime(this.cfg, view, await this.relay.oneTime());
+      const again = () => void this.start();
+      new OnceStep(this.cfg, this.relay, view, once, {
+        made: (v) => {
+          show(t("load.title"), el("p", { id: "progress", class: "working" }, t("load.request")));
+          const go = v.id === view.id && !v.one_time ? this.load(v, once) : Promise.reject(new Stop("view", "no key, or another operation"));
+          go.catch((e) => this.fail(e, again));
+        },
+        decline: () => void this.decline(""),
+        again,
+        fail: (e) => this.fail(e, again)
+      }).open();
     }
     /** open trades the ticket once; afterwards this tab remembers the token. */
     async open() {

@@ -24,7 +24,7 @@ export class TooLarge extends Error {}
 const viewShape = {
   id: "string", state: "string", reason: "string", signer: { id: "string", name: "string" },
   asker: "string", purpose: "string", level: "string", key: "string", alg: "string", chain: ["string"],
-  expires: "integer", return_url: "string",
+  expires: "integer", return_url: "string", one_time: "boolean",
   items: [{ i: "integer", kind: "string", name: "string", size: "integer", hash: "string", signed_attributes: "string", dtbsr: "string" }],
 } as const;
 
@@ -61,6 +61,16 @@ export class Relay {
   /** request gets a fresh activation request; it voids the older one. */
   async request(): Promise<Signed> {
     return atLeast(await this.json("POST", this.path("/request"), {}), { request: signedShape }).request;
+  }
+
+  /** oneTime gets the SAM's offer of a one-time key; it voids the older one. */
+  async oneTime(): Promise<Signed> {
+    return atLeast(await this.json("POST", this.path("/onetime"), {}), { request: signedShape }).request;
+  }
+
+  /** oneTimeApprove hands over the approval of an offer; the key exists afterwards. */
+  async oneTimeApprove(statement: Bytes, proof: Bytes): Promise<View> {
+    return atLeast(await this.json("POST", this.path("/onetime/approve"), { statement: encode(statement), proof: encode(proof) }), viewShape);
   }
 
   /** document fetches the prepared bytes of an item, at most max of them. */

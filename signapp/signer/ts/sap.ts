@@ -10,6 +10,8 @@ import { exact, type Of } from "./shape";
 export const label = {
   activationRequest: "assent/activation-request/v1",
   challenge: "assent/sad-challenge/v1",
+  oneTime: "assent/one-time-request/v1",
+  oneTimeChallenge: "assent/one-time-challenge/v1",
   registration: "assent/registration-request/v1",
   regChallenge: "assent/registration-challenge/v1",
   enrolCode: "assent/enrolment-code/v1",

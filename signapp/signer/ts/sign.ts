@@ -5,6 +5,8 @@ import { type Bytes } from "./b64";
 import type { Config } from "./config";
 import { button, el, say, show } from "./dom";
 import { broken, ended, sentence, stopped } from "./ends";
+import { OnceStep } from "./once";
+import { checkOneTime, sameKey, type OneTimeOffer } from "./onetime";
 import { checkRequest, fetchOffer, sameTerms, Stop, type Offer } from "./offer";
 import { compareReceipt, openReceipt, type SignedReceipt } from "./receipt";
 import { over, receiptTerms, Result } from "./result";
@@ -37,18 +39,49 @@ export class Signing {
       const view = await this.open();
       if (view.id !== this.op) throw new Stop("view", "another operation");
       if (!["prepared", "shown"].includes(view.state)) return this.end(view);
-      const n = view.items.length;
-      this.offer = await fetchOffer(this.cfg, this.relay, view, (what, i) => this.progress(t(`load.${what}`, { i: i + 1, n })));
-      this.review = new Review(this.cfg, this.offer, {
-        approve: (cred) => void this.approve(cred),
-        decline: (reason) => void this.decline(reason),
-        moreTime: () => void this.moreTime(),
-      });
-      this.review.open();
-      this.review.startClock();
+      await (view.one_time ? this.askKey(view) : this.load(view).catch((e: unknown) => this.keyEnded(e)));
     } catch (e) {
       this.fail(e, () => void this.start());
     }
+  }
+
+  /** keyEnded: a one-time key that is no more is asked for anew; everything else fails as it did. */
+  private async keyEnded(cause: unknown): Promise<void> {
+    if (!(cause instanceof RelayError) || cause.retry !== "never") throw cause;
+    const view = await this.relay.view();
+    if (!view.one_time) throw cause;
+    await this.askKey(view);
+  }
+
+  /** load fetches and checks what is to be signed and shows it. */
+  private async load(view: View, once?: OneTimeOffer): Promise<void> {
+    const n = view.items.length;
+    this.offer = await fetchOffer(this.cfg, this.relay, view, (what, i) => this.progress(t(`load.${what}`, { i: i + 1, n })));
+    if (once) sameKey(once, this.offer);
+    this.review = new Review(this.cfg, this.offer, {
+      approve: (cred) => void this.approve(cred),
+      decline: (reason) => void this.decline(reason),
+      moreTime: () => void this.moreTime(),
+    });
+    this.review.open();
+    this.review.startClock();
+  }
+
+  /** askKey has the signer approve that a one-time key is made, and goes on with it. */
+  private async askKey(view: View): Promise<void> {
+    this.progress(t("load.request"));
+    const once = await checkOneTime(this.cfg, view, await this.relay.oneTime());
+    const again = () => void this.start();
+    new OnceStep(this.cfg, this.relay, view, once, {
+      made: (v) => {
+        show(t("load.title"), el("p", { id: "progress", class: "working" }, t("load.request")));
+        const go = v.id === view.id && !v.one_time ? this.load(v, once) : Promise.reject(new Stop("view", "no key, or another operation"));
+        go.catch((e: unknown) => this.fail(e, again));
+      },
+      decline: () => void this.decline(""),
+      again,
+      fail: (e) => this.fail(e, again),
+    }).open();
   }
 
   /** open trades the ticket once; afterwards this tab remembers the token. */

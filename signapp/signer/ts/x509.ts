@@ -8,6 +8,7 @@ import { read, type Node } from "./der";
 /** Certificate is what is shown of a certificate. */
 export interface Certificate {
   der: Bytes;
+  name: Bytes; // the subject's octets
   subject: string; // common name, else organisation, else the whole name
   issuer: string;
   notBefore: Date;
@@ -24,11 +25,17 @@ export function parseCertificate(der: Bytes): Certificate {
   return {
     der,
     issuer: nameText(at(tbs, first + 2, 0x30)),
+    name: at(tbs, first + 4, 0x30).raw.slice(),
     subject: nameText(at(tbs, first + 4, 0x30)),
     notBefore: time(validity.children[0]),
     notAfter: time(validity.children[1]),
     spki: at(tbs, first + 5, 0x30).raw.slice(),
   };
+}
+
+/** readName makes the octets of a name readable, as parseCertificate does. */
+export function readName(der: Bytes): string {
+  return nameText(read(der, 0x30));
 }
 
 function at(n: Node, i: number, tag: number): Node {
