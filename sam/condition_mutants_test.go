@@ -102,6 +102,8 @@ func TestFPT05ClearingUpWithAFailingStore(t *testing.T) {
 			if err == nil {
 				_ = m.Close()
 				t.Errorf("call %d (%s) failed and it opened", n, hit)
+			} else if strings.Contains(err.Error(), "missing") {
+				t.Errorf("call %d (%s) failed, and a record is said to be missing: %v", n, hit, err)
 			}
 			continue
 		}
@@ -179,6 +181,17 @@ func TestFPT03ReopeningWithoutTheMark(t *testing.T) {
 	path := w.Cfg.AnchorPath + ".condition"
 	shut(t, w)
 	kept := readFile(t, path)
+	remove(t, path)
+	if err := mkdir(path); err != nil {
+		t.Fatal(err)
+	}
+	w.Stop()
+	stays(t, w, "condition mark") // the record says closed, the mark cannot
+	remove(t, path)
+	write(t, path, kept)
+	if err := w.Open(); err != nil {
+		t.Fatal(err)
+	}
 	remove(t, path)
 	if err := mkdir(path); err != nil {
 		t.Fatal(err)
