@@ -122,3 +122,25 @@ func TestKEY06EditedOneTimeKeyAtAChange(t *testing.T) {
 	}
 	o.dead(t, key)
 }
+
+// KEY-10, KPR-07: the end of a one-time key begins with its memory: when it could not be
+// recorded, the key is gone all the same, and nobody may use what its record says.
+func TestKEY10MemoryEndsFirst(t *testing.T) {
+	o := newOnceWorld(t)
+	key := o.key().Key
+	sad, proof := o.Approve(o.alice, 1)
+	for n := 0; o.M.Kept(key); n++ {
+		o.Store.Faults.Arm(n)
+		err := o.M.RevokeAuthenticator(samtest.Faulty(context.Background()), samtest.Officer, "alice", sap.B64(o.alice.Device.ID), "lost")
+		if hit := o.Store.Faults.Disarm(); err == nil || hit == "" {
+			t.Fatalf("call %d (%s) failed: %v", n, hit, err)
+		}
+	}
+	refused(t, o.World, sap.ReasonKeyState, func() error {
+		_, err := o.M.Request(context.Background(), samtest.SSPU, sam.Ask{Signer: "alice", Key: key, N: 1})
+		return err
+	})
+	refused(t, o.World, sap.ReasonKeyState, func() error { _, err := o.Redeem(sad, proof); return err })
+	o.Crash()
+	o.dead(t, key)
+}

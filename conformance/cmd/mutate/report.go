@@ -21,8 +21,9 @@ type review struct {
 }
 
 // equivalent mutants mean the same as the source; harmless ones do not, but no
-// requirement is about the difference. Only the first leave the count.
-var statuses = []string{"equivalent", "harmless"}
+// requirement is about the difference; the difference of unproven ones matters, and no
+// test of this machine can reach it. Only the first leave the count.
+var statuses = []string{"equivalent", "harmless", "unproven"}
 
 // readReviewed reads "id, change, status, reason", with tabs; # begins a comment.
 func readReviewed(name string) (map[string]review, error) {
@@ -63,7 +64,7 @@ func bytesLines(b []byte) iter.Seq[[]byte] {
 }
 
 // tally counts results.
-type tally struct{ killed, timeout, survived, unreached, equivalent, harmless int }
+type tally struct{ killed, timeout, survived, unreached, equivalent, accepted int }
 
 func (t *tally) add(r entry, reviewed map[string]review) {
 	known := reviewed[r.ID]
@@ -77,8 +78,8 @@ func (t *tally) add(r entry, reviewed map[string]review) {
 			t.equivalent++
 			return
 		}
-		if known.Change == r.Change && known.Status == "harmless" {
-			t.harmless++
+		if known.Change == r.Change {
+			t.accepted++
 		}
 		if r.Status == unreached {
 			t.unreached++
@@ -148,8 +149,8 @@ func report(out io.Writer, o options, p *pack, chosen []*mutant, results map[str
 		return 2
 	}
 	low, high := wilson(sum.dead(), sum.run(), len(p.mutants)-sum.equivalent)
-	fmt.Fprintf(out, "%d of %d killed: %.1f %% of those that are not equivalent (95 %% confidence for the whole package: %.1f to %.1f %%); %.1f %% of all; %d survivors reviewed as harmless\n",
-		sum.dead(), sum.run(), percent(sum.dead(), sum.run()), low, high, percent(sum.dead(), sum.whole()), sum.harmless)
+	fmt.Fprintf(out, "%d of %d killed: %.1f %% of those that are not equivalent (95 %% confidence for the whole package: %.1f to %.1f %%); %.1f %% of all; %d survivors reviewed as harmless or unproven\n",
+		sum.dead(), sum.run(), percent(sum.dead(), sum.run()), low, high, percent(sum.dead(), sum.whole()), sum.accepted)
 	if missing := len(chosen) - len(results); missing > 0 {
 		fmt.Fprintf(out, "%d were not run (the time was over): call again with the same -progress\n", missing)
 	}
