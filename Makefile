@@ -14,6 +14,8 @@ TESTSUM  = $(GO) run ./conformance/cmd/testsum $(SKIPS)
 # Results are kept; survivors and functions that changed are run again.
 MUTATE   = mkdir -p bin && $(GO) run ./conformance/cmd/mutate -reviewed conformance/testdata/mutants.tsv -again open,survived,unreached -seed $(SEED)
 MUTANTS  ?= 400
+# The files of sam that decide about keys and roles; MUTATED=. is all of it.
+MUTATED  ?= ^sam/(activate|anchor|caller|condition|dual|enrol|keystate|lockout|once|once_approve|outcome|redeem|roles|seal|verify)\.go:
 MATRIX   = $(GO) run ./cmd/assent conformance report $(if $(filter true,$(CI)),,--any-skip) --out bin/conformance
 
 .PHONY: help build demo run test race lint fuzz soak bench mutate conformance assets deps judges
@@ -66,16 +68,16 @@ soak: ## the long forms: whole crash matrix, replays, 200 mutants, samd's inputs
 	@mkdir -p bin
 	ASSENT_SOAK=1 ASSENT_SEED=$(SEED) ASSENT_SOAK_PROGRESS=$(CURDIR)/bin/soak.progress \
 		$(GO) test -count=1 -v -timeout 6h -run 'FPT05|KEY10|SAP03|Planted' ./conformance/crash ./conformance/e2e
-	$(MUTATE) -min 80 -sample 200 -tests ./sam,./sam/samrpc -progress bin/mutants.sam.jsonl ./sam
+	$(MUTATE) -min 80 -sample 200 -only '$(MUTATED)' -tests ./sam,./sam/samrpc -progress bin/mutants.sam.jsonl ./sam
 	.ci/fuzz $(SOAKFUZZ) sam sap cryptotoken internal/jcs internal/attestation internal/audit internal/certs
 
 bench: ## ratios against floors and peers in one run, CPU first; then each package's own
 	$(GO) run ./conformance/bench
 	$(GO) test -run xxx -bench . -benchmem -timeout 60m ./internal/... ./sap/... ./cryptotoken/... ./sam/... ./workers/...
 
-mutate: ## change sap (whole) and sam (MUTANTS of them, by SEED) one by one: do the tests notice? goes on after an interruption
+mutate: ## change sap (whole) and sam (MUTANTS of the files MUTATED, by SEED) one by one: do the tests notice? goes on after an interruption
 	$(MUTATE) -min 95 -tests ./sap,./sap/device -progress bin/mutants.sap.jsonl ./sap
-	$(MUTATE) -min 80 -sample $(MUTANTS) -tests ./sam,./sam/samrpc -progress bin/mutants.sam.jsonl ./sam
+	$(MUTATE) -min 80 -sample $(MUTANTS) -only '$(MUTATED)' -tests ./sam,./sam/samrpc -progress bin/mutants.sam.jsonl ./sam
 
 conformance: judges ## judges and boundaries again, then which requirements are proven: bin/conformance/index.html
 	@.ci/deps conformance
