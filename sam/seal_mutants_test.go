@@ -2,10 +2,12 @@ package sam
 
 import (
 	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 
@@ -92,5 +94,32 @@ func TestKPR11HiddenSecrets(t *testing.T) {
 		if plain, err := s.reveal(c.hidden, c.name); !errors.Is(err, sap.ReasonSeal) || plain != nil {
 			t.Errorf("%s: %q, %v", what, plain, err)
 		}
+	}
+}
+
+// failingSeal is a token that cannot derive one of the seals.
+type failingSeal struct {
+	derived
+	purpose string
+}
+
+func (f failingSeal) DeriveSeal(ctx context.Context, label string) ([]byte, error) {
+	if strings.HasPrefix(label, f.purpose) {
+		return nil, errors.New("token is gone")
+	}
+	return f.derived.DeriveSeal(ctx, label)
+}
+
+// KPR-06, FPT-01: without any one of its keys there is no sealer: nothing is sealed,
+// anchored or hidden under a key that is empty.
+func TestKPR06EveryKeyIsDerived(t *testing.T) {
+	var labels []string
+	for _, purpose := range []string{sealRecords, sealAnchor, sealVault} {
+		if s, err := newSealer(context.Background(), failingSeal{derived{&labels}, purpose}, "test"); !errors.Is(err, ErrOpen) || s != nil {
+			t.Errorf("%s: %v", purpose, err)
+		}
+	}
+	if s, err := newSealer(context.Background(), failingSeal{derived{&labels}, "none"}, "test"); err != nil || s == nil {
+		t.Errorf("with all: %v", err)
 	}
 }
