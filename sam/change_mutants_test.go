@@ -34,8 +34,7 @@ func TestENR06AnyCallOfTheStoreFailsInAChange(t *testing.T) {
 	o.Check()
 }
 
-// changes are the acts of one signer's authenticators, each after the one before; each
-// ends a live one-time key if there is one.
+// changes are the acts of one signer's authenticators, each after the one before.
 func changes(o *onceWorld) []step {
 	ctx := samtest.Faulty(context.Background())
 	added, last := newDevice(), newDevice()
@@ -84,6 +83,9 @@ func changes(o *onceWorld) []step {
 			}
 		}},
 		{name: "lose", begin: func() func() error {
+			o.Clock.Advance(11 * time.Minute)
+			need(o.M.EndOneTime(context.Background()))
+			o.key() // it ends with the authenticator
 			return func() error {
 				return o.M.RevokeAuthenticator(ctx, samtest.Officer, "alice", sap.B64(o.alice.Device.ID), "lost")
 			}

@@ -95,9 +95,17 @@ func TestAFL01AlarmWhenTheStoreFails(t *testing.T) {
 		if want := map[bool]int{true: 1}[done]; alarms != want || notices != want {
 			t.Fatalf("call %d (%s) failed: %d alarms, %d notices, told %v", n, hit, alarms, notices, err)
 		}
-		if done {
-			return
+		if !done {
+			continue
 		}
+		// Both are the module's own: sealed, and the alarm can be lifted.
+		if list := w.List("alice", 0); kinds(list) != sam.NoticeAlarm {
+			t.Errorf("notices %s", kinds(list))
+		}
+		if err := w.M.Lift(context.Background(), samtest.Officer, "alice", sap.B64(s.Device.ID), "found to be none"); err != nil {
+			t.Error(err)
+		}
+		return
 	}
 }
 

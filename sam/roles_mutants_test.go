@@ -107,3 +107,20 @@ func TestIAM04RolesAreReadAnewAfterTheCommit(t *testing.T) {
 		t.Errorf("revoked, and still let in: %v", err)
 	}
 }
+
+// IAM-01, IAM-04: a caller whose record could not be read is refused for that, and is
+// not remembered as nobody: the next call finds the record.
+func TestIAM01RecordOfACallerThatCannotBeRead(t *testing.T) {
+	w := samtest.New(t)
+	w.Crash() // nobody is remembered, no role has changed since
+	ctx := samtest.Faulty(context.Background())
+	info := func() error { _, err := w.M.Info(ctx, samtest.Auditor); return err }
+	w.Store.Faults.Arm(0)
+	err := info()
+	if hit := w.Store.Faults.Disarm(); hit != "Identities.Get" || !errors.Is(err, sap.ReasonStore) {
+		t.Errorf("call %q failed: %v", hit, err)
+	}
+	if err := info(); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
