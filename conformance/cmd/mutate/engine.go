@@ -162,7 +162,7 @@ func (e *engine) traceAll(ctx context.Context, p *pack, all []*test) error {
 		return err
 	}
 	for _, t := range all {
-		tr, ok := known[t.program.sum+t.name]
+		tr, ok := known[t.sum+t.name]
 		if !ok {
 			if tr, err = e.trace(ctx, t); err != nil {
 				return err
@@ -207,7 +207,7 @@ func (e *engine) readTraces() (map[string]trace, error) {
 
 // trace runs one test.
 func (e *engine) trace(ctx context.Context, t *test) (trace, error) {
-	tr := trace{Program: t.program.sum, Test: t.name}
+	tr := trace{Program: t.sum, Test: t.name}
 	reach := filepath.Join(e.dir, "reached")
 	if err := os.WriteFile(reach, nil, 0o600); err != nil {
 		return tr, err
