@@ -208,15 +208,32 @@ func (p *Page) Text() string {
 // Click clicks the middle of an element found by a CSS selector, as a mouse does.
 func (p *Page) Click(selector string) {
 	p.t.Helper()
-	p.WaitFor(fmt.Sprintf("document.querySelector(%q)", selector))
+	p.still(fmt.Sprintf("document.querySelector(%q)", selector))
 	p.do("click "+selector, chromedp.Click(chromedp.CSS(selector)))
+}
+
+// still waits until an element is there and stays where it is: a page that is still
+// being filled moves it from under the mouse.
+func (p *Page) still(js string) {
+	p.t.Helper()
+	p.WaitFor(js)
+	where := "JSON.stringify([" + js + "?.getBoundingClientRect(), document.documentElement.scrollHeight])"
+	before := ""
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(80 * time.Millisecond) {
+		now, err := try[string](p.ctx, where) // errors come while a page is being replaced
+		if err == nil && now == before {
+			return
+		}
+		before = now
+	}
+	p.t.Fatalf("%s moves all the time; the page says:\n%s", js, p.Text())
 }
 
 // ClickText clicks the first button or link with this text.
 func (p *Page) ClickText(text string) {
 	p.t.Helper()
 	js := fmt.Sprintf("[...document.querySelectorAll('button,a')].find((e) => e.innerText.trim() === %q)", text)
-	p.WaitFor(js)
+	p.still(js)
 	Eval[bool](p, "("+js+".setAttribute('data-test-click', '1'), true)")
 	p.do("click "+text, chromedp.Click(chromedp.CSS("[data-test-click]")))
 	_, _ = try[bool](p.ctx, "(document.querySelector('[data-test-click]')?.removeAttribute('data-test-click'), true)")
