@@ -97,17 +97,20 @@ func TestKPR11HiddenSecrets(t *testing.T) {
 	}
 }
 
-// failingSeal is a token that cannot derive one of the seals.
+// failingSeal is a token that cannot derive one of the seals, or derives it short.
 type failingSeal struct {
 	derived
 	purpose string
+	length  int // of what it returns
+	err     error
 }
 
 func (f failingSeal) DeriveSeal(ctx context.Context, label string) ([]byte, error) {
+	key, err := f.derived.DeriveSeal(ctx, label)
 	if strings.HasPrefix(label, f.purpose) {
-		return nil, errors.New("token is gone")
+		return key[:f.length], f.err
 	}
-	return f.derived.DeriveSeal(ctx, label)
+	return key, err
 }
 
 // KPR-06, FPT-01: without any one of its keys there is no sealer: nothing is sealed,
@@ -115,11 +118,14 @@ func (f failingSeal) DeriveSeal(ctx context.Context, label string) ([]byte, erro
 func TestKPR06EveryKeyIsDerived(t *testing.T) {
 	var labels []string
 	for _, purpose := range []string{sealRecords, sealAnchor, sealVault} {
-		if s, err := newSealer(context.Background(), failingSeal{derived{&labels}, purpose}, "test"); !errors.Is(err, ErrOpen) || s != nil {
+		if s, err := newSealer(context.Background(), failingSeal{derived{&labels}, purpose, 32, errors.New("token is gone")}, "test"); !errors.Is(err, ErrOpen) || s != nil {
 			t.Errorf("%s: %v", purpose, err)
 		}
 	}
-	if s, err := newSealer(context.Background(), failingSeal{derived{&labels}, "none"}, "test"); err != nil || s == nil {
+	if s, err := newSealer(context.Background(), failingSeal{derived{&labels}, sealVault, 31, nil}, "test"); !errors.Is(err, ErrOpen) || s != nil {
+		t.Errorf("a key of 31 octets: %v", err)
+	}
+	if s, err := newSealer(context.Background(), failingSeal{derived{&labels}, "none", 32, nil}, "test"); err != nil || s == nil {
 		t.Errorf("with all: %v", err)
 	}
 }
