@@ -854,7 +854,7 @@
     "keys.login": "Log in at the application first, then open this page from there.",
     "keys.notices": "What was done to your passkeys",
     "keys.no_notices": "Nothing since they were set up.",
-    "keys.hint": "This list comes from the signing module, signed; the application cannot leave anything out of it. If you do not recognise something, stop or remove the passkey and tell your service provider.",
+    "keys.hint": "This list comes from the signing module, signed for this very page: the application cannot change it or take a line out. If you do not recognise something, stop or remove the passkey and tell your service provider.",
     "keys.notice.authenticator_added": "Passkey {id} was added.",
     "keys.notice.authenticator_removed": "Passkey {id} was removed, with an approval of yours.",
     "keys.notice.authenticator_lost": "Passkey {id} was revoked by your service provider.",
@@ -1340,7 +1340,7 @@
       this.offer(text2, go);
     }
     offer(text2, go) {
-      fill(this.status, el("div", { class: "notice", id: "offer" }, el("p", {}, text2), el("div", { class: "actions single" }, go), button(t("common.back"), () => void passkeys(this.cfg))));
+      fill(this.status, el("div", { class: "notice", id: "offer" }, el("p", {}, text2), el("div", { class: "actions single" }, go, button(t("common.back"), () => void passkeys(this.cfg), { class: "quiet" }))));
       go.focus();
     }
     approval(signed, r, attestation, clientData) {

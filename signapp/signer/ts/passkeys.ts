@@ -1,6 +1,6 @@
 // Your signing passkeys: which there are, what was done to them, add one, remove
 // one. The list and every offer are signed by the module; the application relays
-// them and can leave nothing out. Each change is approved with a passkey that is
+// them: it can withhold a list whole, and change or shorten none. Each change is approved with a passkey that is
 // there (ENR-04).
 
 import { Relay, RelayError } from "./api";
@@ -117,7 +117,7 @@ class Page {
   }
 
   private offer(text: string, go: HTMLElement): void {
-    fill(this.status, el("div", { class: "notice", id: "offer" }, el("p", {}, text), el("div", { class: "actions single" }, go), button(t("common.back"), () => void passkeys(this.cfg))));
+    fill(this.status, el("div", { class: "notice", id: "offer" }, el("p", {}, text), el("div", { class: "actions single" }, go, button(t("common.back"), () => void passkeys(this.cfg), { class: "quiet" }))));
     go.focus();
   }
 
