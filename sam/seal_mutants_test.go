@@ -70,6 +70,37 @@ func TestKEY06SealsByHand(t *testing.T) {
 	}
 }
 
+// PRV-02: what a key keeps of its signer's authenticators names all that they are: one
+// with another id, key, signer, model, attestation, carrier, date or way of coming is another
+// one, and so are one more and one less. This holds by itself, beside their own seals.
+func TestPRV02AuthenticatorHashCoversEverything(t *testing.T) {
+	base := Authenticator{Credential: []byte("id"), Signer: "anna", Public: []byte("key"), AAGUID: []byte("model"), Attestation: "packed", Carrier: "webauthn", Created: 7}
+	seen := map[string]string{string(authenticatorHash(nil)): "none", string(authenticatorHash([]*Authenticator{&base, &base})): "the same twice"}
+	for what, change := range map[string]func(a *Authenticator){
+		"itself":      func(*Authenticator) {},
+		"id":          func(a *Authenticator) { a.Credential = []byte("di") },
+		"signer":      func(a *Authenticator) { a.Signer = "otto" },
+		"key":         func(a *Authenticator) { a.Public = []byte("yek") },
+		"model":       func(a *Authenticator) { a.AAGUID = []byte("ledom") },
+		"backup":      func(a *Authenticator) { a.BackupEligible = true },
+		"attestation": func(a *Authenticator) { a.Attestation = "none" },
+		"carrier":     func(a *Authenticator) { a.Carrier = "device" },
+		"created":     func(a *Authenticator) { a.Created = 8 },
+		"tier":        func(a *Authenticator) { a.Tier = "high" },
+		"metadata":    func(a *Authenticator) { a.Metadata = 3 },
+		"usable from": func(a *Authenticator) { a.UsableFrom = 9 },
+		"via":         func(a *Authenticator) { a.Via = ViaProofing },
+	} {
+		a := base
+		change(&a)
+		hash := string(authenticatorHash([]*Authenticator{&a}))
+		if other, twice := seen[hash]; twice {
+			t.Errorf("%s and %s have the same hash", what, other)
+		}
+		seen[hash] = what
+	}
+}
+
 // KPR-11: a secret is hidden under random octets only, and read under its own name.
 func TestKPR11HiddenSecrets(t *testing.T) {
 	s, _ := newTestSealer(t, "test")
