@@ -61,16 +61,23 @@ func NewWatch(c Steady, limit, loss time.Duration, sources ...Source) *Watch {
 
 // Rebase takes the clock as right from here on.
 func (w *Watch) Rebase() {
+	m := w.moment()
+	w.base.Store(&m)
+}
+
+// moment reads both clocks at once.
+func (w *Watch) moment() (m moment) {
 	// Elapsed on both sides: a pause in between shows, and is taken again.
 	for range 10 {
 		before := w.clock.Elapsed()
 		wall := w.clock.Now()
 		after := w.clock.Elapsed()
-		w.base.Store(&moment{wall, before + (after-before)/2})
+		m = moment{wall, before + (after-before)/2}
 		if after-before < time.Millisecond {
-			return
+			break
 		}
 	}
+	return m
 }
 
 // Moved is by how much the clock was moved since the last Rebase: forward, or back
@@ -106,11 +113,12 @@ func (w *Watch) Check() error {
 // Said is what each source last said.
 func (w *Watch) Said() []Said { return append([]Said{}, *w.said.Load()...) }
 
-// Compare asks every source. When all agree, what small steps there were are
-// forgotten.
+// Compare asks every source. When all agree, what small steps there were before are
+// forgotten; a step while it asks, or between its check and its end, is not.
 func (w *Watch) Compare(ctx context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	from := w.moment()
 	said := w.Said()
 	all := len(said) > 0
 	for i, s := range w.sources {
@@ -121,7 +129,7 @@ func (w *Watch) Compare(ctx context.Context) error {
 	w.said.Store(&said)
 	err := w.Check()
 	if err == nil && all {
-		w.Rebase()
+		w.base.Store(&from)
 	}
 	return err
 }

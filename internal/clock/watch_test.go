@@ -149,3 +149,39 @@ func TestSystemClockIsSteady(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// stepping is a clock that is moved just before it is read for the n-th time.
+type stepping struct {
+	*Fake
+	n int
+}
+
+func (s *stepping) Now() time.Time {
+	if s.n--; s.n == 0 {
+		s.Step(time.Minute)
+	}
+	return s.Fake.Now()
+}
+
+// TIM-01: a step at any moment of a comparison with a source that agrees is found, by it
+// or by the next look: it does not slip in between the check and what is taken as right.
+func TestTIM01StepWhileComparing(t *testing.T) {
+	for n := 1; ; n++ {
+		c := &stepping{Fake: NewFake(epoch)}
+		w := NewWatch(c, 2*time.Second, time.Hour, &scripted{})
+		if err := w.Compare(ctx); err != nil {
+			t.Fatal(err)
+		}
+		c.n = n
+		err := w.Compare(ctx)
+		if c.n > 0 { // it ended before
+			if n < 3 {
+				t.Fatalf("a comparison reads the clock %d times only", n-1)
+			}
+			return
+		}
+		if later := w.Check(); !errors.Is(later, ErrStep) {
+			t.Errorf("step before reading %d: %v, then %v", n, err, later)
+		}
+	}
+}
