@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/assent-sign/assent/internal/jcs"
 	"github.com/assent-sign/assent/sap/sapclient"
 )
 
@@ -21,7 +20,7 @@ type whyArgs struct {
 }
 
 func backupMakeCommand() *cobra.Command {
-	var as, why string
+	var in whyArgs
 	cmd := &cobra.Command{
 		Use:   "make",
 		Short: "Propose a backup",
@@ -33,22 +32,7 @@ is whole when the approval answers. The anchor and the lists beside it are not i
 		Example: "  assent backup make --why nightly",
 		Args:    cobra.NoArgs,
 	}
-	load := dirFlag(cmd)
-	asFlag(cmd, &as, "officer")
-	cmd.Flags().StringVar(&why, "why", "", "reason, for the audit record")
-	_ = cmd.MarkFlagRequired("why")
-	cmd.RunE = action(func(cmd *cobra.Command, _ []string) error {
-		s, err := load()
-		if err != nil {
-			return err
-		}
-		text, err := jcs.Marshal(whyArgs{why})
-		if err != nil {
-			return err
-		}
-		return s.propose(cmd, as, "backup", text)
-	})
-	return cmd
+	return proposing(cmd, "backup", &in.Why, func(*cobra.Command, *settings, string, []string) (any, error) { return in, nil })
 }
 
 func backupShowCommand() *cobra.Command {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/assent-sign/assent/internal/jcs"
 	"github.com/assent-sign/assent/sap/sapclient"
 )
 
@@ -64,7 +63,7 @@ of the key, and open requests of its signer are void. One officer is enough.
 }
 
 func credentialDestroyCommand() *cobra.Command {
-	var as, key, why string
+	var key, why string
 	cmd := &cobra.Command{
 		Use:   "destroy --key KEY --why TEXT",
 		Short: "Propose to destroy a key for ever",
@@ -77,28 +76,15 @@ credential status.
 		Example: "  assent credential destroy --key k-71ab... --why \"certificate revoked\"",
 		Args:    cobra.NoArgs,
 	}
-	load := dirFlag(cmd)
-	asFlag(cmd, &as, "officer")
 	cmd.Flags().StringVar(&key, "key", "", "key id")
-	cmd.Flags().StringVar(&why, "why", "", "reason; it goes into the audit record")
 	_ = cmd.MarkFlagRequired("key")
-	_ = cmd.MarkFlagRequired("why")
-	cmd.RunE = action(func(cmd *cobra.Command, _ []string) error {
-		s, err := load()
-		if err != nil {
-			return err
-		}
+	return proposing(cmd, sapclient.KindDestroy, &why, func(cmd *cobra.Command, s *settings, as string, _ []string) (any, error) {
 		list, err := s.keys(cmd, as, url.Values{"key": {key}})
 		if err != nil {
-			return err
+			return nil, err
 		}
-		text, err := jcs.Marshal(list[0].Destruction(why))
-		if err != nil {
-			return err
-		}
-		return s.propose(cmd, as, sapclient.KindDestroy, text)
+		return list[0].Destruction(why), nil
 	})
-	return cmd
 }
 
 // keys fetches keys and shows them beside the answer; there is at least one when
@@ -121,7 +107,6 @@ func (s *settings) keys(cmd *cobra.Command, as string, query url.Values) ([]sapc
 
 func signerEndCommand() *cobra.Command {
 	in := sapclient.EndSigner{Keys: []string{}}
-	var as string
 	cmd := &cobra.Command{
 		Use:   "end ID --cause signer_request|last_authenticator_lost --why TEXT",
 		Short: "Propose to destroy all keys of a signer",
@@ -133,32 +118,16 @@ these are the signer's keys.
 		Example: "  assent signer end anna --cause signer_request --why \"letter of 2 May\"",
 		Args:    cobra.ExactArgs(1),
 	}
-	load := dirFlag(cmd)
-	asFlag(cmd, &as, "officer")
 	cmd.Flags().StringVar(&in.Cause, "cause", "signer_request", "signer_request or last_authenticator_lost")
-	cmd.Flags().StringVar(&in.Why, "why", "", "reason; it goes into the audit record")
-	_ = cmd.MarkFlagRequired("why")
-	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
-		s, err := load()
-		if err != nil {
-			return err
-		}
+	return proposing(cmd, sapclient.KindEndSigner, &in.Why, func(cmd *cobra.Command, s *settings, as string, args []string) (any, error) {
 		in.Signer = args[0]
 		list, err := s.keys(cmd, as, url.Values{"signer": {in.Signer}})
-		if err != nil {
-			return err
-		}
 		for _, k := range list {
 			if k.State != stateDestroyed {
 				in.Keys = append(in.Keys, k.Key)
 			}
 		}
 		slices.Sort(in.Keys)
-		text, err := jcs.Marshal(in)
-		if err != nil {
-			return err
-		}
-		return s.propose(cmd, as, sapclient.KindEndSigner, text)
+		return in, err
 	})
-	return cmd
 }

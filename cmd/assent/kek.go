@@ -3,7 +3,6 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/assent-sign/assent/internal/jcs"
 	"github.com/assent-sign/assent/sap/sapclient"
 )
 
@@ -13,7 +12,7 @@ func kekCommand() *cobra.Command {
 }
 
 func kekRotateCommand() *cobra.Command {
-	var as, why string
+	var why string
 	cmd := &cobra.Command{
 		Use:   "rotate",
 		Short: "Propose the next wrapping key",
@@ -27,35 +26,20 @@ anything is made; samd's log says what it objected to.
 		Example: "  assent kek rotate --why yearly",
 		Args:    cobra.NoArgs,
 	}
-	load := dirFlag(cmd)
-	asFlag(cmd, &as, "officer")
-	cmd.Flags().StringVar(&why, "why", "", "reason, for the audit record")
-	_ = cmd.MarkFlagRequired("why")
-	cmd.RunE = action(func(cmd *cobra.Command, _ []string) error {
-		s, err := load()
-		if err != nil {
-			return err
-		}
+	return proposing(cmd, "kek_rotate", &why, func(cmd *cobra.Command, s *settings, as string, _ []string) (any, error) {
 		c, err := s.as(as)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		defer c.Close()
 		var st sapclient.Status
-		if err := c.Get(cmd.Context(), sapclient.PathStatus, nil, &st); err != nil {
-			return err
-		}
-		text, err := jcs.Marshal(map[string]string{"from": st.KEK, "why": why})
-		if err != nil {
-			return err
-		}
-		return s.propose(cmd, as, "kek_rotate", text)
+		err = c.Get(cmd.Context(), sapclient.PathStatus, nil, &st)
+		return map[string]string{"from": st.KEK, "why": why}, err
 	})
-	return cmd
 }
 
 func kekDestroyCommand() *cobra.Command {
-	var as, why string
+	var why string
 	cmd := &cobra.Command{
 		Use:   "destroy KEK",
 		Short: "Propose the end of an old wrapping key",
@@ -66,20 +50,7 @@ backup first.
 		Example: "  assent kek destroy assent-kek --why yearly",
 		Args:    cobra.ExactArgs(1),
 	}
-	load := dirFlag(cmd)
-	asFlag(cmd, &as, "officer")
-	cmd.Flags().StringVar(&why, "why", "", "reason, for the audit record")
-	_ = cmd.MarkFlagRequired("why")
-	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
-		s, err := load()
-		if err != nil {
-			return err
-		}
-		text, err := jcs.Marshal(map[string]string{"kek": args[0], "why": why})
-		if err != nil {
-			return err
-		}
-		return s.propose(cmd, as, "kek_destroy", text)
+	return proposing(cmd, "kek_destroy", &why, func(_ *cobra.Command, _ *settings, _ string, args []string) (any, error) {
+		return map[string]string{"kek": args[0], "why": why}, nil
 	})
-	return cmd
 }

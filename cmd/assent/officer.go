@@ -70,6 +70,32 @@ arguments are in docs/operators.md.
 	return cmd
 }
 
+// proposing gives cmd the flags --dir, --as and --why and has it propose a decision:
+// argument makes its argument, with the officer's settings and the words of the line.
+func proposing(cmd *cobra.Command, kind string, why *string, argument func(cmd *cobra.Command, s *settings, as string, args []string) (any, error)) *cobra.Command {
+	var as string
+	load := dirFlag(cmd)
+	asFlag(cmd, &as, "officer")
+	cmd.Flags().StringVar(why, "why", "", "reason; it goes into the audit record")
+	_ = cmd.MarkFlagRequired("why")
+	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
+		s, err := load()
+		if err != nil {
+			return err
+		}
+		in, err := argument(cmd, s, as, args)
+		if err != nil {
+			return err
+		}
+		text, err := jcs.Marshal(in)
+		if err != nil {
+			return err
+		}
+		return s.propose(cmd, as, kind, text)
+	})
+	return cmd
+}
+
 // propose sends a proposal and prints its id alone, for scripts, with the words
 // about it beside.
 func (s *settings) propose(cmd *cobra.Command, as, kind string, args []byte) error {

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assent-sign/assent/cmd/assent/internal/proof"
-	"github.com/assent-sign/assent/internal/jcs"
 	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/sap/sapclient"
 )
@@ -52,7 +51,6 @@ approve with the signer's keys; recovery (assent signer recover) brings the pers
 
 func signerRecoverCommand() *cobra.Command {
 	var in sapclient.Recovery
-	var as string
 	cmd := &cobra.Command{
 		Use:   "recover ID",
 		Short: "Propose that a signer without a passkey may enrol a new one",
@@ -65,28 +63,14 @@ known is revoked first (assent signer revoke).
 		Example: "  assent signer recover anna --name \"Anna Demo\" --proof file-2026-201 --why \"came in person\"",
 		Args:    cobra.ExactArgs(1),
 	}
-	load := dirFlag(cmd)
-	asFlag(cmd, &as, "officer")
-	f := cmd.Flags()
-	f.StringVar(&in.Name, "name", "", "name as proofed now; it must be the recorded one")
-	f.StringVar(&in.Proof, "proof", "", "reference of the new record of identity proofing")
-	f.StringVar(&in.Why, "why", "", "reason; it goes into the audit record")
-	for _, name := range []string{"name", "proof", "why"} {
-		_ = cmd.MarkFlagRequired(name)
-	}
-	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
-		s, err := load()
-		if err != nil {
-			return err
-		}
+	cmd.Flags().StringVar(&in.Name, "name", "", "name as proofed now; it must be the recorded one")
+	cmd.Flags().StringVar(&in.Proof, "proof", "", "reference of the new record of identity proofing")
+	_ = cmd.MarkFlagRequired("name")
+	_ = cmd.MarkFlagRequired("proof")
+	return proposing(cmd, sapclient.KindRecovery, &in.Why, func(_ *cobra.Command, _ *settings, _ string, args []string) (any, error) {
 		in.Signer = args[0]
-		text, err := jcs.Marshal(in)
-		if err != nil {
-			return err
-		}
-		return s.propose(cmd, as, sapclient.KindRecovery, text)
+		return in, nil
 	})
-	return cmd
 }
 
 func signerHalfCommand() *cobra.Command {

@@ -96,7 +96,6 @@ func certKey(path string, in grantArgs) (string, error) {
 
 func roleRevokeCommand() *cobra.Command {
 	var in revokeArgs
-	var as string
 	cmd := &cobra.Command{
 		Use:     "revoke NAME",
 		Short:   "Propose that a caller is not let in any more",
@@ -104,23 +103,10 @@ func roleRevokeCommand() *cobra.Command {
 		Example: "  assent role revoke paul --why \"left the company\"",
 		Args:    cobra.ExactArgs(1),
 	}
-	load := dirFlag(cmd)
-	asFlag(cmd, &as, "officer")
-	cmd.Flags().StringVar(&in.Why, "why", "", "reason, for the audit record")
-	_ = cmd.MarkFlagRequired("why")
-	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
-		s, err := load()
-		if err != nil {
-			return err
-		}
+	return proposing(cmd, "role_revoke", &in.Why, func(_ *cobra.Command, _ *settings, _ string, args []string) (any, error) {
 		in.Name = args[0]
-		text, err := jcs.Marshal(in)
-		if err != nil {
-			return err
-		}
-		return s.propose(cmd, as, "role_revoke", text)
+		return in, nil
 	})
-	return cmd
 }
 
 func roleListCommand() *cobra.Command {

@@ -70,8 +70,8 @@ export async function checkOneTime(cfg: Config, v: View, signed: Signed): Promis
 }
 
 /**
- * sameKey: what is offered for signature is of the key that was approved, in its name,
- * under its policy, and its certificate is from somebody's hand, not the offer's.
+ * sameKey: what is offered for signature is of the key that was approved, asked for by the
+ * same caller under the same policy, and its certificate is in the approved name.
  */
 export function sameKey(once: OneTimeOffer, offer: Offer): void {
   const r = once.request;
