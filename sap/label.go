@@ -29,6 +29,9 @@ const (
 	LabelAuthenticators  = "assent/authenticator-list/v1" // SAM signature
 	LabelAddChallenge    = "assent/addition-challenge/v1" // registration of an added authenticator
 	LabelChangeChallenge = "assent/change-challenge/v1"   // approval of a change of authenticators
+
+	LabelSuccession      = "assent/key-succession/v1"       // signature of the old statement key
+	LabelSuccessionProof = "assent/key-succession-proof/v1" // signature of the new one
 )
 
 // labelled returns SHA-256(label || 0x00 || parts...). Callers pass parts of

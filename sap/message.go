@@ -19,6 +19,7 @@ const (
 	TypeOneTime           = "sap/one-time-request/1"
 	TypeChange            = "sap/change-request/1"
 	TypeAuthenticators    = "sap/authenticator-list/1"
+	TypeSuccession        = "sap/key-succession/1"
 )
 
 // Bounds of a SAD.

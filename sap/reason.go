@@ -82,5 +82,6 @@ const (
 	ReasonSecond         Reason = "second_officer_needed"  // proposer and approver are one person, or it needs two officers (ROL-04)
 	ReasonNotSetUp       Reason = "ceremony_needed"        // nobody has a role yet (ROL-06)
 	ReasonClock          Reason = "clock_in_doubt"         // the module's clock was moved, or a second source of time contradicts it or is silent (TIM-01)
+	ReasonSuccession     Reason = "succession_invalid"     // statement key does not follow from the pinned one, or was out of use then (KPR-06)
 	ReasonSeparation     Reason = "separation_of_duties"   // an identity or person would have two roles (ROL-02, ROL-03)
 )

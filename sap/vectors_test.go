@@ -79,6 +79,8 @@ type vectors struct {
 	Enrolment  enrolVector       `json:"enrolment"`
 	Receipts   []receiptVector   `json:"receipts"`
 	Text       []textVector      `json:"displayable"`
+	// Successions of statement keys, from the pinned one on; "keys" are the ids that count.
+	Successions []successionVector `json:"successions"`
 }
 
 type jcsVector struct {
@@ -240,6 +242,7 @@ func buildVectors(t *testing.T) *vectors {
 	vectorsJWS(t, v, device, cert)
 	vectorsEnrolment(t, v, sam, samID)
 	vectorsReceipts(t, v, sam, samID, signer, authn, cert)
+	vectorsSuccessions(t, v)
 	return v
 }
 
@@ -426,6 +429,14 @@ func judgeVectors(t *testing.T, v *vectors) {
 			if _, err := r.VerifyEvidence(); err != nil {
 				t.Errorf("receipt %q: evidence: %v", c.Name, err)
 			}
+		}
+	}
+	if good := v.Successions[0]; !good.OK || len(good.Keys) != 4 || !v.Successions[3].OK || len(v.Successions[3].Keys) != 2 {
+		t.Errorf("successions: %+v", v.Successions[:4])
+	}
+	for i, c := range v.Successions {
+		if c.OK != (i < 4) {
+			t.Errorf("succession %q: ok=%v", c.Name, c.OK)
 		}
 	}
 	for _, c := range v.SADs {
