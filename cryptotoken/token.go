@@ -59,10 +59,13 @@ type Identity struct {
 	Manufacturer, Model, Serial, Firmware string
 }
 
-// Named is implemented by tokens that can make their own named keys.
+// Named is implemented by tokens that can make and end their own named keys.
 type Named interface {
 	// CreateKey makes a non-extractable named key. ErrKeyExists.
 	CreateKey(ctx context.Context, key KeyRef, kt algo.KeyType) (Signer, error)
+	// DestroyKey destroys a named key for ever (KPR-06, KPR-08); its signers fail from
+	// then on. The label is free again. ErrKeyNotFound.
+	DestroyKey(ctx context.Context, key KeyRef) error
 }
 
 // Wrapper keeps signers' keys outside the token, encrypted and authenticated under

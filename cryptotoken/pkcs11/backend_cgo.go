@@ -53,7 +53,7 @@ func (m *module) handle(req message) message {
 		opHello: m.hello, opInit: m.init, opSelfTest: m.selfTest, opGenerate: m.generate,
 		opSign: m.sign, opCheck: m.check, opFind: m.find, opCreate: m.create,
 		opNamed: m.signNamed, opSeal: m.deriveSeal, opPing: m.ping,
-		opNextKEK: m.nextKEK, opRewrap: m.rewrap, opDestroyKEK: m.destroyKEK,
+		opNextKEK: m.nextKEK, opRewrap: m.rewrap, opDestroyKEK: m.destroyKEK, opDestroyKey: m.destroyNamed,
 	}[req.kind]
 	if op == nil {
 		return faultf(statusFailed, "unknown request %d", req.kind).reply(req.seq, 0)

@@ -146,6 +146,40 @@ func (m *module) create(req message) (message, *fault) {
 	return rep, nil
 }
 
+// destroyNamed answers opDestroyKey: the private half first, since it is the secret. A
+// public half that a death in between left is removed by the next try.
+func (m *module) destroyNamed(req message) (message, *fault) {
+	label, f := parseLabel(req.field(0))
+	if f != nil {
+		return message{}, f
+	}
+	delete(m.named, label)
+	found := 0
+	for _, class := range []uint{p11.CKO_PRIVATE_KEY, p11.CKO_PUBLIC_KEY} {
+		list, f := m.findAll(byLabel(class, label))
+		if f != nil {
+			return message{}, f
+		}
+		for _, h := range list {
+			if err := m.ctx.DestroyObject(m.session, h); err != nil {
+				return message{}, ckFault("C_DestroyObject", err)
+			}
+		}
+		left, f := m.findAll(byLabel(class, label))
+		if f == nil && len(left) != 0 {
+			f = faultf(statusFailed, "the token destroyed %q and still shows it", label)
+		}
+		if f != nil {
+			return message{}, f
+		}
+		found += len(list)
+	}
+	if found == 0 {
+		return message{}, faultf(statusKeyNotFound, "%q", label)
+	}
+	return message{}, nil
+}
+
 // init answers opInit: the first wrapping key and the seal key, in a token that has neither.
 func (m *module) init(message) (message, *fault) {
 	if len(m.keks) != 0 || m.seal != 0 {

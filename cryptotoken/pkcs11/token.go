@@ -387,6 +387,26 @@ func (t *Token) CreateKey(ctx context.Context, ref cryptotoken.KeyRef, kt algo.K
 	return s, nil
 }
 
+// DestroyKey implements cryptotoken.Named. Afterwards every child is replaced by one that
+// never saw the key: a module made of software may hold a copy in the process.
+func (t *Token) DestroyKey(ctx context.Context, ref cryptotoken.KeyRef) error {
+	if err := cmp.Or(t.alive(ctx), cryptotoken.CheckLabel(ref.Label)); err != nil {
+		return err
+	}
+	t.keysMu.Lock()
+	defer t.keysMu.Unlock()
+	_, err := t.do(ctx, call{req: message{kind: opDestroyKey, fields: [][]byte{[]byte(ref.Label)}}})
+	if err != nil {
+		return err
+	}
+	if s := t.keys[ref.Label]; s != nil {
+		s.gone.Store(true)
+		delete(t.keys, ref.Label)
+	}
+	t.pool.renew()
+	return nil
+}
+
 // Signer implements cryptotoken.Token.
 func (t *Token) Signer(ctx context.Context, ref cryptotoken.KeyRef) (cryptotoken.Signer, error) {
 	if err := cmp.Or(t.alive(ctx), cryptotoken.CheckLabel(ref.Label)); err != nil {
@@ -430,6 +450,7 @@ type signer struct {
 	label string
 	pub   crypto.PublicKey
 	kt    algo.KeyType
+	gone  atomic.Bool // destroyed: its label may be another key's by now
 }
 
 func (s *signer) Public() crypto.PublicKey { return s.pub }
@@ -443,6 +464,9 @@ func (s *signer) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byt
 	}
 	if err := cryptotoken.CheckSign(s.kt, alg, [][]byte{digest}); err != nil {
 		return nil, err
+	}
+	if s.gone.Load() {
+		return nil, cryptotoken.NotStarted(fmt.Errorf("pkcs11 %s: %w: %q was destroyed", s.t.cfg.Name, cryptotoken.ErrKeyNotFound, s.label))
 	}
 	rep, err := s.t.do(context.Background(), call{
 		req: message{kind: opNamed, num: uint32(alg), fields: [][]byte{[]byte(s.label), digest}}, signs: 1,

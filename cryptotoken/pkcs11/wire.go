@@ -37,6 +37,7 @@ const (
 	opNextKEK                    // the current KEK -> the next one, which may be there already
 	opRewrap                     // key type, KEK, KEK to wrap under, blob, public key -> blob
 	opDestroyKEK                 // KEK -> none
+	opDestroyKey                 // label -> none
 )
 
 // Statuses of a reply; all but statusOK carry a text as their first field.

@@ -29,7 +29,7 @@ func seeds(f *testing.F) {
 	for _, m := range []message{
 		{}, {kind: opPing, seq: 7}, {kind: opSeal, fields: [][]byte{[]byte("label")}},
 		{kind: opSign, num: uint32(algo.ES256), fields: [][]byte{[]byte("P-256"), []byte("assent-kek"), make([]byte, 80), make([]byte, 32)}},
-		{kind: opNextKEK, fields: [][]byte{[]byte("assent-kek")}}, {kind: opDestroyKEK, fields: [][]byte{[]byte("assent-kek/2")}},
+		{kind: opNextKEK, fields: [][]byte{[]byte("assent-kek")}}, {kind: opDestroyKEK, fields: [][]byte{[]byte("assent-kek/2")}}, {kind: opDestroyKey, fields: [][]byte{[]byte("samd-statement")}},
 		{kind: opRewrap, fields: [][]byte{[]byte("P-256"), []byte("assent-kek"), []byte("assent-kek/2"), make([]byte, 80), make([]byte, 91)}},
 		{kind: statusDevice, flags: flagNotStarted, fields: [][]byte{[]byte("text\x00\xff")}},
 		{kind: opHello, fields: [][]byte{[]byte("/nonexistent.so"), nil, nil, []byte("1"), nil, nil}},

@@ -185,19 +185,31 @@ func (t *Token) DestroyKEK(ctx context.Context, label string) error {
 	return t.removeKEK(n)
 }
 
-// removeKEK overwrites the file of a destroyed wrapping key and removes it. What the
-// disk keeps of it is beyond a program.
+// removeKEK removes the file of a destroyed wrapping key.
 func (t *Token) removeKEK(n int) error {
-	path := t.kekPath(n, kekEnd)
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	err := erase(t.kekPath(n, kekEnd), nonceLength+secretLength+16)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	return err
+}
+
+// erase overwrites a file of n octets and removes it, durably. What the disk keeps of
+// it is beyond a program.
+func erase(path string, n int) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(make([]byte, nonceLength+secretLength+16))
-	return errors.Join(err, f.Sync(), f.Close(), os.Remove(path))
+	_, err = f.Write(make([]byte, n))
+	if err = errors.Join(err, f.Sync(), f.Close(), os.Remove(path)); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // sameKey computes the public key from the private octets and compares it with the

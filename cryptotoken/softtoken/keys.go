@@ -1,6 +1,7 @@
 package softtoken
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -135,6 +136,38 @@ func (t *Token) load(sec *secrets, label string) (*signer, error) {
 	return &signer{t: t, kt: kf.KeyType, key: key}, nil
 }
 
+// DestroyKey implements cryptotoken.Named. The file is overwritten and removed; what the
+// disk keeps of it is beyond a program.
+func (t *Token) DestroyKey(ctx context.Context, ref cryptotoken.KeyRef) error {
+	if err := cmp.Or(cryptotoken.Cancelled(ctx), cryptotoken.CheckLabel(ref.Label)); err != nil {
+		return err
+	}
+	t.mu.Lock() // no signature is under way
+	defer t.mu.Unlock()
+	if t.open == nil {
+		return fmt.Errorf("softtoken %s: %w: it is closed", t.name, cryptotoken.ErrUnavailable)
+	}
+	t.keysMu.Lock()
+	defer t.keysMu.Unlock()
+	path := t.keyPath(ref.Label)
+	b, err := readBounded(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("softtoken %s: %w: %q", t.name, cryptotoken.ErrKeyNotFound, ref.Label)
+	}
+	if err == nil {
+		err = erase(path, len(b))
+	}
+	if err != nil {
+		return fmt.Errorf("softtoken %s: %w: %w", t.name, cryptotoken.ErrUnavailable, err)
+	}
+	if s := t.keys[ref.Label]; s != nil {
+		s.gone = true
+		wipeKey(s.key)
+		delete(t.keys, ref.Label)
+	}
+	return nil
+}
+
 // generate makes a key pair and runs its generation test, which is counted as a
 // key use and by the counters of also.
 func (t *Token) generate(kt algo.KeyType, also ...*atomic.Uint64) (crypto.Signer, []byte, error) {
@@ -173,6 +206,8 @@ type signer struct {
 	t   *Token
 	kt  algo.KeyType
 	key crypto.Signer
+
+	gone bool // destroyed; changed under the token's lock
 }
 
 func (s *signer) Public() crypto.PublicKey { return s.key.Public() }
@@ -196,6 +231,9 @@ func (s *signer) sign(digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	}
 	if err := cryptotoken.CheckSign(s.kt, alg, [][]byte{digest}); err != nil {
 		return nil, err
+	}
+	if s.gone {
+		return nil, cryptotoken.NotStarted(fmt.Errorf("softtoken %s: %w: it was destroyed", s.t.name, cryptotoken.ErrKeyNotFound))
 	}
 	s.t.uses.Add(1)
 	sig, err := s.key.Sign(rand.Reader, digest, alg.SignerOpts())

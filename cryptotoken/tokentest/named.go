@@ -26,6 +26,7 @@ func runNamed(t *testing.T, cfg Config) {
 		t.Run(string(kt), func(t *testing.T) { testSigner(t, tok, s, kt) })
 	}
 	t.Run("Exists", func(t *testing.T) { testKeyExists(t, cfg, tok) })
+	t.Run("Destroy", func(t *testing.T) { testDestroyKey(t, cfg, tok) })
 	t.Run("Reopen", func(t *testing.T) {
 		again := reopen(t, cfg, tok)
 		kt := cfg.KeyTypes[0]
@@ -125,5 +126,54 @@ func testKeyExists(t *testing.T, cfg Config, tok cryptotoken.Token) {
 	}
 	if _, err := named.CreateKey(t.Context(), cryptotoken.KeyRef{Label: "other"}, "P-257"); !errors.Is(err, cryptotoken.ErrUnsupported) {
 		t.Errorf("CreateKey of an unknown type: %v, want ErrUnsupported", err)
+	}
+}
+
+// testDestroyKey: KPR-06, KPR-08: a destroyed key signs no more, neither through a signer
+// that was there before nor after reopening, no other key goes with it, and its label can
+// name another one.
+func testDestroyKey(t *testing.T, cfg Config, tok cryptotoken.Token) {
+	named := tok.(cryptotoken.Named)
+	kt := cfg.KeyTypes[0]
+	ref, other := cryptotoken.KeyRef{Label: "doomed"}, cryptotoken.KeyRef{Label: "doomed-2"}
+	s, err := named.CreateKey(t.Context(), ref, kt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := named.CreateKey(t.Context(), other, kt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := named.DestroyKey(t.Context(), ref); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := cryptotoken.Prove(s); err == nil {
+			t.Error("a destroyed key signs")
+		}
+	}
+	for what, err := range map[string]error{
+		"Signer": func() error { _, err := tok.Signer(t.Context(), ref); return err }(), "DestroyKey again": named.DestroyKey(t.Context(), ref),
+		"DestroyKey of nothing": named.DestroyKey(t.Context(), cryptotoken.KeyRef{Label: "nothing"}),
+	} {
+		if !errors.Is(err, cryptotoken.ErrKeyNotFound) {
+			t.Errorf("%s: %v, want ErrKeyNotFound", what, err)
+		}
+	}
+	if err := cryptotoken.Prove(kept); err != nil {
+		t.Errorf("the key beside it: %v", err)
+	}
+	next, err := named.CreateKey(t.Context(), ref, kt)
+	if err != nil {
+		t.Fatalf("the label again: %v", err)
+	}
+	if pub, ok := next.Public().(interface{ Equal(crypto.PublicKey) bool }); !ok || pub.Equal(s.Public()) {
+		t.Error("the destroyed key came back")
+	}
+	if err := cryptotoken.Prove(next); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Sign(nil, make([]byte, 32), crypto.SHA256); !errors.Is(err, cryptotoken.ErrKeyNotFound) {
+		t.Errorf("the signer of the destroyed key, with its label in use again: %v", err)
 	}
 }
