@@ -123,6 +123,8 @@ func (d *DB) connect(cfg Config) error {
 	opts := url.Values{
 		"_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_foreign_keys": {"1"},
 		"_busy_timeout": {strconv.FormatInt(cfg.Busy.Milliseconds(), 10)}, "_cache_size": {"-16000"},
+		// A connection is used by one goroutine at a time (conn).
+		"_mutex": {"no"},
 	}
 	dsn := func(extra string) string {
 		return "file:" + (&url.URL{Path: cfg.Path}).EscapedPath() + "?" + opts.Encode() + extra
@@ -141,6 +143,12 @@ func (d *DB) connect(cfg Config) error {
 	}
 	if err := migrate(d.writer, cfg.Migrations); err != nil {
 		return err
+	}
+	// After migrations, which may be large: what a savepoint needs to undo is kept in
+	// memory. Above 64 kB it would go through a temporary file, and the outcomes of
+	// one commit are more.
+	if err := d.writer.script("PRAGMA temp_store = MEMORY"); err != nil {
+		return fmt.Errorf("%w: %w", ErrOpen, err)
 	}
 	if d.version, err = d.dataVersion(); err != nil {
 		return err
