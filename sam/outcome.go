@@ -2,8 +2,10 @@ package sam
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"github.com/assent-sign/assent/internal/audit"
 	"github.com/assent-sign/assent/internal/failpoint"
@@ -16,6 +18,10 @@ import (
 type outcomes struct {
 	m  *Module
 	in chan *outcome
+
+	// Room that every group uses again, an entry for each outcome of it.
+	packed, receipts [][]byte
+	stored           []byte
 }
 
 type outcome struct {
@@ -31,10 +37,11 @@ type outcome struct {
 const (
 	maxOutcomes = 128
 	linger      = 8
+	keepRoom    = 64 << 10
 )
 
 func newOutcomes(m *Module) *outcomes {
-	return &outcomes{m: m, in: make(chan *outcome, maxOutcomes)}
+	return &outcomes{m: m, in: make(chan *outcome, maxOutcomes), packed: make([][]byte, maxOutcomes), receipts: make([][]byte, maxOutcomes)}
 }
 
 // record waits until the outcome is durable and returns the answer.
@@ -106,14 +113,14 @@ func (o *outcomes) commit(group []*outcome) error {
 	failpoint.Before("samd/37-outcome-committed")
 	defer failpoint.After("samd/37-outcome-committed")
 	return m.update(context.Background(), self(), func(w *work) error {
-		packed, receipts := make([][]byte, len(group)), make([][]byte, len(group))
+		packed, receipts := o.room(len(group))
 		sessions := make([]*Activation, len(group))
 		for i, f := range group {
 			var err error
-			if sessions[i], packed[i], err = w.outcome(f); err != nil {
+			if sessions[i], packed[i], err = w.outcome(f, packed[i][:0]); err != nil {
 				return err
 			}
-			if receipts[i], err = unpack(make([]byte, 0, 2*len(packed[i])), packed[i]); err != nil {
+			if receipts[i], err = unpack(receipts[i][:0], packed[i]); err != nil {
 				return err
 			}
 		}
@@ -126,10 +133,11 @@ func (o *outcomes) commit(group []*outcome) error {
 		failpoint.After("samd/29-receipts-signed")
 		for i, f := range group {
 			s := sessions[i]
-			s.Answer = packAnswer(f.sigs, packed[i], tree.Path(i), i, len(group), sig, m.keyID)
-			if f.answer, err = unpackTo(make([]byte, 0, 2*len(receipts[i])), s.Answer, packDepth, receipts[i]); err != nil {
+			o.stored = packAnswer(o.stored[:0], f.sigs, packed[i], tree.Path(i), i, len(group), sig, m.keyID)
+			if f.answer, err = unpackTo(make([]byte, 0, 2*(len(o.stored)-len(packed[i]))+base64.RawURLEncoding.EncodedLen(len(receipts[i]))), o.stored, packDepth, receipts[i]); err != nil {
 				return err
 			}
+			s.Answer = o.stored // until it is written
 			w.stamp(s, s.Seq)
 			if err := w.Activations.Update(s); err != nil {
 				return err
@@ -139,9 +147,24 @@ func (o *outcomes) commit(group []*outcome) error {
 	})
 }
 
+// room gives what the group before left, but nothing that a large batch has made
+// large.
+func (o *outcomes) room(n int) (packed, receipts [][]byte) {
+	for i := range o.packed {
+		if cap(o.packed[i])+cap(o.receipts[i]) > keepRoom {
+			o.packed[i], o.receipts[i] = nil, nil
+		}
+	}
+	if cap(o.stored) > keepRoom {
+		o.stored = nil
+	}
+	return o.packed[:n], o.receipts[:n]
+}
+
 // outcome appends the record of one finished activation and composes its
-// receipt, packed. The session's seal is made later, over the answer.
-func (w *work) outcome(f *outcome) (*Activation, []byte, error) {
+// receipt, packed, from the start of out. The session's seal is made later, over
+// the answer.
+func (w *work) outcome(f *outcome, out []byte) (*Activation, []byte, error) {
 	r, s := f.act.red, *f.act.session
 	w.caller = r.caller
 	failpoint.Before("samd/36-outcome-audit-written")
@@ -154,15 +177,15 @@ func (w *work) outcome(f *outcome) (*Activation, []byte, error) {
 	}
 	failpoint.After("samd/36-outcome-audit-written")
 	s.State, s.Updated, s.Seq = ActConsumed, w.now.Unix(), rec.Seq
-	return &s, r.packReceipt(rec, f.sigs), nil
+	return &s, r.packReceipt(out, rec, f.sigs), nil
 }
 
 func signaturesHash(sigs [][]byte) []byte { return digestsHash("signatures", sigs) }
 
-// packAnswer is the JSON of sapclient.RedeemOut. It is composed by hand because
+// packAnswer appends the JSON of sapclient.RedeemOut. It is composed by hand because
 // it is stored and repeated byte by byte; every string in it is base64.
-func packAnswer(sigs [][]byte, receipt []byte, path [][]byte, index, size int, sig []byte, key string) []byte {
-	p := newPacker(len(receipt) + len(sigs)*128 + len(path)*48 + 512)
+func packAnswer(out []byte, sigs [][]byte, receipt []byte, path [][]byte, index, size int, sig []byte, key string) []byte {
+	p := newPacker(slices.Grow(out, len(receipt)+len(sigs)*128+len(path)*48+512))
 	p.lit(`{"signatures":[`)
 	for i, s := range sigs {
 		if i > 0 {

@@ -29,7 +29,8 @@ type packer struct {
 	open int // where the segment of text begins that is being written, or -1
 }
 
-func newPacker(size int) *packer { return &packer{out: make([]byte, 0, size), open: -1} }
+// newPacker appends to out.
+func newPacker(out []byte) *packer { return &packer{out: out, open: -1} }
 
 func (p *packer) text() {
 	if p.open < 0 {

@@ -18,11 +18,11 @@ func TestPackedAnswerIsTheJSONOfTheWire(t *testing.T) {
 		path := rapid.SliceOfN(octets, 1, 4).Draw(t, "path")
 		root := octets.Draw(t, "signature")
 		text := rapid.StringMatching(`[a-z{}"]{0,40}`).Draw(t, "receipt")
-		inner := newPacker(0)
+		inner := newPacker(nil)
 		inner.lit(text)
 		raw := octets.Draw(t, "sad")
 		inner.octets(packURL, raw)
-		got, err := unpack(nil, packAnswer(sigs, inner.done(), path, 3, 9, root, "key-id"))
+		got, err := unpack(nil, packAnswer(nil, sigs, inner.done(), path, 3, 9, root, "key-id"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +79,7 @@ func TestStoredAnswers(t *testing.T) {
 
 // What is longer than a segment can say is refused, not cut.
 func TestPackedTextHasNoTooLongSegment(t *testing.T) {
-	p := newPacker(0)
+	p := newPacker(nil)
 	p.octets(packURL, make([]byte, maxPack+1))
 	if out, err := unpack(nil, p.done()); err == nil {
 		t.Errorf("%d octets", len(out))
@@ -88,7 +88,7 @@ func TestPackedTextHasNoTooLongSegment(t *testing.T) {
 
 // I9: a broken packed text is an error within bounds, whatever it holds.
 func FuzzUnpack(f *testing.F) {
-	f.Add(packAnswer([][]byte{{1, 2}}, newPacker(0).done(), [][]byte{{3}}, 0, 1, []byte{4}, "k"))
+	f.Add(packAnswer(nil, [][]byte{{1, 2}}, newPacker(nil).done(), [][]byte{{3}}, 0, 1, []byte{4}, "k"))
 	f.Add([]byte{'N', 0, 0, 5, 'T', 0, 0, 1, 'x'})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := unpack(nil, b)

@@ -1,15 +1,17 @@
 package sam
 
 import (
+	"slices"
+
 	"github.com/assent-sign/assent/internal/audit"
 	"github.com/assent-sign/assent/sap"
 )
 
-// packReceipt is the canonical JSON of the sap.Receipt of one finished
+// packReceipt appends the canonical JSON of the sap.Receipt of one finished
 // activation. It is composed by hand, members in canonical order, because nearly
 // all of it is base64 of what is at hand: no copies, no reflection.
-func (r *redemption) packReceipt(rec audit.Record, sigs [][]byte) []byte {
-	p := newPacker(len(r.sadText) + len(r.proofText) + len(r.auth.Public) + len(r.held.cred.Chain[0]) + len(sigs)*256 + 768)
+func (r *redemption) packReceipt(out []byte, rec audit.Record, sigs [][]byte) []byte {
+	p := newPacker(slices.Grow(out, len(r.sadText)+len(r.proofText)+len(r.auth.Public)+len(r.held.cred.Chain[0])+len(sigs)*256+768))
 	p.lit(`{"assurance":`)
 	p.str(r.m.keyLabel(r.held.parsed))
 	p.lit(`,"aud":`)

@@ -111,7 +111,7 @@ func (s *Store) Foreign() int64 { return s.db.Foreign() }
 func (s *Store) Close() error { return s.db.Close() }
 
 func (s *Store) tx(t *sqldb.Tx) *sam.Tx {
-	b := base{t, s.q}
+	b := base{&bound{t, s.q}}
 	return &sam.Tx{
 		Meta: meta{b}, Condition: condition{b}, Configurations: configurations{b}, Identities: identities{b}, Proposals: proposals{b}, Signers: signers{b}, Authenticators: authenticators{b},
 		Guards: guards{b}, FailedGuards: failedGuards{b}, Enrolments: enrolments{b}, Credentials: credentials{b}, OtherKEK: otherKEK{b}, Activations: activations{b},

@@ -12,8 +12,11 @@ import (
 	"github.com/assent-sign/assent/sam"
 )
 
-// base is what every table works on.
-type base struct {
+// base is what every table works on. It is one pointer, so that a table is kept in
+// an interface without an allocation: there are twenty in each transaction.
+type base struct{ *bound }
+
+type bound struct {
 	t *sqldb.Tx
 	q queries
 }
