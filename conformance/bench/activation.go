@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"crypto"
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
@@ -18,7 +15,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/assent-sign/assent/cryptotoken"
 	"github.com/assent-sign/assent/cryptotoken/pkcs11"
 	"github.com/assent-sign/assent/cryptotoken/pkcs11/softhsm"
 	"github.com/assent-sign/assent/internal/algo"
@@ -64,9 +60,14 @@ func activationSoft(ctx context.Context, c config, bin, dir string, n int) error
 		return err
 	}
 	defer s.stop()
-	fmt.Printf("\nsofttoken, %d activations each; CPU of samd only\n", n)
+	fmt.Printf("\nsofttoken, %d activations each round; CPU of samd only. \"keyed\" is the floor with the wrapped key opened, as the token must\n", n/3)
 	for _, callers := range []int{1, 8, 64} {
-		if err := s.measure(ctx, c, callers, n, floorCPU, "floor"); err != nil {
+		err := s.measure(ctx, c, callers, n/3, func() ([]yardstick, error) {
+			bare, err := floorCPU(1000, false)
+			keyed, err2 := floorCPU(1000, true)
+			return []yardstick{{"of the floor", bare, 0}, {"keyed", keyed, 0}}, errors.Join(err, err2)
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -93,73 +94,27 @@ func activationHSM(ctx context.Context, c config, bin, dir string, n int) error 
 	if err != nil {
 		return err
 	}
-	own, rate, err := tokenAlone(ctx, tok, n/2)
-	if err = errors.Join(err, tok.Close()); err != nil {
+	defer func() { _ = tok.Close() }()
+	w, err := tok.GenerateWrapped(ctx, algo.P256)
+	if err != nil {
 		return err
 	}
-	fmt.Printf("\nSoftHSM2, two children: the token alone does unwrap + sign in %s CPU, %.0f/s with 64 callers\n", round(own), rate)
 	s, err := startSite(ctx, bin, dir, fmt.Sprintf("token: {driver: pkcs11, module: %s, label: bench, pin_file: %s/pin, children: 2, development: true, env: [%q]}", module, dir, env))
 	if err != nil {
 		return err
 	}
 	defer s.stop()
+	fmt.Printf("\nSoftHSM2, two children, beside the same token alone: unwrap + sign, 64 callers; CPU of samd and its children\n")
 	for _, callers := range []int{1, 8, 64} {
-		if err := s.measure(ctx, c, callers, n/2, func(int) (time.Duration, error) { return own, nil }, "token"); err != nil {
-			return err
-		}
-	}
-	fmt.Printf("  (the token's own rate, again, in this run: %.0f/s; compare with the rates above: the load generator shares the processors)\n", rate)
-	return nil
-}
-
-// tokenAlone measures the token's unwrap and sign without anything around it.
-func tokenAlone(ctx context.Context, tok *pkcs11.Token, n int) (cpu time.Duration, rate float64, err error) {
-	w, err := tok.GenerateWrapped(ctx, algo.P256)
-	if err != nil {
-		return 0, 0, err
-	}
-	digest := sha256.Sum256([]byte("x"))
-	run := func() error {
-		return parallel(maxCallers, n, func(int) error {
-			_, err := tok.SignWrapped(ctx, w, algo.ES256, [][]byte{digest[:]})
-			return err
+		err := s.measure(ctx, c, callers, n/6, func() ([]yardstick, error) {
+			cpu, rate, err := tokenAlone(ctx, tok, w, n/3)
+			return []yardstick{{"of the token", cpu, rate}}, err
 		})
-	}
-	if err := run(); err != nil {
-		return 0, 0, err
-	}
-	pid := os.Getpid()
-	cpu0, t0 := treeCPU(pid), time.Now()
-	if err := run(); err != nil {
-		return 0, 0, err
-	}
-	return (treeCPU(pid) - cpu0) / time.Duration(n), float64(n) / time.Since(t0).Seconds(), nil
-}
-
-// floorCPU is the CPU of verify + sign + verify in this process.
-func floorCPU(n int) (time.Duration, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return 0, err
-	}
-	digest := sha256.Sum256([]byte("x"))
-	sig, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
-	if err != nil {
-		return 0, err
-	}
-	t0 := cpuTime()
-	for range n {
-		if !ecdsa.VerifyASN1(&key.PublicKey, digest[:], sig) {
-			return 0, algo.ErrBadSignature
-		}
-		if sig, err = key.Sign(rand.Reader, digest[:], crypto.SHA256); err != nil {
-			return 0, err
-		}
-		if !ecdsa.VerifyASN1(&key.PublicKey, digest[:], sig) {
-			return 0, algo.ErrBadSignature
+		if err != nil {
+			return err
 		}
 	}
-	return (cpuTime() - t0) / time.Duration(n), nil
+	return nil
 }
 
 // parallel runs fn n times with some callers; fn gets the caller's number.
@@ -359,19 +314,27 @@ func (s *site) approve(ctx context.Context, p *person) (sapclient.RedeemIn, erro
 	return sapclient.RedeemIn{SAD: text, Proof: proof}, err
 }
 
-// measure redeems n approvals with some callers, in rounds beside the floor.
-func (s *site) measure(ctx context.Context, c config, callers, n int, floor func(int) (time.Duration, error), name string) error {
-	var ratios []float64
+// yardstick is what a round is compared with: CPU time for one, and for a token
+// how many it does in a second alone.
+type yardstick struct {
+	name string
+	cpu  time.Duration
+	rate float64
+}
+
+// measure redeems per approvals in each round with some callers, beside the
+// yardsticks of the same round. The first round warms up.
+func (s *site) measure(ctx context.Context, c config, callers, per int, beside func() ([]yardstick, error)) error {
 	var cpus []time.Duration
-	var rate float64
-	rounds := min(c.rounds, 3)
-	per := n / rounds / callers
-	for range rounds {
-		work, err := s.approvals(ctx, callers, max(per, 1))
+	var sticks [][]yardstick
+	var seen float64
+	each := max(per/callers, 1)
+	for r := range max(c.rounds, 5) + 1 {
+		work, err := s.approvals(ctx, callers, each)
 		if err != nil {
 			return err
 		}
-		base, err := floor(1000)
+		y, err := beside()
 		if err != nil {
 			return err
 		}
@@ -379,21 +342,31 @@ func (s *site) measure(ctx context.Context, c config, callers, n int, floor func
 		if err != nil {
 			return err
 		}
-		cpus, ratios = append(cpus, cpu), append(ratios, float64(cpu)/float64(base))
-		rate = max(rate, float64(callers*max(per, 1))/wall.Seconds())
+		if r > 0 {
+			cpus, sticks = append(cpus, cpu), append(sticks, y)
+			seen = max(seen, float64(callers*each)/wall.Seconds())
+		}
 	}
 	r := median(cpus)
-	fmt.Printf("  %2d callers   CPU %10s each  %5.2fx of the %s   ceiling on 2 CPUs %6.0f/s   seen %6.0f/s (load shares the CPUs)\n",
-		callers, round(r), medianF(ratios), name, 2/r.Seconds(), rate)
+	fmt.Printf("  %2d callers   CPU %10s each", callers, round(r))
+	for i, y := range sticks[0] {
+		low, mid, high := quartiles(eachRound(cpus, func(k int, cpu time.Duration) float64 { return float64(cpu) / float64(sticks[k][i].cpu) }))
+		fmt.Printf("  %5.2fx %s (%.2f to %.2f)", mid, y.name, low, high)
+		if y.rate > 0 {
+			low, mid, high = quartiles(eachRound(cpus, func(k int, cpu time.Duration) float64 { return 2 / cpu.Seconds() / sticks[k][i].rate }))
+			fmt.Printf("  ceiling %.0f %% of its own rate (%.0f to %.0f)", 100*mid, 100*low, 100*high)
+		}
+	}
+	fmt.Printf("   ceiling on 2 CPUs %6.0f/s   seen %6.0f/s (load shares the CPUs)\n", 2/r.Seconds(), seen)
 	return nil
 }
 
-func medianF(f []float64) float64 {
-	d := make([]time.Duration, len(f))
-	for i, v := range f {
-		d[i] = time.Duration(v * 1e6)
+func eachRound(cpus []time.Duration, f func(int, time.Duration) float64) []float64 {
+	out := make([]float64, len(cpus))
+	for k, cpu := range cpus {
+		out[k] = f(k, cpu)
 	}
-	return float64(median(d)) / 1e6
+	return out
 }
 
 // approvals prepares per approvals for each caller; nothing of it is measured.
@@ -449,5 +422,3 @@ func (s *site) measureWhole(ctx context.Context, n int) error {
 		round((treeCPU(pid)-cpu0)/time.Duration(n)), float64(n)/time.Since(t0).Seconds())
 	return nil
 }
-
-var _ cryptotoken.Wrapper = (*pkcs11.Token)(nil)
