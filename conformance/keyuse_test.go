@@ -25,7 +25,7 @@ var keyUses = map[string][]string{
 	// token of test builds, benchmarks of tokens, and the hole that a test of PRV-01
 	// plants in its own build to see that it is found.
 	"SignWrapped": {
-		"cmd/samd/recorder_on.go:recorder.SignWrapped", "conformance/bench/activation.go:tokenAlone",
+		"cmd/samd/recorder_on.go:recorder.SignWrapped", "conformance/bench/floor.go:tokenAlone",
 		"sam/activate.go:Module.sign", "sam/condition.go:gate.SignWrapped", "sam/credential.go:popSigner.Sign",
 		"sam/hole.go:planted",
 	},

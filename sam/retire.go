@@ -170,6 +170,7 @@ func (w *work) retire(cred *Credential, cause, why string) error {
 			return err
 		}
 	}
+	// Nothing of the key is kept, for no archive (KPR-09).
 	cred.Blob, cred.Raw = nil, false
 	if err := w.changeState(cred, KeyDestroyed, EventDestroyed, data); err != nil {
 		return err
