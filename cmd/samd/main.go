@@ -138,7 +138,7 @@ func serve(ctx context.Context, cfg Config, module *sam.Module, log *slog.Logger
 	if err != nil {
 		return err
 	}
-	rpc := samrpc.New(module, log)
+	rpc := samrpc.New(module, log).InSteps(samrpc.RefusalStep)
 	srv := rpc.HTTPServer(tlsConf)
 	done := make(chan error, 1)
 	go func() { done <- rpc.Serve(srv, listener) }()

@@ -2,12 +2,14 @@ package samrpc
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"time"
 	"unicode/utf8"
 
 	"github.com/assent-sign/assent/internal/failpoint"
@@ -34,6 +36,7 @@ var errBody = errors.New("samrpc: request body cannot be used")
 // decoding errors, the error table, encoding.
 func (s *Server) adapt(rt Route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		begun := time.Now()
 		peer, err := mtls.Peer(r.TLS)
 		if err != nil {
 			writeError(w, http.StatusForbidden, sapclient.ErrorBody{Code: sapclient.CodeForbidden, Retry: sapclient.RetryNever})
@@ -41,18 +44,18 @@ func (s *Server) adapt(rt Route) http.HandlerFunc {
 		}
 		req := &request{Request: r, caller: sam.Caller{Identity: peer.Name, Role: sam.Role(peer.Role), Key: peer.Key, From: place(r)}}
 		if req.body, err = readBody(w, r, rt.Limit); err != nil {
-			s.fail(w, rt, err)
+			s.fail(w, req, rt, err, begun)
 			return
 		}
 		out, err := rt.serve(s, req)
 		if err != nil {
-			s.fail(w, rt, err)
+			s.fail(w, req, rt, err, begun)
 			return
 		}
 		raw, ok := out.(rawJSON)
 		if !ok {
 			if raw, err = json.Marshal(out); err != nil {
-				s.fail(w, rt, err)
+				s.fail(w, req, rt, err, begun)
 				return
 			}
 		}
@@ -125,7 +128,7 @@ func decode[T any](r *request) (T, error) {
 }
 
 // fail is the one table from module errors to answers. The default is opaque.
-func (s *Server) fail(w http.ResponseWriter, rt Route, err error) {
+func (s *Server) fail(w http.ResponseWriter, req *request, rt Route, err error, begun time.Time) {
 	status, body := http.StatusServiceUnavailable, sapclient.ErrorBody{Code: sapclient.CodeUnavailable, Retry: sapclient.RetrySame}
 	var refusal *sam.Refusal
 	switch {
@@ -136,7 +139,21 @@ func (s *Server) fail(w http.ResponseWriter, rt Route, err error) {
 	default:
 		s.log.Error("samrpc: call failed", "op", string(rt.Op), "err", err)
 	}
+	s.hold(req.Context(), begun)
 	writeError(w, status, body)
+}
+
+// hold waits for the end of the step of time that a refusal falls in, see InSteps.
+func (s *Server) hold(ctx context.Context, begun time.Time) {
+	if s.step <= 0 {
+		return
+	}
+	timer := time.NewTimer(s.step - time.Since(begun)%s.step)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 func refusalAnswer(op sam.Op, r *sam.Refusal) (int, sapclient.ErrorBody) {

@@ -75,15 +75,28 @@ func Routes() []Route {
 	}
 }
 
+// RefusalStep is the step of time in which samd's refusals leave.
+const RefusalStep = 10 * time.Millisecond
+
 // Server serves one module.
 type Server struct {
 	module *sam.Module
 	log    *slog.Logger
+	step   time.Duration
 }
 
 // New returns a server for a module.
 func New(m *sam.Module, log *slog.Logger) *Server {
 	return &Server{module: m, log: log}
+}
+
+// InSteps makes refusals leave in steps of time after the request came, and returns
+// the server. What the module knows of a signer, key or authenticator, and whether it
+// had it at hand or asked the database, is then not in the time of the answer
+// (AFL-03). A success is not held back.
+func (s *Server) InSteps(step time.Duration) *Server {
+	s.step = step
+	return s
 }
 
 // Handler returns the router.
