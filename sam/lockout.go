@@ -130,6 +130,9 @@ func (m *Module) Lift(ctx context.Context, c Caller, signer, credential, why str
 			if err != nil {
 				return notFound(err, sap.ReasonAuthenticator)
 			}
+			if err := m.verified(w.Tx, a, false); err != nil {
+				return err
+			}
 			if a.Signer != signer {
 				return sap.ReasonAuthenticator
 			}

@@ -16,6 +16,7 @@ type Faults struct {
 	armed bool
 	left  int
 	hit   string
+	edits edits
 }
 
 // Arm makes call number n (from 0) fail, once.
@@ -53,7 +54,11 @@ func get[T any](f *Faults, call string, do func() (T, error)) (T, error) {
 		var none T
 		return none, err
 	}
-	return do()
+	v, err := do()
+	if err == nil {
+		f.edits.in(call, v)
+	}
+	return v, err
 }
 
 // put is one without.
@@ -77,7 +82,10 @@ func (f *Faults) in(ctx context.Context, fn func(*sam.Tx) error) func(*sam.Tx) e
 	if ctx.Value(faultKey{}) == nil {
 		return fn
 	}
-	return func(tx *sam.Tx) error { return fn(f.tables(tx)) }
+	return func(tx *sam.Tx) error {
+		f.edits.transaction()
+		return fn(f.tables(tx))
+	}
 }
 
 // tables puts the faults before every table.
