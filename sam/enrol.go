@@ -344,6 +344,9 @@ func (m *Module) checkCode(e *Enrolment, reg *sap.Registration) (object, clientD
 // countWrongCode closes an enrolment after too many wrong proofs.
 func (m *Module) countWrongCode(w *work, id string, data audit.Data) error {
 	e, err := m.openOne(w, id)
+	if errors.Is(err, sap.ReasonEnrolment) {
+		return nil // ended meanwhile: there is nothing to count, and the refusal is recorded (AUD-02)
+	}
 	if err != nil {
 		return err
 	}

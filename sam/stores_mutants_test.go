@@ -15,6 +15,7 @@ import (
 type pausing struct {
 	sam.Store
 	mu   sync.Mutex
+	skip int // changes of the call before it
 	next func()
 }
 
@@ -24,8 +25,10 @@ type pausedKey struct{}
 func (p *pausing) Update(ctx context.Context, fn func(*sam.Tx) error) error {
 	if ctx.Value(pausedKey{}) != nil {
 		p.mu.Lock()
-		next := p.next
-		p.next = nil
+		var next func()
+		if p.skip--; p.skip < 0 {
+			next, p.next = p.next, nil
+		}
 		p.mu.Unlock()
 		if next != nil {
 			next()
