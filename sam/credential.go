@@ -218,7 +218,14 @@ func (m *Module) LinkCertificate(ctx context.Context, c Caller, key string, chai
 		if err := w.Expiries.Put(cred.Key, leaf.NotAfter.Unix()+1); err != nil {
 			return "", nil, err
 		}
-		return EventLinked, audit.Data{"cert": b64(cred.CertHash)}, nil
+		data := audit.Data{"cert": b64(cred.CertHash)}
+		if m.ledger.held(cred.Key) { // since the backup that was restored (BKP-03)
+			if err := move(keyMoves, &cred.State, KeySuspended); err != nil {
+				return "", nil, err
+			}
+			data["state"], data["restored"] = KeySuspended, true
+		}
+		return EventLinked, data, nil
 	})
 }
 

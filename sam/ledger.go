@@ -204,6 +204,14 @@ func (l *ledger) revoked(name string) bool {
 	return l.latest[note{Kind: noteRole, ID: name}.name()].Off
 }
 
+// held tells whether the list has a key on hold. A database that is older than the
+// key's certificate cannot say so itself: there is no hold of a key that has none.
+func (l *ledger) held(key string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.latest[note{Kind: noteKey, ID: key}.name()].Off
+}
+
 // back takes a note of a removed authenticator away when the same one is enrolled
 // anew, once that is durable.
 func (l *ledger) back(w *work, a *Authenticator) {
