@@ -26,6 +26,10 @@ func TestSAP02WhatApprovesNoOneTimeKey(t *testing.T) {
 			statement, _ := o.ask()
 			return statement, []byte("{}")
 		}},
+		"a credential id without form": {sap.ReasonEncoding, func(t *testing.T, o *onceWorld) ([]byte, []byte) {
+			statement, proof := o.ask()
+			return statement, respell(t, proof, func(a *sap.Assertion) { a.Credential = "!!" })
+		}},
 		"another's authenticator": {sap.ReasonAuthenticator, func(t *testing.T, o *onceWorld) ([]byte, []byte) {
 			bob := o.NewSigner("bob", algo.P256)
 			signed, err := o.M.RequestOneTime(context.Background(), samtest.SSPU, askOnce)
