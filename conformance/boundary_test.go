@@ -36,6 +36,7 @@ var rules = []rule{
 	{"sap", []string{"internal/algo", "internal/jcs"}},
 	{"sap/sapclient", []string{"sap", "internal/..."}},
 	{"sap/device", []string{"sap", "internal/..."}},
+	{"sap/notary", []string{"sap", "internal/..."}},
 	{"sam", []string{"sam/...", "sap", "sap/sapclient", "cryptotoken", "internal/..."}},
 	{"workers", []string{"workers/...", "cryptotoken", "sap", "internal/..."}},
 	{"signapp", []string{"signapp/...", "workers", "sap", "sap/sapclient", "internal/..."}},
@@ -50,7 +51,7 @@ var rules = []rule{
 	{"cmd/samd", []string{"cmd/samd/...", "sam/...", "sap", "sap/sapclient", "cryptotoken/...", "internal/..."}},
 	{"cmd/sicd", []string{"cmd/sicd/...", "signapp/signer/...", "sap", "internal/..."}},
 	{"cmd/ssad", []string{"cmd/ssad/...", "api/...", "workers/...", "signapp/...", "sap", "sap/sapclient", "cryptotoken/...", "internal/..."}},
-	{"cmd/assent", []string{"cmd/assent/...", "conformance/judge", "conformance/matrix", "sap", "sap/sapclient", "sap/device", "workers", "cryptotoken/...", "internal/..."}},
+	{"cmd/assent", []string{"cmd/assent/...", "conformance/judge", "conformance/matrix", "sap", "sap/sapclient", "sap/device", "sap/notary", "workers", "cryptotoken/...", "internal/..."}},
 }
 
 // only says which packages of ours may import a package at all, without tests.

@@ -441,7 +441,7 @@ func restore(t *testing.T, x *life, produced map[string]bool) {
 	produced[sam.EventKept] = true
 }
 
-// rotation is a change of the wrapping key.
+// rotation is a change of the wrapping key, and one of the statement key.
 func rotation(t *testing.T, produced map[string]bool) {
 	t.Helper()
 	w := samtest.New(t)
@@ -454,6 +454,16 @@ func rotation(t *testing.T, produced map[string]bool) {
 	}
 	if got := events(w, before); got != strings.Join(want, " ") {
 		t.Errorf("wrapping key: got %s, want %v", got, want)
+	}
+	for _, e := range want {
+		produced[e] = true
+	}
+	before, key := len(w.Records()), infoOf(t, w).KeyID
+	rotateKey(t, w, false)
+	w.Decide(sam.DecideStatementEnd, sam.DestroyStatement{Key: key, Why: "yearly"})
+	want = []string{sam.EventProposed, sam.EventApproved, sam.EventStatementKey, sam.EventProposed, sam.EventApproved, sam.EventStatementKeyEnded}
+	if got := events(w, before); got != strings.Join(want, " ") {
+		t.Errorf("statement key: got %s, want %v", got, want)
 	}
 	for _, e := range want {
 		produced[e] = true

@@ -62,8 +62,8 @@ func (m *Module) BeginChange(ctx context.Context, c Caller, in AskChange) (sap.S
 				return err
 			}
 			req.ID = id
-			if signed, err = sap.SignStatement(m.statement, m.keyID, sap.LabelChange, req); err != nil {
-				return fmt.Errorf("%w: statement key: %w", sap.ReasonToken, err)
+			if signed, err = m.say(sap.LabelChange, req); err != nil {
+				return err
 			}
 			return w.openChange(req, signed)
 		})

@@ -27,12 +27,12 @@ func (w *work) due() error {
 
 // checkpoint signs the chain up to head and appends the record of it (AUD-05).
 func (w *work) checkpoint(head audit.Head) error {
-	m := w.m
+	m, key := w.m, w.m.key()
 	s := audit.Signed{
-		Checkpoint: audit.Checkpoint{Chain: m.instance, Seq: head.Seq, Hash: head.Hash}, Every: checkpointEvery, Key: m.keyID,
+		Checkpoint: audit.Checkpoint{Chain: m.instance, Seq: head.Seq, Hash: head.Hash}, Every: checkpointEvery, Key: key.id,
 	}
 	var err error
-	if s.Sig, err = sap.Sign(m.statement, sap.LabelCheckpoint, s.Body()); err != nil {
+	if s.Sig, err = sap.Sign(key, sap.LabelCheckpoint, s.Body()); err != nil {
 		return fmt.Errorf("%w: statement key: %w", sap.ReasonToken, err)
 	}
 	_, err = audit.AppendSigned(w.Audit, w.now, self().actor(), s)

@@ -51,11 +51,13 @@ func decisions() map[string]decision {
 
 		DecideDowngrade: {check: checkDowngrade, apply: applyDowngrade},
 
-		DecideBackup:     {check: checkBackup, apply: applyBackup, done: makeBackup},
-		DecideRotate:     {check: checkRotate, apply: applyRotate, done: rotate},
-		DecideDestroyKEK: {check: checkDestroyKEK, apply: applyDestroyKEK, done: destroyKEK},
-		DecidePolicy:     {check: checkPolicy, apply: applyPolicy, after: resume, closed: true},
-		DecideRestore:    {check: checkRestore, apply: applyRestore, after: resume, closed: true},
+		DecideBackup:       {check: checkBackup, apply: applyBackup, done: makeBackup},
+		DecideRotate:       {check: checkRotate, apply: applyRotate, done: rotate},
+		DecideDestroyKEK:   {check: checkDestroyKEK, apply: applyDestroyKEK, done: destroyKEK},
+		DecideStatement:    {check: checkStatement, apply: applyStatement, done: rotateStatement},
+		DecideStatementEnd: {check: checkStatementEnd, apply: applyStatementEnd, done: destroyStatement},
+		DecidePolicy:       {check: checkPolicy, apply: applyPolicy, after: resume, closed: true},
+		DecideRestore:      {check: checkRestore, apply: applyRestore, after: resume, closed: true},
 
 		DecideRecovery: {check: checkRecovery, apply: applyRecovery, after: anchorKeys, private: true},
 	})

@@ -189,8 +189,8 @@ func (m *Module) BeginEnrolment(ctx context.Context, c Caller, id string) (sap.S
 		if err != nil {
 			return err
 		}
-		if signed, err = sap.SignStatement(m.statement, m.keyID, sap.LabelRegistration, req); err != nil {
-			return fmt.Errorf("%w: statement key: %w", sap.ReasonToken, err)
+		if signed, err = m.say(sap.LabelRegistration, req); err != nil {
+			return err
 		}
 		if e.Statement, err = sap.UnB64(signed.Statement); err != nil {
 			return err

@@ -121,6 +121,13 @@ func self() Caller { return Caller{} }
 // update runs fn in a durable transaction. Errors that carry no reason come from
 // the store.
 func (m *Module) update(ctx context.Context, c Caller, fn func(*work) error) error {
+	m.keyMu.RLock()
+	defer m.keyMu.RUnlock()
+	return m.commit(ctx, c, fn)
+}
+
+// commit is update for a caller that holds keyMu.
+func (m *Module) commit(ctx context.Context, c Caller, fn func(*work) error) error {
 	w := &work{m: m, caller: c, now: m.clock.Now()}
 	err := m.store.Update(ctx, func(tx *Tx) error {
 		w.Tx, w.logged = tx, nil // a shared transaction that failed is run again

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -15,12 +14,10 @@ import (
 	"time"
 
 	"github.com/assent-sign/assent/cryptotoken"
-	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/algopolicy"
 	"github.com/assent-sign/assent/internal/audit"
 	"github.com/assent-sign/assent/internal/clock"
 	"github.com/assent-sign/assent/internal/rng"
-	"github.com/assent-sign/assent/sap"
 )
 
 // ErrOpen is returned by Open when the module's state is in doubt; it then stays
@@ -36,9 +33,8 @@ type Module struct {
 	clock                  clock.Steady
 	logger                 *slog.Logger
 	seal                   *sealer
-	statement              cryptotoken.Signer
-	keyID                  string
-	spki                   []byte
+	statement              atomic.Pointer[statementKey]
+	keyMu                  sync.RWMutex // read while a transaction runs, so that the statement key changes between two of them
 	audience               string
 	instance               string
 	epoch                  int64
@@ -83,7 +79,7 @@ type Module struct {
 	voidBefore atomic.Int64
 	waiting    atomic.Pointer[waits]
 	backupMu   sync.Mutex // one backup at a time
-	rotateMu   sync.Mutex // one change of the wrapping key at a time
+	rotateMu   sync.Mutex // one change of the wrapping key or of the statement key at a time
 	backup     atomic.Pointer[BackupReport]
 	waitMu     sync.Mutex    // one end of the waiting at a time
 	restoring  *restorePoint // what the decision restore is about
@@ -266,20 +262,9 @@ func (m *Module) findCrash(ctx context.Context) error {
 
 // create makes a new module: chain name, statement key, record 0.
 func (m *Module) create(ctx context.Context) (*Meta, error) {
-	key, err := m.token.Signer(ctx, cryptotoken.KeyRef{Label: m.cfg.StatementKey})
-	if errors.Is(err, cryptotoken.ErrKeyNotFound) {
-		named, ok := m.token.(cryptotoken.Named)
-		if !ok {
-			return nil, fmt.Errorf("%w: token has no key %q and cannot make one", ErrOpen, m.cfg.StatementKey)
-		}
-		key, err = named.CreateKey(ctx, cryptotoken.KeyRef{Label: m.cfg.StatementKey}, algo.P256)
-	}
+	spki, err := m.makeFirstKey(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("%w: statement key: %w", ErrOpen, err)
-	}
-	spki, err := x509.MarshalPKIXPublicKey(key.Public())
-	if err != nil {
-		return nil, fmt.Errorf("%w: statement key: %w", ErrOpen, err)
+		return nil, err
 	}
 	name := make([]byte, 16)
 	if err := m.draw(name); err != nil {
@@ -296,24 +281,6 @@ func (m *Module) create(ctx context.Context) (*Meta, error) {
 		w.stamp(meta, seq)
 		return w.Meta.Insert(meta)
 	})
-}
-
-func (m *Module) openStatementKey(ctx context.Context, meta *Meta) error {
-	key, err := m.token.Signer(ctx, cryptotoken.KeyRef{Label: m.cfg.StatementKey})
-	if err != nil {
-		return fmt.Errorf("%w: statement key %q: %w", ErrOpen, m.cfg.StatementKey, err)
-	}
-	pub, ok := key.Public().(*ecdsa.PublicKey)
-	if !ok || pub.Curve != elliptic.P256() {
-		return fmt.Errorf("%w: statement key %q is not on P-256", ErrOpen, m.cfg.StatementKey)
-	}
-	spki, err := x509.MarshalPKIXPublicKey(pub)
-	if err != nil || string(spki) != string(meta.StatementKey) {
-		return fmt.Errorf("%w: statement key %q is not the one this module was made with", ErrOpen, m.cfg.StatementKey)
-	}
-	m.statement, m.spki, m.instance = key, spki, meta.Instance
-	m.keyID, err = sap.KeyID(pub)
-	return err
 }
 
 // start begins the work that goes on beside the calls.

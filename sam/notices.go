@@ -35,9 +35,7 @@ func (m *Module) Authenticators(ctx context.Context, c Caller, in AskList) (sap.
 			return err
 		})
 		if err == nil {
-			if signed, err = sap.SignStatement(m.statement, m.keyID, sap.LabelAuthenticators, list); err != nil {
-				err = fmt.Errorf("%w: statement key: %w", sap.ReasonToken, err)
-			}
+			signed, err = m.say(sap.LabelAuthenticators, list)
 		}
 	}
 	if err != nil {

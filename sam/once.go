@@ -124,8 +124,8 @@ func (m *Module) RequestOneTime(ctx context.Context, c Caller, in AskOnce) (sap.
 			if err != nil {
 				return err
 			}
-			if signed, err = sap.SignStatement(m.statement, m.keyID, sap.LabelOneTime, req); err != nil {
-				return fmt.Errorf("%w: statement key: %w", sap.ReasonToken, err)
+			if signed, err = m.say(sap.LabelOneTime, req); err != nil {
+				return err
 			}
 			seq, err := w.log(EventOnceRequested, audit.OK, "", audit.Data{
 				"obj": o.object(), "key": o.Key, "signer": o.Signer, "key_type": o.KeyType, "policy": o.Policy, "ca": o.CA, "exp": o.Expires,

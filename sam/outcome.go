@@ -126,14 +126,15 @@ func (o *outcomes) commit(group []*outcome) error {
 		}
 		tree := sap.NewReceiptTree(receipts)
 		failpoint.Before("samd/29-receipts-signed")
-		sig, err := sap.Sign(m.statement, sap.LabelReceiptRoot, tree.Root())
+		key := m.key()
+		sig, err := sap.Sign(key, sap.LabelReceiptRoot, tree.Root())
 		if err != nil {
 			return fmt.Errorf("%w: statement key: %w", sap.ReasonToken, err)
 		}
 		failpoint.After("samd/29-receipts-signed")
 		for i, f := range group {
 			s := sessions[i]
-			o.stored = packAnswer(o.stored[:0], f.sigs, packed[i], tree.Path(i), i, len(group), sig, m.keyID)
+			o.stored = packAnswer(o.stored[:0], f.sigs, packed[i], tree.Path(i), i, len(group), sig, key.id)
 			if f.answer, err = unpackTo(make([]byte, 0, 2*(len(o.stored)-len(packed[i]))+base64.RawURLEncoding.EncodedLen(len(receipts[i]))), o.stored, packDepth, receipts[i]); err != nil {
 				return err
 			}

@@ -15,6 +15,8 @@ type Info struct {
 	Audience, Instance string
 	StatementKey       []byte
 	KeyID              string
+	FirstKey           []byte                 // the module's first statement key
+	Successions        []sap.SignedSuccession // from that one to this one (KPR-06)
 	Origin, RPID       string
 	Assurance, Version string
 	Policies           []Policy
@@ -53,8 +55,9 @@ func (m *Module) Info(ctx context.Context, c Caller) (*Info, error) {
 func (m *Module) info() Info {
 	m.nameMu.Lock()
 	defer m.nameMu.Unlock()
+	key := m.key()
 	return Info{
-		Audience: m.audience, Instance: m.instance, StatementKey: m.spki, KeyID: m.keyID, Origin: m.cfg.Origin, RPID: m.cfg.RPID,
+		Audience: m.audience, Instance: m.instance, StatementKey: key.spki, KeyID: key.id, FirstKey: key.first, Successions: key.chain, Origin: m.cfg.Origin, RPID: m.cfg.RPID,
 		Assurance: m.tokenLabel(), Version: m.cfg.Version, Policies: m.cfg.Policies,
 	}
 }

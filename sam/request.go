@@ -172,9 +172,9 @@ func (m *Module) request(ctx context.Context, c Caller, in Ask) (sap.Signed, err
 	if err != nil {
 		return sap.Signed{}, err
 	}
-	signed, err := sap.SignStatement(m.statement, m.keyID, sap.LabelActivationRequest, req)
+	signed, err := m.say(sap.LabelActivationRequest, req)
 	if err != nil {
-		return sap.Signed{}, fmt.Errorf("%w: statement key: %w", sap.ReasonToken, err)
+		return sap.Signed{}, err
 	}
 	return signed, m.openSession(ctx, c, req.Bind, once)
 }

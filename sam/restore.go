@@ -209,7 +209,7 @@ func (w *work) withdrawOld() error {
 func (m *Module) afterRestore(ctx context.Context) error {
 	m.accepted.Store(true)
 	m.forget()
-	if err := m.steps(ctx, m.reconcile, m.noteMetadata, m.endOrphans, m.followLedger, m.finishRotation); err != nil {
+	if err := m.steps(ctx, m.reconcile, m.noteMetadata, m.endOrphans, m.followLedger, m.finishRotation, m.finishReplacement); err != nil {
 		return err
 	}
 	if _, err := m.testNow(ctx, self(), testAtStart); err != nil {

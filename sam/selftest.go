@@ -262,7 +262,7 @@ func testToken(ctx context.Context, m *Module) error {
 	}
 }
 
-func testStatementKey(_ context.Context, m *Module) error { return cryptotoken.Prove(m.statement) }
+func testStatementKey(_ context.Context, m *Module) error { return cryptotoken.Prove(m.key()) }
 
 func testAudit(ctx context.Context, m *Module) error {
 	m.anchorMu.Lock()

@@ -28,7 +28,7 @@ func (m *Module) takeUp(ctx context.Context) error {
 		return nil
 	}
 	return m.steps(ctx, m.reconcile, m.noteMetadata, m.endOrphans, m.followLedger,
-		func(ctx context.Context) error { return m.testsAtStart(ctx, false) }, m.finishRotation)
+		func(ctx context.Context) error { return m.testsAtStart(ctx, false) }, m.finishRotation, m.finishReplacement)
 }
 
 func (m *Module) steps(ctx context.Context, list ...func(context.Context) error) error {

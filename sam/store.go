@@ -32,6 +32,7 @@ type Tx struct {
 	Meta           MetaTable
 	Condition      ConditionTable
 	Configurations ConfigurationTable
+	Successions    SuccessionTable
 	Identities     IdentityTable
 	Proposals      ProposalTable
 	Signers        SignerTable
@@ -80,6 +81,11 @@ type (
 	ConfigurationTable interface {
 		Latest(digest string) (*Configuration, error)
 		Insert(*Configuration) error
+	}
+	// SuccessionTable holds the changes of the statement key; List orders by epoch.
+	SuccessionTable interface {
+		List(limit int) ([]*Succession, error)
+		Insert(*Succession) error
 	}
 	// IdentityTable holds callers; List orders them by name.
 	IdentityTable interface {

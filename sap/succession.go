@@ -180,7 +180,7 @@ type Keyring struct {
 // NewKeyring verifies chain, which leads from pinned on, or over it. The chain is in
 // order, has no gap and no fork, and is at most MaxSuccessions long. It ends for this
 // verifier at a replacement: the keys behind it are not in the ring. ReasonSuccession
-// when it does not hold, or says nothing of the pinned key.
+// when it does not hold, or says nothing of the pinned key (KPR-06).
 func NewKeyring(pinned *ecdsa.PublicKey, chain []SignedSuccession) (*Keyring, error) {
 	id, err := KeyID(pinned)
 	if err != nil {

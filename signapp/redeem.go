@@ -5,12 +5,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/failpoint"
-	"github.com/assent-sign/assent/internal/jcs"
 	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/sap/sapclient"
 )
@@ -141,7 +141,11 @@ func (s *Service) redeemStep(ctx context.Context, r *record) (*record, error) {
 		s.log.Warn("module could not be asked to redeem; will try again", "operation", r.id, "attempt", r.progress.Attempts+1, "error", err)
 		return s.later(ctx, r)
 	}
-	if err := s.checkAnswer(r, out); err != nil {
+	if err = s.checkAnswer(mctx, r, out); errors.Is(err, ErrUnavailable) {
+		s.log.Warn("module could not be asked for its keys; will try again", "operation", r.id, "attempt", r.progress.Attempts+1, "error", err)
+		return s.later(ctx, r)
+	}
+	if err != nil {
 		// The module repeats the same bytes for the same redemption, so
 		// asking again cannot help.
 		s.log.Error("module's answer does not fit the approval", "operation", r.id, "error", err)
@@ -162,7 +166,7 @@ func (s *Service) redeemStep(ctx context.Context, r *record) (*record, error) {
 // checkAnswer believes the module only what can be verified: each signature
 // over the prepared digest by the signer's certificate, and a receipt of
 // exactly this approval.
-func (s *Service) checkAnswer(r *record, out *sapclient.RedeemOut) error {
+func (s *Service) checkAnswer(ctx context.Context, r *record, out *sapclient.RedeemOut) error {
 	if out == nil || len(out.Signatures) != len(r.fixed.Items) {
 		return fmt.Errorf("%w: number of signatures", ErrInput)
 	}
@@ -175,7 +179,7 @@ func (s *Service) checkAnswer(r *record, out *sapclient.RedeemOut) error {
 			return fmt.Errorf("signature %d: %w", i, err)
 		}
 	}
-	rec, err := s.openReceipt(out.Receipt)
+	rec, err := s.openReceipt(ctx, out.Receipt)
 	if err != nil {
 		return err
 	}
@@ -188,18 +192,6 @@ func (s *Service) checkAnswer(r *record, out *sapclient.RedeemOut) error {
 		}
 	}
 	return nil
-}
-
-func (s *Service) openReceipt(sr sap.SignedReceipt) (*sap.Receipt, error) {
-	if s.cfg.StatementKey != nil {
-		return sap.OpenReceipt(s.cfg.StatementKey, sr)
-	}
-	text, err := sap.UnB64(sr.Receipt)
-	if err != nil {
-		return nil, err
-	}
-	var rec sap.Receipt
-	return &rec, jcs.Unmarshal(text, &rec)
 }
 
 // refused is the reason of an operation that the module refused.

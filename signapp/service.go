@@ -9,13 +9,15 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/assent-sign/assent/internal/clock"
+	"github.com/assent-sign/assent/sap"
 )
 
 // Config is what a Service is made of. Limits and Retention have defaults for
-// their zero fields; everything else but Log, StatementKey and Clock is
+// their zero fields; everything else but Log, StatementKey, Teller and Clock is
 // required.
 type Config struct {
 	Dir     string // of documents, owned by this process alone
@@ -24,7 +26,10 @@ type Config struct {
 	Workers Workers
 	// StatementKey verifies the module's receipts; nil: only their contents
 	// are compared with what was redeemed.
-	StatementKey  *ecdsa.PublicKey
+	StatementKey *ecdsa.PublicKey
+	// Teller tells how the module's keys follow from StatementKey; it is not believed.
+	// nil: the module never changes its key.
+	Teller        Teller
 	Policy        string // the module's activation policy to ask for; "": its default
 	RawPolicy     string // the same for digests of unseen content; "": Policy
 	AppOrigin     string // such as https://sign.example, without a slash at the end
@@ -125,6 +130,7 @@ type Service struct {
 	slots   chan struct{} // documents in work
 	locks   keyLocks      // one driver for each operation
 	changes broadcast
+	ring    atomic.Pointer[sap.Keyring] // keys of the module that are verified so far
 	work    sync.WaitGroup
 	ctx     context.Context // ends with Close
 	stop    context.CancelFunc

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assent-sign/assent/internal/audit"
-	"github.com/assent-sign/assent/sap"
+	"github.com/assent-sign/assent/sap/notary"
 )
 
 func auditCommand() *cobra.Command {
@@ -22,7 +22,8 @@ func auditCommand() *cobra.Command {
 func auditVerifyCommand() *cobra.Command {
 	var live bool
 	var known []string
-	var keyFile, witness string
+	var keyFiles []string
+	var witness string
 	cmd := &cobra.Command{
 		Use:   "verify [FILE]",
 		Short: "Check an audit chain: an exported file, or samd's own",
@@ -30,8 +31,10 @@ func auditVerifyCommand() *cobra.Command {
 out or moved shows. That the end is missing shows only against a checkpoint that
 was kept elsewhere: give it with --known. The last line is the checkpoint to keep.
 
-With --key, the module's public key, nobody who keeps the chain need be trusted:
-every checkpoint in it must be signed and confirm the records before it. --witness
+With --key, the module's first public key, nobody who keeps the chain need be trusted:
+every checkpoint in it must be signed and confirm the records before it. Where the
+module changed its statement key, the chain holds the old key's word for the new
+one; a key that was replaced as stolen gives none: give the new key too. --witness
 is the file that samd writes on another medium: what it confirms must be there.
 ` + exitCodes,
 		Example: "  assent audit verify audit.jsonl --key sam-key.pem\n  assent audit verify --samd --known sam1:41:9f2c...",
@@ -40,13 +43,13 @@ is the file that samd writes on another medium: what it confirms must be there.
 	load := dirFlag(cmd)
 	cmd.Flags().BoolVar(&live, "samd", false, "read the chain from samd, as auditor")
 	cmd.Flags().StringArrayVar(&known, "known", nil, "checkpoint kept elsewhere, chain:seq:hash; may be given again")
-	cmd.Flags().StringVar(&keyFile, "key", "", "file with the module's public key: check the signed checkpoints too")
+	cmd.Flags().StringArrayVar(&keyFiles, "key", nil, "file with the module's first public key: check the signed checkpoints too; may be given again")
 	cmd.Flags().StringVar(&witness, "witness", "", "file with signed checkpoints that a witness kept; needs --key")
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		if live == (len(args) == 1) {
 			return missing("give a FILE or --samd, one of them")
 		}
-		signed, err := readNotary(keyFile, witness)
+		signed, err := readNotary(keyFiles, witness)
 		if err != nil {
 			return err
 		}
@@ -80,22 +83,30 @@ is the file that samd writes on another medium: what it confirms must be there.
 	return cmd
 }
 
-// notary is what --key and --witness give.
-type notary struct {
-	key     *ecdsa.PublicKey
+// confirmed is what --key and --witness give.
+type confirmed struct {
+	*notary.Notary
 	witness []audit.Signed
 }
 
-func readNotary(keyFile, witness string) (*notary, error) {
-	if keyFile == "" && witness == "" {
+func readNotary(keyFiles []string, witness string) (*confirmed, error) {
+	if len(keyFiles) == 0 && witness == "" {
 		return nil, nil
 	}
-	if keyFile == "" {
+	if len(keyFiles) == 0 {
 		return nil, missing("--witness needs --key")
 	}
-	key, err := readSAMKey(keyFile)
+	var pins []*ecdsa.PublicKey
+	for _, path := range keyFiles {
+		key, err := readSAMKey(path)
+		if err != nil {
+			return nil, err
+		}
+		pins = append(pins, key)
+	}
+	n, err := notary.New(pins...)
 	if err != nil || witness == "" {
-		return &notary{key: key}, err
+		return &confirmed{n, nil}, err
 	}
 	f, _, err := openFile(witness)
 	if err != nil {
@@ -106,21 +117,17 @@ func readNotary(keyFile, witness string) (*notary, error) {
 	if err != nil {
 		return nil, &exitError{exitNotValid, err}
 	}
-	return &notary{key, list}, nil
+	return &confirmed{n, list}, nil
 }
 
-func (n *notary) check(s audit.Signed) error {
-	return sap.Verify(n.key, sap.LabelCheckpoint, s.Body(), s.Sig)
-}
-
-func checkChain(cmd *cobra.Command, records iter.Seq2[audit.Record, error], known []audit.Checkpoint, n *notary) error {
+func checkChain(cmd *cobra.Command, records iter.Seq2[audit.Record, error], known []audit.Checkpoint, n *confirmed) error {
 	var end audit.Checkpoint
 	var sum audit.Summary
 	var err error
 	if n == nil {
 		end, err = audit.Verify(records, known...)
 	} else {
-		sum, err = audit.VerifySigned(records, n.check, n.witness, known...)
+		sum, err = audit.VerifySigned(n.Watch(records), n.Check, n.witness, known...)
 		end = sum.End
 	}
 	if errors.Is(err, audit.ErrChain) || errors.Is(err, audit.ErrForm) {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assent-sign/assent/cmd/assent/internal/proof"
+	"github.com/assent-sign/assent/sap"
 )
 
 func receiptCommand() *cobra.Command {
@@ -17,7 +18,7 @@ func receiptCommand() *cobra.Command {
 }
 
 func receiptVerifyCommand() *cobra.Command {
-	var keyFile, format string
+	var keyFile, chainFile, format string
 	cmd := &cobra.Command{
 		Use:   "verify RECEIPT FILE",
 		Short: "Check a receipt against the signed file, off line",
@@ -25,11 +26,19 @@ func receiptVerifyCommand() *cobra.Command {
 signed from that digest and the certificate, and compares both with the signer's
 approval and with the signature in the file. Checks the module's signature over
 the receipt and the authenticator's signature over the approval. Asks no server.
+
+Where the module has changed its statement key since --sam-key was kept, --successions
+is what leads from one to the other: assent statement-key chain writes it. A receipt of a
+time when its key was out of use is refused.
 ` + exitCodes,
 		Example: "  assent receipt verify contract.receipt.json contract-signed.pdf --sam-key sam-key.pem",
 		Args:    cobra.ExactArgs(2),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
 			key, err := readSAMKey(keyFile)
+			if err != nil {
+				return err
+			}
+			chain, err := readSuccessions(chainFile)
 			if err != nil {
 				return err
 			}
@@ -42,7 +51,7 @@ the receipt and the authenticator's signature over the approval. Asks no server.
 				return err
 			}
 			defer func() { _ = f.Close() }()
-			res, err := proof.Verify(cmd.Context(), receipt, f, size, key)
+			res, err := proof.Verify(cmd.Context(), receipt, f, size, key, chain...)
 			if err != nil {
 				return &exitError{exitNotValid, fmt.Errorf("the receipt does not hold for %s: %w", args[1], err)}
 			}
@@ -50,6 +59,7 @@ the receipt and the authenticator's signature over the approval. Asks no server.
 		}),
 	}
 	cmd.Flags().StringVar(&keyFile, "sam-key", "", "file with the module's public key: PEM, DER, or base64url as in config.json of the signing origin")
+	cmd.Flags().StringVar(&chainFile, "successions", "", "file with the changes of the module's key since then")
 	_ = cmd.MarkFlagRequired("sam-key")
 	outputFlag(cmd, &format)
 	return cmd
@@ -65,4 +75,22 @@ func readSAMKey(path string) (*ecdsa.PublicKey, error) {
 		return nil, missing("--sam-key %s: %w", path, err)
 	}
 	return key, nil
+}
+
+// maxSuccessions bounds the file of a chain, in bytes.
+const maxSuccessions = 1 << 20
+
+func readSuccessions(path string) ([]sap.SignedSuccession, error) {
+	if path == "" {
+		return nil, nil
+	}
+	text, err := readBounded(path, maxSuccessions)
+	if err != nil {
+		return nil, err
+	}
+	chain, err := sap.DecodeSuccessions(text)
+	if err != nil {
+		return nil, missing("--successions %s: %w", path, err)
+	}
+	return chain, nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/assent-sign/assent/internal/clock"
 	"github.com/assent-sign/assent/internal/config"
 	"github.com/assent-sign/assent/internal/mtls"
+	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/sap/sapclient"
 	"github.com/assent-sign/assent/signapp"
 	"github.com/assent-sign/assent/signapp/appsqlite"
@@ -101,18 +102,38 @@ func (a *app) statementKey(ctx context.Context) (*ecdsa.PublicKey, error) {
 		case <-ctx.Done():
 		}
 	}
-	key, err := parseKey(info.StatementKey)
-	if err != nil || a.cfg.SAM.StatementKey == "" {
-		return key, err
-	}
-	pinned, err := publicKey(a.cfg.SAM.StatementKey)
+	pinned, err := a.pinnedKey(info)
 	if err != nil {
 		return nil, err
 	}
-	if !pinned.Equal(key) {
-		return nil, fmt.Errorf("the module at %s has another statement key (%s) than sam.statement_key", a.cfg.SAM.URL, info.KeyID)
+	ring, err := sap.NewKeyring(pinned, info.Successions)
+	if err != nil {
+		return nil, fmt.Errorf("the module at %s: %w", a.cfg.SAM.URL, err)
+	}
+	if k, err := ring.Find(info.KeyID); err != nil || k.Until != 0 {
+		return nil, fmt.Errorf("the module at %s has another statement key (%s) than sam.statement_key, and that one does not lead to it: %w", a.cfg.SAM.URL, info.KeyID, err)
 	}
 	return pinned, nil
+}
+
+// pinnedKey is the configured key, or the module's first one as it tells over mTLS; behind
+// a replacement, where nothing leads from the first one, the present one.
+func (a *app) pinnedKey(info *sapclient.Info) (*ecdsa.PublicKey, error) {
+	if a.cfg.SAM.StatementKey != "" {
+		return publicKey(a.cfg.SAM.StatementKey)
+	}
+	first := info.FirstKey
+	if len(first) == 0 {
+		first = info.StatementKey // a module of before its key had epochs
+	}
+	key, err := parseKey(first)
+	if err != nil {
+		return nil, err
+	}
+	if ring, err := sap.NewKeyring(key, info.Successions); err == nil && ring.Last().ID != info.KeyID {
+		return parseKey(info.StatementKey)
+	}
+	return key, nil
 }
 
 func (a *app) openWorkers(ctx context.Context) error {
@@ -152,7 +173,7 @@ func (a *app) openService(ctx context.Context) error {
 	a.onClose(a.store.Close)
 	l, r := a.cfg.Limits, a.cfg.Retention
 	a.service, err = signapp.Open(ctx, signapp.Config{
-		Dir: filepath.Join(a.cfg.Data, "files"), Store: a.store, Module: a.sam, Workers: a.set, StatementKey: key,
+		Dir: filepath.Join(a.cfg.Data, "files"), Store: a.store, Module: a.sam, Workers: a.set, StatementKey: key, Teller: a.sam,
 		Policy: a.cfg.SAM.Policy, RawPolicy: a.cfg.SAM.RawPolicy, AppOrigin: a.cfg.AppOrigin, SigningOrigin: a.cfg.SigningOrigin,
 		OneTime: a.cfg.SAM.OneTime, Certifier: a.sam,
 		Limits:    signapp.Limits{Document: l.Document, Items: l.Items, Lifetime: l.Lifetime, MaxLifetime: l.MaxLifetime, Waiting: l.Waiting, Declines: l.Declines, Pause: l.Pause, Parallel: l.Parallel, MinFree: l.MinFree},
@@ -213,7 +234,7 @@ func (a *app) checks() []api.Check {
 // route joins the handlers: everything public at one origin, the operator's
 // routes and the metrics at the admin listener.
 func (a *app) route(context.Context) error {
-	rel, err := relay.New(relay.Config{Service: a.service, Enroller: a.sam, Keeper: a.sam, Sessions: a.portal, SigningOrigin: a.cfg.SigningOrigin, Log: a.log})
+	rel, err := relay.New(relay.Config{Service: a.service, Enroller: a.sam, Keeper: a.sam, Teller: a.sam, Sessions: a.portal, SigningOrigin: a.cfg.SigningOrigin, Log: a.log})
 	if err != nil {
 		return err
 	}

@@ -100,8 +100,8 @@ func (c cell) runPlace(s *site, seed uint64) {
 	s.audit("restored "+c.String(), "-checkpoint", checkpoint)
 }
 
-// rotate has two officers order the next wrapping key, and the end of the one
-// before.
+// rotate has two officers order the next wrapping key and the next statement key, and the
+// end of the ones before.
 func (s *site) rotate() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -114,10 +114,12 @@ func (s *site) rotate() error {
 	}
 	for _, d := range []struct {
 		kind string
-		args map[string]string
+		args map[string]any
 	}{
-		{"kek_rotate", map[string]string{"from": st.KEK, "why": "crash test"}},
-		{"kek_destroy", map[string]string{"kek": st.KEK, "why": "crash test"}},
+		{"kek_rotate", map[string]any{"from": st.KEK, "why": "crash test"}},
+		{"kek_destroy", map[string]any{"kek": st.KEK, "why": "crash test"}},
+		{"statement_rotate", map[string]any{"from": st.Info.KeyID, "replace": false, "why": "crash test"}},
+		{"statement_destroy", map[string]any{"key": st.Info.KeyID, "why": "crash test"}},
 	} {
 		p, err := first.Propose(ctx, d.kind, d.args)
 		if err != nil {

@@ -83,7 +83,11 @@ func (c *client) approve(n int) (redemption, error) {
 	if err != nil {
 		return redemption{}, err
 	}
-	req, err := sap.OpenActivationRequest(c.s.pub, signed)
+	ring, err := c.ring(ctx, signed.Key)
+	if err != nil {
+		return redemption{}, err
+	}
+	req, err := sap.OpenWith(ring, signed, sap.OpenActivationRequest, func(r *sap.ActivationRequest) int64 { return r.Bind.IssuedAt })
 	if err != nil {
 		return redemption{}, err
 	}
@@ -184,4 +188,17 @@ func (c *client) again() (given int) {
 		}
 	}
 	return given
+}
+
+// ring is the module's keys as the device believes them: from the one of the enrolment on.
+func (c *client) ring(ctx context.Context, key string) (*sap.Keyring, error) {
+	ring, err := sap.NewKeyring(c.s.pub, nil)
+	if err != nil || ring.Last().ID == key {
+		return ring, err
+	}
+	info, err := c.ssa.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return sap.NewKeyring(c.s.pub, info.Successions)
 }

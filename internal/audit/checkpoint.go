@@ -21,6 +21,10 @@ import (
 // without showing to anyone who has the public key.
 const TypeCheckpoint = "audit_checkpoint"
 
+// TypeStatementKey is the type of a record in which the module changes the key that signs
+// checkpoints (KPR-06). Its data has the signed statement of both keys.
+const TypeStatementKey = "statement_key_changed"
+
 // Signed is a checkpoint with the module's signature. Every is the promise that
 // each record whose number is a multiple of it is a checkpoint: one that was left
 // out shows.
@@ -94,8 +98,12 @@ func (r Record) signed() (Signed, error) {
 	return Signed{Checkpoint{d.Chain, d.Seq, hash}, d.Every, d.Key, sig}, nil
 }
 
-// Check verifies the signature of a checkpoint; the caller knows the keys.
+// Check verifies the signature of a checkpoint; the caller knows the keys. Where it learns
+// them from the chain, it answers ErrKey for one that it does not know yet.
 type Check func(Signed) error
+
+// ErrKey: the key of a checkpoint is not known.
+var ErrKey = errors.New("audit: unknown key")
 
 // Summary is what VerifySigned found.
 type Summary struct {
@@ -111,8 +119,8 @@ type Summary struct {
 // shows: an edit that was hashed again shows at the next checkpoint behind it.
 func VerifySigned(records iter.Seq2[Record, error], check Check, witness []Signed, known ...Checkpoint) (Summary, error) {
 	for _, w := range witness {
-		if err := check(w); err != nil {
-			return Summary{}, fmt.Errorf("%w: the witness's checkpoint of record %d: %w", ErrForm, w.Seq, err)
+		if err := check(w); err != nil && !errors.Is(err, ErrKey) {
+			return Summary{}, unwitnessed(w, err)
 		}
 		known = append(known, w.Checkpoint)
 	}
@@ -142,7 +150,16 @@ func VerifySigned(records iter.Seq2[Record, error], check Check, witness []Signe
 	case out.Checkpoints == 0:
 		return Summary{}, &BadRecord{out.End.Seq + 1, "the chain holds no signed checkpoint: nobody confirms it"}
 	}
+	for _, w := range witness { // by keys that came with the chain, too
+		if err := check(w); err != nil {
+			return Summary{}, unwitnessed(w, err)
+		}
+	}
 	return out, nil
+}
+
+func unwitnessed(w Signed, err error) error {
+	return fmt.Errorf("%w: the witness's checkpoint of record %d: %w", ErrForm, w.Seq, err)
 }
 
 // look judges one record as a checkpoint, or as one that had to be one. end is

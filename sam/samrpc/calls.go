@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/assent-sign/assent/sam"
+	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/sap/sapclient"
 )
 
@@ -13,7 +14,7 @@ import (
 
 func wireInfo(i sam.Info) sapclient.Info {
 	out := sapclient.Info{
-		Audience: i.Audience, Instance: i.Instance, StatementKey: i.StatementKey, KeyID: i.KeyID, Origin: i.Origin, RPID: i.RPID,
+		Audience: i.Audience, Instance: i.Instance, StatementKey: i.StatementKey, KeyID: i.KeyID, FirstKey: i.FirstKey, Successions: append([]sap.SignedSuccession{}, i.Successions...), Origin: i.Origin, RPID: i.RPID,
 		Assurance: i.Assurance, Version: i.Version,
 	}
 	for _, p := range i.Policies {

@@ -80,6 +80,7 @@ func arguments() map[string]any {
 		sam.DecidePolicy: sam.AcceptPolicy{}, sam.DecideRestore: sam.AcceptRestore{}, sam.DecideBackup: sam.MakeBackup{}, sam.DecideRotate: sam.RotateKEK{}, sam.DecideDestroyKEK: sam.DestroyKEK{},
 		sam.DecideDestroy: sam.DestroyKey{}, sam.DecideEndSigner: sam.EndSigner{},
 		sam.DecideRecovery: sam.Recovery{}, sam.DecideDowngrade: sam.Downgrade{},
+		sam.DecideStatement: sam.RotateStatement{}, sam.DecideStatementEnd: sam.DestroyStatement{},
 	}
 	maps.Copy(out, plantedArguments)
 	return out
@@ -259,7 +260,9 @@ func (k *walker) compose(op sam.Op) []byte {
 		kinds := slices.Sorted(maps.Keys(arguments()))
 		kind := pick(k, kinds)
 		if k.rnd.IntN(10) > 0 && k.Waits(kind) == nil { // mostly what can be decided now
-			kind = pick(k, slices.DeleteFunc(kinds, func(x string) bool { return x == sam.DecidePolicy || x == sam.DecideRestore }))
+			kind = pick(k, slices.DeleteFunc(kinds, func(x string) bool {
+				return x == sam.DecidePolicy || x == sam.DecideRestore || x == sam.DecideStatement || x == sam.DecideStatementEnd // which ask for the key's very id
+			}))
 		}
 		if in := k.Waits(kind); in != nil && k.rnd.IntN(2) == 0 { // as the module says
 			return body(k.t, map[string]any{"kind": kind, "args": k.Args(in)})

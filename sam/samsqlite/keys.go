@@ -214,3 +214,17 @@ type otherKEK struct{ base }
 func (t otherKEK) After(kek, key string, limit int) ([]*sam.Credential, error) {
 	return list(t.base, "credential.other_kek", scanCredential, kek, key, limit)
 }
+
+type successions struct{ base }
+
+func scanSuccession(s sqldb.Scanner, r *sam.Succession) error {
+	return s.Scan(&r.Epoch, &r.Old, &r.New, &r.Statement, &r.Signature, &r.Proof, &r.Seq, &r.Version, &r.MAC)
+}
+
+func (t successions) List(limit int) ([]*sam.Succession, error) {
+	return list(t.base, "succession.list", scanSuccession, limit)
+}
+
+func (t successions) Insert(r *sam.Succession) error {
+	return t.write("succession.insert", r.Epoch, blob(r.Old), blob(r.New), r.Statement, r.Signature, r.Proof, r.Seq, r.Version, r.MAC)
+}

@@ -31,6 +31,13 @@ WHERE digest = ?1 ORDER BY number DESC LIMIT 1;
 INSERT INTO configuration (number, digest, document, accepted, first, second, seq, version, mac)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9);
 
+-- name: succession.list
+SELECT epoch, old_key, new_key, statement, signature, proof, seq, version, mac FROM succession ORDER BY epoch LIMIT ?1;
+
+-- name: succession.insert
+INSERT INTO succession (epoch, old_key, new_key, statement, signature, proof, seq, version, mac)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9);
+
 -- name: identity.get
 SELECT name, person, role, key, state, created, seq, version, mac FROM identity WHERE name = ?1;
 

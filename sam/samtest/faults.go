@@ -94,6 +94,7 @@ func (f *Faults) tables(tx *sam.Tx) *sam.Tx {
 		Meta:           metaFaults{tx.Meta, f},
 		Condition:      conditionFaults{tx.Condition, f},
 		Configurations: configurationsFaults{tx.Configurations, f},
+		Successions:    successionsFaults{tx.Successions, f},
 		Identities:     identitiesFaults{tx.Identities, f},
 		Proposals:      proposalsFaults{tx.Proposals, f},
 		Signers:        signersFaults{tx.Signers, f},
@@ -451,6 +452,19 @@ func (t configurationsFaults) Latest(digest string) (*sam.Configuration, error) 
 
 func (t configurationsFaults) Insert(r *sam.Configuration) error {
 	return put(t.f, "Configurations.Insert", func() error { return t.ConfigurationTable.Insert(r) })
+}
+
+type successionsFaults struct {
+	sam.SuccessionTable
+	f *Faults
+}
+
+func (t successionsFaults) List(limit int) ([]*sam.Succession, error) {
+	return get(t.f, "Successions.List", func() ([]*sam.Succession, error) { return t.SuccessionTable.List(limit) })
+}
+
+func (t successionsFaults) Insert(r *sam.Succession) error {
+	return put(t.f, "Successions.Insert", func() error { return t.SuccessionTable.Insert(r) })
 }
 
 type failedGuardsFaults struct {

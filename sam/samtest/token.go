@@ -25,13 +25,15 @@ type Token struct {
 	Full
 	uses atomic.Int64 // calls of SignWrapped that reached the token
 
-	mu     sync.Mutex
-	before error // SignWrapped fails and the key is not used
-	after  error // SignWrapped fails and the key was used
-	spoil  bool  // signatures come back wrong
-	probe  error // the token's self-test fails
-	named  bool  // named keys sign wrongly
-	away   error // named keys do not sign
+	mu      sync.Mutex
+	before  error  // SignWrapped fails and the key is not used
+	after   error  // SignWrapped fails and the key was used
+	spoil   bool   // signatures come back wrong
+	probe   error  // the token's self-test fails
+	named   bool   // named keys sign wrongly
+	away    error  // named keys do not sign
+	stay    error  // named keys are not destroyed
+	staying string // only this one is not; "": none is
 
 	rewraps int  // wrappings that still work
 	failing bool // after them none does
@@ -76,6 +78,25 @@ func (t *Token) SpoilNamed(on bool) { t.set(func() { t.named = on }) }
 
 // FailNamed makes named keys fail to sign; nil ends it.
 func (t *Token) FailNamed(err error) { t.set(func() { t.away = err }) }
+
+// FailDestroy makes named keys stay; nil ends it.
+func (t *Token) FailDestroy(err error) { t.FailDestroyOf("", err) }
+
+// FailDestroyOf makes one named key stay; nil ends it.
+func (t *Token) FailDestroyOf(label string, err error) {
+	t.set(func() { t.stay, t.staying = err, label })
+}
+
+// DestroyKey implements cryptotoken.Named.
+func (t *Token) DestroyKey(ctx context.Context, ref cryptotoken.KeyRef) error {
+	t.mu.Lock()
+	err, which := t.stay, t.staying
+	t.mu.Unlock()
+	if err != nil && (which == "" || which == ref.Label) {
+		return err
+	}
+	return t.Full.DestroyKey(ctx, ref)
+}
 
 // Signer implements cryptotoken.Token.
 func (t *Token) Signer(ctx context.Context, ref cryptotoken.KeyRef) (cryptotoken.Signer, error) {

@@ -63,10 +63,12 @@ type samples struct {
 	enrol *sam.Enrolment
 	cred  *sam.Credential
 	act   *sam.Activation
+	succ  *sam.Succession
 }
 
 func make1() samples {
 	return samples{
+		succ: &sam.Succession{Stamp: stamp(1), Epoch: 2, Old: []byte{7}, New: []byte{8}, Statement: "s", Signature: "t", Proof: "u"},
 		cond: &sam.Condition{Stamp: stamp(1), Closed: "why", Since: 5, VoidBefore: 6, Config: "d", Restored: 7, StrictBefore: 8},
 		conf: &sam.Configuration{
 			Stamp: stamp(1), Number: 4, Digest: "d", Document: []byte(`{"a":"1"}`), Accepted: 9, First: "n", Second: "m",
@@ -99,7 +101,7 @@ func make1() samples {
 }
 
 func (x samples) insert(tx *sam.Tx) error {
-	return errors.Join(tx.Meta.Insert(x.meta), tx.Condition.Insert(x.cond), tx.Configurations.Insert(x.conf), tx.Identities.Insert(x.ident), tx.Proposals.Insert(x.prop), tx.Signers.Insert(x.sgn), tx.Authenticators.Insert(x.auth),
+	return errors.Join(tx.Meta.Insert(x.meta), tx.Condition.Insert(x.cond), tx.Configurations.Insert(x.conf), tx.Successions.Insert(x.succ), tx.Identities.Insert(x.ident), tx.Proposals.Insert(x.prop), tx.Signers.Insert(x.sgn), tx.Authenticators.Insert(x.auth),
 		tx.Guards.Insert(x.guard), tx.Enrolments.Insert(x.enrol), tx.Credentials.Insert(x.cred), tx.Activations.Insert(x.act))
 }
 
@@ -117,6 +119,7 @@ func (x samples) check(t *testing.T, tx *sam.Tx) {
 	same(t, "meta", x.meta)(tx.Meta.Get())
 	same(t, "condition", x.cond)(tx.Condition.Get())
 	same(t, "configuration", x.conf)(tx.Configurations.Latest(x.conf.Digest))
+	same(t, "successions", []*sam.Succession{x.succ})(tx.Successions.List(2))
 	same(t, "identity", x.ident)(tx.Identities.Get(x.ident.Name))
 	same(t, "proposal", x.prop)(tx.Proposals.Get(x.prop.ID))
 	same(t, "signer", x.sgn)(tx.Signers.Get(x.sgn.ID))

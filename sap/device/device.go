@@ -35,8 +35,11 @@ var ErrNotAsClaimed = errors.New("device: the request is not what it claims to b
 // Software is a software authenticator with one credential.
 type Software struct {
 	SAMKey *ecdsa.PublicKey // the one SAM whose statements count
-	Origin string           // the signing origin that this device believes to be at
-	RPID   string
+	// Successions lead from SAMKey to the key that the SAM uses now (KPR-06). Whoever
+	// hands them over is not believed: each key vouches for the next.
+	Successions []sap.SignedSuccession
+	Origin      string // the signing origin that this device believes to be at
+	RPID        string
 
 	mu    sync.Mutex
 	key   *ecdsa.PrivateKey
@@ -63,8 +66,8 @@ func (d *Software) CredentialID() []byte { return append([]byte(nil), d.id...) }
 // Register answers a registration request with "none" attestation, in
 // canonical form. The code goes into the proof and nowhere else.
 func (d *Software) Register(req sap.Signed, code string) ([]byte, error) {
-	var r sap.RegistrationRequest
-	if err := sap.OpenStatement(d.SAMKey, sap.LabelRegistration, req, &r); err != nil {
+	r, err := open(d, req, statementOf[sap.RegistrationRequest](sap.LabelRegistration), func(r sap.RegistrationRequest) int64 { return r.IssuedAt })
+	if err != nil {
 		return nil, err
 	}
 	if r.Type != sap.TypeRegistration || r.Origin != d.Origin || r.RPID != d.RPID {
@@ -159,7 +162,7 @@ func (d *Software) Approve(ctx context.Context, o Offer) (sad, proof []byte, err
 
 // Compose does everything of Approve up to the SAD.
 func (d *Software) Compose(ctx context.Context, o Offer) (*sap.SAD, error) {
-	ar, err := sap.OpenActivationRequest(d.SAMKey, o.Request)
+	ar, err := open(d, o.Request, sap.OpenActivationRequest, func(r *sap.ActivationRequest) int64 { return r.Bind.IssuedAt })
 	if err != nil {
 		return nil, err
 	}
@@ -225,8 +228,8 @@ func (d *Software) Assert(s *sap.SAD, canonical []byte) ([]byte, error) {
 // approves it: for this signer, in this name, at this origin, by this authenticator. What
 // the key signs is approved by Approve, when there is a certificate.
 func (d *Software) ApproveOneTime(offer sap.Signed, signer, name string) (statement, proof []byte, err error) {
-	var r sap.OneTimeRequest
-	if err := sap.OpenStatement(d.SAMKey, sap.LabelOneTime, offer, &r); err != nil {
+	r, err := open(d, offer, statementOf[sap.OneTimeRequest](sap.LabelOneTime), func(r sap.OneTimeRequest) int64 { return r.IssuedAt })
+	if err != nil {
 		return nil, nil, err
 	}
 	if statement, err = sap.UnB64(offer.Statement); err != nil {

@@ -51,15 +51,17 @@ const (
 
 // Info is what a SAM says of itself.
 type Info struct {
-	Audience     string   `json:"aud"`           // cluster "#" epoch
-	Instance     string   `json:"instance"`      // audit chain id
-	StatementKey []byte   `json:"statement_key"` // SubjectPublicKeyInfo, P-256
-	KeyID        string   `json:"key_id"`
-	Origin       string   `json:"origin"` // the one origin whose assertions count
-	RPID         string   `json:"rp_id"`
-	Assurance    string   `json:"assurance"`
-	Policies     []Policy `json:"policies"`
-	Version      string   `json:"version"`
+	Audience     string                 `json:"aud"`           // cluster "#" epoch
+	Instance     string                 `json:"instance"`      // audit chain id
+	StatementKey []byte                 `json:"statement_key"` // SubjectPublicKeyInfo, P-256
+	KeyID        string                 `json:"key_id"`
+	FirstKey     []byte                 `json:"first_key"`   // SubjectPublicKeyInfo of the module's first statement key
+	Successions  []sap.SignedSuccession `json:"successions"` // from the first statement key to this one (KPR-06)
+	Origin       string                 `json:"origin"`      // the one origin whose assertions count
+	RPID         string                 `json:"rp_id"`
+	Assurance    string                 `json:"assurance"`
+	Policies     []Policy               `json:"policies"`
+	Version      string                 `json:"version"`
 }
 
 // Policy is an activation policy by name.

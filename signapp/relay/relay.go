@@ -37,11 +37,12 @@ type Enroller interface {
 	EnrolFinish(ctx context.Context, id string, registration []byte) (*sapclient.EnrolFinishOut, error)
 }
 
-// Config is what a Relay is made of. All but Log is required.
+// Config is what a Relay is made of. All but Teller and Log is required.
 type Config struct {
 	Service       *signapp.Service
 	Enroller      Enroller
 	Keeper        Keeper
+	Teller        signapp.Teller // tells how the module's keys follow one another; nil: they never change
 	Sessions      Sessions
 	SigningOrigin string // the one origin whose scripts may call
 	Log           *slog.Logger
@@ -95,6 +96,7 @@ func (h *Relay) Mount(r chi.Router) {
 		r.Post("/passkeys/list", own(h, maxSmall, h.passkeys))
 		r.Post("/passkeys/change", own(h, maxSmall, h.changeBegin))
 		r.Post("/passkeys/finish", own(h, maxEnrol, h.changeFinish))
+		r.Get("/successions", h.successions)
 		r.NotFound(func(w http.ResponseWriter, r *http.Request) { h.fail(w, r, signapp.ErrNotFound) })
 		r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) { h.fail(w, r, errMethod) })
 	})

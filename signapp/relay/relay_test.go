@@ -3,6 +3,7 @@ package relay_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -377,4 +378,49 @@ func FuzzBodies(f *testing.F) {
 			t.Fatalf("%d for %q: %s", w.Code, body, out)
 		}
 	})
+}
+
+// teller is a module that tells a chain, or cannot be asked.
+type teller struct {
+	chain []sap.SignedSuccession
+	err   error
+}
+
+func (m teller) Info(context.Context) (*sapclient.Info, error) {
+	return &sapclient.Info{Successions: m.chain}, m.err
+}
+
+// KPR-06: how the module's keys follow one another is passed on to whoever asks, without a
+// login, unchanged, and rationed.
+func TestKPR06SuccessionsAreRelayed(t *testing.T) {
+	s := newSite(t)
+	ask := func(m signapp.Teller) *httptest.ResponseRecorder {
+		t.Helper()
+		rel, err := relay.New(relay.Config{Service: s.Service, Enroller: s.Module, Keeper: s.Module, Teller: m, Sessions: cookies{}, SigningOrigin: apptest.SigningOrigin})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := chi.NewRouter()
+		rel.Mount(r)
+		s.h = r
+		return s.do(call{method: "GET", path: "/sap/v1/successions"})
+	}
+	for want, m := range map[string]signapp.Teller{
+		`{"successions":[]}`: nil,
+		`{"successions":[{"statement":"a","signature":"b","proof":"c"}]}`: teller{chain: []sap.SignedSuccession{{Statement: "a", Signature: "b", Proof: "c"}}},
+	} {
+		if w := ask(m); w.Code != 200 || strings.TrimSpace(w.Body.String()) != want || w.Header().Get("Access-Control-Allow-Origin") != apptest.SigningOrigin {
+			t.Errorf("%d %s, want %s", w.Code, w.Body, want)
+		}
+	}
+	checkError(t, "away", ask(teller{err: errors.New("away")}), 503, "unavailable")
+	busy := 0
+	for range 100 {
+		if s.do(call{method: "GET", path: "/sap/v1/successions"}).Code == 429 {
+			busy++
+		}
+	}
+	if busy < 50 {
+		t.Errorf("only %d of 100 calls were put off", busy)
+	}
 }

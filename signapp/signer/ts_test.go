@@ -27,7 +27,7 @@ func unitTests() ([]byte, error) {
 }
 
 // TestTypeScriptUnits runs the unit tests of the TypeScript modules, which hold
-// them against the vectors shared with package sap. SAP-07, SGN-04.
+// them against the vectors shared with package sap. SAP-07, SGN-04, KPR-06.
 func TestTypeScriptUnits(t *testing.T) {
 	node := testenv.Need(t, "node")
 	js, err := unitTests()

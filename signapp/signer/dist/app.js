@@ -156,111 +156,6 @@
     return concat(...seq.children.map((n) => derInteger(n, size2)));
   }
 
-  // ts/shape.ts
-  function exact(v, s) {
-    check(v, s, true, "");
-    return v;
-  }
-  function atLeast(v, s) {
-    check(v, s, false, "");
-    return v;
-  }
-  function check(v, s, strict, where) {
-    const bad = (what) => {
-      throw new Error(`${where || "message"}: ${what}`);
-    };
-    if (s === "integer") {
-      if (!Number.isSafeInteger(v)) bad("integer expected");
-    } else if (typeof s === "string") {
-      if (typeof v !== s) bad(`${s} expected`);
-    } else if (Array.isArray(s)) {
-      if (!Array.isArray(v)) return bad("list expected");
-      v.forEach((e, i) => check(e, s[0], strict, `${where}[${i}]`));
-    } else {
-      checkMembers(v, s, strict, where);
-    }
-  }
-  function checkMembers(v, s, strict, where) {
-    if (typeof v !== "object" || v === null || Array.isArray(v)) throw new Error(`${where || "message"}: object expected`);
-    const o = v;
-    for (const name of Object.keys(s)) {
-      if (!Object.hasOwn(o, name)) throw new Error(`${where}.${name}: missing`);
-      check(o[name], s[name], strict, `${where}.${name}`);
-    }
-    if (strict && Object.keys(o).length !== Object.keys(s).length) throw new Error(`${where || "message"}: unknown member`);
-  }
-
-  // ts/config.ts
-  var shape = {
-    sam_key: "string",
-    sam_key_id: "string",
-    aud: "string",
-    rp_id: "string",
-    origin: "string",
-    api: "string",
-    profile: "string",
-    max_document: "integer",
-    viewer: "boolean",
-    attestation: "string"
-  };
-  async function loadConfig() {
-    const res = await fetch("/config.json", { credentials: "omit", cache: "no-store" });
-    if (!res.ok) throw new Error(`config: status ${res.status}`);
-    const c = atLeast(await res.json(), shape);
-    if (c.origin !== location.origin) throw new Error(`config: this page is at ${location.origin}, not at ${c.origin}`);
-    return {
-      sam: await importP256(decode(c.sam_key)),
-      aud: c.aud,
-      rpId: c.rp_id,
-      origin: c.origin,
-      api: new URL(c.api).origin,
-      profile: c.profile,
-      maxDocument: c.max_document,
-      viewer: c.viewer,
-      attestation: c.attestation === "direct" ? "direct" : "none"
-    };
-  }
-
-  // ts/dom.ts
-  function el(tag, attrs = {}, ...children) {
-    const e = document.createElement(tag);
-    for (const [name, v] of Object.entries(attrs)) {
-      if (typeof v === "function") e.addEventListener(name.slice(2), v);
-      else if (typeof v === "boolean") e.toggleAttribute(name, v);
-      else e.setAttribute(name, v);
-    }
-    fill(e, ...children);
-    return e;
-  }
-  function fill(e, ...children) {
-    e.replaceChildren(...children.filter((c) => c !== void 0 && c !== false));
-  }
-  function button(text2, press, attrs = {}) {
-    return el("button", { type: "button", onclick: press, ...attrs }, text2);
-  }
-  function foreign(text2) {
-    return el("bdi", {}, text2);
-  }
-  function facts(...rows) {
-    return el("dl", { class: "facts" }, ...rows.flatMap(([k, v]) => [el("dt", {}, k), el("dd", {}, v)]));
-  }
-  function root() {
-    const m = document.getElementById("step");
-    if (!m) throw new Error("page without a place for its steps");
-    return m;
-  }
-  function show(title, ...children) {
-    const h = el("h1", { tabindex: "-1" }, title);
-    fill(root(), h, ...children);
-    document.title = title;
-    h.focus();
-    window.scrollTo(0, 0);
-  }
-  function say(text2) {
-    const e = document.getElementById("live");
-    if (e) e.textContent = text2;
-  }
-
   // ts/jcs.ts
   var maxSize = 1 << 20;
   var maxDepth2 = 16;
@@ -312,6 +207,40 @@
     return out + '"';
   }
 
+  // ts/shape.ts
+  function exact(v, s) {
+    check(v, s, true, "");
+    return v;
+  }
+  function atLeast(v, s) {
+    check(v, s, false, "");
+    return v;
+  }
+  function check(v, s, strict, where) {
+    const bad = (what) => {
+      throw new Error(`${where || "message"}: ${what}`);
+    };
+    if (s === "integer") {
+      if (!Number.isSafeInteger(v)) bad("integer expected");
+    } else if (typeof s === "string") {
+      if (typeof v !== s) bad(`${s} expected`);
+    } else if (Array.isArray(s)) {
+      if (!Array.isArray(v)) return bad("list expected");
+      v.forEach((e, i) => check(e, s[0], strict, `${where}[${i}]`));
+    } else {
+      checkMembers(v, s, strict, where);
+    }
+  }
+  function checkMembers(v, s, strict, where) {
+    if (typeof v !== "object" || v === null || Array.isArray(v)) throw new Error(`${where || "message"}: object expected`);
+    const o = v;
+    for (const name of Object.keys(s)) {
+      if (!Object.hasOwn(o, name)) throw new Error(`${where}.${name}: missing`);
+      check(o[name], s[name], strict, `${where}.${name}`);
+    }
+    if (strict && Object.keys(o).length !== Object.keys(s).length) throw new Error(`${where || "message"}: unknown member`);
+  }
+
   // ts/sap.ts
   var label = {
     activationRequest: "assent/activation-request/v1",
@@ -328,7 +257,9 @@
     changeChallenge: "assent/change-challenge/v1",
     receiptLeaf: "assent/receipt-leaf/v1",
     receiptNode: "assent/receipt-node/v1",
-    receiptRoot: "assent/receipt-root/v1"
+    receiptRoot: "assent/receipt-root/v1",
+    succession: "assent/key-succession/v1",
+    successionProof: "assent/key-succession-proof/v1"
   };
   var maxItems = 1e3;
   var maxText = 300;
@@ -493,6 +424,101 @@
     }
   }
 
+  // ts/succession.ts
+  var maxSuccessions = 64;
+  var maxStatement = 2048;
+  var signedSuccessionShape = { statement: "string", signature: "string", proof: "string" };
+  var successionShape = {
+    typ: "string",
+    aud: "string",
+    instance: "string",
+    epoch: "integer",
+    old: "string",
+    new: "string",
+    spki: "string",
+    time: "integer",
+    mode: "string"
+  };
+  async function openHop(signed) {
+    if (signed.statement.length > maxStatement) throw new Error("succession: too large");
+    const text2 = decode(signed.statement);
+    const s = exact(decodeBytes(text2), successionShape);
+    if (s.typ !== "sap/key-succession/1") throw new Error("succession: message of another type");
+    if (!validID(s.aud) || !s.aud.includes("#") || !validID(s.instance)) throw new Error("succession: bad identifier");
+    decodeLen(s.old, 32);
+    if (s.epoch < 2 || s.epoch > maxSuccessions + 1 || s.time <= 0 || s.old === s.new) throw new Error("succession: bad epoch, time or key");
+    const spki = decode(s.spki);
+    if (await keyID(spki) !== s.new) throw new Error("succession: id of another key");
+    const key = await importP256(spki);
+    const replaced = s.mode === "replacement" && signed.signature === "";
+    if (!replaced && s.mode !== "succession") throw new Error("succession: bad mode");
+    if (!await verifyES256(key, message(label.successionProof, text2), decodeLen(signed.proof, 64))) throw new Error("succession: the new key did not sign");
+    return { s, text: text2, signature: replaced ? void 0 : decodeLen(signed.signature, 64), key };
+  }
+  function follows(h, before) {
+    const cluster = (aud) => aud.slice(0, aud.indexOf("#"));
+    if (h.old !== before.new || h.epoch !== before.epoch + 1) throw new Error("succession: it does not follow the one before");
+    if (h.instance !== before.instance || cluster(h.aud) !== cluster(before.aud)) throw new Error("succession: another module's");
+    if (h.time < before.time) throw new Error("succession: older than the one before");
+  }
+  async function keyID(spki) {
+    return encode(await digest("sha256", spki));
+  }
+  async function keyring(pinned, chain) {
+    const id = await keyID(pinned);
+    const keys = [{ id, key: await importP256(pinned), until: 0 }];
+    if (chain.length > maxSuccessions) throw new Error("succession: the chain is too long");
+    const seen = /* @__PURE__ */ new Set();
+    let met = chain.length === 0;
+    let replaced = false;
+    let before;
+    for (const signed of chain) {
+      const { s, text: text2, signature, key } = await openHop(signed);
+      if (before) follows(s, before);
+      seen.add(s.old);
+      if (seen.has(s.new)) throw new Error("succession: a key that was in use before");
+      met ||= s.old === id || s.new === id;
+      before = s;
+      const last = keys[keys.length - 1];
+      if (s.old !== last.id || replaced) continue;
+      last.until = s.time;
+      if (!signature) {
+        replaced = true;
+        continue;
+      }
+      if (!await verifyES256(last.key, message(label.succession, text2), signature)) throw new Error("succession: the old key did not sign");
+      keys.push({ id: s.new, key, until: 0 });
+    }
+    if (!met) throw new Error("succession: the chain does not name the pinned key");
+    return keys;
+  }
+  var SAMKeys = class {
+    /** source asks for the chain when a key is named that is not known yet. */
+    constructor(pinned, source) {
+      this.pinned = pinned;
+      this.source = source;
+    }
+    pinned;
+    source;
+    keys;
+    /** open reads a message with the key of this id, which must have been in use at its time (milliseconds). */
+    async open(id, read2, time2) {
+      const k = await this.find(id);
+      const v = await read2(k.key);
+      if (k.until !== 0 && time2(v) > k.until) throw new Error("the SAM's key was out of use then");
+      return v;
+    }
+    async find(id) {
+      this.keys ??= await keyring(this.pinned, []);
+      const known = this.keys.find((k) => k.id === id);
+      if (known) return known;
+      this.keys = await keyring(this.pinned, await this.source());
+      const found = this.keys.find((k) => k.id === id);
+      if (!found) throw new Error("not a key of the SAM, nor one that follows it");
+      return found;
+    }
+  };
+
   // ts/api.ts
   var RelayError = class extends Error {
     constructor(code, status, retry, said) {
@@ -593,6 +619,10 @@
     async changeFinish(id, change2) {
       await this.json("POST", "/sap/v1/passkeys/finish", { id, change: encode(change2) });
     }
+    /** successions asks how the SAM's statement keys follow one another. */
+    async successions() {
+      return atLeast(await this.json("GET", "/sap/v1/successions"), { successions: [signedSuccessionShape] }).successions;
+    }
     path(rest = "") {
       return `/sap/v1/operations/${encodeURIComponent(this.id)}${rest}`;
     }
@@ -668,6 +698,78 @@
       at2 += p.length;
     }
     return out;
+  }
+
+  // ts/config.ts
+  var shape = {
+    sam_key: "string",
+    sam_key_id: "string",
+    aud: "string",
+    rp_id: "string",
+    origin: "string",
+    api: "string",
+    profile: "string",
+    max_document: "integer",
+    viewer: "boolean",
+    attestation: "string"
+  };
+  async function loadConfig() {
+    const res = await fetch("/config.json", { credentials: "omit", cache: "no-store" });
+    if (!res.ok) throw new Error(`config: status ${res.status}`);
+    const c = atLeast(await res.json(), shape);
+    if (c.origin !== location.origin) throw new Error(`config: this page is at ${location.origin}, not at ${c.origin}`);
+    const api = new URL(c.api).origin;
+    return {
+      sam: new SAMKeys(decode(c.sam_key), () => new Relay(api).successions()),
+      aud: c.aud,
+      rpId: c.rp_id,
+      origin: c.origin,
+      api,
+      profile: c.profile,
+      maxDocument: c.max_document,
+      viewer: c.viewer,
+      attestation: c.attestation === "direct" ? "direct" : "none"
+    };
+  }
+
+  // ts/dom.ts
+  function el(tag, attrs = {}, ...children) {
+    const e = document.createElement(tag);
+    for (const [name, v] of Object.entries(attrs)) {
+      if (typeof v === "function") e.addEventListener(name.slice(2), v);
+      else if (typeof v === "boolean") e.toggleAttribute(name, v);
+      else e.setAttribute(name, v);
+    }
+    fill(e, ...children);
+    return e;
+  }
+  function fill(e, ...children) {
+    e.replaceChildren(...children.filter((c) => c !== void 0 && c !== false));
+  }
+  function button(text2, press, attrs = {}) {
+    return el("button", { type: "button", onclick: press, ...attrs }, text2);
+  }
+  function foreign(text2) {
+    return el("bdi", {}, text2);
+  }
+  function facts(...rows) {
+    return el("dl", { class: "facts" }, ...rows.flatMap(([k, v]) => [el("dt", {}, k), el("dd", {}, v)]));
+  }
+  function root() {
+    const m = document.getElementById("step");
+    if (!m) throw new Error("page without a place for its steps");
+    return m;
+  }
+  function show(title, ...children) {
+    const h = el("h1", { tabindex: "-1" }, title);
+    fill(root(), h, ...children);
+    document.title = title;
+    h.focus();
+    window.scrollTo(0, 0);
+  }
+  function say(text2) {
+    const e = document.getElementById("live");
+    if (e) e.textContent = text2;
   }
 
   // ts/strings.ts
@@ -1106,7 +1208,7 @@
   }
   async function check2(cfg, id, signed) {
     try {
-      const r = await openRegistrationRequest(cfg.sam, signed);
+      const r = await cfg.sam.open(signed.key, (k) => openRegistrationRequest(k, signed), (v) => v.iat * 1e3);
       const fits = r.rid === id && r.aud === cfg.aud && r.origin === cfg.origin && r.rpId === cfg.rpId && r.name !== "" && displayable(r.name);
       return fits ? r : void 0;
     } catch {
@@ -1264,7 +1366,7 @@
     const notices = [];
     for (let after = 0, i = 0; i < maxPages; i++) {
       const nonce = encode(crypto.getRandomValues(new Uint8Array(32)));
-      const list = await openList(cfg.sam, await relay.passkeys(nonce, after), nonce, after);
+      const list = await page(cfg, await relay.passkeys(nonce, after), nonce, after);
       if (list.aud !== cfg.aud) throw new Error("list of another module");
       notices.push(...list.notices);
       const last = list.notices.at(-1);
@@ -1272,6 +1374,9 @@
       after = last.seq;
     }
     throw new Error("a list without an end");
+  }
+  function page(cfg, signed, nonce, after) {
+    return cfg.sam.open(signed.key, (k) => openList(k, signed, nonce, after), (v) => v.iat * 1e3);
   }
   function when(seconds) {
     return new Date(seconds * 1e3).toLocaleString();
@@ -1328,7 +1433,7 @@
       }
       let r;
       try {
-        r = await openChangeRequest(this.cfg.sam, signed);
+        r = await this.cfg.sam.open(signed.key, (k) => openChangeRequest(k, signed), (v) => v.iat * 1e3);
         const fits = r.aud === this.cfg.aud && r.origin === this.cfg.origin && r.rpId === this.cfg.rpId && r.sub === this.list.sub && r.act === act && r.target === target;
         if (!fits) throw new Error("another offer");
       } catch {
@@ -1980,7 +2085,7 @@
   async function checkRequest(cfg, v, cert, signed) {
     let r;
     try {
-      r = await openActivationRequest(cfg.sam, signed);
+      r = await cfg.sam.open(signed.key, (k) => openActivationRequest(k, signed), (v2) => v2.bind.iat * 1e3);
     } catch (e) {
       throw new Stop("request", String(e));
     }
@@ -2114,7 +2219,7 @@
     let request;
     let subject;
     try {
-      request = await openOneTimeRequest(cfg.sam, signed);
+      request = await cfg.sam.open(signed.key, (k) => openOneTimeRequest(k, signed), (v2) => v2.iat * 1e3);
       subject = readName2(decode(request.subject));
       if (subject === "" || !displayable(subject)) throw new Error("a name that cannot be shown");
     } catch (e) {
@@ -2850,7 +2955,7 @@
       const offer = this.offer;
       let receipt;
       try {
-        receipt = await openReceipt(this.cfg.sam, signed);
+        receipt = await this.cfg.sam.open(signed.key, (k) => openReceipt(k, signed), (v) => v.time);
         await compareReceipt(receipt, receiptTerms(offer, sad, proof));
       } catch (e) {
         throw new Stop("receipt", String(e));

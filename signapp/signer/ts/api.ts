@@ -5,6 +5,7 @@ import { encode, type Bytes } from "./b64";
 import { signedReceiptShape, type SignedReceipt } from "./receipt";
 import { displayable, signedShape, type Signed } from "./sap";
 import { atLeast, type Of } from "./shape";
+import { signedSuccessionShape, type SignedSuccession } from "./succession";
 
 /** RelayError is an answer that is no answer. */
 export class RelayError extends Error {
@@ -112,6 +113,11 @@ export class Relay {
 
   async changeFinish(id: string, change: Bytes): Promise<void> {
     await this.json("POST", "/sap/v1/passkeys/finish", { id, change: encode(change) });
+  }
+
+  /** successions asks how the SAM's statement keys follow one another. */
+  async successions(): Promise<SignedSuccession[]> {
+    return atLeast(await this.json("GET", "/sap/v1/successions"), { successions: [signedSuccessionShape] }).successions;
   }
 
   private path(rest = ""): string {

@@ -1,13 +1,14 @@
 // What sicd says of the place: read from the signing origin itself, never from
 // the application or from a link.
 
+import { Relay } from "./api";
 import { decode } from "./b64";
-import { importP256 } from "./crypto";
 import { atLeast } from "./shape";
+import { SAMKeys } from "./succession";
 
 /** Config is /config.json, checked. */
 export interface Config {
-  sam: CryptoKey;
+  sam: SAMKeys;
   aud: string;
   rpId: string;
   origin: string;
@@ -30,12 +31,13 @@ export async function loadConfig(): Promise<Config> {
   const c = atLeast(await res.json(), shape);
   // samd accepts assertions of one origin only; at any other one nothing could succeed.
   if (c.origin !== location.origin) throw new Error(`config: this page is at ${location.origin}, not at ${c.origin}`);
+  const api = new URL(c.api).origin;
   return {
-    sam: await importP256(decode(c.sam_key)),
+    sam: new SAMKeys(decode(c.sam_key), () => new Relay(api).successions()),
     aud: c.aud,
     rpId: c.rp_id,
     origin: c.origin,
-    api: new URL(c.api).origin,
+    api,
     profile: c.profile,
     maxDocument: c.max_document,
     viewer: c.viewer,

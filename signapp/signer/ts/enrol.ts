@@ -52,7 +52,7 @@ export function halves(cfg: Config, id: string): void {
 /** check verifies that the offer is the module's, for this place and this link. */
 async function check(cfg: Config, id: string, signed: Signed): Promise<RegistrationRequest | undefined> {
   try {
-    const r = await openRegistrationRequest(cfg.sam, signed);
+    const r = await cfg.sam.open(signed.key, (k) => openRegistrationRequest(k, signed), (v) => v.iat * 1000);
     const fits = r.rid === id && r.aud === cfg.aud && r.origin === cfg.origin && r.rpId === cfg.rpId && r.name !== "" && displayable(r.name);
     return fits ? r : undefined;
   } catch {

@@ -72,7 +72,7 @@ export function leaf(v: View): Certificate {
 export async function checkRequest(cfg: Config, v: View, cert: Certificate, signed: Signed): Promise<ActivationRequest> {
   let r: ActivationRequest;
   try {
-    r = await openActivationRequest(cfg.sam, signed);
+    r = await cfg.sam.open(signed.key, (k) => openActivationRequest(k, signed), (v) => v.bind.iat * 1000);
   } catch (e) {
     throw new Stop("request", String(e));
   }

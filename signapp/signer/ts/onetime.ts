@@ -55,7 +55,7 @@ export async function checkOneTime(cfg: Config, v: View, signed: Signed): Promis
   let request: OneTimeRequest;
   let subject: string;
   try {
-    request = await openOneTimeRequest(cfg.sam, signed);
+    request = await cfg.sam.open(signed.key, (k) => openOneTimeRequest(k, signed), (v) => v.iat * 1000);
     subject = readName(decode(request.subject));
     if (subject === "" || !displayable(subject)) throw new Error("a name that cannot be shown");
   } catch (e) {

@@ -36,7 +36,7 @@ async function load(cfg: Config, relay: Relay): Promise<{ list: AuthenticatorLis
   const notices: Notice[] = [];
   for (let after = 0, i = 0; i < maxPages; i++) {
     const nonce = encode(crypto.getRandomValues(new Uint8Array(32)));
-    const list = await openList(cfg.sam, await relay.passkeys(nonce, after), nonce, after);
+    const list = await page(cfg, await relay.passkeys(nonce, after), nonce, after);
     if (list.aud !== cfg.aud) throw new Error("list of another module");
     notices.push(...list.notices);
     const last = list.notices.at(-1);
@@ -44,6 +44,10 @@ async function load(cfg: Config, relay: Relay): Promise<{ list: AuthenticatorLis
     after = last.seq;
   }
   throw new Error("a list without an end");
+}
+
+function page(cfg: Config, signed: Signed, nonce: string, after: number): Promise<AuthenticatorList> {
+  return cfg.sam.open(signed.key, (k) => openList(k, signed, nonce, after), (v) => v.iat * 1000);
 }
 
 function when(seconds: number): string {
@@ -104,7 +108,7 @@ class Page {
     }
     let r: ChangeRequest;
     try {
-      r = await openChangeRequest(this.cfg.sam, signed);
+      r = await this.cfg.sam.open(signed.key, (k) => openChangeRequest(k, signed), (v) => v.iat * 1000);
       const fits = r.aud === this.cfg.aud && r.origin === this.cfg.origin && r.rpId === this.cfg.rpId && r.sub === this.list.sub && r.act === act && r.target === target;
       if (!fits) throw new Error("another offer");
     } catch {

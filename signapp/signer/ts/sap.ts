@@ -23,6 +23,8 @@ export const label = {
   receiptLeaf: "assent/receipt-leaf/v1",
   receiptNode: "assent/receipt-node/v1",
   receiptRoot: "assent/receipt-root/v1",
+  succession: "assent/key-succession/v1",
+  successionProof: "assent/key-succession-proof/v1",
 } as const;
 
 export const maxItems = 1000;

@@ -143,7 +143,7 @@ export class Signing {
     const offer = this.offer!;
     let receipt;
     try {
-      receipt = await openReceipt(this.cfg.sam, signed);
+      receipt = await this.cfg.sam.open(signed.key, (k) => openReceipt(k, signed), (v) => v.time);
       await compareReceipt(receipt, receiptTerms(offer, sad, proof));
     } catch (e) {
       throw new Stop("receipt", String(e));

@@ -115,6 +115,9 @@ func (p *Person) Enrol(ctx context.Context, link string) (credential string, err
 	if err := p.relay(ctx, http.MethodPost, "/enrolment/begin", "", map[string]string{"id": v.Get("id")}, &begin); err != nil {
 		return "", err
 	}
+	if err := p.learnKeys(ctx); err != nil {
+		return "", err
+	}
 	reg, err := p.Device.Register(begin.Request, v.Get("code"))
 	if err != nil {
 		return "", err
@@ -266,6 +269,9 @@ func (p *Person) Approve(ctx context.Context, approval string) (*Opened, error) 
 	}
 	offer, err := p.Offer(ctx, o)
 	if err != nil {
+		return nil, err
+	}
+	if err := p.learnKeys(ctx); err != nil {
 		return nil, err
 	}
 	sad, proof, err := p.Device.Approve(ctx, offer)

@@ -70,13 +70,14 @@ type Result struct {
 }
 
 // Verify checks a receipt (the JSON that the service gives out) against a file.
-// A nil file checks the receipt alone; the file's fields then stay empty.
-func Verify(ctx context.Context, receipt []byte, file io.ReaderAt, size int64, samKey *ecdsa.PublicKey) (*Result, error) {
+// A nil file checks the receipt alone; the file's fields then stay empty. successions lead
+// from samKey to the module's later keys.
+func Verify(ctx context.Context, receipt []byte, file io.ReaderAt, size int64, samKey *ecdsa.PublicKey, successions ...sap.SignedSuccession) (*Result, error) {
 	signed, err := decode(receipt)
 	if err != nil {
 		return nil, err
 	}
-	r, err := sap.OpenReceipt(samKey, *signed)
+	r, err := openReceipt(samKey, successions, *signed)
 	if err != nil {
 		return nil, fmt.Errorf("the module did not sign this receipt: %w", err)
 	}
@@ -97,6 +98,16 @@ func Verify(ctx context.Context, receipt []byte, file io.ReaderAt, size int64, s
 		return res, nil
 	}
 	return res, res.matchFile(ctx, r, sad, cert, file, size)
+}
+
+// openReceipt takes the key that the receipt names: samKey, or one that follows it and was
+// in use then (KPR-06).
+func openReceipt(samKey *ecdsa.PublicKey, successions []sap.SignedSuccession, s sap.SignedReceipt) (*sap.Receipt, error) {
+	ring, err := sap.NewKeyring(samKey, successions)
+	if err != nil {
+		return nil, err
+	}
+	return ring.OpenReceipt(s)
 }
 
 func decode(receipt []byte) (*sap.SignedReceipt, error) {

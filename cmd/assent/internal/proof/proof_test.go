@@ -98,7 +98,9 @@ func (a *act) sign(t testing.TB, r sap.Receipt) []byte {
 	tree := sap.NewReceiptTree([][]byte{text})
 	sig, err := sap.Sign(a.sam, sap.LabelReceiptRoot, tree.Root())
 	must(t, err)
-	b, err := json.Marshal(sap.SignedReceipt{Receipt: sap.B64(text), Path: []string{}, Index: 0, Size: 1, Signature: sap.B64(sig), Key: "k"})
+	id, err := sap.KeyID(a.sam.Public())
+	must(t, err)
+	b, err := json.Marshal(sap.SignedReceipt{Receipt: sap.B64(text), Path: []string{}, Index: 0, Size: 1, Signature: sap.B64(sig), Key: id})
 	must(t, err)
 	return b
 }
@@ -123,6 +125,44 @@ func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// KPR-06, AUD-11: a receipt of a later statement key verifies from the kept one with the
+// successions that lead there; without them, or with those of another module, it does not.
+func TestKPR06ReceiptOfALaterKey(t *testing.T) {
+	a := newAct(t)
+	kept := newKey(t)
+	id := func(k *ecdsa.PrivateKey) string {
+		v, err := sap.KeyID(k.Public())
+		must(t, err)
+		return v
+	}
+	der, err := x509.MarshalPKIXPublicKey(a.sam.Public())
+	must(t, err)
+	chain := func(by *ecdsa.PrivateKey) sap.SignedSuccession {
+		text, err := jcs.Marshal(sap.Succession{
+			Type: sap.TypeSuccession, Audience: "demo#1", Instance: "c1", Epoch: 2, Old: id(kept), New: id(a.sam), Public: sap.B64(der), Time: 1000, Mode: sap.ModeSuccession,
+		})
+		must(t, err)
+		old, err := sap.Sign(by, sap.LabelSuccession, text)
+		must(t, err)
+		next, err := sap.Sign(a.sam, sap.LabelSuccessionProof, text)
+		must(t, err)
+		return sap.SignedSuccession{Statement: sap.B64(text), Signature: sap.B64(old), Proof: sap.B64(next)}
+	}
+	check := func(list ...sap.SignedSuccession) error {
+		_, err := proof.Verify(t.Context(), a.receipt, bytes.NewReader(a.file), int64(len(a.file)), &kept.PublicKey, list...)
+		return err
+	}
+	if err := check(chain(kept)); err != nil {
+		t.Error(err)
+	}
+	if err := check(); !errors.Is(err, sap.ReasonSAMSignature) {
+		t.Errorf("without the succession: %v", err)
+	}
+	if err := check(chain(newKey(t))); !errors.Is(err, sap.ReasonSuccession) {
+		t.Errorf("a succession that the kept key did not sign: %v", err)
 	}
 }
 

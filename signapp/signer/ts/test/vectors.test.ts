@@ -11,6 +11,7 @@ import { codeKey, codeProof, openRegistrationRequest, registration, registration
 import { canonical, canonicalBytes, decode as decodeJCS, decodeBytes } from "../jcs";
 import { compareReceipt, openReceipt, type SignedReceipt } from "../receipt";
 import { composeSAD, displayable, hashOf, openActivationRequest, type ActivationRequest, type Context, type Item, type Signed } from "../sap";
+import { keyring, SAMKeys, type SignedSuccession } from "../succession";
 import { parseCertificate } from "../x509";
 
 interface Vectors {
@@ -25,6 +26,7 @@ interface Vectors {
   enrolment: { request: Signed; challenge: string; code: string; codeKey: string; attestationObject: string; clientDataJSON: string; codeProof: string; registration: string };
   receipts: { name: string; receipt: SignedReceipt; ok: boolean }[];
   displayable: { in: string; ok: boolean }[];
+  successions: { name: string; pinned: string; chain: SignedSuccession[]; ok: boolean; keys: { id: string; until: number }[] }[];
 }
 
 const file = process.env["SAP_VECTORS"];
@@ -162,4 +164,47 @@ test("labels separate: a SAM signature of one purpose serves no other", async ()
   const text = decode(good.statement);
   assert.ok(await verifyES256(await samKey, message("assent/activation-request/v1", text), decode(good.signature)));
   assert.ok(!(await verifyES256(await samKey, message("assent/registration-request/v1", text), decode(good.signature))));
+});
+
+test("KPR-06 successions of statement keys: good ones lead on, all others do not", async () => {
+  assert.ok(v.successions.length > 10);
+  for (const c of v.successions) {
+    if (!c.ok) {
+      await assert.rejects(keyring(decode(c.pinned), c.chain));
+      continue;
+    }
+    const got = await keyring(decode(c.pinned), c.chain);
+    assert.deepEqual(got.map(({ id, until }) => ({ id, until })), c.keys, c.name);
+  }
+});
+
+test("KPR-06 no changed octet of a succession is accepted", async () => {
+  const { pinned, chain } = v.successions[0]!;
+  for (const [i, hop] of chain.entries()) {
+    for (const part of ["statement", "signature", "proof"] as const) {
+      const raw = decode(hop[part]);
+      for (let at = 0; at < raw.length; at += 7) {
+        const bad = raw.slice();
+        bad[at]! ^= 1;
+        const changed = chain.map((h, j) => (j === i ? { ...h, [part]: encode(bad) } : h));
+        await assert.rejects(keyring(decode(pinned), changed));
+      }
+    }
+  }
+});
+
+test("KPR-06 a message is opened with the key that it names, in its time", async () => {
+  const good = v.successions[0]!;
+  let asked = 0;
+  const keys = new SAMKeys(decode(good.pinned), async () => (asked++, good.chain));
+  const [first, second] = good.keys;
+  const read = async () => first!.until;
+  assert.equal(await keys.open(first!.id, read, (t) => t), first!.until);
+  assert.equal(asked, 0); // the pinned key needs nobody's word
+  await keys.open(second!.id, read, (t) => t);
+  assert.equal(asked, 1);
+  await assert.rejects(keys.open(first!.id, read, (t) => t + 1), /out of use/);
+  await assert.rejects(keys.open("unknown", read, (t) => t), /not a key/);
+  const alone = new SAMKeys(decode(good.pinned), async () => []);
+  await assert.rejects(alone.open(second!.id, read, (t) => t), /not a key/);
 });
