@@ -205,7 +205,7 @@ func (l *ledger) revoked(name string) bool {
 }
 
 // held tells whether the list has a key on hold. A database that is older than the
-// key's certificate cannot say so itself: there is no hold of a key that has none.
+// key's certificate cannot say so itself: there is no hold of a key that has none (BKP-03).
 func (l *ledger) held(key string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
