@@ -102,7 +102,7 @@ func (r Record) signed() (Signed, error) {
 // them from the chain, it answers ErrKey for one that it does not know yet.
 type Check func(Signed) error
 
-// ErrKey: the key of a checkpoint is not known.
+// ErrKey is returned for a checkpoint by a key that is not known.
 var ErrKey = errors.New("audit: unknown key")
 
 // Summary is what VerifySigned found.

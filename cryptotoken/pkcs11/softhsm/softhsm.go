@@ -4,6 +4,7 @@
 package softhsm
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -70,11 +71,24 @@ func Provision(dir, label, pin, soPIN string) (env, module string, err error) {
 	env = "SOFTHSM2_CONF=" + conf
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, tool, "--init-token", "--free", "--module", module,
-		"--label", label, "--pin", pin, "--so-pin", soPIN)
-	cmd.Env = append(os.Environ(), env)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", "", fmt.Errorf("softhsm: softhsm2-util --init-token in %s: %w: %.300s", dir, err, out)
+	for try := 1; ; try++ {
+		cmd := exec.CommandContext(ctx, tool, "--init-token", "--free", "--module", module,
+			"--label", label, "--pin", pin, "--so-pin", soPIN)
+		cmd.Env = append(os.Environ(), env)
+		out, err := cmd.CombinedOutput()
+		if err == nil {
+			return env, module, nil
+		}
+		if try == looks || !bytes.Contains(out, []byte(notSeen)) {
+			return "", "", fmt.Errorf("softhsm: softhsm2-util --init-token in %s: %w: %.300s", dir, err, out)
+		}
 	}
-	return env, module, nil
 }
+
+// notSeen is what softhsm2-util says when a token cannot be read while it looks for a
+// free slot, because another process writes into the same directory. It has made
+// nothing then, so that it may look again.
+const (
+	notSeen = "Could not get info about the token"
+	looks   = 10
+)
