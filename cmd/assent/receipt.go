@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/ecdsa"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -52,6 +53,9 @@ time when its key was out of use is refused.
 			}
 			defer func() { _ = f.Close() }()
 			res, err := proof.Verify(cmd.Context(), receipt, f, size, key, chain...)
+			if errors.Is(err, sap.ReasonSAMSignature) && chainFile == "" {
+				err = fmt.Errorf("%w; if the module has changed its key since, give --successions (assent statement-key chain writes that file)", err)
+			}
 			if err != nil {
 				return &exitError{exitNotValid, fmt.Errorf("the receipt does not hold for %s: %w", args[1], err)}
 			}

@@ -305,6 +305,11 @@ func TestIntegratorsWalkWorks(t *testing.T) {
 	if !strings.Contains(out, "signed.pdf: VALID") || !strings.Contains(out, "RECEIPT HOLDS") {
 		t.Error(out)
 	}
+	// KPR-06: whoever pins another key is told what could lead from it.
+	out = bash(t, dir, bin, "openssl ecparam -name prime256v1 -genkey -noout | openssl ec -pubout -out other.pem && ! assent receipt verify receipt.json signed.pdf --sam-key other.pem 2>&1", nil)
+	if !strings.Contains(out, "does not hold") || !strings.Contains(out, "--successions") {
+		t.Error(out)
+	}
 }
 
 // A port that is taken is named, and nothing is left running.
