@@ -212,8 +212,28 @@ func cheats() map[string]cheat {
 		}},
 		"PAdES digest sent as raw": {sap.ReasonRaw, false, before(1, func(s *sap.SAD) { s.Items[0].Kind, s.Items[0].Doc = sap.KindRaw, "" })},
 		"kind without evidence rules": {sap.ReasonItemKind, false, before(1, func(s *sap.SAD) {
-			s.Items[0].Kind = sap.KindXAdES
+			s.Items[0].Kind = sap.KindJAdES
 		})},
+		"XAdES digest sent as PAdES": {sap.ReasonDTBSR, false, func(t *testing.T, w *samtest.World, a, _ *samtest.Signer) approval {
+			return sign(t, w, a, 1, func(s *sap.SAD) {
+				doc, _ := sap.UnB64(s.Items[0].Doc)
+				it, err := sap.NewXAdESItem(0, "invoice.xml", algo.ES256, doc, a.Cert.Raw, samtest.XAdES())
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.Items[0].DTBSR = it.DTBSR
+			})
+		}},
+		"XAdES around another certificate": {sap.ReasonDTBSR, false, func(t *testing.T, w *samtest.World, a, b *samtest.Signer) approval {
+			return sign(t, w, a, 1, func(s *sap.SAD) {
+				doc, _ := sap.UnB64(s.Items[0].Doc)
+				it, err := sap.NewXAdESItem(0, "invoice.xml", algo.ES256, doc, b.Cert.Raw, samtest.XAdES())
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.Items[0] = it
+			})
+		}},
 		"hash of another length": {sap.ReasonDigest, false, before(1, func(s *sap.SAD) {
 			d := make([]byte, 48)
 			s.Items[0].Hash, s.Items[0].Doc, s.Items[0].DTBSR = "sha384", sap.B64(d), sap.B64(append(d[:47:47], 1))

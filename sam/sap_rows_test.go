@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -76,7 +77,7 @@ func sadFields() map[string]flip {
 		"Ctx.Purpose":   set(sap.ReasonChallenge, "", func(s *sap.SAD) { s.Ctx.Purpose = "something else" }),
 		"Ctx.Level":     set(sap.ReasonChallenge, "", func(s *sap.SAD) { s.Ctx.Level = "B-T" }),
 		"Items.I":       set(sap.ReasonCount, sap.ReasonCount, func(s *sap.SAD) { s.Items[0].I = 1 }),
-		"Items.Kind":    set(sap.ReasonChallenge, sap.ReasonItemKind, func(s *sap.SAD) { s.Items[0].Kind = sap.KindXAdES }),
+		"Items.Kind":    set(sap.ReasonChallenge, sap.ReasonItemKind, func(s *sap.SAD) { s.Items[0].Kind = sap.KindCAdES }),
 		"Items.Name":    set(sap.ReasonChallenge, "", func(s *sap.SAD) { s.Items[0].Name = "harmless.pdf" }),
 		"Items.Hash":    set(sap.ReasonDigest, sap.ReasonDigest, func(s *sap.SAD) { s.Items[0].Hash = "sha384" }),
 		"Items.Doc":     set(sap.ReasonChallenge, sap.ReasonDTBSR, func(s *sap.SAD) { s.Items[0].Doc = digest }),
@@ -84,9 +85,42 @@ func sadFields() map[string]flip {
 	}
 }
 
+// xadesFields is one flip for every property of an XAdES signature: what the SSA
+// changes breaks the approval, and what the device says besides what it hashed is not what
+// the module rebuilds.
+func xadesFields() map[string]flip {
+	add := func(s *sap.SAD, _ *samtest.Signer) {
+		x := samtest.XAdES()
+		s.Items[0].XAdES = &x
+	}
+	out := map[string]flip{"Items.XAdES": {add, sap.ReasonEvidence, sap.ReasonEvidence}} // in an item of kind pades
+	for path, f := range map[string]func(x *sap.XAdES){
+		"ID":          func(x *sap.XAdES) { x.ID = "another" },
+		"Form":        func(x *sap.XAdES) { x.Form = sap.XAdESParallel },
+		"Time":        func(x *sap.XAdES) { x.Time++ },
+		"MIME":        func(x *sap.XAdES) { x.MIME = "application/xml" },
+		"Description": func(x *sap.XAdES) { x.Description = "" },
+		"Commitments": func(x *sap.XAdES) {
+			x.Commitments = append(x.Commitments, "http://uri.etsi.org/01903/v1.2.2#ProofOfApproval")
+		},
+		"Roles":         func(x *sap.XAdES) { x.Roles[0] = "Seller" },
+		"Place.City":    func(x *sap.XAdES) { x.Place.City = "Berlin" },
+		"Place.Street":  func(x *sap.XAdES) { x.Place.Street = "" },
+		"Place.State":   func(x *sap.XAdES) { x.Place.State = "Berlin" },
+		"Place.Postal":  func(x *sap.XAdES) { x.Place.Postal = "10115" },
+		"Place.Country": func(x *sap.XAdES) { x.Place.Country = "DE" },
+		"Policy.ID":     func(x *sap.XAdES) { x.Policy.ID = "urn:oid:1.2.3.5" },
+		"Policy.Hash":   func(x *sap.XAdES) { x.Policy = sap.XAdESPolicy{ID: x.Policy.ID, Hash: "sha256", Digest: otherDigest()} },
+		"Policy.Digest": func(x *sap.XAdES) { x.Policy.Digest = sap.B64(bytes.Repeat([]byte{1}, 64)) },
+	} {
+		out["Items.XAdES."+path] = flip{func(s *sap.SAD, _ *samtest.Signer) { f(s.Items[0].XAdES) }, sap.ReasonChallenge, sap.ReasonDTBSR}
+	}
+	return out
+}
+
 // leaves are the paths of a struct's fields, lists taken as their elements.
 func leaves(t reflect.Type, path string) []string {
-	if t.Kind() == reflect.Slice {
+	if t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	if t.Kind() != reflect.Struct {
@@ -106,6 +140,7 @@ func leaves(t reflect.Type, path string) []string {
 // table fails the test.
 func TestSAP01EachFieldFlipped(t *testing.T) {
 	fields := sadFields()
+	maps.Copy(fields, xadesFields())
 	for _, path := range leaves(reflect.TypeOf(sap.SAD{}), "") {
 		if _, ok := fields[path]; !ok {
 			t.Errorf("the SAD has a field %s that no case flips", path)
@@ -118,7 +153,11 @@ func TestSAP01EachFieldFlipped(t *testing.T) {
 		for name, want := range map[string]sap.Reason{"edited by the SSA": f.edited, "signed by the device": f.own} {
 			t.Run(path+"/"+name, func(t *testing.T) {
 				req := w.Ask(alice, 2)
-				s, err := alice.Device.SAD(req, alice.Items(t, req, 2))
+				items := alice.Items(t, req, 2)
+				if strings.HasPrefix(path, "Items.XAdES.") {
+					items = alice.XMLItems(t, req, 2)
+				}
+				s, err := alice.Device.SAD(req, items)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -126,12 +165,12 @@ func TestSAP01EachFieldFlipped(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				before := fmt.Sprintf("%+v", s)
+				before := loosely(t, s)
 				f.change(s, bob)
-				if fmt.Sprintf("%+v", s) == before {
+				text := loosely(t, s)
+				if bytes.Equal(text, before) {
 					t.Fatal("nothing was flipped")
 				}
-				text := loosely(t, s)
 				if name == "signed by the device" {
 					nonce, err := sap.UnB64(req.Bind.Nonce)
 					if err != nil {

@@ -72,8 +72,8 @@ func attribute(oid asn1.ObjectIdentifier, value func(*cryptobyte.Builder)) []byt
 // Rebuild computes what the key signs for an item from the document digest
 // that the signer approved, the linked certificate and the algorithm, and
 // compares it with the item (SGN-01, SGN-04). The returned digest is the only
-// thing that may reach a key. Kinds whose evidence is not known here are
-// refused.
+// thing that may reach a key. What is signed follows from the item and the
+// certificate alone, so no kind takes evidence besides; other kinds are refused.
 func Rebuild(it Item, certDER []byte, alg algo.Algorithm, evidence []byte) ([]byte, error) {
 	h, err := algo.ParseHash(it.Hash)
 	if err != nil || h != alg.Hash() {
@@ -86,13 +86,30 @@ func Rebuild(it Item, certDER []byte, alg algo.Algorithm, evidence []byte) ([]by
 	if len(evidence) != 0 {
 		return nil, fmt.Errorf("%w: kind %s takes none", ReasonEvidence, it.Kind)
 	}
+	if it.Kind != KindXAdES && it.XAdES != nil {
+		return nil, fmt.Errorf("%w: properties of XAdES in an item of kind %s", ReasonEvidence, it.Kind)
+	}
 	switch it.Kind {
 	case KindRaw:
 		return claimed, nil
 	case KindPAdES:
 		return rebuildPAdES(it, certDER, h, claimed)
+	case KindXAdES:
+		return rebuildXAdES(it, certDER, alg, claimed)
 	}
 	return nil, fmt.Errorf("%w: %q", ReasonItemKind, it.Kind)
+}
+
+func rebuildXAdES(it Item, certDER []byte, alg algo.Algorithm, claimed []byte) ([]byte, error) {
+	info, err := xadesSignedInfo(it, certDER, alg)
+	if err != nil {
+		return nil, err
+	}
+	sum := digest(alg.Hash(), info)
+	if !bytes.Equal(sum, claimed) {
+		return nil, fmt.Errorf("%w: item %d", ReasonDTBSR, it.I)
+	}
+	return sum, nil
 }
 
 func rebuildPAdES(it Item, certDER []byte, h crypto.Hash, claimed []byte) ([]byte, error) {

@@ -126,12 +126,13 @@ const (
 
 // Item is one signature that the signer approves.
 type Item struct {
-	I     int    `json:"i"`     // position, from 0
-	Kind  string `json:"kind"`  // what the digest is of
-	Name  string `json:"name"`  // document name, as shown
-	Hash  string `json:"hash"`  // "sha256", "sha384", "sha512"
-	Doc   string `json:"doc"`   // base64url digest of the document as the kind defines it; "" for raw
-	DTBSR string `json:"dtbsr"` // base64url digest that the key signs
+	I     int    `json:"i"`               // position, from 0
+	Kind  string `json:"kind"`            // what the digest is of
+	Name  string `json:"name"`            // document name, as shown
+	Hash  string `json:"hash"`            // "sha256", "sha384", "sha512"
+	Doc   string `json:"doc"`             // base64url digest of the document as the kind defines it; "" for raw
+	DTBSR string `json:"dtbsr"`           // base64url digest that the key signs
+	XAdES *XAdES `json:"xades,omitempty"` // there exactly with kind xades
 }
 
 // Auth names the authenticator that approves.
@@ -244,6 +245,14 @@ func (it Item) check() error {
 	}
 	if _, err := unB64Len(it.DTBSR, h.Size()); err != nil {
 		return fmt.Errorf("%w: dtbsr", ReasonDigest)
+	}
+	if (it.Kind == KindXAdES) != (it.XAdES != nil) {
+		return fmt.Errorf("%w: properties of XAdES belong to kind xades, and to no other", ReasonEvidence)
+	}
+	if it.XAdES != nil {
+		if err := it.XAdES.check(); err != nil {
+			return err
+		}
 	}
 	if it.Kind == KindRaw {
 		if it.Doc != "" {

@@ -35,7 +35,7 @@ const (
 	ReasonItemKind       Reason = "item_kind_unknown"      //
 	ReasonDigest         Reason = "digest_invalid"         // digest does not fit its hash (SGN-01)
 	ReasonDTBSR          Reason = "dtbsr_mismatch"         // rebuilt DTBS/R differs (SGN-04)
-	ReasonEvidence       Reason = "evidence_invalid"       // evidence does not fit the item's kind
+	ReasonEvidence       Reason = "evidence_invalid"       // evidence or properties do not fit the item's kind
 	ReasonRaw            Reason = "raw_not_permitted"      // digest of unseen content without permission
 	ReasonText           Reason = "text_not_displayable"   // control or direction characters in shown text
 	ReasonPolicy         Reason = "policy_mismatch"        //

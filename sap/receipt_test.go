@@ -127,9 +127,9 @@ func TestAUD11PartsOfReceipts(t *testing.T) {
 		}, ReasonCertificate, ""},
 		{"kind without evidence", func(r *Receipt) {
 			s := testSAD(t, cert, "contract.pdf")
-			s.Items[0].Kind = KindXAdES
+			s.Items[0].Kind = KindCAdES
 			approved(r, s)
-		}, ReasonItemKind, "xades"},
+		}, ReasonItemKind, "cades"},
 		{"signature is no base64url", func(r *Receipt) { r.Items[0].Signature = "!!" }, ReasonEncoding, "signature 0"},
 		{"index", func(r *Receipt) { r.Items[0].I = 1 }, ReasonBinding, "receipt item 0"},
 	} {

@@ -108,26 +108,31 @@ func TestSADForm(t *testing.T) {
 		edit func(*SAD)
 		want Reason
 	}{
-		"type":              {func(s *SAD) { s.Type = "sap/sad/2" }, ReasonType},
-		"session":           {func(s *SAD) { s.Bind.Session = "AA" }, ReasonEncoding},
-		"nonce short":       {func(s *SAD) { s.Bind.Nonce = B64(make([]byte, 31)) }, ReasonEncoding},
-		"algorithm":         {func(s *SAD) { s.Bind.Alg = "none" }, ReasonAlgorithm},
-		"signer":            {func(s *SAD) { s.Bind.Signer = "anna\n" }, ReasonEncoding},
-		"n":                 {func(s *SAD) { s.Bind.N = 3 }, ReasonCount},
-		"n zero":            {func(s *SAD) { s.Bind.N = 0; s.Items = []Item{} }, ReasonCount},
-		"index":             {func(s *SAD) { s.Items[0].I = 1 }, ReasonCount},
-		"order":             {func(s *SAD) { s.Items[0], s.Items[1] = s.Items[1], s.Items[0] }, ReasonCount},
-		"duplicate":         {func(s *SAD) { s.Items[1] = s.Items[0]; s.Items[1].I = 1 }, ReasonDuplicateItem},
-		"kind":              {func(s *SAD) { s.Items[0].Kind = "pdf" }, ReasonItemKind},
-		"hash":              {func(s *SAD) { s.Items[0].Hash = "sha1" }, ReasonDigest},
-		"digest length":     {func(s *SAD) { s.Items[0].Hash = "sha384" }, ReasonDigest},
-		"raw with document": {func(s *SAD) { s.Items[0].Kind = KindRaw }, ReasonDigest},
-		"direction trick":   {func(s *SAD) { s.Items[0].Name = "contract\u202efdp.exe" }, ReasonText},
-		"empty name":        {func(s *SAD) { s.Items[0].Name = "" }, ReasonText},
-		"long purpose":      {func(s *SAD) { s.Ctx.Purpose = strings.Repeat("x", MaxText+1) }, ReasonText},
-		"method":            {func(s *SAD) { s.Auth.Method = "pin" }, ReasonCarrier},
-		"cred":              {func(s *SAD) { s.Auth.Cred = "" }, ReasonEncoding},
-		"times":             {func(s *SAD) { s.Bind.Expires = s.Bind.IssuedAt }, ReasonEncoding},
+		"type":        {func(s *SAD) { s.Type = "sap/sad/2" }, ReasonType},
+		"session":     {func(s *SAD) { s.Bind.Session = "AA" }, ReasonEncoding},
+		"nonce short": {func(s *SAD) { s.Bind.Nonce = B64(make([]byte, 31)) }, ReasonEncoding},
+		"algorithm":   {func(s *SAD) { s.Bind.Alg = "none" }, ReasonAlgorithm},
+		"signer":      {func(s *SAD) { s.Bind.Signer = "anna\n" }, ReasonEncoding},
+		"n":           {func(s *SAD) { s.Bind.N = 3 }, ReasonCount},
+		"n zero":      {func(s *SAD) { s.Bind.N = 0; s.Items = []Item{} }, ReasonCount},
+		"index":       {func(s *SAD) { s.Items[0].I = 1 }, ReasonCount},
+		"order":       {func(s *SAD) { s.Items[0], s.Items[1] = s.Items[1], s.Items[0] }, ReasonCount},
+		"duplicate":   {func(s *SAD) { s.Items[1] = s.Items[0]; s.Items[1].I = 1 }, ReasonDuplicateItem},
+		"kind":        {func(s *SAD) { s.Items[0].Kind = "pdf" }, ReasonItemKind},
+		"properties of XAdES": {func(s *SAD) {
+			x := testXAdES()
+			s.Items[0].XAdES = &x
+		}, ReasonEvidence},
+		"XAdES without properties": {func(s *SAD) { s.Items[0].Kind = KindXAdES }, ReasonEvidence},
+		"hash":                     {func(s *SAD) { s.Items[0].Hash = "sha1" }, ReasonDigest},
+		"digest length":            {func(s *SAD) { s.Items[0].Hash = "sha384" }, ReasonDigest},
+		"raw with document":        {func(s *SAD) { s.Items[0].Kind = KindRaw }, ReasonDigest},
+		"direction trick":          {func(s *SAD) { s.Items[0].Name = "contract\u202efdp.exe" }, ReasonText},
+		"empty name":               {func(s *SAD) { s.Items[0].Name = "" }, ReasonText},
+		"long purpose":             {func(s *SAD) { s.Ctx.Purpose = strings.Repeat("x", MaxText+1) }, ReasonText},
+		"method":                   {func(s *SAD) { s.Auth.Method = "pin" }, ReasonCarrier},
+		"cred":                     {func(s *SAD) { s.Auth.Cred = "" }, ReasonEncoding},
+		"times":                    {func(s *SAD) { s.Bind.Expires = s.Bind.IssuedAt }, ReasonEncoding},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := testSAD(t, cert, "a.pdf", "b.pdf")
@@ -263,7 +268,8 @@ func TestSGN04Rebuild(t *testing.T) {
 		"document digest":   {bare, cert, algo.ES256, nil, ReasonDTBSR},
 		"other hash":        {it, cert, algo.ES384, nil, ReasonDigest},
 		"extra evidence":    {it, cert, algo.ES256, []byte("x"), ReasonEvidence},
-		"kind not here":     {Item{Kind: KindXAdES, Hash: "sha256", Doc: it.Doc, DTBSR: it.DTBSR}, cert, algo.ES256, nil, ReasonItemKind},
+		"kind not here":     {Item{Kind: KindCAdES, Hash: "sha256", Doc: it.Doc, DTBSR: it.DTBSR}, cert, algo.ES256, nil, ReasonItemKind},
+		"no properties":     {Item{Kind: KindXAdES, Hash: "sha256", Doc: it.Doc, DTBSR: it.DTBSR}, cert, algo.ES256, nil, ReasonEvidence},
 	} {
 		_, err := Rebuild(c.it, c.cert, c.alg, c.ev)
 		if !errors.Is(err, c.want) {
@@ -346,6 +352,7 @@ func TestENR04CodeProofBindsTheAuthenticator(t *testing.T) {
 func FuzzDecodeSAD(f *testing.F) {
 	cert := fixedCert(f, fixedKey(f, "signer"))
 	f.Add(must[[]byte](f)(testSAD(f, cert, "a.pdf").Encode()))
+	f.Add(must[[]byte](f)(xadesSAD(f, cert).Encode()))
 	f.Add([]byte(strings.Repeat("[", 20000)))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		s, err := DecodeSAD(in)

@@ -62,6 +62,11 @@ type Job struct {
 	// the target that is left out with all that it contains: the Signature of the
 	// enveloped-signature transform. The root cannot be left out.
 	Without int64
+	// Unsigned leaves out every Signature element of XML Signature inside the target,
+	// each with all that it contains: the XPath filter
+	// not(ancestor-or-self::ds:Signature) of signatures that stand side by side. The
+	// target itself cannot be one.
+	Unsigned bool
 }
 
 // Target names a document subset: the document, or an element with all that it
@@ -235,11 +240,12 @@ func (c *canonizer) start(ev *Event) error {
 		}
 		isApex, c.apex = true, ev.Depth
 	}
-	if c.Without != 0 && ev.From == c.Without {
+	named := c.Without != 0 && ev.From == c.Without
+	if named || c.Unsigned && ev.Name.Is(SignatureNamespace, "Signature") {
 		if isApex {
 			return c.s.refused(ev, ErrOptions, "the target itself cannot be left out")
 		}
-		c.skip, c.skipped = ev.Depth, true
+		c.skip, c.skipped = ev.Depth, c.skipped || named
 		return nil
 	}
 	c.marks = append(c.marks, int32(len(c.rendered.bound)))

@@ -3,6 +3,7 @@ package jcs
 import (
 	"bytes"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -78,6 +79,43 @@ func TestBounds(t *testing.T) {
 		}
 		if _, err := Transform([]byte(in)); !errors.Is(err, ErrTooLarge) {
 			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// SAP-07: a member that may be absent has one spelling too: it is there with a value or it
+// is not there; and what was there before is gone when it is not.
+func TestSAP07OptionalMembers(t *testing.T) {
+	type part struct {
+		N int `json:"n"`
+	}
+	type whole struct {
+		B    string `json:"b"`
+		A    *part  `json:"a,omitempty"`
+		C    *part  `json:"c,omitempty"`
+		Last string `json:"z"`
+	}
+	if planOf(reflect.TypeFor[whole]()) == nil {
+		t.Fatal("no plan")
+	}
+	for text, v := range map[string]whole{
+		`{"b":"x","z":""}`:                              {B: "x"},
+		`{"a":{"n":1},"b":"x","z":""}`:                  {B: "x", A: &part{1}},
+		`{"b":"","c":{"n":0},"z":"y"}`:                  {C: &part{}, Last: "y"},
+		`{"a":{"n":1},"b":"x","c":{"n":-2},"z":"last"}`: {B: "x", A: &part{1}, C: &part{-2}, Last: "last"},
+	} {
+		if out, err := Marshal(v); err != nil || string(out) != text {
+			t.Errorf("%s, %v; want %s", out, err, text)
+		}
+		got := whole{A: &part{9}, C: &part{9}}
+		if err := Unmarshal([]byte(text), &got); err != nil || !reflect.DeepEqual(got, v) {
+			t.Errorf("%s read as %+v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{`{"a":null,"b":"","z":""}`, `{"a":{},"b":"","z":""}`, `{"b":"","a":{"n":1},"z":""}`, `{,"b":"","z":""}`, `{"b":"",,"z":""}`,
+		`{"a":{"n":1},"a":{"n":1},"b":"","z":""}`, `{"b":"","c":{"n":1}}`, `{"b":"","c":{"n":1},"c":{"n":1},"z":""}`, `{"b":"","d":{},"z":""}`} {
+		if err := Unmarshal([]byte(text), &whole{}); err == nil {
+			t.Errorf("%s was read", text)
 		}
 	}
 }

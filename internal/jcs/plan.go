@@ -16,7 +16,8 @@ import (
 // plan is how one Go type is written and read in canonical form. Because there
 // is one spelling, reading is writing backwards: the next octets are either
 // exactly the expected ones or the text is refused. Plans hold nothing but what
-// follows from the type, so they are made once.
+// follows from the type, so they are made once. A member is optional when it is a
+// pointer to a struct with omitempty: there is still one spelling of each value.
 type plan struct {
 	kind   reflect.Kind
 	fields []field // struct: in canonical order
@@ -24,9 +25,10 @@ type plan struct {
 }
 
 type field struct {
-	index int
-	open  []byte // "name": with its quotes and colon
-	plan  *plan
+	index    int
+	open     []byte // "name": with its quotes and colon
+	plan     *plan
+	optional bool // a pointer to a struct; nil is written as no member
 }
 
 var plans sync.Map // reflect.Type -> *plan (nil: no plan)
@@ -88,14 +90,19 @@ func structPlan(t reflect.Type, depth int) *plan {
 		if name == "-" && opts == "" || !sf.IsExported() && !sf.Anonymous {
 			continue
 		}
-		if sf.Anonymous || opts != "" || name == "" {
+		optional := opts == "omitempty" && sf.Type.Kind() == reflect.Pointer && sf.Type.Elem().Kind() == reflect.Struct
+		if sf.Anonymous || opts != "" && !optional || name == "" {
 			return nil
 		}
-		p := makePlan(sf.Type, depth+1)
+		of := sf.Type
+		if optional {
+			of = of.Elem()
+		}
+		p := makePlan(of, depth+1)
 		if p == nil {
 			return nil
 		}
-		all = append(all, named{name, field{i, append(AppendString(nil, name), ':'), p}})
+		all = append(all, named{name, field{i, append(AppendString(nil, name), ':'), p, optional}})
 	}
 	slices.SortFunc(all, func(a, b named) int { return compareUTF16(a.name, b.name) })
 	out := &plan{kind: reflect.Struct}
@@ -130,23 +137,35 @@ func (p *plan) encode(out []byte, v reflect.Value) ([]byte, error) {
 		}
 		return append(out, ']'), nil
 	case reflect.Struct:
-		out = append(out, '{')
-		for i, f := range p.fields {
-			if i > 0 {
-				out = append(out, ',')
-			}
-			out = append(out, f.open...)
-			if out, err = f.plan.encode(out, v.Field(f.index)); err != nil {
-				return nil, err
-			}
-		}
-		return append(out, '}'), nil
+		return p.encodeStruct(append(out, '{'), v)
 	}
 	n := v.Int()
 	if n > maxInt || n < -maxInt {
 		return nil, fmt.Errorf("%w: number %d", ErrValue, n)
 	}
 	return strconv.AppendInt(out, n, 10), nil
+}
+
+func (p *plan) encodeStruct(out []byte, v reflect.Value) ([]byte, error) {
+	var err error
+	first := true
+	for _, f := range p.fields {
+		m := v.Field(f.index)
+		if f.optional {
+			if m.IsNil() {
+				continue
+			}
+			m = m.Elem()
+		}
+		if !first {
+			out = append(out, ',')
+		}
+		first = false
+		if out, err = f.plan.encode(append(out, f.open...), m); err != nil {
+			return nil, err
+		}
+	}
+	return append(out, '}'), nil
 }
 
 // reader walks over canonical text.
@@ -217,11 +236,23 @@ func (p *plan) decodeStruct(r *reader, v reflect.Value, depth int) error {
 	if !r.takeByte('{') {
 		return r.fail("no object")
 	}
-	for i, f := range p.fields {
-		if i > 0 && !r.takeByte(',') || !r.take(f.open) {
-			return r.fail("member " + string(f.open) + " is not next")
+	first := true
+	for _, f := range p.fields {
+		m, at := v.Field(f.index), r.at
+		if !first && !r.takeByte(',') || !r.take(f.open) {
+			if !f.optional {
+				return r.fail("member " + string(f.open) + " is not next")
+			}
+			r.at = at
+			m.SetZero()
+			continue
 		}
-		if err := f.plan.decode(r, v.Field(f.index), depth+1); err != nil {
+		first = false
+		if f.optional {
+			m.Set(reflect.New(m.Type().Elem()))
+			m = m.Elem()
+		}
+		if err := f.plan.decode(r, m, depth+1); err != nil {
 			return err
 		}
 	}

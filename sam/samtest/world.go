@@ -275,6 +275,34 @@ func (s *Signer) Items(t testing.TB, req *sap.ActivationRequest, n int) []sap.It
 	return items
 }
 
+// XMLItems are n items of kind xades, with every property, as a device composes them.
+func (s *Signer) XMLItems(t testing.TB, req *sap.ActivationRequest, n int) []sap.Item {
+	t.Helper()
+	a, err := algo.Parse(req.Bind.Alg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	items := make([]sap.Item, n)
+	for i := range items {
+		h := a.Hash().New()
+		h.Write([]byte{byte(i), byte(i >> 8)})
+		if items[i], err = sap.NewXAdESItem(i, "invoice.xml", a, h.Sum(nil), s.Cert.Raw, XAdES()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return items
+}
+
+// XAdES has every property of an XAdES signature.
+func XAdES() sap.XAdES {
+	return sap.XAdES{
+		ID: "sig-1f2e3d", Form: sap.XAdESEnveloped, Time: 1_800_000_000, MIME: "text/xml", Description: "Invoice 17 <final>",
+		Commitments: []string{"http://uri.etsi.org/01903/v1.2.2#ProofOfOrigin"}, Roles: []string{"Buyer & payer"},
+		Place:  sap.XAdESPlace{City: "Athens", Street: "1 Main St", State: "Attica", Postal: "105 57", Country: "GR"},
+		Policy: sap.XAdESPolicy{ID: "urn:oid:1.2.3.4", Hash: "sha512", Digest: sap.B64(make([]byte, 64))},
+	}
+}
+
 // Approve asks for and approves n items: a valid SAD and proof.
 func (w *World) Approve(s *Signer, n int) (sad, proof []byte) {
 	w.T.Helper()

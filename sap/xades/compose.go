@@ -22,6 +22,11 @@ const (
 	exclusiveC14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
 	enveloped     = dsSpace + "enveloped-signature"
 	propertyType  = "http://uri.etsi.org/01903#SignedProperties"
+
+	// The transform of all enveloped signatures: XPath filtering (XML Signature,
+	// section 6.6.3) with the one expression that this package knows.
+	xpath        = "http://www.w3.org/TR/1999/REC-xpath-19991116"
+	noSignatures = "not(ancestor-or-self::ds:Signature)"
 )
 
 // composer writes canonical text. Names are constants; values go through escape.
@@ -95,7 +100,7 @@ func SignedProperties(p *Parameters) ([]byte, error) {
 	c := &composer{}
 	c.open("xades:SignedProperties", "xmlns:xades", xadesSpace, "Id", p.propertiesID())
 	c.open("xades:SignedSignatureProperties")
-	c.leaf("xades:SigningTime", p.Time.UTC().Format(time.RFC3339))
+	c.leaf("xades:SigningTime", time.Unix(p.Time, 0).UTC().Format(time.RFC3339))
 	c.open("xades:SigningCertificateV2")
 	c.open("xades:Cert")
 	c.open("xades:CertDigest")
@@ -198,7 +203,10 @@ func SignedInfo(p *Parameters) ([]byte, error) {
 	for i := range p.Objects {
 		o := &p.Objects[i]
 		c.open("ds:Reference", "Id", p.referenceID(i), "URI", o.URI)
-		if o.Enveloped {
+		switch {
+		case o.Parallel:
+			c.transforms(xpath, exclusiveC14N)
+		case o.Enveloped:
 			c.transforms(enveloped, exclusiveC14N)
 		}
 		c.digest(o.Hash, o.Digest)
@@ -216,7 +224,11 @@ func SignedInfo(p *Parameters) ([]byte, error) {
 func (c *composer) transforms(algorithms ...string) {
 	c.open("ds:Transforms")
 	for _, a := range algorithms {
-		c.leaf("ds:Transform", "", "Algorithm", a)
+		c.open("ds:Transform", "Algorithm", a)
+		if a == xpath {
+			c.leaf("ds:XPath", noSignatures)
+		}
+		c.close("ds:Transform")
 	}
 	c.close("ds:Transforms")
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/assent-sign/assent/internal/algo"
@@ -20,6 +19,7 @@ const (
 	maxEntries     = 20   // roles, commitments
 	maxString      = 4096 // bytes of one value
 	maxCertificate = 64 << 10
+	maxTime        = 253402300799 // the end of the year 9999
 )
 
 // Parameters is all that determines what is signed.
@@ -32,8 +32,8 @@ type Parameters struct {
 	Algorithm algo.Algorithm
 	// Certificate is the signer's, in DER.
 	Certificate []byte
-	// Time is SigningTime, to the second.
-	Time time.Time
+	// Time is SigningTime, in Unix seconds.
+	Time int64
 	// Objects are what is signed, in order; at least one.
 	Objects []Object
 	// Policy, if there is one.
@@ -54,8 +54,12 @@ type Object struct {
 	// the document less the signature. Else it is of the octets that URI names, as
 	// they are; URI is then not empty and has no fragment.
 	Enveloped bool
-	Hash      crypto.Hash
-	Digest    []byte
+	// Parallel, of an enveloped object: the digest is of the same form of the document
+	// less all its signatures (EN 319 132-1 leaves the choice), so that others can sign
+	// beside this one, before and after it. Without it, it is less this signature only.
+	Parallel bool
+	Hash     crypto.Hash
+	Digest   []byte
 	// MimeType and the optional Description of DataObjectFormat.
 	MimeType, Description string
 }
@@ -89,8 +93,8 @@ func (p *Parameters) check() error {
 		return invalid("algorithm %v", p.Algorithm)
 	case len(p.Certificate) == 0 || len(p.Certificate) > maxCertificate:
 		return invalid("a certificate of %d bytes", len(p.Certificate))
-	case p.Time.Year() < 1950 || p.Time.Year() > 9999:
-		return invalid("the time %v", p.Time)
+	case p.Time < 1 || p.Time > maxTime:
+		return invalid("the time %d", p.Time)
 	case len(p.Objects) == 0 || len(p.Objects) > maxObjects:
 		return invalid("%d data objects; 1 to %d are possible", len(p.Objects), maxObjects)
 	case len(p.Roles) > maxEntries || len(p.Commitments) > maxEntries:
@@ -149,6 +153,8 @@ func (o *Object) check() error {
 	switch {
 	case o.Enveloped && o.URI != "":
 		return invalid("an enveloped object with the URI %q", o.URI)
+	case !o.Enveloped && o.Parallel:
+		return invalid("signatures beside this one are in the document of an enveloped object")
 	case !o.Enveloped && (o.URI == "" || strings.ContainsAny(o.URI, "#\n\r\t ")):
 		return invalid("the URI %q of an object outside of the document", o.URI)
 	}

@@ -59,7 +59,7 @@ func newSigner(t testing.TB, k algo.KeyType) *signer {
 func full(s *signer, a algo.Algorithm) *xades.Parameters {
 	return &xades.Parameters{
 		ID: "sig-1f2e3d", Algorithm: a, Certificate: s.chain[0],
-		Time:        time.Date(2026, 11, 22, 3, 4, 5, 678, time.FixedZone("", 3600)),
+		Time:        time.Date(2026, 11, 22, 2, 4, 5, 0, time.UTC).Unix(),
 		Objects:     []xades.Object{{Enveloped: true, Hash: crypto.SHA256, Digest: make([]byte, 32), MimeType: "text/xml", Description: "An invoice > 100 & < 200 \"\u20ac\""}},
 		Policy:      &xades.Policy{Identifier: "urn:oid:1.2.3.4", Hash: crypto.SHA512, Digest: make([]byte, 64)},
 		Commitments: []string{"http://uri.etsi.org/01903/v1.2.2#ProofOfOrigin", "urn:example:a&b"},
@@ -75,7 +75,7 @@ func sign(t testing.TB, s *signer, p *xades.Parameters, doc string) ([]byte, int
 	for i := range p.Objects {
 		if o := &p.Objects[i]; o.Enveloped {
 			h := o.Hash.New()
-			if err := c14n.Canonicalize(strings.NewReader(doc), c14n.Limits{}, c14n.Job{W: h, Method: c14n.Exclusive}); err != nil {
+			if err := c14n.Canonicalize(strings.NewReader(doc), c14n.Limits{}, c14n.Job{W: h, Method: c14n.Exclusive, Unsigned: o.Parallel}); err != nil {
 				t.Fatal(err)
 			}
 			o.Digest = h.Sum(nil)
@@ -124,7 +124,9 @@ func TestComposedOctetsAreCanonical(t *testing.T) {
 	some.Policy, some.Place, some.Roles, some.Commitments, some.Objects[0].Description = nil, nil, nil, nil, ""
 	detached := full(s, algo.ES256)
 	detached.Objects = append(detached.Objects, xades.Object{URI: "b.pdf?x=1&y=\"2\"", Hash: crypto.SHA384, Digest: make([]byte, 48), MimeType: "application/pdf"})
-	for _, p := range []*xades.Parameters{full(s, algo.ES256), some, detached} {
+	parallel := full(s, algo.ES256)
+	parallel.Objects[0].Parallel = true
+	for _, p := range []*xades.Parameters{full(s, algo.ES256), some, detached, parallel} {
 		for _, doc := range documents {
 			out, _ := sign(t, s, p, doc)
 			checkOctets(t, p, out)
@@ -158,14 +160,15 @@ func checkOctets(t *testing.T, p *xades.Parameters, out []byte) {
 }
 
 // xmlsec1 verifies an enveloped signature with the root as its only anchor.
-func verify(t *testing.T, program, root string, doc []byte) error {
+func verify(t *testing.T, program, root string, doc []byte, more ...string) error {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "signed.xml")
 	if err := os.WriteFile(file, doc, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command(program, "--verify", "--enabled-key-data", "x509", "--trusted-pem", root,
-		"--id-attr:Id", "http://uri.etsi.org/01903/v1.3.2#:SignedProperties", file).CombinedOutput()
+	args := append([]string{"--verify", "--enabled-key-data", "x509", "--trusted-pem", root, "--id-attr:Id", "http://uri.etsi.org/01903/v1.3.2#:SignedProperties",
+		"--id-attr:Id", "http://www.w3.org/2000/09/xmldsig#:Signature"}, more...)
+	out, err := exec.Command(program, append(args, file)...).CombinedOutput()
 	if err != nil {
 		return errors.Join(err, errors.New(string(out)))
 	}
@@ -204,6 +207,42 @@ func TestEnvelopedSignaturesVerifyWithXmlsec1(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Signatures that stand side by side: each is over the document less all of them,
+// so the first one holds when the second one is there, and neither does after a
+// changed byte of data. A signature of the other form breaks by the second one.
+func TestParallelSignaturesVerifyWithXmlsec1(t *testing.T) {
+	program := testenv.Need(t, "xmlsec1")
+	s := newSigner(t, algo.P256)
+	for _, doc := range documents {
+		first, second := full(s, algo.ES256), full(s, algo.ES256)
+		first.Objects[0].Parallel, second.Objects[0].Parallel, second.ID = true, true, "sig-second"
+		one, _ := sign(t, s, first, doc)
+		two, _ := sign(t, s, second, string(one))
+		for _, id := range []string{first.ID, second.ID} {
+			if err := verify(t, program, s.root, two, "--node-id", id); err != nil {
+				t.Errorf("%s: %v\n%s", id, err, two)
+			}
+		}
+		if first.Objects[0].Digest == nil || !bytes.Equal(first.Objects[0].Digest, second.Objects[0].Digest) {
+			t.Error("the two are not over the same octets")
+		}
+	}
+	first, second := full(s, algo.ES256), full(s, algo.ES256)
+	second.Objects[0].Parallel, second.ID = true, "sig-second"
+	one, _ := sign(t, s, first, documents[1])
+	two, _ := sign(t, s, second, string(one))
+	if verify(t, program, s.root, two, "--node-id", first.ID) == nil {
+		t.Error("a signature over the document less itself verified beside another")
+	}
+	first.Objects[0].Parallel = true
+	one, _ = sign(t, s, first, documents[1])
+	changed := bytes.Clone(one)
+	changed[bytes.Index(changed, []byte("1 &amp; 2"))]++
+	if verify(t, program, s.root, changed, "--node-id", first.ID) == nil {
+		t.Error("changed data verified")
 	}
 }
 
@@ -286,20 +325,23 @@ func TestX13ECDSAValuesAreNotASN1(t *testing.T) {
 func TestParametersAreChecked(t *testing.T) {
 	s := newSigner(t, algo.P256)
 	for name, change := range map[string]func(p *xades.Parameters){
-		"no id":               func(p *xades.Parameters) { p.ID = "" },
-		"id with a digit":     func(p *xades.Parameters) { p.ID = "1a" },
-		"id with a quote":     func(p *xades.Parameters) { p.ID = `a"b` },
-		"id too long":         func(p *xades.Parameters) { p.ID = strings.Repeat("a", 65) },
-		"no algorithm":        func(p *xades.Parameters) { p.Algorithm = 0 },
-		"no certificate":      func(p *xades.Parameters) { p.Certificate = nil },
-		"broken certificate":  func(p *xades.Parameters) { p.Certificate = p.Certificate[1:] },
-		"no time":             func(p *xades.Parameters) { p.Time = time.Time{} },
-		"no objects":          func(p *xades.Parameters) { p.Objects = nil },
-		"too many objects":    func(p *xades.Parameters) { p.Objects = make([]xades.Object, 101) },
-		"no MIME type":        func(p *xades.Parameters) { p.Objects[0].MimeType = "" },
-		"short digest":        func(p *xades.Parameters) { p.Objects[0].Digest = p.Objects[0].Digest[1:] },
-		"SHA-1":               func(p *xades.Parameters) { p.Objects[0].Hash = crypto.SHA1 },
-		"enveloped, URI":      func(p *xades.Parameters) { p.Objects[0].URI = "x" },
+		"no id":              func(p *xades.Parameters) { p.ID = "" },
+		"id with a digit":    func(p *xades.Parameters) { p.ID = "1a" },
+		"id with a quote":    func(p *xades.Parameters) { p.ID = `a"b` },
+		"id too long":        func(p *xades.Parameters) { p.ID = strings.Repeat("a", 65) },
+		"no algorithm":       func(p *xades.Parameters) { p.Algorithm = 0 },
+		"no certificate":     func(p *xades.Parameters) { p.Certificate = nil },
+		"broken certificate": func(p *xades.Parameters) { p.Certificate = p.Certificate[1:] },
+		"no time":            func(p *xades.Parameters) { p.Time = 0 },
+		"no objects":         func(p *xades.Parameters) { p.Objects = nil },
+		"too many objects":   func(p *xades.Parameters) { p.Objects = make([]xades.Object, 101) },
+		"no MIME type":       func(p *xades.Parameters) { p.Objects[0].MimeType = "" },
+		"short digest":       func(p *xades.Parameters) { p.Objects[0].Digest = p.Objects[0].Digest[1:] },
+		"SHA-1":              func(p *xades.Parameters) { p.Objects[0].Hash = crypto.SHA1 },
+		"enveloped, URI":     func(p *xades.Parameters) { p.Objects[0].URI = "x" },
+		"outside, parallel": func(p *xades.Parameters) {
+			p.Objects[0] = xades.Object{URI: "x", Parallel: true, Hash: crypto.SHA256, Digest: make([]byte, 32), MimeType: "a/b"}
+		},
 		"outside, no URI":     func(p *xades.Parameters) { p.Objects[0].Enveloped = false },
 		"outside, a fragment": func(p *xades.Parameters) { p.Objects[0].Enveloped, p.Objects[0].URI = false, "#x" },
 		"line feed":           func(p *xades.Parameters) { p.Roles[0] = "a\nb" },
@@ -348,10 +390,11 @@ func TestEveryParameterIsSigned(t *testing.T) {
 		"ID":          func(p *xades.Parameters) { p.ID += "x" },
 		"algorithm":   func(p *xades.Parameters) { p.Algorithm = algo.ES384 },
 		"certificate": func(p *xades.Parameters) { p.Certificate = other.chain[0] },
-		"time":        func(p *xades.Parameters) { p.Time = p.Time.Add(time.Second) },
+		"time":        func(p *xades.Parameters) { p.Time++ },
 		"digest":      func(p *xades.Parameters) { p.Objects[0].Digest = bytes.Repeat([]byte{1}, 32) },
 		"MIME type":   func(p *xades.Parameters) { p.Objects[0].MimeType += "x" },
 		"description": func(p *xades.Parameters) { p.Objects[0].Description += "x" },
+		"parallel":    func(p *xades.Parameters) { p.Objects[0].Parallel = true },
 		"object":      func(p *xades.Parameters) { p.Objects = append(p.Objects, p.Objects[0]) },
 		"policy":      func(p *xades.Parameters) { p.Policy.Identifier += "x" },
 		"policy hash": func(p *xades.Parameters) { p.Policy.Digest[0]++ },
@@ -415,7 +458,7 @@ func FuzzCompose(f *testing.F) {
 	f.Fuzz(func(t *testing.T, id, mime, description, role, policy, city string, unix int64) {
 		p := full(s, algo.ES256)
 		p.ID, p.Objects[0].MimeType, p.Objects[0].Description, p.Roles[0] = id, mime, description, role
-		p.Policy.Identifier, p.Commitments[0], p.Place.City, p.Time = policy, policy, city, time.Unix(unix, 0)
+		p.Policy.Identifier, p.Commitments[0], p.Place.City, p.Time = policy, policy, city, unix
 		if _, err := xades.SignedInfo(p); err != nil {
 			if !errors.Is(err, xades.ErrParameters) {
 				t.Fatal(err)

@@ -241,6 +241,30 @@
     if (strict && Object.keys(o).length !== Object.keys(s).length) throw new Error(`${where || "message"}: unknown member`);
   }
 
+  // ts/xades.ts
+  var forms = ["enveloped", "parallel"];
+  var more = "http://www.w3.org/2001/04/xmldsig-more#";
+  var pss = "http://www.w3.org/2007/05/xmldsig-more#";
+  var digestMethods = {
+    sha256: "http://www.w3.org/2001/04/xmlenc#sha256",
+    sha384: more + "sha384",
+    sha512: "http://www.w3.org/2001/04/xmlenc#sha512"
+  };
+  var signatureMethods = {
+    ES256: more + "ecdsa-sha256",
+    ES384: more + "ecdsa-sha384",
+    ES512: more + "ecdsa-sha512",
+    RS256: more + "rsa-sha256",
+    RS384: more + "rsa-sha384",
+    RS512: more + "rsa-sha512",
+    PS256: pss + "sha256-rsa-MGF1",
+    PS384: pss + "sha384-rsa-MGF1",
+    PS512: pss + "sha512-rsa-MGF1"
+  };
+  function texts(x) {
+    return [x.id, x.mime, x.description, ...Object.values(x.place), x.policy.id, ...x.commitments, ...x.roles];
+  }
+
   // ts/sap.ts
   var label = {
     activationRequest: "assent/activation-request/v1",
@@ -339,6 +363,9 @@
     if (it.i !== i || !kinds.has(it.kind) || !isHash(it.hash)) throw new Error("SAD: bad item");
     if (it.name === "" || !displayable(it.name)) throw new Error("SAD: name that cannot be shown");
     decodeLen(it.dtbsr, hashSize[it.hash]);
+    if (it.kind === "xades" !== (it.xades !== void 0)) throw new Error("SAD: properties of XAdES belong to kind xades");
+    if (it.xades && !forms.includes(it.xades.form)) throw new Error("SAD: form of an XAdES signature");
+    if (it.xades && !texts(it.xades).every(displayable)) throw new Error("SAD: properties that cannot be shown");
     if (it.kind === "raw") {
       if (it.doc !== "") throw new Error("SAD: raw item with a document");
     } else {
@@ -1284,10 +1311,10 @@
       fill(this.status, el("p", { class: "working" }, text2));
       say(text2);
     }
-    tell(text2, ...more) {
+    tell(text2, ...more2) {
       this.busy = false;
       this.button.setAttribute("aria-disabled", "false");
-      fill(this.status, el("div", { role: "alert", class: "notice" }, el("p", {}, text2), ...more));
+      fill(this.status, el("div", { role: "alert", class: "notice" }, el("p", {}, text2), ...more2));
     }
   };
 
@@ -1488,9 +1515,9 @@
       fill(this.status, el("p", { class: "working" }, text2));
       say(text2);
     }
-    tell(text2, ...more) {
+    tell(text2, ...more2) {
       this.busy = false;
-      fill(this.status, el("div", { role: "alert", class: "notice" }, el("p", {}, text2), ...more));
+      fill(this.status, el("div", { role: "alert", class: "notice" }, el("p", {}, text2), ...more2));
     }
   };
   function notice(n) {
@@ -2214,8 +2241,8 @@
     return labelled(label.oneTimeChallenge, decodeLen(nonce, nonceLen), await digest("sha256", statement));
   }
   async function checkOneTime(cfg, v, signed) {
-    const texts = [v.asker, ...v.items.map((it) => it.name)];
-    if (!validID(v.id) || !validID(v.signer.id) || texts.some((s) => s === "" || !displayable(s)) || !displayable(v.purpose)) throw new Stop("view", "text or identifier");
+    const texts2 = [v.asker, ...v.items.map((it) => it.name)];
+    if (!validID(v.id) || !validID(v.signer.id) || texts2.some((s) => s === "" || !displayable(s)) || !displayable(v.purpose)) throw new Stop("view", "text or identifier");
     let request;
     let subject;
     try {
@@ -2327,9 +2354,9 @@
       fill(this.status, el("p", { class: "working" }, text2));
       say(text2);
     }
-    tell(text2, ...more) {
+    tell(text2, ...more2) {
       this.rest(false);
-      fill(this.status, el("div", { role: "alert", class: "notice" }, el("p", {}, text2), ...more));
+      fill(this.status, el("div", { role: "alert", class: "notice" }, el("p", {}, text2), ...more2));
     }
   };
 
@@ -2611,16 +2638,16 @@
       say(text2);
     }
     /** hold keeps the buttons at rest and offers one way on. */
-    hold(text2, ...more) {
-      this.idle(text2, ...more);
+    hold(text2, ...more2) {
+      this.idle(text2, ...more2);
       this.busy = true;
       this.ready();
     }
     /** idle ends waiting and leaves a message. */
-    idle(text2, ...more) {
+    idle(text2, ...more2) {
       this.busy = false;
       this.ready();
-      fill(this.status, el("div", { role: "alert", class: "notice" }, el("p", {}, text2), ...more));
+      fill(this.status, el("div", { role: "alert", class: "notice" }, el("p", {}, text2), ...more2));
     }
     asking(raw) {
       const v = this.offer.view;

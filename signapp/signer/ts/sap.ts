@@ -5,6 +5,7 @@ import { decode, decodeLen, type Bytes } from "./b64";
 import { algorithms, digest, hashSize, isHash, labelled, message, verifyES256, type HashName } from "./crypto";
 import { canonicalBytes, decodeBytes } from "./jcs";
 import { exact, type Of } from "./shape";
+import { forms, texts, type XAdES } from "./xades";
 
 /** Domain separation (sap/label.go). */
 export const label = {
@@ -64,6 +65,7 @@ export interface Item {
   hash: string;
   doc: string;
   dtbsr: string;
+  xades?: XAdES; // there exactly with kind xades
 }
 
 /** SAD is signature activation data. */
@@ -142,6 +144,9 @@ function checkItem(it: Item, i: number): void {
   if (it.i !== i || !kinds.has(it.kind) || !isHash(it.hash)) throw new Error("SAD: bad item");
   if (it.name === "" || !displayable(it.name)) throw new Error("SAD: name that cannot be shown");
   decodeLen(it.dtbsr, hashSize[it.hash]);
+  if ((it.kind === "xades") !== (it.xades !== undefined)) throw new Error("SAD: properties of XAdES belong to kind xades");
+  if (it.xades && !(forms as readonly string[]).includes(it.xades.form)) throw new Error("SAD: form of an XAdES signature");
+  if (it.xades && !texts(it.xades).every(displayable)) throw new Error("SAD: properties that cannot be shown");
   if (it.kind === "raw") {
     if (it.doc !== "") throw new Error("SAD: raw item with a document");
   } else {

@@ -13,6 +13,7 @@ import { compareReceipt, openReceipt, type SignedReceipt } from "../receipt";
 import { composeSAD, displayable, hashOf, openActivationRequest, type ActivationRequest, type Context, type Item, type Signed } from "../sap";
 import { keyring, SAMKeys, type SignedSuccession } from "../succession";
 import { parseCertificate } from "../x509";
+import { signedInfo, signedProperties, texts, type XAdES } from "../xades";
 
 interface Vectors {
   keys: Record<string, string>;
@@ -20,6 +21,7 @@ interface Vectors {
   jcs: { in: string; out: string }[];
   b64: { in: string; ok: boolean }[];
   signedAttributes: { alg: string; doc: string; der: string; dtbsr: string }[];
+  xades: { name: string; alg: string; doc: string; xades: XAdES; signedProperties: string; signedInfo: string; dtbsr: string }[];
   activationRequests: { name: string; signed: Signed; ok: boolean }[];
   sads: { name: string; request: string; cred: string; ctx: Context; items: Item[]; sad: string; challenge: string; proof: string }[];
   jws: { kid: string; sad: string; input: string; proof: string; ok: boolean }[];
@@ -68,6 +70,25 @@ test("SGN-04 signed attributes are rebuilt byte for byte", async () => {
   }
 });
 
+test("SGN-04 what XAdES signs is composed byte for byte, and what has no text is refused", async () => {
+  assert.ok(v.xades.some((c) => c.signedInfo === "") && v.xades.filter((c) => c.signedInfo !== "").length > 20);
+  for (const [i, c] of v.xades.entries()) {
+    const make = async () => {
+      // What a SAD refuses (checkSAD) comes first, as in Go.
+      if (!texts(c.xades).every(displayable)) throw new Error("not displayable");
+      return [await signedProperties(c.xades, cert), await signedInfo(c.xades, c.alg, hashOf(c.alg), decode(c.doc), cert)] as const;
+    };
+    if (c.signedInfo === "") {
+      await assert.rejects(make());
+      continue;
+    }
+    const [properties, info] = await make();
+    assert.equal(encode(properties), c.signedProperties, `${i} ${c.name}`);
+    assert.equal(encode(info), c.signedInfo, `${i} ${c.name}`);
+    assert.equal(encode(await digest(hashOf(c.alg), info)), c.dtbsr, `${i} ${c.name}`);
+  }
+});
+
 test("SAP-05 activation requests: good ones open, all others do not", async () => {
   assert.ok(v.activationRequests.some((c) => !c.ok));
   for (const c of v.activationRequests) {
@@ -84,6 +105,10 @@ test("SAP-02 SAD bytes and challenge", async () => {
     assert.equal(encode(made.challenge), c.challenge, c.name);
     assert.equal(encode(canonicalBytes(decodeBytes(decode(c.proof)))), c.proof);
     const twice = [c.items[0]!, { ...c.items[0]!, i: 1 }];
+    const two = { ...request, bind: { ...request.bind, n: c.items.length } };
+    const first = (edit: Partial<Item>) => [{ ...c.items[0]!, ...edit }, ...c.items.slice(1)];
+    await assert.rejects(composeSAD(two, c.cred, c.ctx, first({ kind: c.items[0]!.kind === "xades" ? "pades" : "xades" })), /belong/);
+    if (c.items[0]!.xades) await assert.rejects(composeSAD(two, c.cred, c.ctx, first({ xades: { ...c.items[0]!.xades, roles: ["\u202e"] } })), /shown/);
     await assert.rejects(composeSAD({ ...request, bind: { ...request.bind, n: 2 } }, c.cred, c.ctx, twice), /twice/);
     await assert.rejects(composeSAD(request, c.cred, { ...c.ctx, asker: "\u202eevil" }, c.items), /shown/);
   }

@@ -1,0 +1,139 @@
+package sap
+
+import (
+	"crypto"
+	"errors"
+	"fmt"
+
+	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/sap/xades"
+)
+
+// Forms of an XAdES signature in its document (XAdES.Form).
+const (
+	XAdESEnveloped = "enveloped" // the document less this signature
+	XAdESParallel  = "parallel"  // the document less all signatures in it, so that others can sign beside
+)
+
+// maxTime is the end of the year 9999 in Unix seconds.
+const maxTime = 253402300799
+
+// XAdES is what a signature of kind xades signs besides the document's digest, the
+// certificate and the algorithm. All of it is shown to the signer and stands in the
+// SAD, so that the SAM rebuilds SignedProperties and SignedInfo (EN 319 132-1) from
+// values that were approved; neither side reads XML for it. Every member is
+// present; empty texts and lists say that the property is not in the signature.
+type XAdES struct {
+	ID          string      `json:"id"`          // of the Signature element; others derive from it
+	Form        string      `json:"form"`        // XAdESEnveloped, XAdESParallel
+	Time        int64       `json:"time"`        // SigningTime, Unix seconds: what the signature claims
+	MIME        string      `json:"mime"`        // DataObjectFormat/MimeType
+	Description string      `json:"description"` // DataObjectFormat/Description
+	Commitments []string    `json:"commitments"` // identifiers of commitment types
+	Roles       []string    `json:"roles"`       // claimed roles
+	Place       XAdESPlace  `json:"place"`
+	Policy      XAdESPolicy `json:"policy"`
+}
+
+// XAdESPlace is where the signature is claimed to be made.
+type XAdESPlace struct {
+	City    string `json:"city"`
+	Street  string `json:"street"`
+	State   string `json:"state"`
+	Postal  string `json:"postal"`
+	Country string `json:"country"`
+}
+
+// XAdESPolicy names a signature policy. All empty: none.
+type XAdESPolicy struct {
+	ID     string `json:"id"`     // URI; an OID as urn:oid:
+	Hash   string `json:"hash"`   // "sha256", "sha384", "sha512"
+	Digest string `json:"digest"` // base64url digest of the policy document
+}
+
+// check looks at what does not need a certificate: texts can be shown (SAP-02), numbers are
+// in range. What has no place in XML is refused when it is composed.
+func (x *XAdES) check() error {
+	if x.Form != XAdESEnveloped && x.Form != XAdESParallel {
+		return fmt.Errorf("%w: form %q", ReasonEvidence, x.Form)
+	}
+	if x.Time < 1 || x.Time > maxTime {
+		return fmt.Errorf("%w: time %d", ReasonEvidence, x.Time)
+	}
+	texts := []string{x.ID, x.MIME, x.Description, x.Place.City, x.Place.Street, x.Place.State, x.Place.Postal, x.Place.Country, x.Policy.ID}
+	texts = append(append(texts, x.Commitments...), x.Roles...)
+	for _, s := range texts {
+		if !Displayable(s) {
+			return fmt.Errorf("%w: a text of the signature's properties", ReasonText)
+		}
+	}
+	return nil
+}
+
+// parameters joins what was approved with the certificate and the algorithm.
+func (x *XAdES) parameters(h crypto.Hash, doc, certDER []byte, alg algo.Algorithm) (*xades.Parameters, error) {
+	if err := x.check(); err != nil {
+		return nil, err
+	}
+	p := &xades.Parameters{
+		ID: x.ID, Algorithm: alg, Certificate: certDER, Time: x.Time, Commitments: x.Commitments, Roles: x.Roles,
+		Objects: []xades.Object{{Enveloped: true, Parallel: x.Form == XAdESParallel, Hash: h, Digest: doc, MimeType: x.MIME, Description: x.Description}},
+	}
+	if x.Place != (XAdESPlace{}) {
+		p.Place = &xades.Place{City: x.Place.City, Street: x.Place.Street, State: x.Place.State, PostalCode: x.Place.Postal, Country: x.Place.Country}
+	}
+	if x.Policy != (XAdESPolicy{}) {
+		ph, err := algo.ParseHash(x.Policy.Hash)
+		if err != nil {
+			return nil, fmt.Errorf("%w: policy's hash %q", ReasonEvidence, x.Policy.Hash)
+		}
+		d, err := unB64Len(x.Policy.Digest, ph.Size())
+		if err != nil {
+			return nil, fmt.Errorf("%w: policy's digest", ReasonEvidence)
+		}
+		p.Policy = &xades.Policy{Identifier: x.Policy.ID, Hash: ph, Digest: d}
+	}
+	return p, nil
+}
+
+// XAdESParameters are those of an item for package sap/xades, which composes the
+// octets of the signature from them. ReasonEvidence: they have none.
+func XAdESParameters(it Item, certDER []byte, alg algo.Algorithm) (*xades.Parameters, error) {
+	h, err := algo.ParseHash(it.Hash)
+	if err != nil || h != alg.Hash() {
+		return nil, fmt.Errorf("%w: %s with %s", ReasonDigest, it.Hash, alg)
+	}
+	if it.Kind != KindXAdES || it.XAdES == nil {
+		return nil, fmt.Errorf("%w: not an item of kind xades", ReasonEvidence)
+	}
+	doc, err := unB64Len(it.Doc, h.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%w: doc", ReasonDigest)
+	}
+	return it.XAdES.parameters(h, doc, certDER, alg)
+}
+
+// xadesSignedInfo rebuilds the octets that the key signs.
+func xadesSignedInfo(it Item, certDER []byte, alg algo.Algorithm) ([]byte, error) {
+	p, err := XAdESParameters(it, certDER, alg)
+	if err != nil {
+		return nil, err
+	}
+	info, err := xades.SignedInfo(p)
+	if errors.Is(err, xades.ErrParameters) {
+		return nil, fmt.Errorf("%w: %w", ReasonEvidence, err)
+	}
+	return info, err
+}
+
+// NewXAdESItem composes an item for the digest of a document's canonical octets, as
+// a device does.
+func NewXAdESItem(i int, name string, alg algo.Algorithm, docDigest, certDER []byte, x XAdES) (Item, error) {
+	it := Item{I: i, Kind: KindXAdES, Name: name, Hash: algo.HashName(alg.Hash()), Doc: B64(docDigest), XAdES: &x}
+	info, err := xadesSignedInfo(it, certDER, alg)
+	if err != nil {
+		return Item{}, err
+	}
+	it.DTBSR = B64(digest(alg.Hash(), info))
+	return it, nil
+}

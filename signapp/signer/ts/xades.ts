@@ -1,0 +1,188 @@
+// Composes what an XAdES signature signs (sap/xades, sap/dtbs_xades.go): the octets
+// of SignedProperties and of SignedInfo, from the digest of the data, the
+// certificate and the approved properties. There is no XML reader and no
+// canonicaliser here: each element is written as Exclusive XML Canonicalization
+// writes it, so that a claim of somebody else can be compared byte by byte.
+
+import { decodeLen, utf8, type Bytes } from "./b64";
+import { digest, hashSize, isHash, type HashName } from "./crypto";
+import { read, tlv } from "./der";
+import type { Of } from "./shape";
+
+/** The approved properties, as they stand in the SAD (sap.XAdES). */
+export const xadesShape = {
+  id: "string", form: "string", time: "integer", mime: "string", description: "string", commitments: ["string"], roles: ["string"],
+  place: { city: "string", street: "string", state: "string", postal: "string", country: "string" },
+  policy: { id: "string", hash: "string", digest: "string" },
+} as const;
+export type XAdES = Of<typeof xadesShape>;
+
+/** The forms: the document less this signature, or less all signatures. */
+export const forms = ["enveloped", "parallel"] as const;
+
+const ds = "http://www.w3.org/2000/09/xmldsig#";
+const more = "http://www.w3.org/2001/04/xmldsig-more#";
+const pss = "http://www.w3.org/2007/05/xmldsig-more#";
+const xadesSpace = "http://uri.etsi.org/01903/v1.3.2#";
+const c14n = "http://www.w3.org/2001/10/xml-exc-c14n#";
+const xpath = "http://www.w3.org/TR/1999/REC-xpath-19991116";
+const noSignatures = "not(ancestor-or-self::ds:Signature)";
+const propertyType = "http://uri.etsi.org/01903#SignedProperties";
+
+const digestMethods: Record<HashName, string> = {
+  sha256: "http://www.w3.org/2001/04/xmlenc#sha256",
+  sha384: more + "sha384",
+  sha512: "http://www.w3.org/2001/04/xmlenc#sha512",
+};
+
+const signatureMethods: Record<string, string> = {
+  ES256: more + "ecdsa-sha256", ES384: more + "ecdsa-sha384", ES512: more + "ecdsa-sha512",
+  RS256: more + "rsa-sha256", RS384: more + "rsa-sha384", RS512: more + "rsa-sha512",
+  PS256: pss + "sha256-rsa-MGF1", PS384: pss + "sha384-rsa-MGF1", PS512: pss + "sha512-rsa-MGF1",
+};
+
+const maxEntries = 20; // roles, commitments
+const maxTime = 253402300799; // the end of the year 9999
+
+/** escapeText and escapeValue are section 2.3 of Canonical XML for text without control characters. */
+const escapeText = (s: string) => s.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+const escapeValue = (s: string) => s.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/"/g, "&quot;");
+
+type Attributes = readonly (readonly [string, string])[];
+
+/** element writes one element; inner is canonical already. */
+function element(name: string, attributes: Attributes, ...inner: string[]): string {
+  return `<${name}${attributes.map(([n, v]) => ` ${n}="${escapeValue(v)}"`).join("")}>${inner.join("")}</${name}>`;
+}
+
+const leaf = (name: string, value: string, attributes: Attributes = []) => element(name, attributes, escapeText(value));
+const optional = (name: string, value: string) => (value === "" ? "" : leaf(name, value));
+
+function digestOf(h: HashName, d: Uint8Array, declared: Attributes = []): string {
+  return leaf("ds:DigestMethod", "", [...declared, ["Algorithm", digestMethods[h]]]) + leaf("ds:DigestValue", base64(d), declared);
+}
+
+/** base64 is the form of XML Schema: the plain alphabet, with padding. */
+export function base64(b: Uint8Array): string {
+  let s = "";
+  for (const v of b) s += String.fromCharCode(v);
+  return btoa(s);
+}
+
+/** fits refuses what has no text, as sap and sap/xades do; that it can be shown checkItem has seen. */
+function fits(x: XAdES): void {
+  const fail = (what: string): never => {
+    throw new Error(`XAdES: ${what}`);
+  };
+  if (!/^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/.test(x.id)) fail("identifier");
+  if (!(forms as readonly string[]).includes(x.form)) fail("form");
+  if (x.time < 1 || x.time > maxTime) fail("time");
+  if (x.mime === "") fail("no type");
+  if (x.roles.length > maxEntries || x.commitments.length > maxEntries) fail("too many roles or commitments");
+  if (x.roles.includes("") || x.commitments.includes("")) fail("an empty role or commitment");
+  const p = x.policy;
+  if (p.id !== "" || p.hash !== "" || p.digest !== "") {
+    if (p.id === "" || !isHash(p.hash)) return fail("policy");
+    decodeLen(p.digest, hashSize[p.hash]);
+  }
+}
+
+/** texts are all that a signer has to be able to read. */
+export function texts(x: XAdES): string[] {
+  return [x.id, x.mime, x.description, ...Object.values(x.place), x.policy.id, ...x.commitments, ...x.roles];
+}
+
+/** signedProperties returns the octets of the SignedProperties element. */
+export async function signedProperties(x: XAdES, certificate: Bytes): Promise<Bytes> {
+  fits(x);
+  const declared: Attributes = [["xmlns:ds", ds]];
+  const cert = element(
+    "xades:Cert",
+    [],
+    element("xades:CertDigest", [], digestOf("sha256", await digest("sha256", certificate), declared)),
+    leaf("xades:IssuerSerialV2", base64(issuerSerial(certificate))),
+  );
+  const signature = element(
+    "xades:SignedSignatureProperties",
+    [],
+    leaf("xades:SigningTime", new Date(x.time * 1000).toISOString().replace(".000Z", "Z")),
+    element("xades:SigningCertificateV2", [], cert),
+    policy(x.policy, declared),
+    place(x.place),
+    x.roles.length === 0 ? "" : element("xades:SignerRoleV2", [], element("xades:ClaimedRoles", [], ...x.roles.map((r) => leaf("xades:ClaimedRole", r)))),
+  );
+  const object = element(
+    "xades:DataObjectFormat",
+    [["ObjectReference", `#${x.id}-ref0`]],
+    optional("xades:Description", x.description),
+    leaf("xades:MimeType", x.mime),
+  );
+  const data = element("xades:SignedDataObjectProperties", [], object, ...x.commitments.map(commitment));
+  return utf8(element("xades:SignedProperties", [["xmlns:xades", xadesSpace], ["Id", `${x.id}-props`]], signature, data));
+}
+
+function identifier(uri: string): string {
+  return leaf("xades:Identifier", uri, uri.startsWith("urn:oid:") ? [["Qualifier", "OIDAsURN"]] : []);
+}
+
+function commitment(uri: string): string {
+  return element("xades:CommitmentTypeIndication", [], element("xades:CommitmentTypeId", [], identifier(uri)), leaf("xades:AllSignedDataObjects", ""));
+}
+
+function policy(p: XAdES["policy"], declared: Attributes): string {
+  if (p.id === "" || !isHash(p.hash)) return "";
+  const id = element(
+    "xades:SignaturePolicyId",
+    [],
+    element("xades:SigPolicyId", [], identifier(p.id)),
+    element("xades:SigPolicyHash", [], digestOf(p.hash, decodeLen(p.digest, hashSize[p.hash]), declared)),
+  );
+  return element("xades:SignaturePolicyIdentifier", [], id);
+}
+
+function place(p: XAdES["place"]): string {
+  if (Object.values(p).every((v) => v === "")) return "";
+  return element(
+    "xades:SignatureProductionPlaceV2",
+    [],
+    optional("xades:City", p.city),
+    optional("xades:StreetAddress", p.street),
+    optional("xades:StateOrProvince", p.state),
+    optional("xades:PostalCode", p.postal),
+    optional("xades:CountryName", p.country),
+  );
+}
+
+/** signedInfo returns the octets of the SignedInfo element: what the key signs. */
+export async function signedInfo(x: XAdES, alg: string, hash: HashName, doc: Bytes, certificate: Bytes): Promise<Bytes> {
+  const method = Object.hasOwn(signatureMethods, alg) ? signatureMethods[alg]! : undefined;
+  if (!method || doc.length !== hashSize[hash]) throw new Error("XAdES: algorithm or digest");
+  const properties = await signedProperties(x, certificate);
+  const transform = (a: string) => element("ds:Transform", [["Algorithm", a]], a === xpath ? leaf("ds:XPath", noSignatures) : "");
+  const transforms = (...algorithms: string[]) => element("ds:Transforms", [], ...algorithms.map(transform));
+  return utf8(
+    element(
+      "ds:SignedInfo",
+      [["xmlns:ds", ds]],
+      leaf("ds:CanonicalizationMethod", "", [["Algorithm", c14n]]),
+      leaf("ds:SignatureMethod", "", [["Algorithm", method]]),
+      element(
+        "ds:Reference",
+        [["Id", `${x.id}-ref0`], ["URI", ""]],
+        transforms(x.form === "parallel" ? xpath : `${ds}enveloped-signature`, c14n),
+        digestOf(hash, doc),
+      ),
+      element("ds:Reference", [["Type", propertyType], ["URI", `#${x.id}-props`]], transforms(c14n), digestOf(hash, await digest(hash, properties))),
+    ),
+  );
+}
+
+/** issuerSerial is the DER of IssuerSerial (RFC 5035, section 5). */
+function issuerSerial(certificate: Bytes): Bytes {
+  const tbs = read(certificate, 0x30).children[0];
+  const first = tbs?.children[0]?.tag === 0xa0 ? 1 : 0; // version
+  const serial = tbs?.children[first];
+  const issuer = tbs?.children[first + 2];
+  if (serial?.tag !== 0x02 || issuer?.tag !== 0x30) throw new Error("XAdES: certificate");
+  return tlv(0x30, tlv(0x30, tlv(0xa4, issuer.raw)), serial.raw);
+}
