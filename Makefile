@@ -83,6 +83,7 @@ mutate: ## change sap (whole) and sam (MUTANTS of the files MUTATED, by SEED) on
 conformance: judges ## judges and boundaries again, then which requirements are proven: bin/conformance/index.html
 	@.ci/deps conformance
 	@.ci/pyhanko
+	@.ci/javajudges
 	@$(MAKE) --no-print-directory assets
 	$(GO) test -tags foreign -count=1 -json -timeout 15m ./conformance/... | $(TESTSUM) -results bin/results/conformance.jsonl
 	$(GO) test -json -timeout 15m $$($(GO) run ./cmd/assent conformance packages) | $(TESTSUM) -results bin/results/matrix.jsonl

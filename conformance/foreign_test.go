@@ -1,0 +1,207 @@
+//go:build foreign
+
+package conformance_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/assent-sign/assent/conformance/judge"
+	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/certs"
+	"github.com/assent-sign/assent/internal/testenv"
+	"github.com/assent-sign/assent/workers"
+	"github.com/assent-sign/assent/workers/pades"
+	"github.com/assent-sign/assent/workers/tsa"
+	"github.com/assent-sign/assent/workers/workertest"
+)
+
+// desk is a set of workers with the demo CA, to make what judges look at.
+type desk struct {
+	pki    *workertest.PKI
+	dir    string
+	tsa    workers.Config
+	chains map[algo.KeyType]string
+}
+
+func newDesk(t *testing.T) *desk {
+	t.Helper()
+	p := workertest.NewPKI(t)
+	_, _, chain := p.Key(t, "tsa", algo.P256, certs.TSAProfile)
+	return &desk{p, t.TempDir(), workers.Config{Name: "tsa", Kind: "tsa", Token: "local", Key: "tsa", Chain: chain,
+		Properties: map[string]string{"policy": "1.3.6.1.4.1.99999.1.1"}}, map[algo.KeyType]string{}}
+}
+
+// pdf signs a document and returns the file.
+func (d *desk) pdf(t *testing.T, name string, doc []byte, kt algo.KeyType, alg algo.Algorithm, properties map[string]string) string {
+	t.Helper()
+	if d.chains[kt] == "" {
+		_, _, d.chains[kt] = d.pki.Key(t, "signer-"+string(kt), kt, certs.SignerProfile)
+	}
+	cfg := workers.Config{Name: "pdf", Kind: "pades", Token: "local", Key: "signer-" + string(kt), Chain: d.chains[kt], Properties: properties}
+	set, err := workers.NewSet(t.Context(), []workers.Config{d.tsa, cfg}, d.pki.Options(map[string]workers.Kind{"pades": pades.Kind(), "tsa": tsa.Kind()}, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := set.Get("pdf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := os.Create(filepath.Join(d.dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = out.Close() }()
+	in := workers.Input{Document: bytes.NewReader(doc), Size: int64(len(doc)), Name: name, Alg: alg}
+	if _, err := workers.SignNow(context.Background(), e, in, out); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return out.Name()
+}
+
+// wants is what DSS must say of a file.
+type wants struct{ level, indication, sub string }
+
+// judged has DSS judge the files, each with one signature, and compares.
+func judged(t *testing.T, q judge.DSSQuestion, want map[string]wants) {
+	t.Helper()
+	var files []string
+	for f := range want {
+		files = append(files, f)
+	}
+	got, err := judge.DSS(t.Context(), testenv.Root(), q, files...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]int{}
+	for _, v := range got {
+		seen[v.File]++
+		if w := want[v.File]; v.Level != w.level || v.Indication != w.indication || v.Sub != w.sub {
+			t.Errorf("%s: DSS says %s %s %s (%s%s), want %v", filepath.Base(v.File), v.Level, v.Indication, v.Sub, v.Words, v.Error, w)
+		}
+	}
+	for f := range want {
+		if seen[f] != 1 {
+			t.Errorf("%s: DSS found %d signatures, want 1", filepath.Base(f), seen[f])
+		}
+	}
+	t.Logf("DSS judged %d signatures", len(got))
+}
+
+// ADE-01, ADE-03: the Commission's DSS recognises the level of each PDF signature
+// and finds it TOTAL_PASSED under its default policy with the demo root as
+// anchor, for every algorithm of every kind of key.
+func TestADE01DSSJudgesPDF(t *testing.T) {
+	d := newDesk(t)
+	doc := plainPDF(false)
+	want := map[string]wants{}
+	for _, kt := range []algo.KeyType{algo.P256, algo.P384, algo.P521, algo.RSA3072, algo.RSA4096} {
+		for _, alg := range algo.All() {
+			if !kt.Fits(alg) {
+				continue
+			}
+			for _, level := range []string{"B", "T"} {
+				name := fmt.Sprintf("%s-%s-%s.pdf", kt, alg, level)
+				file := d.pdf(t, name, doc, kt, alg, map[string]string{"level": "B-" + level, "tsa": "worker:tsa"})
+				want[file] = wants{"PAdES-BASELINE-" + level, "TOTAL_PASSED", ""}
+			}
+		}
+	}
+	if len(want) < 18 {
+		t.Fatalf("only %d combinations", len(want))
+	}
+	judged(t, judge.DSSQuestion{Anchor: d.pki.Root, NoRevocation: true}, want)
+}
+
+// The judge can say no: a byte of the document changed, a signature value
+// changed, the anchor of somebody else, and no revocation data where the policy
+// wants some.
+func TestDSSRefuses(t *testing.T) {
+	d := newDesk(t)
+	good := d.pdf(t, "good.pdf", plainPDF(false), algo.P256, algo.ES256, map[string]string{"level": "B-T", "tsa": "worker:tsa"})
+	text, err := os.ReadFile(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := filepath.Join(d.dir, "changed.pdf")
+	if err := os.WriteFile(changed, bytes.Replace(text, []byte("Hello, judge"), []byte("Hello, thief"), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	judged(t, judge.DSSQuestion{Anchor: d.pki.Root, NoRevocation: true}, map[string]wants{
+		good:    {"PAdES-BASELINE-T", "TOTAL_PASSED", ""},
+		changed: {"PAdES-BASELINE-T", "TOTAL_FAILED", "HASH_FAILURE"},
+	})
+	judged(t, judge.DSSQuestion{Anchor: workertest.NewPKI(t).Root, NoRevocation: true}, map[string]wants{
+		good: {"PAdES-BASELINE-T", "INDETERMINATE", "NO_CERTIFICATE_CHAIN_FOUND"},
+	})
+	judged(t, judge.DSSQuestion{Anchor: d.pki.Root}, map[string]wants{
+		good: {"PAdES-BASELINE-T", "INDETERMINATE", "CERTIFICATE_CHAIN_GENERAL_FAILURE"},
+	})
+}
+
+// ADE-04: a PDF/A-2b file is one after signing, B-B and B-T, by the word of
+// veraPDF; the judge sees what is broken in a file that is none.
+func TestADE04VeraPDFStillSaysPDFA(t *testing.T) {
+	d := newDesk(t)
+	plain := filepath.Join(d.dir, "plain.pdf")
+	if err := os.WriteFile(plain, plainPDF(true), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(d.dir, "other.pdf")
+	if err := os.WriteFile(other, plainPDF(false), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	files := []string{plain}
+	for _, level := range []string{"B-B", "B-T"} {
+		files = append(files, d.pdf(t, "pdfa-"+level+".pdf", plainPDF(true), algo.P256, algo.ES256, map[string]string{"level": level, "tsa": "worker:tsa", "reason": "seen"}))
+	}
+	got, err := judge.VeraPDF(t.Context(), testenv.Root(), append(files, other)...)
+	if err != nil || len(got) != len(files)+1 {
+		t.Fatalf("%d verdicts: %v", len(got), err)
+	}
+	for i, v := range got {
+		if want := i < len(files); v.Compliant != want || (want && v.Flavour != "2b") {
+			t.Errorf("%s: veraPDF says %s %v %s %s, want %v", filepath.Base(v.File), v.Flavour, v.Compliant, v.Rules, v.Error, want)
+		}
+	}
+}
+
+// plainPDF is a document of one page; as PDF/A-2b it draws a picture of lines,
+// since a font would have to be embedded.
+func plainPDF(archival bool) []byte {
+	var b bytes.Buffer
+	var off []int
+	obj := func(format string, a ...any) {
+		off = append(off, b.Len())
+		fmt.Fprintf(&b, "%d 0 obj\n"+format+"\nendobj\n", append([]any{len(off)}, a...)...)
+	}
+	b.WriteString("%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
+	if archival {
+		xmp := `<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">` +
+			`<rdf:Description rdf:about="" xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/"><pdfaid:part>2</pdfaid:part><pdfaid:conformance>B</pdfaid:conformance></rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>`
+		obj("<< /Type /Catalog /Pages 2 0 R /Metadata 5 0 R >>")
+		obj("<< /Type /Pages /Kids [3 0 R] /Count 1 >>")
+		obj("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 200] /Resources << >> /Contents 4 0 R >>")
+		content := "10 10 m 100 100 l n"
+		obj("<< /Length %d >>\nstream\n%s\nendstream", len(content), content)
+		obj("<< /Type /Metadata /Subtype /XML /Length %d >>\nstream\n%s\nendstream", len(xmp), xmp)
+	} else {
+		obj("<< /Type /Catalog /Pages 2 0 R >>")
+		obj("<< /Type /Pages /Kids [3 0 R] /Count 1 >>")
+		obj("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 200] /Resources << /Font << /F1 5 0 R >> >> /Contents 4 0 R >>")
+		content := "BT /F1 24 Tf 50 100 Td (Hello, judge) Tj ET"
+		obj("<< /Length %d >>\nstream\n%s\nendstream", len(content), content)
+		obj("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>")
+	}
+	x := b.Len()
+	fmt.Fprintf(&b, "xref\n0 %d\n0000000000 65535 f \n", len(off)+1)
+	for _, o := range off {
+		fmt.Fprintf(&b, "%010d 00000 n \n", o)
+	}
+	fmt.Fprintf(&b, "trailer\n<< /Size %d /Root 1 0 R /ID [<00112233445566778899aabbccddeeff> <00112233445566778899aabbccddeeff>] >>\nstartxref\n%d\n%%%%EOF\n", len(off)+1, x)
+	return b.Bytes()
+}
