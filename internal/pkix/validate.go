@@ -1,0 +1,168 @@
+package pkix
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/assent-sign/assent/internal/der"
+)
+
+// state is what RFC 5280 section 6.1.2 initialises and each certificate changes.
+type state struct {
+	cfg        *Config
+	n          int // certificates, without the anchor
+	names      constraintState
+	policies   *policyGraph
+	explicit   int
+	inhibitAny int
+	mapping    int
+	pathLength int
+}
+
+// validate judges a chain (end certificate first, anchor last) whose signatures
+// and issuer names have been checked: section 6.1 from there on.
+func validate(chain []*Certificate, cfg *Config) (*Path, error) {
+	n := len(chain) - 1
+	anchor := chain[n]
+	s := &state{cfg: cfg, n: n, policies: newPolicyGraph(), pathLength: n}
+	s.explicit, s.inhibitAny, s.mapping = n+1, n+1, n+1
+	if cfg.RequireExplicitPolicy {
+		s.explicit = 0
+	}
+	if cfg.InhibitAnyPolicy {
+		s.inhibitAny = 0
+	}
+	if cfg.InhibitPolicyMapping {
+		s.mapping = 0
+	}
+	if err := checkTime(anchor, cfg.At); err != nil {
+		return nil, err
+	}
+	if anchor.PathLength >= 0 {
+		s.pathLength = min(s.pathLength, anchor.PathLength)
+	}
+	s.names.add(anchor.Constraints)
+	for i := 1; i <= n; i++ {
+		c := chain[n-i]
+		if err := s.basic(c, i == n); err != nil {
+			return nil, err
+		}
+		if i == n {
+			break
+		}
+		if err := s.prepare(c); err != nil {
+			return nil, err
+		}
+	}
+	return s.wrapUp(chain)
+}
+
+func checkTime(c *Certificate, at time.Time) error {
+	if at.Before(c.NotBefore) {
+		return fmt.Errorf("%w: %s from %s, not at %s", ErrNotYetValid, c, c.NotBefore.Format(time.RFC3339), at.UTC().Format(time.RFC3339))
+	}
+	if at.After(c.NotAfter) {
+		return fmt.Errorf("%w: %s until %s, not at %s", ErrExpired, c, c.NotAfter.Format(time.RFC3339), at.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// basic is section 6.1.3, without the signature.
+func (s *state) basic(c *Certificate, last bool) error {
+	if err := checkTime(c, s.cfg.At); err != nil {
+		return err
+	}
+	if !c.SelfIssued() || last {
+		if err := s.names.check(c); err != nil {
+			return err
+		}
+	}
+	if err := s.policies.descend(c, s.inhibitAny > 0 || (!last && c.SelfIssued())); err != nil {
+		return err
+	}
+	if s.explicit <= 0 && s.policies.null() {
+		return fmt.Errorf("%w: at %s", ErrPolicy, c)
+	}
+	return criticals(c)
+}
+
+func criticals(c *Certificate) error {
+	if len(c.Critical) > 0 {
+		return fmt.Errorf("%w: %s in %s", ErrCritical, c.Critical[0], c)
+	}
+	return nil
+}
+
+// prepare is section 6.1.4: what an issuing certificate must have, and what it
+// asks of those below it.
+func (s *state) prepare(c *Certificate) error {
+	if err := s.policies.mapPolicies(c, s.mapping > 0); err != nil {
+		return err
+	}
+	s.names.add(c.Constraints)
+	if !c.SelfIssued() {
+		s.explicit, s.mapping, s.inhibitAny = max(s.explicit-1, 0), max(s.mapping-1, 0), max(s.inhibitAny-1, 0)
+	}
+	lower(&s.explicit, c.RequireExplicit)
+	lower(&s.mapping, c.InhibitMapping)
+	lower(&s.inhibitAny, c.InhibitAny)
+	if c.Version != 3 || !c.HasBasicConstraints || !c.IsCA {
+		return fmt.Errorf("%w: %s", ErrNotCA, c)
+	}
+	if !c.SelfIssued() {
+		if s.pathLength <= 0 {
+			return fmt.Errorf("%w: at %s", ErrPathLength, c)
+		}
+		s.pathLength--
+	}
+	lower(&s.pathLength, c.PathLength)
+	if c.HasKeyUsage && c.KeyUsage&KeyCertSign == 0 {
+		return fmt.Errorf("%w: %s may not sign certificates", ErrKeyUsage, c)
+	}
+	if s.cfg.Purpose != "" && c.Purposes != nil && !allows(c.Purposes, s.cfg.Purpose) {
+		return fmt.Errorf("%w: %s may not issue for %s", ErrExtKeyUsage, c, s.cfg.Purpose)
+	}
+	return nil
+}
+
+func lower(n *int, to int) {
+	if to >= 0 && to < *n {
+		*n = to
+	}
+}
+
+// allows tells whether a list of purposes has the one or the one that stands for all.
+func allows(purposes []der.OID, want der.OID) bool {
+	return slices.Contains(purposes, want) || slices.Contains(purposes, AnyPurpose)
+}
+
+// wrapUp is section 6.1.5, and what the caller demands of the end certificate.
+func (s *state) wrapUp(chain []*Certificate) (*Path, error) {
+	end := chain[0]
+	s.explicit = max(s.explicit-1, 0)
+	if end.RequireExplicit == 0 {
+		s.explicit = 0
+	}
+	p := &Path{Chain: chain}
+	p.Policies, p.AnyPolicy = s.policies.constrained(s.cfg.Policies)
+	if s.explicit <= 0 && !p.AnyPolicy && len(p.Policies) == 0 {
+		return nil, fmt.Errorf("%w: at %s", ErrPolicy, end)
+	}
+	if u := s.cfg.Usage; u != 0 && end.HasKeyUsage && end.KeyUsage&u == 0 {
+		return nil, fmt.Errorf("%w: %s", ErrKeyUsage, end)
+	}
+	if want := s.cfg.Purpose; want != "" && !serves(end, want, s.cfg.Strict) {
+		return nil, fmt.Errorf("%w: %s is not for %s", ErrExtKeyUsage, end, want)
+	}
+	return p, nil
+}
+
+// serves tells whether an end certificate is for a purpose: by name, or, unless
+// strict, because it names no purpose or the one that stands for all.
+func serves(end *Certificate, want der.OID, strict bool) bool {
+	if strict {
+		return slices.Contains(end.Purposes, want)
+	}
+	return end.Purposes == nil || allows(end.Purposes, want)
+}
