@@ -111,7 +111,9 @@ func TestADE01DSSJudgesPDF(t *testing.T) {
 			}
 		}
 	}
-	if len(want) < 18 {
+	certified := d.pdf(t, "certified.pdf", doc, algo.P256, algo.ES256, map[string]string{"level": "B-T", "tsa": "worker:tsa", "certification_level": "no_changes_allowed"})
+	want[certified] = wants{"PAdES-BASELINE-T", "TOTAL_PASSED", ""}
+	if len(want) < 19 {
 		t.Fatalf("only %d combinations", len(want))
 	}
 	judged(t, judge.DSSQuestion{Anchor: d.pki.Root, NoRevocation: true}, want)

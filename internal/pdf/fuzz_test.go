@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -77,6 +78,40 @@ func FuzzOpen(f *testing.F) {
 			typedOrNil(t, "load", err)
 			return nil
 		}))
+	})
+}
+
+// EN 319 142-1, 5.4.2: validation data added to whatever file keeps its bytes, is
+// read back, and is not added again.
+func FuzzDSS(f *testing.F) {
+	addSeeds(f)
+	f.Add(withDSS(f, sign(f, plainPDF(), testOptions()), ValidationData{Certs: data("a"), CRLs: data("b")}, SignatureData{[]byte("s"), ValidationData{Certs: data("a")}}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		defer timed(t)()
+		d, err := Open(bytes.NewReader(b), int64(len(b)), fuzzLimits())
+		if err != nil {
+			return
+		}
+		_, err = d.DSS()
+		typedOrNil(t, "DSS", err)
+		all := ValidationData{Certs: data("new"), OCSPs: data("new")}
+		tail, err := d.PlanDSS(all, SignatureData{[]byte("new"), all})
+		typedOrNil(t, "PlanDSS", err)
+		if err != nil || tail == nil {
+			return
+		}
+		out := append(bytes.Clone(b), tail...)
+		d, err = Open(bytes.NewReader(out), int64(len(out)), Limits{})
+		if err != nil {
+			t.Fatalf("the extended file does not open: %v", err)
+		}
+		s, err := d.DSS()
+		if err != nil || s == nil || !slices.Contains(s.VRI, VRIKey([]byte("new"))) {
+			t.Fatalf("%+v, %v", s, err)
+		}
+		if again, err := d.PlanDSS(all, SignatureData{[]byte("new"), all}); err != nil || again != nil {
+			t.Fatalf("added again: %q, %v", again, err)
+		}
 	})
 }
 

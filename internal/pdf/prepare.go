@@ -35,6 +35,10 @@ type SignOptions struct {
 	// SubFilter is ETSI.CAdES.detached if empty; adbe.pkcs7.detached and, for a
 	// document time-stamp, ETSI.RFC3161 are the others.
 	SubFilter string
+	// Certify makes the signature a certification (DocMDP, ISO 32000-1, 12.8.2.2)
+	// that permits no change (1), filling in forms and signing (2), comments too
+	// (3). It must be the first signature of the file. 0: an approval signature.
+	Certify int
 	// Limits bounds the reading of the input.
 	Limits Limits
 }
@@ -63,6 +67,9 @@ func (o *SignOptions) check() error {
 	}
 	if _, err := hashByName(o.Hash.String()); err != nil {
 		return err
+	}
+	if o.Certify < 0 || o.Certify > 3 || o.Certify > 0 && o.SubFilter == SubFilterRFC3161 {
+		return fmt.Errorf("%w: certification level %d, want 1, 2 or 3", ErrOptions, o.Certify)
 	}
 	if o.Reserve < minReserve || o.Reserve > maxReserve {
 		return fmt.Errorf("%w: reserve of %d bytes, want %d to %d", ErrOptions, o.Reserve, minReserve, maxReserve)
@@ -114,6 +121,21 @@ func Prepare(ctx context.Context, in io.ReaderAt, size int64, out io.Writer, opt
 	return p, nil
 }
 
+// PlanSignature returns the update that Prepare would append, with its record;
+// the caller writes it behind the file's last byte. Digest is still missing: it
+// is HashRange over the file then. A document time-stamp is added this way to a
+// file that is already signed; no lock forbids it (ISO 32000-2, 12.8.2.2 and
+// 12.8.5).
+//
+// Errors: as Prepare.
+func (d *Document) PlanSignature(opt SignOptions) ([]byte, *Prepared, error) {
+	if err := opt.check(); err != nil {
+		return nil, nil, err
+	}
+	_, tail, p, err := d.plan(opt)
+	return tail, p, err
+}
+
 // plan is planSignature, once more after a repair if objects were not where the
 // cross-reference says.
 func (d *Document) plan(opt SignOptions) (*update, []byte, *Prepared, error) {
@@ -136,7 +158,7 @@ func (d *Document) planSignature(opt SignOptions) (*update, []byte, *Prepared, e
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	target, err := d.findTarget(form, opt.Field)
+	target, err := d.findTarget(form, opt.Field, opt.SubFilter == SubFilterRFC3161)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -145,6 +167,11 @@ func (d *Document) planSignature(opt SignOptions) (*update, []byte, *Prepared, e
 	u.put(sig, body)
 	if err := u.addToField(target, sig); err != nil {
 		return nil, nil, nil, err
+	}
+	if opt.Certify > 0 {
+		if err := u.certify(sig); err != nil {
+			return nil, nil, nil, err
+		}
 	}
 	tail, err := u.bytes(d.size)
 	if err != nil {
@@ -210,6 +237,9 @@ func signatureBody(opt SignOptions) (body []byte, hole int) {
 			b = append(b, encodeText(kv[1])...)
 		}
 	}
+	if opt.Certify > 0 {
+		b = append(b, fmt.Sprintf(" /Reference [<< /Type /SigRef /TransformMethod /DocMDP /TransformParams << /Type /TransformParams /P %d /V /1.2 >> >>]", opt.Certify)...)
+	}
 	return append(b, " >>"...), hole
 }
 
@@ -219,8 +249,9 @@ type target struct {
 	id   ref
 }
 
-// findTarget finds the field to sign and refuses what earlier signatures forbid.
-func (d *Document) findTarget(form value, name string) (target, error) {
+// findTarget finds the field to sign and refuses what earlier signatures forbid;
+// document time-stamps are never forbidden.
+func (d *Document) findTarget(form value, name string, stamp bool) (target, error) {
 	t := target{name: name}
 	var locks []lock
 	var existing *field
@@ -250,7 +281,7 @@ func (d *Document) findTarget(form value, name string) (target, error) {
 		return t, malformed(-1, "damaged cross-reference in a file that is already signed; a repair would void the signatures")
 	}
 	for _, l := range locks {
-		if err := l.allows(t.name); err != nil {
+		if err := l.allows(t.name); err != nil && !stamp {
 			return t, err
 		}
 	}

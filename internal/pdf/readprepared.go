@@ -126,7 +126,7 @@ func (d *Document) checkTail(start int64, s Signature) (map[int]bool, error) {
 	}
 	opt := SignOptions{
 		Field: s.Field, Name: s.Name, Reason: s.Reason, Location: s.Location, ContactInfo: s.ContactInfo,
-		Time: s.M, Hash: crypto.SHA256, Reserve: int((s.ContentsLength - 2) / 2), SubFilter: s.SubFilter,
+		Time: s.M, Hash: crypto.SHA256, Reserve: int((s.ContentsLength - 2) / 2), SubFilter: s.SubFilter, Certify: s.Certification,
 	}
 	if err := opt.check(); err != nil {
 		return nil, notPrepared("%v", err)

@@ -6,7 +6,10 @@
 //
 // Properties: level (B-B or B-T; default B-B), tsa (worker:NAME or a URL; needed
 // for B-T), reason, location, contact (defaults of the request's parameters),
-// reserve_extra (bytes kept free besides the computed size; default 0).
+// reserve_extra (bytes kept free besides the computed size; default 0),
+// certification_level (not_certified; or no_changes_allowed, form_filling_allowed,
+// form_filling_and_annotations_allowed: DocMDP 1, 2, 3; only for the first
+// signature of a document).
 //
 // Request parameters: reason, location, contact, name, field.
 //
@@ -46,9 +49,12 @@ const tokenRoom = 16 << 10
 
 var requestParams = []string{"reason", "location", "contact", "name", "field"}
 
+// certificationLevels are the values of certification_level by their DocMDP number.
+var certificationLevels = []string{"not_certified", "no_changes_allowed", "form_filling_allowed", "form_filling_and_annotations_allowed"}
+
 // Kind is this package's entry in the table of kinds.
 func Kind() workers.Kind {
-	return workers.Kind{New: build, Properties: []string{"level", "tsa", "reason", "location", "contact", "reserve_extra"}}
+	return workers.Kind{New: build, Properties: []string{"level", "tsa", "reason", "location", "contact", "reserve_extra", "certification_level"}}
 }
 
 type worker struct {
@@ -56,6 +62,7 @@ type worker struct {
 	level    string
 	defaults map[string]string
 	extra    int
+	certify  int // DocMDP, 0 for an approval signature
 	stamper  workers.Stamper
 	rehearse *workers.Rehearser
 	now      func() time.Time
@@ -79,6 +86,11 @@ func build(_ context.Context, env workers.Env) (any, error) {
 			return nil, fmt.Errorf("%w: reserve_extra: want bytes, 0 to 1048576, got %q", workers.ErrConfig, v)
 		}
 		w.extra = n
+	}
+	if v := p["certification_level"]; v != "" {
+		if w.certify = slices.Index(certificationLevels, v); w.certify < 0 {
+			return nil, fmt.Errorf("%w: certification_level: %q is not one of %v", workers.ErrConfig, v, certificationLevels)
+		}
 	}
 	if p["tsa"] != "" {
 		var err error
@@ -184,7 +196,7 @@ func (w *worker) options(in workers.Input, certs []*x509.Certificate, level stri
 	}
 	return pdf.SignOptions{
 		Field: param("field"), Name: param("name"), Reason: param("reason"), Location: param("location"), ContactInfo: param("contact"),
-		Time: when, Hash: in.Alg.Hash(), Reserve: reserve + w.extra,
+		Time: when, Hash: in.Alg.Hash(), Reserve: reserve + w.extra, Certify: w.certify,
 	}, nil
 }
 

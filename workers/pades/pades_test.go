@@ -343,6 +343,7 @@ func TestConfigRefusals(t *testing.T) {
 		"unknown token":      func(c *workers.Config) { c.Token = "hsm" },
 		"chain of another":   func(c *workers.Config) { c.Chain = other },
 		"bad name":           func(c *workers.Config) { c.Name = "<img>" },
+		"certification":      func(c *workers.Config) { c.Properties = map[string]string{"certification_level": "1"} },
 		"bad reserve":        func(c *workers.Config) { c.Properties = map[string]string{"reserve_extra": "-1"} },
 	} {
 		c := base
@@ -384,6 +385,45 @@ func TestRequestRefusals(t *testing.T) {
 		}
 		if st, _ := out.Stat(); st.Size() != 0 {
 			t.Errorf("%s: %d bytes were written", name, st.Size())
+		}
+	}
+}
+
+// ISO 32000-1, 12.8.4: a certifying worker says in the document what may still
+// change, poppler and qpdf accept it, and it signs nothing that is signed already.
+func TestCertificationLevels(t *testing.T) {
+	qpdf, pdfsig := testenv.Need(t, "qpdf"), testenv.Need(t, "pdfsig")
+	pki := workertest.NewPKI(t)
+	_, _, chain := pki.Key(t, "anna", algo.P256, certs.SignerProfile)
+	doc := minimalPDF()
+	for want, level := range []string{"not_certified", "no_changes_allowed", "form_filling_allowed", "form_filling_and_annotations_allowed"} {
+		set := newSet(t, pki, workers.Config{Name: "pdf", Kind: "pades", Token: "local", Key: "anna", Chain: chain, Properties: map[string]string{"certification_level": level}})
+		e, err := set.Get("pdf")
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := workertest.File(t, "out.pdf")
+		res, err := workers.SignNow(context.Background(), e, workers.Input{Document: bytes.NewReader(doc), Size: int64(len(doc)), Name: "a.pdf"}, out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := pdf.Open(out, res.Size, pdf.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sigs, err := d.Signatures(); err != nil || len(sigs) != 1 || sigs[0].Certification != want {
+			t.Errorf("%s: %+v, %v", level, sigs, err)
+		}
+		say, err := exec.Command(pdfsig, "-nocert", out.Name()).CombinedOutput()
+		if err != nil || !bytes.Contains(say, []byte("Signature is Valid")) || !bytes.Contains(say, []byte("Total document signed")) {
+			t.Errorf("%s: pdfsig: %v\n%s", level, err, say)
+		}
+		if class := qpdfCheck(qpdf, out.Name()); class != 0 {
+			t.Errorf("%s: qpdf --check exits with %d", level, class)
+		}
+		_, err = workers.SignNow(context.Background(), e, workers.Input{Document: out, Size: res.Size, Name: "a.pdf"}, workertest.File(t, "again.pdf"))
+		if (want == 0) != (err == nil) || err != nil && !errors.Is(err, workers.ErrInput) {
+			t.Errorf("%s: once more: %v", level, err)
 		}
 	}
 }
