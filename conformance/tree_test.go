@@ -31,7 +31,7 @@ var places = []string{"/tmp/assent", "/srv/assent", "/opt/homebrew", "/nothing/h
 // hosts are whose addresses the tree may name: standards and licences, what RFC
 // 2606 reserves for examples, this machine.
 var (
-	hosts    = []string{"localhost", "www.w3.org", "www.ietf.org", "uri.etsi.org", "www.apache.org", "cloudsignatureconsortium.org", "example.org", "example.com", "example.net"}
+	hosts    = []string{"localhost", "www.w3.org", "www.ietf.org", "uri.etsi.org", "www.apache.org", "cloudsignatureconsortium.org", "www.aiim.org", "example.org", "example.com", "example.net"}
 	reserved = []string{".example", ".test", ".localhost", ".example.org", ".example.com"}
 	// words stand in the place of a host in patterns and bad input.
 	words = []string{"a", "host", "user", "127"}
