@@ -584,6 +584,7 @@ func attempts(w *samtest.World) map[sam.Op]func(c sam.Caller) error {
 		sam.OpKeyStatus:   func(c sam.Caller) error { return second(m.SetCertificateStatus(ctx, c, "k", sam.StatusGood, "x")) },
 		sam.OpOnceRequest: func(c sam.Caller) error { return second(m.RequestOneTime(ctx, c, sam.AskOnce{Signer: "alice"})) },
 		sam.OpOnceApprove: func(c sam.Caller) error { return second(m.ApproveOneTime(ctx, c, []byte("{}"), []byte("{}"))) },
+		sam.OpOnceEnd:     func(c sam.Caller) error { return m.GiveUpOneTime(ctx, c, "o-none") },
 		sam.OpChangeBegin: func(c sam.Caller) error {
 			return second(m.BeginChange(ctx, c, sam.AskChange{Signer: "alice", Action: sap.ActionAdd}))
 		},

@@ -61,6 +61,7 @@ const (
 	OpKeyStatus    Op = "certificate_status"
 	OpOnceRequest  Op = "one_time_request"
 	OpOnceApprove  Op = "one_time_approve"
+	OpOnceEnd      Op = "one_time_end"
 	OpLift         Op = "lockout_lift"
 	OpAudit        Op = "audit_read"
 	OpExplain      Op = "explain"
@@ -84,7 +85,7 @@ func Ops() []Op {
 		OpInfo, OpHealth, OpStatus, OpRequest, OpRedeem, OpCredentials, OpSigner, OpEnrolBegin, OpEnrolFinish, OpSignerNew,
 		OpEnrolOpen, OpGenerate, OpLink, OpPermission, OpLift, OpAudit, OpExplain, OpPropose, OpApprove,
 		OpWithdraw, OpProposals, OpRoles, OpSelfTest, OpReopen,
-		OpKeyStatus, OpOnceRequest, OpOnceApprove, OpChangeBegin, OpChangeFinish, OpAuthList, OpAuthRevoke, OpHalf,
+		OpKeyStatus, OpOnceRequest, OpOnceApprove, OpOnceEnd, OpChangeBegin, OpChangeFinish, OpAuthList, OpAuthRevoke, OpHalf,
 	}
 }
 
@@ -141,6 +142,8 @@ func may(op Op) roleSet {
 	case OpOnceRequest:
 		return sspu
 	case OpOnceApprove:
+		return sspu
+	case OpOnceEnd:
 		return sspu
 	case OpEnrolBegin:
 		return sspu

@@ -314,17 +314,68 @@ const (
 	causeLate    = "time_over"
 	causeRestart = "restart"
 	causeRebound = "authenticators_changed"
+	causeGivenUp = "given_up"
 )
+
+// GiveUpOneTime destroys a one-time key at once that will not be used (sspu, only the
+// caller it was made for): the documents could not be prepared, the signer said no, the
+// operation ended (KEY-10). Of a key that is destroyed already it is no error. One that is
+// being made, or used, is refused with ReasonConsumed: the call that has it in hand
+// records what became of it.
+func (m *Module) GiveUpOneTime(ctx context.Context, c Caller, key string) error {
+	if err := m.admit(ctx, c, OpOnceEnd); err != nil {
+		return err
+	}
+	err := m.view(ctx, func(tx *Tx) error {
+		o, err := tx.Onces.Get(key)
+		if err != nil {
+			return notFound(err, sap.ReasonKey)
+		}
+		if err := m.verified(tx, o, true); err != nil {
+			return err
+		}
+		if o.Caller != c.Identity {
+			return sap.ReasonCaller
+		}
+		return o.mayGiveUp()
+	})
+	if err == nil {
+		err = m.endOnceBy(ctx, c, key, causeGivenUp)
+	}
+	if err != nil {
+		return m.refuse(ctx, c, string(OpOnceEnd), err, audit.Data{"key": clip(key, sap.MaxIDLen)})
+	}
+	return nil
+}
+
+// mayGiveUp: in the other states an approval or an activation has the key in hand.
+func (r *Once) mayGiveUp() error {
+	switch r.State {
+	case OnceRequested, OnceCertified, OnceDestroyed:
+		return nil
+	}
+	return fmt.Errorf("%w: the one-time key is %s and in hand", sap.ReasonConsumed, r.State)
+}
 
 // endOnce destroys a one-time key, whatever became of it (KEY-10). The memory comes first:
 // what cannot be recorded is gone all the same, and recorded at the next start.
 func (m *Module) endOnce(ctx context.Context, key, cause string) {
+	if err := m.endOnceBy(ctx, self(), key, cause); err != nil {
+		m.logger.Error("samd: the end of a one-time key could not be recorded", "key", key, "err", err)
+	}
+}
+
+// endOnceBy is endOnce for a caller who asked for it. An approval that runs meanwhile
+// keeps its key before it records that it is certified (certify): so it is forgotten
+// here, after the record, or the approval finds it destroyed and forgets it itself.
+func (m *Module) endOnceBy(ctx context.Context, c Caller, key, cause string) error {
 	failpoint.Before("samd/once-forgotten")
 	m.onceKeys.drop(key)
 	failpoint.After("samd/once-forgotten")
 	failpoint.Before("samd/once-destroyed")
 	defer failpoint.After("samd/once-destroyed")
-	err := m.update(context.WithoutCancel(ctx), self(), func(w *work) error {
+	defer m.onceKeys.drop(key)
+	return m.update(context.WithoutCancel(ctx), c, func(w *work) error {
 		o, err := w.Onces.Get(key)
 		if err != nil {
 			return err
@@ -335,11 +386,13 @@ func (m *Module) endOnce(ctx context.Context, key, cause string) {
 		if o.State == OnceDestroyed {
 			return nil
 		}
+		if cause == causeGivenUp {
+			if err := o.mayGiveUp(); err != nil {
+				return err
+			}
+		}
 		return w.moveOnce(o, OnceDestroyed, EventDestroyed, audit.Data{"cause": cause})
 	})
-	if err != nil {
-		m.logger.Error("samd: the end of a one-time key could not be recorded", "key", key, "err", err)
-	}
 }
 
 // endOrphans destroys, at a start, what a stop or a crash left: no one-time key

@@ -293,12 +293,14 @@ func (a *onceApproval) certify(ctx context.Context, o Once, key cryptotoken.Wrap
 		return err
 	}
 	o.Chain, o.CertHash = chain, certHash(chain[0])
+	// Before the record: whoever ends the key from then on finds it in memory. Nothing
+	// uses it earlier, an activation asks the record (onceHolding).
+	m.onceKeys.put(o.Key, key, time.Unix(o.Expires, 0))
 	failpoint.Before("samd/once-linked")
 	if err := a.move(ctx, &o, OnceCertified, EventLinked, audit.Data{"cert": b64(o.CertHash)}); err != nil {
 		return err
 	}
 	failpoint.After("samd/once-linked")
-	m.onceKeys.put(o.Key, key, time.Unix(o.Expires, 0))
 	m.cfg.Hook(StepOnceCertified)
 	return nil
 }

@@ -28,6 +28,7 @@ activation_request       yes  -       -     -        -       -
 activation_redeem        yes  -       -     -        -       -
 one_time_request         yes  -       -     -        -       -
 one_time_approve         yes  -       -     -        -       -
+one_time_end             yes  -       -     -        -       -
 enrolment_begin          yes  -       -     -        -       -
 enrolment_finish         yes  -       -     -        -       -
 authenticator_change_begin  yes -    -     -        -       -
@@ -320,6 +321,7 @@ func everyOp(w *samtest.World) map[sam.Op]func(context.Context, sam.Caller) erro
 			_, err := m.ApproveOneTime(ctx, c, []byte("{}"), []byte("{}"))
 			return err
 		},
+		sam.OpOnceEnd: func(ctx context.Context, c sam.Caller) error { return m.GiveUpOneTime(ctx, c, "none") },
 		sam.OpChangeBegin: func(ctx context.Context, c sam.Caller) error {
 			_, err := m.BeginChange(ctx, c, sam.AskChange{Signer: "none", Action: sap.ActionAdd})
 			return err

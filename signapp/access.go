@@ -97,7 +97,7 @@ func (s *Service) close(ctx context.Context, sc Scope, id string, to State, reas
 	if err != nil {
 		return nil, err
 	}
-	return r.operation(), s.cleanUp(r)
+	return r.operation(), s.cleanUp(ctx, r)
 }
 
 // Result opens a signed document for the client. ErrNotFound, ErrState,

@@ -176,7 +176,7 @@ func (s *Service) fail(ctx context.Context, r *record, reason, detail string) (*
 		return nil, err
 	}
 	s.log.Info("operation failed", "operation", r.id, "reason", r.progress.Reason)
-	return r, s.cleanUp(r)
+	return r, s.cleanUp(ctx, r)
 }
 
 // end puts an operation into a terminal state.
@@ -189,11 +189,15 @@ func (s *Service) end(r *record, state State, reason string) {
 	}
 }
 
-// cleanUp removes the files of an operation that ended without a result. If it
-// does not get that far, the next start does it.
-func (s *Service) cleanUp(r *record) error {
+// cleanUp has the one-time key destroyed and removes the files of an operation that
+// ended without a result. If it does not get that far, the key ends with its life and
+// the next start removes the files.
+func (s *Service) cleanUp(ctx context.Context, r *record) error {
 	if r.keepsFiles() {
 		return nil
+	}
+	if key := s.unusedKey(r); key != "" {
+		s.giveUpKey(ctx, r.id, key)
 	}
 	return s.removePrepared(r)
 }

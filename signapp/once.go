@@ -51,6 +51,8 @@ type Certifier interface {
 	OnceRequest(ctx context.Context, in sapclient.OnceRequestIn) (sap.Signed, error)
 	// OnceApprove hands over the signer's assertion and gets the certified key.
 	OnceApprove(ctx context.Context, in sapclient.OnceApproveIn) (*sapclient.OnceApproveOut, error)
+	// OnceEnd has a one-time key destroyed that will not be used.
+	OnceEnd(ctx context.Context, key string) error
 }
 
 // oncePart is what an operation with a one-time key begins with.
@@ -62,7 +64,8 @@ type oncePart struct {
 type madeKey struct {
 	Key        string      `json:"key"`
 	Alg        string      `json:"alg"`
-	Policy     string      `json:"policy"` // that the signer approved the key for
+	Expires    int64       `json:"expires"` // Unix seconds; the module destroys it then
+	Policy     string      `json:"policy"`  // that the signer approved the key for
 	SignerName string      `json:"signer_name"`
 	Chain      [][]byte    `json:"chain"`
 	Items      []fixedItem `json:"items"`
@@ -278,9 +281,9 @@ func (s *Service) ApproveOneTime(ctx context.Context, g Grant, statement, proof 
 	if err != nil {
 		return nil, fmt.Errorf("%w: the approval is for something else: %w", ErrInput, err)
 	}
-	ctx = context.WithoutCancel(ctx)
-	defer s.locks.lock(r.id)() // two of them would write the same files
-	if r, err = s.load(ctx, r.id); err != nil {
+	ctx, id := context.WithoutCancel(ctx), r.id
+	defer s.locks.lock(id)() // two of them would write the same files
+	if r, err = s.load(ctx, id); err != nil {
 		return nil, err
 	}
 	if !sameOctets(r.progress.Offer, sum256(statement)) {
@@ -299,10 +302,21 @@ func (s *Service) ApproveOneTime(ctx context.Context, g Grant, statement, proof 
 		s.log.Warn("module made no one-time key", "operation", r.id, "error", err)
 		return nil, ModuleError(err)
 	}
-	if r, err = s.adoptKey(ctx, r, offer, made); err != nil {
+	r, err = s.adoptKey(ctx, r, offer, made)
+	if err != nil {
+		s.abandon(ctx, id, offer.Key)
 		return nil, err
 	}
 	return s.view(r)
+}
+
+// abandon has a key destroyed that the operation did not come to have. When the store
+// cannot tell, it may have: the signer's app sends the same bytes again.
+func (s *Service) abandon(ctx context.Context, id, key string) {
+	if r, err := s.load(ctx, id); !isNotFound(err) && (err != nil || r.fixed.Key == key) {
+		return
+	}
+	s.giveUpKey(ctx, id, key)
 }
 
 func sameOctets(a, b []byte) bool { return string(a) == string(b) }
@@ -335,7 +349,7 @@ func (s *Service) adoptKey(ctx context.Context, r *record, offer *sap.OneTimeReq
 			return err
 		}
 		level := r.fixed.Level
-		r.adopt(&madeKey{made.Key, alg.String(), offer.Policy, commonName(made.Chain[0], r.fixed.SignerName), made.Chain, items})
+		r.adopt(&madeKey{made.Key, alg.String(), made.Expires, offer.Policy, commonName(made.Chain[0], r.fixed.SignerName), made.Chain, items})
 		if err := r.settle(false); err != nil {
 			return err
 		}
@@ -383,6 +397,55 @@ func (s *Service) dropKey(ctx context.Context, r *record) {
 	if err != nil {
 		s.log.Warn("the end of an operation's one-time key could not be stored", "operation", r.id, "error", err)
 	}
+}
+
+// EndOneTime gives up the one-time key of an operation that the signer has not
+// decided: it is destroyed, and the signer can approve another. The signer's app asks
+// for it when it cannot tell what was approved for the key that is there. ErrState,
+// ErrUnavailable: the key is still there.
+func (s *Service) EndOneTime(ctx context.Context, g Grant) (*View, error) {
+	r, err := s.granted(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case !r.waiting():
+		return nil, fmt.Errorf("%w: the operation is %s", ErrState, r.state)
+	case r.fixed.Once == nil:
+		return nil, fmt.Errorf("%w: the operation has no one-time key", ErrState)
+	case r.keyless():
+		return s.view(r)
+	}
+	mctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), moduleTimeout)
+	defer cancel()
+	if err := s.cfg.Certifier.OnceEnd(mctx, r.fixed.Key); err != nil {
+		if _, no := final(err); !no { // a refusal says: it is not there, or was used
+			s.log.Warn("module did not end a one-time key", "operation", r.id, "key", r.fixed.Key, "error", err)
+			return nil, ModuleError(err)
+		}
+	}
+	s.dropKey(ctx, r)
+	return s.View(ctx, g)
+}
+
+// giveUpKey has a key destroyed for which nothing can be prepared (KEY-10: also on
+// every failure). The module ends it by its life if it cannot be told.
+func (s *Service) giveUpKey(ctx context.Context, operation, key string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), moduleTimeout)
+	defer cancel()
+	if err := s.cfg.Certifier.OnceEnd(ctx, key); err != nil {
+		s.log.Warn("module did not end a one-time key; it ends with its life", "operation", operation, "key", key, "error", err)
+	}
+}
+
+// unusedKey is the one-time key that an operation leaves alive when it ends without a
+// signature; "" when there is none.
+func (s *Service) unusedKey(r *record) string {
+	made := r.progress.Made
+	if made == nil || len(r.progress.Signatures) != 0 || s.now().Unix() >= made.Expires {
+		return ""
+	}
+	return made.Key
 }
 
 // removeSources removes what a finished operation needs no more. What stays goes with

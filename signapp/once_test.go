@@ -277,3 +277,91 @@ func TestKEY10OperationsThatCannotHaveAOneTimeKey(t *testing.T) {
 		}
 	}
 }
+
+// KEY-10: a one-time key that will not sign is destroyed at once, whatever stands in the
+// way: the documents cannot be prepared, the signer says no or wants another key, the
+// client withdraws, time is over. One that signed is the module's to end.
+func TestKEY10KeyThatWillNotSignIsGivenUp(t *testing.T) {
+	for name, end := range map[string]func(*testing.T, *apptest.Rig, signapp.Grant){
+		"declined": func(t *testing.T, r *apptest.Rig, g signapp.Grant) {
+			if _, err := r.Service.Decline(bg, g, ""); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"cancelled": func(t *testing.T, r *apptest.Rig, g signapp.Grant) {
+			if _, err := r.Service.Cancel(bg, apptest.Acme, g.Operation); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"another is wanted": func(t *testing.T, r *apptest.Rig, g signapp.Grant) {
+			v, err := r.Service.EndOneTime(bg, g)
+			if err != nil || !v.OneTime || v.Key != "" {
+				t.Fatalf("%+v, %v", v, err)
+			}
+			if v, err = r.Service.EndOneTime(bg, g); err != nil || !v.OneTime {
+				t.Fatalf("again: %+v, %v", v, err)
+			}
+		},
+		"the module refuses the approval": func(t *testing.T, r *apptest.Rig, g signapp.Grant) {
+			v, err := r.Service.View(bg, g)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sad, proof := r.Approve(g, v)
+			proof[len(proof)/2] ^= 1
+			if _, err := r.Service.Redeem(bg, g, sad, proof); !errors.Is(err, signapp.ErrRefused) {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := onceRig(t)
+			g, _ := r.Open(apptest.Login("anna", "s1"), r.Create("anna", "one").ID)
+			key := approveOnce(t, r, g).Key
+			if got := r.Module.OnceGivenUp(); len(got) != 0 {
+				t.Fatalf("given up too soon: %v", got)
+			}
+			end(t, r, g)
+			if got := r.Module.OnceGivenUp(); len(got) != 1 || got[0] != key {
+				t.Errorf("given up: %v, want %s", got, key)
+			}
+		})
+	}
+	t.Run("documents that cannot be prepared", func(t *testing.T) {
+		r := onceRig(t)
+		g, _ := r.Open(apptest.Login("anna", "s1"), r.Create("anna", "one").ID)
+		offer, err := r.Service.RequestOneTime(bg, g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		statement, proof := r.Module.Device("anna").ApproveOnce(t, *offer)
+		r.Paper.FailPrepare(errors.New("broken"))
+		if _, err := r.Service.ApproveOneTime(bg, g, statement, proof); err == nil {
+			t.Fatal("prepared")
+		}
+		if got := r.Module.OnceGivenUp(); len(got) != 1 || r.Module.OnceMade() != 1 {
+			t.Fatalf("%d made, given up: %v", r.Module.OnceMade(), got)
+		}
+		r.Paper.FailPrepare(nil)
+		v := approveOnce(t, r, g) // the signer is asked again
+		sad, proof := r.Approve(g, v)
+		if _, err := r.Service.Redeem(bg, g, sad, proof); err != nil {
+			t.Fatal(err)
+		}
+		if o := r.Await(g.Operation); o.State != signapp.StateFinished || len(r.Module.OnceGivenUp()) != 1 {
+			t.Errorf("%+v, given up: %v", o, r.Module.OnceGivenUp())
+		}
+	})
+	t.Run("the module is away", func(t *testing.T) {
+		r := onceRig(t)
+		g, _ := r.Open(apptest.Login("anna", "s1"), r.Create("anna", "one").ID)
+		key := approveOnce(t, r, g).Key
+		r.Module.Set(apptest.Vice{Down: true})
+		if _, err := r.Service.EndOneTime(bg, g); !errors.Is(err, signapp.ErrUnavailable) {
+			t.Errorf("%v", err)
+		}
+		if v, err := r.Service.View(bg, g); err != nil || v.Key != key {
+			t.Errorf("a key that is still there was forgotten: %+v, %v", v, err)
+		}
+	})
+}

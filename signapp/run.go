@@ -111,7 +111,7 @@ func (s *Service) expire(ctx context.Context, id string) (*record, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r, s.cleanUp(r)
+	return r, s.cleanUp(ctx, r)
 }
 
 // retire deletes first the documents of an ended operation, later all that is

@@ -187,6 +187,14 @@ func onceApprove(s *Server, r *request) (any, error) {
 	return sapclient.OnceApproveOut(*v), nil
 }
 
+func onceEnd(s *Server, r *request) (any, error) {
+	in, err := decode[sapclient.OnceEndIn](r)
+	if err != nil {
+		return nil, err
+	}
+	return struct{}{}, s.module.GiveUpOneTime(r.Context(), r.caller, in.Key)
+}
+
 func keyStatus(s *Server, r *request) (any, error) {
 	in, err := decode[sapclient.KeyStatusIn](r)
 	if err != nil {

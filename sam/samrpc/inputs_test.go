@@ -60,6 +60,7 @@ var fuzzed = map[string][]string{
 	"POST /v1/credentials/status":      {"sam/samrpc.FuzzBodies"},
 	"POST /v1/onetime/request":         {"sam/samrpc.FuzzBodies"},
 	"POST /v1/onetime/approve":         {"sam/samrpc.FuzzBodies", "sap.FuzzDecodeSAD", "sap.FuzzAssertion", "sap.FuzzClientData"},
+	"POST " + sapclient.PathOnceEnd:    {"sam/samrpc.FuzzBodies"},
 	"POST /v1/reopen":                  {"sam/samrpc.FuzzBodies"},
 	"GET " + sapclient.PathRoles:       {"sam/samrpc.FuzzBodies"},
 }

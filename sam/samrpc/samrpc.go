@@ -52,6 +52,7 @@ func Routes() []Route {
 		{"POST", sapclient.PathKeyStatus, sam.OpKeyStatus, small, keyStatus},
 		{"POST", sapclient.PathOnceRequest, sam.OpOnceRequest, small, onceRequest},
 		{"POST", sapclient.PathOnceApprove, sam.OpOnceApprove, medium, onceApprove},
+		{"POST", sapclient.PathOnceEnd, sam.OpOnceEnd, small, onceEnd},
 		{"POST", sapclient.PathEnrolBegin, sam.OpEnrolBegin, small, enrolBegin},
 		{"POST", sapclient.PathEnrolFinish, sam.OpEnrolFinish, medium, enrolFinish},
 		{"POST", sapclient.PathChangeBegin, sam.OpChangeBegin, small, changeBegin},

@@ -49,8 +49,10 @@ type walker struct {
 	allowed map[string]map[string]int // key -> digest that its owner approved -> uses left
 	checked int                       // key uses looked at
 	made    string                    // the youngest key; the last chain is for it
+	once    string                    // the youngest one-time key
 	calls   int
 	done    map[sam.Op]int // calls that succeeded
+	decided map[string]int // kinds that decide carried out
 	signed  int            // honest approvals that led to signatures
 	breach  []string
 	change  changeLore
@@ -68,7 +70,7 @@ func inputs() map[sam.Op]any {
 		sam.OpPropose: nil, sam.OpApprove: sapclient.ProposalIn{}, sam.OpWithdraw: nil,
 		sam.OpSelfTest: struct{}{}, sam.OpReopen: sapclient.ReopenIn{},
 		sam.OpKeyStatus:   sapclient.KeyStatusIn{},
-		sam.OpOnceRequest: sapclient.OnceRequestIn{}, sam.OpOnceApprove: sapclient.OnceApproveIn{},
+		sam.OpOnceRequest: sapclient.OnceRequestIn{}, sam.OpOnceApprove: sapclient.OnceApproveIn{}, sam.OpOnceEnd: nil,
 		sam.OpChangeBegin: sapclient.ChangeBeginIn{}, sam.OpChangeFinish: nil, sam.OpAuthList: nil, sam.OpAuthRevoke: sapclient.AuthRevokeIn{}, sam.OpHalf: sapclient.HalfIn{},
 	}
 }
@@ -93,7 +95,7 @@ func newWalker(t *testing.T, seed uint64) *walker {
 	k := &walker{
 		World: w, t: t, rnd: mrand.New(mrand.NewPCG(seed, 0)), handler: samrpc.New(w.M, slog.New(slog.NewTextHandler(io.Discard, nil))).Handler(),
 		certs: map[sam.Role][]*x509.Certificate{}, pool: map[string][]string{}, bytes: map[string][][]byte{}, enrols: map[string]sap.Signed{},
-		codes: map[string]string{}, device: samtest.NewDevice(samtest.Origin, samtest.RPID), allowed: map[string]map[string]int{}, done: map[sam.Op]int{}, change: newLore(), samKey: w.StatementKey(),
+		codes: map[string]string{}, device: samtest.NewDevice(samtest.Origin, samtest.RPID), allowed: map[string]map[string]int{}, done: map[sam.Op]int{}, decided: map[string]int{}, change: newLore(), samKey: w.StatementKey(),
 	}
 	for _, c := range []sam.Caller{samtest.SSPU, samtest.Officer, samtest.Second, samtest.Auditor, samtest.RA, samtest.Admin, samtest.Watch} {
 		k.certs[c.Role] = append(k.certs[c.Role], certificate(t, c.Identity, c.Role))
@@ -238,6 +240,12 @@ func (k *walker) compose(op sam.Op) []byte {
 		return k.composeChange(op)
 	case sam.OpRedeem:
 		return k.composeRedemption()
+	case sam.OpOnceEnd:
+		key := k.value("key")
+		if k.once != "" && k.rnd.IntN(2) == 0 {
+			key = k.once
+		}
+		return body(k.t, sapclient.OnceEndIn{Key: key})
 	case sam.OpLink:
 		key, cert := k.value("key"), pick(k, k.bytes["chain"])
 		if k.rnd.IntN(2) == 0 && k.made != "" {
@@ -271,8 +279,8 @@ func (k *walker) compose(op sam.Op) []byte {
 			return body(k.t, map[string]any{"kind": kind, "args": text})
 		}
 		args := parse(k.t, k.fill(arguments()[kind]))
-		if _, about := args["key"]; about && k.rnd.IntN(2) == 0 { // decisions about victims are what the walk is after
-			args["key"] = pick(k, k.victims).Key
+		if k.rnd.IntN(2) == 0 {
+			k.aboutVictims(args)
 		}
 		return body(k.t, map[string]any{"kind": kind, "args": body(k.t, args)})
 	case sam.OpEnrolFinish:
@@ -529,6 +537,7 @@ func (k *walker) honestOnce() {
 	if err := json.Unmarshal(out, &made); err != nil {
 		k.t.Fatal(err)
 	}
+	k.once = made.Key
 	cert, err := x509.ParseCertificate(made.Chain[0])
 	if err != nil {
 		k.t.Fatal(err)

@@ -67,6 +67,13 @@ func (c *Client) OnceApprove(ctx context.Context, in OnceApproveIn) (*OnceApprov
 	return call[OnceApproveOut](ctx, c.transport, "POST", PathOnceApprove, nil, in)
 }
 
+// OnceEnd has a one-time key destroyed that will not be used. Of one that is
+// destroyed already it is no error; one that was used is refused.
+func (c *Client) OnceEnd(ctx context.Context, key string) error {
+	_, err := call[struct{}](ctx, c.transport, "POST", PathOnceEnd, nil, OnceEndIn{Key: key})
+	return err
+}
+
 // EnrolBegin asks for the registration request of an open enrolment.
 func (c *Client) EnrolBegin(ctx context.Context, id string) (sap.Signed, error) {
 	out, err := call[EnrolBeginOut](ctx, c.transport, "POST", PathEnrolBegin, nil, EnrolBeginIn{ID: id})

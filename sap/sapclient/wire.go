@@ -23,6 +23,7 @@ const (
 	PathKeyStatus   = "/v1/credentials/status"      // POST; officer
 	PathOnceRequest = "/v1/onetime/request"         // POST; sspu
 	PathOnceApprove = "/v1/onetime/approve"         // POST; sspu
+	PathOnceEnd     = "/v1/onetime/end"             // POST; sspu
 	PathEnrolBegin  = "/v1/enrolment/begin"         // POST; sspu
 	PathEnrolFinish = "/v1/enrolment/finish"        // POST; sspu
 	PathSigners     = "/v1/signers"                 // POST; ra. GET ?id=; officer, ra, sspu
@@ -169,6 +170,11 @@ type OnceApproveOut struct {
 	Chain     [][]byte `json:"chain"`
 	Assurance string   `json:"assurance"`
 	Expires   int64    `json:"expires"`
+}
+
+// OnceEndIn ends a one-time key that will not be used.
+type OnceEndIn struct {
+	Key string `json:"key"`
 }
 
 // KeyStatusIn tells what the CA says of a key's certificate (officer).

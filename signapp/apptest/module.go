@@ -48,6 +48,8 @@ type Module struct {
 	keyUses  int
 	redeems  int
 	onceMade int
+
+	onceGivenUp []string
 }
 
 type person struct {

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/assent-sign/assent/sap"
@@ -138,6 +139,30 @@ func (m *Module) makeOnce(p *person, offer *sap.OneTimeRequest, in sapclient.Onc
 	p.once = &onceKey{offer.Key, key, [][]byte{der}, string(in.Proof)}
 	m.onceMade++
 	return err
+}
+
+// OnceEnd implements signapp.Certifier.
+func (m *Module) OnceEnd(ctx context.Context, key string) error {
+	if _, err := m.mood(ctx); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range m.people {
+		if p.once != nil && p.once.id == key {
+			p.once = nil
+			m.onceGivenUp = append(m.onceGivenUp, key)
+			return nil
+		}
+	}
+	return refusal("6")
+}
+
+// OnceGivenUp lists the one-time keys that the application had destroyed.
+func (m *Module) OnceGivenUp() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.onceGivenUp)
 }
 
 // EndOnce ends a signer's one-time key, as a restart of the module does.

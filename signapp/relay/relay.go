@@ -86,6 +86,7 @@ func (h *Relay) Mount(r chi.Router) {
 		r.Post("/operations/{id}/request", serve(h, maxSmall, h.request))
 		r.Post("/operations/{id}/onetime", serve(h, maxSmall, h.oneTime))
 		r.Post("/operations/{id}/onetime/approve", serve(h, maxEnrol, h.oneTimeApprove))
+		r.Post("/operations/{id}/onetime/end", serve(h, maxSmall, h.oneTimeEnd))
 		r.Post("/operations/{id}/redeem", serve(h, maxRedeem, h.redeem))
 		r.Post("/operations/{id}/decline", serve(h, maxSmall, h.decline))
 		r.Get("/operations/{id}/receipt", h.receipt)
@@ -165,6 +166,10 @@ func (h *Relay) oneTimeApprove(ctx context.Context, g signapp.Grant, in oneTimeI
 		return nil, fmt.Errorf("%w: proof is not base64url", signapp.ErrInput)
 	}
 	return h.cfg.Service.ApproveOneTime(ctx, g, statement, proof)
+}
+
+func (h *Relay) oneTimeEnd(ctx context.Context, g signapp.Grant, _ none) (*signapp.View, error) {
+	return h.cfg.Service.EndOneTime(ctx, g)
 }
 
 type redeemIn struct {
