@@ -74,6 +74,7 @@ type operation struct {
 	reason                     string
 	polls                      int
 	keyless                    bool       // waits for a one-time key
+	ended                      int        // one-time keys that were given up
 	offer                      sap.Signed // of one
 	keyID                      string
 	made                       string // the approval that made the key
@@ -360,6 +361,8 @@ func (f *fake) operation(w http.ResponseWriter, r *http.Request, parts []string,
 			return nil, nil
 		}
 		return f.onceApprove(o, body)
+	case what == "onetime/end" && waiting:
+		return f.onceEnd(o)
 	case what == "request" && waiting && !o.keyless:
 		return f.request(o)
 	case what == "decline" && waiting:

@@ -6,6 +6,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"math/big"
+	"strings"
 	"time"
 
 	"github.com/assent-sign/assent/sap"
@@ -32,7 +33,7 @@ func (f *fake) onceRequest(o *operation) (any, *apiError) {
 	_, _ = rand.Read(nonce)
 	now := time.Now().Unix()
 	r := sap.OneTimeRequest{
-		Type: sap.TypeOneTime, Audience: "demo#1", Key: "o-" + o.id, Nonce: sap.B64(nonce), Signer: testSigner, Display: "Anna Example", Proofing: "passport 7",
+		Type: sap.TypeOneTime, Audience: "demo#1", Key: "o-" + o.id + strings.Repeat("x", o.ended), Nonce: sap.B64(nonce), Signer: testSigner, Display: "Anna Example", Proofing: "passport 7",
 		KeyType: "P-256", Subject: sap.B64(commonNameDER("Anna Example")), CA: "demo-ca", Policy: "standard", Caller: "ssad-1", Carrier: sap.CarrierWebAuthn,
 		Credentials: []string{f.credential}, Origin: f.origin, RPID: "localhost", Assurance: sap.AssuranceDevelopment, Life: 600, IssuedAt: now, Expires: now + f.lifetime,
 	}
@@ -76,8 +77,17 @@ func (f *fake) onceApprove(o *operation, body map[string]string) (any, *apiError
 	for i, it := range o.items {
 		o.items[i] = f.item(it.name, it.bytes, it.prepared)
 	}
-	o.keyless, o.keyID, o.made = false, "o-"+o.id, id
+	o.keyless, o.keyID, o.made = false, "o-"+o.id+strings.Repeat("x", o.ended), id
 	f.keysMade++
+	return f.view(o), nil
+}
+
+// onceEnd destroys the key; the operation waits for another.
+func (f *fake) onceEnd(o *operation) (any, *apiError) {
+	if !o.keyless {
+		o.keyless, o.keyID, o.made = true, "", ""
+		o.ended++
+	}
 	return f.view(o), nil
 }
 

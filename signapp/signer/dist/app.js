@@ -614,6 +614,10 @@
     async oneTimeApprove(statement, proof) {
       return atLeast(await this.json("POST", this.path("/onetime/approve"), { statement: encode(statement), proof: encode(proof) }), viewShape);
     }
+    /** oneTimeEnd has the operation's unused one-time key destroyed. */
+    async oneTimeEnd() {
+      return atLeast(await this.json("POST", this.path("/onetime/end"), {}), viewShape);
+    }
     /** document fetches the prepared bytes of an item, at most max of them. */
     document(i, max) {
       return this.bytes(this.path(`/items/${i}/document`), max);
@@ -2263,9 +2267,14 @@
     if (differs.length > 0) throw new Stop("binding", differs.map(([name]) => name).join(", "));
     return { request, statement: decode(signed.statement), subject };
   }
+  var isOneTime = (key) => key.startsWith("o-");
   function sameKey(once, offer) {
-    const r = once.request;
     const b = offer.request.bind;
+    if (!once) {
+      if (isOneTime(b.kid)) throw new Stop("binding", "a one-time key that was not approved here");
+      return;
+    }
+    const r = once.request;
     if (b.kid !== r.kid || b.policy !== r.policy || b.caller !== r.caller) throw new Stop("binding", "another key than the approved one");
     if (!equal(offer.certificate.name, decode(r.subject))) throw new Stop("certificate", `not in the approved name: ${encode(offer.certificate.name)}`);
   }
@@ -2326,6 +2335,7 @@
         const r = this.offer.request;
         const challenge2 = await oneTimeChallenge(r.nonce, this.offer.statement);
         const proof = await approve(this.cfg.rpId, r.creds, challenge2, Math.max(1e4, this.ends - performance.now()));
+        this.owner.approved();
         await this.send(proof);
       } catch (e) {
         if (e instanceof PasskeyError && e.kind === "cancelled") return this.tell(t("once.cancelled"));
@@ -2359,6 +2369,43 @@
       fill(this.status, el("div", { role: "alert", class: "notice" }, el("p", {}, text2), ...more2));
     }
   };
+
+  // ts/memory.ts
+  var tokenKey = (op) => `assent-operation:${op}`;
+  var onceKey = (op) => `assent-once:${op}`;
+  function put(key, value) {
+    try {
+      sessionStorage.setItem(key, value);
+    } catch {
+    }
+  }
+  function get(key) {
+    try {
+      return sessionStorage.getItem(key);
+    } catch {
+      return null;
+    }
+  }
+  function drop(key) {
+    try {
+      sessionStorage.removeItem(key);
+    } catch {
+    }
+  }
+  var rememberToken = (op, token) => put(tokenKey(op), token);
+  var recallToken = (op) => get(tokenKey(op));
+  var rememberOnce = (op, offer) => put(onceKey(op), JSON.stringify(offer));
+  function recallOnce(op) {
+    try {
+      return exact(JSON.parse(get(onceKey(op)) ?? ""), signedShape);
+    } catch {
+      return void 0;
+    }
+  }
+  function forget(op) {
+    drop(tokenKey(op));
+    drop(onceKey(op));
+  }
 
   // ts/fingerprint.ts
   var svg = "http://www.w3.org/2000/svg";
@@ -2871,7 +2918,7 @@
       this.cfg = cfg;
       this.op = op;
       this.ticket = ticket;
-      this.relay = new Relay(cfg.api, ticket ? "" : recall(op) ?? "", op);
+      this.relay = new Relay(cfg.api, ticket ? "" : recallToken(op) ?? "", op);
     }
     cfg;
     op;
@@ -2886,7 +2933,7 @@
         const view = await this.open();
         if (view.id !== this.op) throw new Stop("view", "another operation");
         if (!["prepared", "shown"].includes(view.state)) return this.end(view);
-        await (view.one_time ? this.askKey(view) : this.load(view).catch((e) => this.keyEnded(e)));
+        await (view.one_time ? this.askKey(view) : this.resume(view).catch((e) => this.keyEnded(e)));
       } catch (e) {
         this.fail(e, () => void this.start());
       }
@@ -2898,11 +2945,24 @@
       if (!view.one_time) throw cause;
       await this.askKey(view);
     }
+    /**
+     * resume goes on with a key that is there. A one-time key is the one that was approved in
+     * this tab, also after a reload; what was approved elsewhere, or forgotten, cannot be
+     * compared: that key is destroyed and the signer approves another.
+     */
+    async resume(view) {
+      const kept = recallOnce(view.id);
+      if (kept) return this.load(view, await checkOneTime(this.cfg, view, kept));
+      if (!isOneTime(view.key)) return this.load(view);
+      const v = await this.relay.oneTimeEnd();
+      if (v.id !== view.id || !v.one_time) throw new Stop("view", "the one-time key did not end");
+      await this.askKey(v);
+    }
     /** load fetches and checks what is to be signed and shows it. */
     async load(view, once) {
       const n = view.items.length;
       this.offer = await fetchOffer(this.cfg, this.relay, view, (what, i) => this.progress(t(`load.${what}`, { i: i + 1, n })));
-      if (once) sameKey(once, this.offer);
+      sameKey(once, this.offer);
       this.review = new Review(this.cfg, this.offer, {
         approve: (cred) => void this.approve(cred),
         decline: (reason) => void this.decline(reason),
@@ -2914,9 +2974,11 @@
     /** askKey has the signer approve that a one-time key is made, and goes on with it. */
     async askKey(view) {
       this.progress(t("load.request"));
-      const once = await checkOneTime(this.cfg, view, await this.relay.oneTime());
+      const signed = await this.relay.oneTime();
+      const once = await checkOneTime(this.cfg, view, signed);
       const again = () => void this.start();
       new OnceStep(this.cfg, this.relay, view, once, {
+        approved: () => rememberOnce(view.id, signed),
         made: (v) => {
           show(t("load.title"), el("p", { id: "progress", class: "working" }, t("load.request")));
           const go = v.id === view.id && !v.one_time ? this.load(v, once) : Promise.reject(new Stop("view", "no key, or another operation"));
@@ -2935,7 +2997,7 @@
       }
       const { token, view } = await this.relay.session(this.ticket);
       this.ticket = "";
-      remember(this.op, token);
+      rememberToken(this.op, token);
       return view;
     }
     progress(text2) {
@@ -3074,26 +3136,6 @@
     if (e.kind === "cancelled") return t("review.passkey.cancelled", { name });
     if (e.kind === "unsupported") return t("review.passkey.unsupported");
     return t("review.passkey.other", { detail: e.message });
-  }
-  var storageKey = (op) => `assent-operation:${op}`;
-  function remember(op, token) {
-    try {
-      sessionStorage.setItem(storageKey(op), token);
-    } catch {
-    }
-  }
-  function recall(op) {
-    try {
-      return sessionStorage.getItem(storageKey(op));
-    } catch {
-      return null;
-    }
-  }
-  function forget(op) {
-    try {
-      sessionStorage.removeItem(storageKey(op));
-    } catch {
-    }
   }
 
   // ts/main.ts

@@ -74,6 +74,11 @@ export class Relay {
     return atLeast(await this.json("POST", this.path("/onetime/approve"), { statement: encode(statement), proof: encode(proof) }), viewShape);
   }
 
+  /** oneTimeEnd has the operation's unused one-time key destroyed. */
+  async oneTimeEnd(): Promise<View> {
+    return atLeast(await this.json("POST", this.path("/onetime/end"), {}), viewShape);
+  }
+
   /** document fetches the prepared bytes of an item, at most max of them. */
   document(i: number, max: number): Promise<Bytes> {
     return this.bytes(this.path(`/items/${i}/document`), max);

@@ -13,6 +13,7 @@ import { approve, PasskeyError } from "./webauthn";
 
 /** What the step asks its owner to do. */
 export interface OnceEnds {
+  approved(): void; // the passkey said yes; nothing is sent yet
   made(v: View): void; // the key exists, the documents are prepared
   decline(): void;
   again(): void; // a fresh offer, from the beginning
@@ -73,6 +74,7 @@ export class OnceStep {
       const r = this.offer.request;
       const challenge = await oneTimeChallenge(r.nonce, this.offer.statement);
       const proof = await approve(this.cfg.rpId, r.creds, challenge, Math.max(10_000, this.ends - performance.now()));
+      this.owner.approved();
       await this.send(proof);
     } catch (e) {
       if (e instanceof PasskeyError && e.kind === "cancelled") return this.tell(t("once.cancelled"));

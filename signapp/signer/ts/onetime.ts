@@ -69,13 +69,21 @@ export async function checkOneTime(cfg: Config, v: View, signed: Signed): Promis
   return { request, statement: decode(signed.statement), subject };
 }
 
+/** isOneTime tells a one-time key by its id: the SAM begins those of no other keys so. */
+export const isOneTime = (key: string): boolean => key.startsWith("o-");
+
 /**
  * sameKey: what is offered for signature is of the key that was approved, asked for by the
- * same caller under the same policy, and its certificate is in the approved name.
+ * same caller under the same policy, and its certificate is in the approved name. Without
+ * an approval it is of no one-time key (KEY-10).
  */
-export function sameKey(once: OneTimeOffer, offer: Offer): void {
-  const r = once.request;
+export function sameKey(once: OneTimeOffer | undefined, offer: Offer): void {
   const b = offer.request.bind;
+  if (!once) {
+    if (isOneTime(b.kid)) throw new Stop("binding", "a one-time key that was not approved here");
+    return;
+  }
+  const r = once.request;
   if (b.kid !== r.kid || b.policy !== r.policy || b.caller !== r.caller) throw new Stop("binding", "another key than the approved one");
   if (!equal(offer.certificate.name, decode(r.subject))) throw new Stop("certificate", `not in the approved name: ${encode(offer.certificate.name)}`);
 }

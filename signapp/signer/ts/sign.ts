@@ -6,7 +6,8 @@ import type { Config } from "./config";
 import { button, el, say, show } from "./dom";
 import { broken, ended, sentence, stopped } from "./ends";
 import { OnceStep } from "./once";
-import { checkOneTime, sameKey, type OneTimeOffer } from "./onetime";
+import { forget, recallOnce, recallToken, rememberOnce, rememberToken } from "./memory";
+import { checkOneTime, isOneTime, sameKey, type OneTimeOffer } from "./onetime";
 import { checkRequest, fetchOffer, sameTerms, Stop, type Offer } from "./offer";
 import { compareReceipt, openReceipt, type SignedReceipt } from "./receipt";
 import { over, receiptTerms, Result } from "./result";
@@ -29,7 +30,7 @@ export class Signing {
     private readonly op: string,
     private ticket: string, // "" once it was traded
   ) {
-    this.relay = new Relay(cfg.api, ticket ? "" : (recall(op) ?? ""), op);
+    this.relay = new Relay(cfg.api, ticket ? "" : (recallToken(op) ?? ""), op);
   }
 
   /** start runs until the signer has to decide. */
@@ -39,7 +40,7 @@ export class Signing {
       const view = await this.open();
       if (view.id !== this.op) throw new Stop("view", "another operation");
       if (!["prepared", "shown"].includes(view.state)) return this.end(view);
-      await (view.one_time ? this.askKey(view) : this.load(view).catch((e: unknown) => this.keyEnded(e)));
+      await (view.one_time ? this.askKey(view) : this.resume(view).catch((e: unknown) => this.keyEnded(e)));
     } catch (e) {
       this.fail(e, () => void this.start());
     }
@@ -53,11 +54,25 @@ export class Signing {
     await this.askKey(view);
   }
 
+  /**
+   * resume goes on with a key that is there. A one-time key is the one that was approved in
+   * this tab, also after a reload; what was approved elsewhere, or forgotten, cannot be
+   * compared: that key is destroyed and the signer approves another.
+   */
+  private async resume(view: View): Promise<void> {
+    const kept = recallOnce(view.id);
+    if (kept) return this.load(view, await checkOneTime(this.cfg, view, kept));
+    if (!isOneTime(view.key)) return this.load(view);
+    const v = await this.relay.oneTimeEnd();
+    if (v.id !== view.id || !v.one_time) throw new Stop("view", "the one-time key did not end");
+    await this.askKey(v);
+  }
+
   /** load fetches and checks what is to be signed and shows it. */
   private async load(view: View, once?: OneTimeOffer): Promise<void> {
     const n = view.items.length;
     this.offer = await fetchOffer(this.cfg, this.relay, view, (what, i) => this.progress(t(`load.${what}`, { i: i + 1, n })));
-    if (once) sameKey(once, this.offer);
+    sameKey(once, this.offer);
     this.review = new Review(this.cfg, this.offer, {
       approve: (cred) => void this.approve(cred),
       decline: (reason) => void this.decline(reason),
@@ -70,9 +85,11 @@ export class Signing {
   /** askKey has the signer approve that a one-time key is made, and goes on with it. */
   private async askKey(view: View): Promise<void> {
     this.progress(t("load.request"));
-    const once = await checkOneTime(this.cfg, view, await this.relay.oneTime());
+    const signed = await this.relay.oneTime();
+    const once = await checkOneTime(this.cfg, view, signed);
     const again = () => void this.start();
     new OnceStep(this.cfg, this.relay, view, once, {
+      approved: () => rememberOnce(view.id, signed),
       made: (v) => {
         show(t("load.title"), el("p", { id: "progress", class: "working" }, t("load.request")));
         const go = v.id === view.id && !v.one_time ? this.load(v, once) : Promise.reject(new Stop("view", "no key, or another operation"));
@@ -92,7 +109,7 @@ export class Signing {
     }
     const { token, view } = await this.relay.session(this.ticket);
     this.ticket = "";
-    remember(this.op, token);
+    rememberToken(this.op, token);
     return view;
   }
 
@@ -247,31 +264,4 @@ function passkeySentence(e: PasskeyError, name: string): string {
   if (e.kind === "cancelled") return t("review.passkey.cancelled", { name });
   if (e.kind === "unsupported") return t("review.passkey.unsupported");
   return t("review.passkey.other", { detail: e.message });
-}
-
-// The operation token lives in this tab only, so that a reload loses nothing.
-const storageKey = (op: string) => `assent-operation:${op}`;
-
-function remember(op: string, token: string): void {
-  try {
-    sessionStorage.setItem(storageKey(op), token);
-  } catch {
-    // a reload will then need a new link; nothing else is lost
-  }
-}
-
-function recall(op: string): string | null {
-  try {
-    return sessionStorage.getItem(storageKey(op));
-  } catch {
-    return null;
-  }
-}
-
-function forget(op: string): void {
-  try {
-    sessionStorage.removeItem(storageKey(op));
-  } catch {
-    // nothing was kept
-  }
 }
