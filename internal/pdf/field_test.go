@@ -46,7 +46,10 @@ func TestUnusableFieldsAreRefused(t *testing.T) {
 		"no such group":  {withField("<< /FT /Tx /T (a) >>"), "b.c", ErrField},
 		"group":          {withField("<< /T (a) /Kids [<< /T (b) /FT /Sig >>] >>"), "a", ErrField},
 		"direct field":   {withField("<< /T (a) /Kids [<< /T (b) /FT /Sig >>] >>"), "a.b", ErrUnsupported},
-		"lock":           {withField("<< /FT /Sig /T (a) /Lock << /Action /All >> >>"), "a", ErrUnsupported},
+		"lock with P":    {withField("<< /FT /Sig /T (a) /Lock << /Action /All /P 1 >> >>"), "a", ErrUnsupported},
+		"lock of none":   {withField("<< /FT /Sig /T (a) /Lock << /Action /Include /Fields [] >> >>"), "a", ErrMalformed},
+		"unknown lock":   {withField("<< /FT /Sig /T (a) /Lock << /Action /Some >> >>"), "a", ErrMalformed},
+		"no lock at all": {withField("<< /FT /Sig /T (a) /Lock (x) >>"), "a", ErrMalformed},
 		"required seeds": {withField("<< /FT /Sig /T (a) /SV << /Ff 2 >> >>"), "a", ErrUnsupported},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -193,5 +196,40 @@ func TestInspectNamesWhatSignersShouldKnow(t *testing.T) {
 	plain, err := Inspect(bytes.NewReader(plainPDF()), int64(len(plainPDF())), Limits{})
 	if err != nil || fmt.Sprint(plain) != fmt.Sprint(Summary{Pages: 1}) || len(plain.Warnings()) > 0 {
 		t.Errorf("plain: %+v, %v", plain, err)
+	}
+}
+
+// ISO 32000-1, 12.8.2.4: a signature in a field that wants others locked says so,
+// and afterwards those are locked and the others are not.
+func TestFieldLocksAreSigned(t *testing.T) {
+	for lock, c := range map[string]struct {
+		locked, free string
+	}{
+		"<< /Type /SigFieldLock /Action /All >>":                            {"b", ""},
+		"<< /Action /Include /Fields [(b) <FEFF03A9>] >>":                   {"b", "c"},
+		"<< /Action /Include /Fields [(x) <FEFF03A9>] >>":                   {"Ω", "b"},
+		"<< /Type /SigFieldLock /Action /Exclude /Fields [(b) (Ω\\051)] >>": {"c", "b"},
+	} {
+		t.Run(lock, func(t *testing.T) {
+			in := buildPDF("/Root 1 0 R", "<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields [5 0 R 6 0 R 7 0 R 8 0 R] >> >>",
+				plainPages, plainPage, plainContent, "<< /FT /Sig /T (a) /Lock "+lock+" >>", "<< /FT /Sig /T (b) >>", "<< /FT /Sig /T (c) >>", "<< /FT /Sig /T <FEFF03A9> >>")
+			opt := testOptions()
+			opt.Field = "a"
+			out, p := prepare(t, in, opt)
+			if _, err := ReadPrepared(out, p.Size); err != nil {
+				t.Fatalf("not read back: %v", err)
+			}
+			signed := sign(t, in, opt)
+			qpdfClean(t, signed)
+			if dict := objectOf(t, signed, signatures(t, signed)[0].Object); !strings.Contains(dict, "/FieldMDP /Data 1 0 R") {
+				t.Errorf("the signature locks nothing: %s", dict)
+			}
+			opt.Field = c.locked
+			refused(t, signed, opt, ErrForbidden)
+			if c.free != "" {
+				opt.Field = c.free
+				prepare(t, signed, opt)
+			}
+		})
 	}
 }

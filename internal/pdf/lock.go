@@ -124,3 +124,58 @@ func (d *Document) lockDict(v value) (lock, error) {
 	})
 	return l, firstError(inner, err)
 }
+
+// wantedLock reads what a signature in an empty field shall lock (ISO 32000-1,
+// table 233).
+func (d *Document) wantedLock(f field) (lock, error) {
+	v, err := d.key(f.val, "Lock")
+	if err != nil || v.isNull() {
+		return lock{}, err
+	}
+	if !v.isDict() {
+		return lock{}, malformed(f.val.off, "/Lock of field %q is no dictionary", f.name)
+	}
+	p, err := v.get("P")
+	if err != nil {
+		return lock{}, err
+	}
+	if !p.isNull() {
+		return lock{}, located(ErrUnsupported, f.val.off, "signature field %q whose /Lock sets permissions for the document (/P)", f.name)
+	}
+	l, err := d.lockDict(v)
+	if err != nil {
+		return lock{}, err
+	}
+	if l.action != "All" && (l.action != "Include" && l.action != "Exclude" || len(l.fields) == 0) {
+		return lock{}, malformed(f.val.off, "/Lock of field %q has action %q and %d fields", f.name, l.action, len(l.fields))
+	}
+	return l, nil
+}
+
+// references writes the elements of /Reference: what the signature permits of
+// later changes and which fields it locks (ISO 32000-1, 12.8.2).
+func (d *Document) references(opt SignOptions, t target) ([]byte, error) {
+	var b []byte
+	if opt.Certify > 0 {
+		b = fmt.Appendf(b, "<< /Type /SigRef /TransformMethod /DocMDP /TransformParams << /Type /TransformParams /P %d /V /1.2 >> >>", opt.Certify)
+	}
+	if t.lock.action == "" {
+		return b, nil
+	}
+	cat, err := d.catalog()
+	if err != nil {
+		return nil, err
+	}
+	b = fmt.Appendf(b, "<< /Type /SigRef /TransformMethod /FieldMDP /Data %s /TransformParams << /Type /TransformParams /V /1.2 /Action /%s", cat.id.raw(), t.lock.action)
+	if t.lock.action != "All" {
+		b = append(b, " /Fields ["...)
+		for i, name := range t.lock.fields {
+			if i > 0 {
+				b = append(b, ' ')
+			}
+			b = append(b, encodeText(name)...)
+		}
+		b = append(b, ']')
+	}
+	return append(b, " >> >>"...), nil
+}

@@ -162,8 +162,12 @@ func (d *Document) planSignature(opt SignOptions) (*update, []byte, *Prepared, e
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	refs, err := d.references(opt, target)
+	if err != nil {
+		return nil, nil, nil, err
+	}
 	sig := u.alloc()
-	body, hole := signatureBody(opt)
+	body, hole := signatureBody(opt, refs)
 	u.put(sig, body)
 	if err := u.addToField(target, sig); err != nil {
 		return nil, nil, nil, err
@@ -215,7 +219,7 @@ func byteRangeText(r [4]int64) string {
 
 // signatureBody writes the signature dictionary (ISO 32000-1, table 252) with
 // exactly the keys of a PAdES signature (D14) and returns the place of the hole.
-func signatureBody(opt SignOptions) (body []byte, hole int) {
+func signatureBody(opt SignOptions, references []byte) (body []byte, hole int) {
 	typ := "/Sig"
 	if opt.SubFilter == SubFilterRFC3161 {
 		typ = "/DocTimeStamp"
@@ -237,16 +241,18 @@ func signatureBody(opt SignOptions) (body []byte, hole int) {
 			b = append(b, encodeText(kv[1])...)
 		}
 	}
-	if opt.Certify > 0 {
-		b = append(b, fmt.Sprintf(" /Reference [<< /Type /SigRef /TransformMethod /DocMDP /TransformParams << /Type /TransformParams /P %d /V /1.2 >> >>]", opt.Certify)...)
+	if len(references) > 0 {
+		b = slices.Concat(b, []byte(" /Reference ["), references, []byte("]"))
 	}
 	return append(b, " >>"...), hole
 }
 
 // target is the field to sign: an existing empty one (id set) or a new name.
+// What lock says, a signature in the field locks.
 type target struct {
 	name string
 	id   ref
+	lock lock
 }
 
 // findTarget finds the field to sign and refuses what earlier signatures forbid;
@@ -270,7 +276,7 @@ func (d *Document) findTarget(form value, name string, stamp bool) (target, erro
 		return t, err
 	}
 	if existing != nil {
-		if err := d.checkEmpty(*existing); err != nil {
+		if t.lock, err = d.checkEmpty(*existing); err != nil {
 			return t, err
 		}
 		t.id = existing.id
@@ -288,37 +294,32 @@ func (d *Document) findTarget(form value, name string, stamp bool) (target, erro
 	return t, nil
 }
 
-// checkEmpty makes sure that an existing field may be signed by us.
-func (d *Document) checkEmpty(f field) error {
+// checkEmpty makes sure that an existing field may be signed by us, and returns
+// what it wants locked.
+func (d *Document) checkEmpty(f field) (lock, error) {
 	if f.ft != "Sig" {
-		return fmt.Errorf("%w: %q is a field of type %q, not a signature", ErrField, f.name, f.ft)
+		return lock{}, fmt.Errorf("%w: %q is a field of type %q, not a signature", ErrField, f.name, f.ft)
 	}
 	v, err := d.resolve(f.v)
 	if err != nil {
-		return err
+		return lock{}, err
 	}
 	if !v.isNull() {
-		return fmt.Errorf("%w: %q is already signed", ErrField, f.name)
+		return lock{}, fmt.Errorf("%w: %q is already signed", ErrField, f.name)
 	}
 	if f.id.num == 0 {
-		return located(ErrUnsupported, f.val.off, "signature field %q is a direct object", f.name)
-	}
-	lock, err := d.key(f.val, "Lock")
-	if err != nil {
-		return err
-	}
-	if !lock.isNull() {
-		return located(ErrUnsupported, f.val.off, "signature field %q with a /Lock", f.name)
+		return lock{}, located(ErrUnsupported, f.val.off, "signature field %q is a direct object", f.name)
 	}
 	seed, err := d.key(f.val, "SV")
-	if err != nil || !seed.isDict() {
-		return err
+	if err != nil {
+		return lock{}, err
 	}
-	required, err := d.keyInt(seed, "Ff", 0)
-	if err == nil && required != 0 {
-		err = located(ErrUnsupported, f.val.off, "signature field %q with required seed values", f.name)
+	if seed.isDict() {
+		if required, err := d.keyInt(seed, "Ff", 0); err != nil || required != 0 {
+			return lock{}, firstError(err, located(ErrUnsupported, f.val.off, "signature field %q with required seed values", f.name))
+		}
 	}
-	return err
+	return d.wantedLock(f)
 }
 
 // newFieldName picks or checks the name of a field to add at the root.
