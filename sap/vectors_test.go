@@ -15,13 +15,11 @@ import (
 	"io"
 	"math/big"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/jcs"
-	"github.com/assent-sign/assent/sap/xades"
 )
 
 var update = flag.Bool("update", false, "write testdata/vectors.json anew")
@@ -99,15 +97,6 @@ type attrVector struct {
 	Doc   string `json:"doc"`
 	DER   string `json:"der"`
 	DTBSR string `json:"dtbsr"`
-}
-type xadesVector struct {
-	Name       string `json:"name"`
-	Alg        string `json:"alg"`
-	Doc        string `json:"doc"`
-	XAdES      XAdES  `json:"xades"`
-	Properties string `json:"signedProperties"` // octets; "" means refused
-	Info       string `json:"signedInfo"`
-	DTBSR      string `json:"dtbsr"`
 }
 type signedVector struct {
 	Name   string `json:"name"`
@@ -282,45 +271,6 @@ func vectorsForms(t *testing.T, v *vectors, cert []byte) {
 		doc := digest(a.Hash(), []byte("a document"))
 		der := must[[]byte](t)(PAdESSignedAttributes(doc, cert))
 		v.Attributes = append(v.Attributes, attrVector{a.String(), B64(doc), B64(der), B64(digest(a.Hash(), der))})
-	}
-}
-
-func vectorsXAdES(t *testing.T, v *vectors, cert []byte) {
-	add := func(name string, a algo.Algorithm, x XAdES) {
-		doc := digest(a.Hash(), []byte("canonical octets"))
-		c := xadesVector{Name: name, Alg: a.String(), Doc: B64(doc), XAdES: x}
-		it, err := NewXAdESItem(0, "a.xml", a, doc, cert, x)
-		if err == nil {
-			p := must[*xades.Parameters](t)(XAdESParameters(it, cert, a))
-			c.Properties, c.Info, c.DTBSR = B64(must[[]byte](t)(xades.SignedProperties(p))), B64(must[[]byte](t)(xades.SignedInfo(p))), it.DTBSR
-		}
-		v.XAdES = append(v.XAdES, c)
-	}
-	for _, a := range algo.All() {
-		add("every property", a, testXAdES())
-		add("no property", a, plainXAdES())
-	}
-	for _, at := range []int64{1, 951782399, 951782400, 1_800_000_000, 253402300799, 253402300800, 0, -1} {
-		x := testXAdES()
-		x.Time = at
-		add("time", algo.ES256, x)
-	}
-	for _, e := range []func(*XAdES){
-		func(x *XAdES) { x.ID = "" }, func(x *XAdES) { x.ID = "1a" }, func(x *XAdES) { x.ID = strings.Repeat("a", 64) }, func(x *XAdES) { x.ID = strings.Repeat("a", 65) }, func(x *XAdES) { x.ID = "é" },
-		func(x *XAdES) { x.Form = "detached" }, func(x *XAdES) { x.MIME = "" }, func(x *XAdES) { x.Description = "a\tb" }, func(x *XAdES) { x.Description = "😀 & ]]>" },
-		func(x *XAdES) { x.Roles = []string{""} }, func(x *XAdES) { x.Roles = make([]string, 21) }, func(x *XAdES) { x.Roles = []string{"\u202e"} }, func(x *XAdES) { x.Roles = []string{"a\u00a0b"} },
-		func(x *XAdES) { x.Roles = nil; x.Commitments = []string{} }, func(x *XAdES) { x.Commitments = []string{"urn:oid:1.2"} }, func(x *XAdES) { x.Place = XAdESPlace{State: "BE"} },
-		func(x *XAdES) { x.Policy = XAdESPolicy{ID: "urn:x"} }, func(x *XAdES) { x.Policy.ID = "" }, func(x *XAdES) { x.Policy.Hash = "sha1" }, func(x *XAdES) { x.Policy.Digest = B64(make([]byte, 32)) },
-		func(x *XAdES) {
-			x.Policy = XAdESPolicy{ID: "urn:example:p?a=1&b=2", Hash: "sha256", Digest: B64(make([]byte, 32))}
-		},
-	} {
-		x := testXAdES()
-		e(&x)
-		if x.Roles == nil {
-			x.Roles = []string{}
-		}
-		add("edited", algo.ES256, x)
 	}
 }
 

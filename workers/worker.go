@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/sap"
 )
 
 // Worker is one configured processor of one kind. Signing takes two steps with
@@ -23,6 +24,13 @@ type Worker interface {
 	// reached is an error, never a lower level. It may be called again with
 	// the same arguments after a crash.
 	Finish(ctx context.Context, p *Prepared, sig []byte, doc Output) (*Result, error)
+}
+
+// Shower is a worker whose signer does not look at the prepared file itself.
+type Shower interface {
+	// Show writes what the signer's app shows and hashes: exactly the Prepared.ShownSize octets
+	// whose digest is Prepared.DocDigest. doc is the prepared file.
+	Show(ctx context.Context, p *Prepared, doc io.ReaderAt, out io.Writer) error
 }
 
 // Input is a document and what is to be done with it.
@@ -56,7 +64,18 @@ type Prepared struct {
 	DocDigest []byte         `json:"doc_digest"` // as the kind defines it; nil for raw
 	DTBSR     []byte         `json:"dtbsr"`      // what the key signs
 	Chain     [][]byte       `json:"chain"`
-	State     []byte         `json:"state"` // the kind's own, JSON
+	State     []byte         `json:"state"`                // the kind's own, JSON
+	XAdES     *sap.XAdES     `json:"xades,omitempty"`      // of kind xades: what is signed besides the document
+	ShownSize int64          `json:"shown_size,omitempty"` // of a Shower: octets that it shows
+}
+
+// Item is what the signer is asked to approve, as the protocol has it.
+func (p *Prepared) Item(i int) sap.Item {
+	it := sap.Item{I: i, Kind: p.Kind, Name: p.Name, Hash: p.HashName, DTBSR: sap.B64(p.DTBSR), XAdES: p.XAdES}
+	if p.Kind != sap.KindRaw {
+		it.Doc = sap.B64(p.DocDigest)
+	}
+	return it
 }
 
 // Result describes a finished document.

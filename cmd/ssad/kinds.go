@@ -18,6 +18,7 @@ import (
 	"github.com/assent-sign/assent/workers/pades"
 	"github.com/assent-sign/assent/workers/plain"
 	"github.com/assent-sign/assent/workers/tsa"
+	"github.com/assent-sign/assent/workers/xades"
 )
 
 // kinds is the table of worker kinds: a reader sees all of them here.
@@ -26,6 +27,7 @@ func kinds() map[string]workers.Kind {
 		"pades": pades.Kind(),
 		"plain": plain.Kind(),
 		"tsa":   tsa.Kind(),
+		"xades": xades.Kind(),
 	}
 }
 

@@ -10,6 +10,10 @@ import (
 // SignatureNamespace is that of XML Signature.
 const SignatureNamespace = "http://www.w3.org/2000/09/xmldsig#"
 
+// ExclusiveNamespace is that of InclusiveNamespaces, which has the PrefixList of
+// exclusive canonicalization.
+const ExclusiveNamespace = "http://www.w3.org/2001/10/xml-exc-c14n#"
+
 // Element is where an element stands, in bytes from the document's beginning.
 type Element struct {
 	Start   int64 // of its start tag

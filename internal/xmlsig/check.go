@@ -1,0 +1,311 @@
+package xmlsig
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"math/big"
+	"strings"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/c14n"
+)
+
+// Transforms that are known here besides canonicalization.
+const (
+	envelopedTransform = dsSpace + "enveloped-signature"
+	xpathTransform     = "http://www.w3.org/TR/1999/REC-xpath-19991116"
+	noSignatures       = "not(ancestor-or-self::ds:Signature)"
+	propertiesType     = "http://uri.etsi.org/01903#SignedProperties"
+)
+
+// Coverage says what one reference is a digest of.
+type Coverage struct {
+	Reference  int
+	Document   bool   // the whole document
+	ID         string // else the element with this identifier
+	Element    c14n.Element
+	Less       string // "", "itself" or "signatures": what of it is left out
+	Properties bool   // it is this signature's SignedProperties
+}
+
+// Words says it to a person.
+func (c Coverage) Words() string {
+	what := "the whole document"
+	if !c.Document {
+		what = fmt.Sprintf("the element with the identifier %q", c.ID)
+	}
+	switch {
+	case c.Properties:
+		return "the signature's own properties"
+	case c.Less == "itself":
+		return what + " but for this signature"
+	case c.Less == "signatures":
+		return what + " but for all signatures in it"
+	}
+	return what
+}
+
+// Checked is a signature that holds.
+type Checked struct {
+	Certificate *x509.Certificate // whose key signed
+	Chain       []*x509.Certificate
+	Covers      []Coverage // by reference
+	Info        []byte     // canonical SignedInfo
+	Digests     [][]byte   // by reference, as computed
+}
+
+// Data are the references that are not the signature's own properties.
+func (c *Checked) Data() []Coverage {
+	var out []Coverage
+	for _, v := range c.Covers {
+		if !v.Properties {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// plan is how a reference's digest is computed.
+type plan struct {
+	cover Coverage
+	job   c14n.Job
+}
+
+// plan resolves a reference. Identifiers are unique in the document (Read).
+func (d *Document) plan(s *Signature, i int) (plan, error) {
+	r := s.References[i]
+	p := plan{cover: Coverage{Reference: i}, job: c14n.Job{Method: c14n.Inclusive10}}
+	switch id, ok := strings.CutPrefix(r.URI, "#"); {
+	case !r.HasURI:
+		return p, fmt.Errorf("%w: a reference without URI", ErrUnsupported)
+	case r.URI == "":
+		p.cover.Document, p.cover.Element = true, d.Index.Root
+	case !ok || id == "" || strings.ContainsAny(id, "()/"):
+		return p, fmt.Errorf("%w: a reference to %q, which is not in this file", ErrUnsupported, r.URI)
+	default:
+		e, err := d.Index.ByID(id)
+		if err != nil {
+			return p, fmt.Errorf("%w: a reference to %q: %w", ErrStructure, r.URI, err)
+		}
+		p.cover.ID, p.cover.Element, p.job.Target = id, e, c14n.ElementAt(e.Start)
+	}
+	if err := p.transforms(s, r.Transforms); err != nil {
+		return p, err
+	}
+	if s.Properties != nil && p.cover.Element.Start == s.Properties.at && !p.cover.Document {
+		p.cover.Properties = true
+	}
+	return p, nil
+}
+
+// transforms takes filters, then at most one canonicalization.
+func (p *plan) transforms(s *Signature, list []Transform) error {
+	done := false
+	for _, t := range list {
+		job, canonical := c14n.ByURI(t.Algorithm)
+		switch {
+		case done:
+			return fmt.Errorf("%w: a transform after canonicalization", ErrUnsupported)
+		case t.Algorithm == envelopedTransform:
+			if p.cover.Element.Contains(s.Element) {
+				p.job.Without = s.Element.Start
+				if p.cover.Less == "" {
+					p.cover.Less = "itself"
+				}
+			}
+		case t.Algorithm == xpathTransform && t.XPath == noSignatures:
+			p.job.Unsigned, p.cover.Less = true, "signatures"
+		case canonical:
+			done = true
+			// A reference to the document or by identifier has no comments, whatever
+			// the method says (XML Signature, section 4.4.3.3).
+			p.job.Method, p.job.Prefixes = job.Method, t.Prefixes
+		default:
+			return fmt.Errorf("%w: transform %q", ErrUnsupported, t.Algorithm)
+		}
+	}
+	if p.job.Unsigned {
+		p.job.Without = 0
+	}
+	return nil
+}
+
+// Check verifies one signature of the document: its structure, every reference's digest,
+// the value, and that the certificate is the one that the signed properties name. It
+// says nothing about whom the certificate belongs to and whether it was valid.
+func (d *Document) Check(doc io.ReaderAt, s *Signature, lim c14n.Limits) (*Checked, error) {
+	if err := errors.Join(s.defects...); err != nil {
+		return nil, err
+	}
+	a := s.Algorithm()
+	if a == 0 {
+		return nil, fmt.Errorf("%w: signature algorithm %q", ErrUnsupported, s.Method)
+	}
+	if len(s.References) == 0 || len(s.References) > maxReferences {
+		return nil, fmt.Errorf("%w: %d references", ErrStructure, len(s.References))
+	}
+	out := &Checked{}
+	var info bytes.Buffer
+	form := s.Form
+	form.W, form.Target = &info, c14n.ElementAt(s.infoAt)
+	jobs, sums := []c14n.Job{form}, make([]hash.Hash, len(s.References))
+	for i := range s.References {
+		p, err := d.plan(s, i)
+		if err != nil {
+			return nil, fmt.Errorf("reference %d: %w", i+1, err)
+		}
+		sums[i] = s.References[i].Hash.New()
+		p.job.W = sums[i]
+		jobs, out.Covers = append(jobs, p.job), append(out.Covers, p.cover)
+	}
+	if err := c14n.Canonicalize(io.NewSectionReader(doc, 0, d.Index.Size), lim, jobs...); err != nil {
+		return nil, err
+	}
+	for i, h := range sums {
+		out.Digests = append(out.Digests, h.Sum(nil))
+		if !bytes.Equal(out.Digests[i], s.References[i].Digest) {
+			return nil, fmt.Errorf("%w: reference %d, %s", ErrDigest, i+1, out.Covers[i].Words())
+		}
+	}
+	out.Info = info.Bytes()
+	if err := s.propertiesSigned(out); err != nil {
+		return nil, err
+	}
+	return out, s.value(out, a)
+}
+
+const maxReferences = 100
+
+// propertiesSigned: signed properties that no reference covers are not signed.
+func (s *Signature) propertiesSigned(c *Checked) error {
+	n := 0
+	for i, v := range c.Covers {
+		marked := s.References[i].Type == propertiesType
+		if marked != v.Properties {
+			return fmt.Errorf("%w: reference %d is marked as that of the signed properties and is not, or the other way round", ErrStructure, i+1)
+		}
+		if marked {
+			n++
+		}
+	}
+	if s.Properties != nil && n != 1 {
+		return fmt.Errorf("%w: the signed properties are covered %d times", ErrStructure, n)
+	}
+	if n == len(c.Covers) {
+		return fmt.Errorf("%w: no data is signed", ErrStructure)
+	}
+	return nil
+}
+
+// value finds the certificate and verifies the value over SignedInfo.
+func (s *Signature) value(c *Checked, a algo.Algorithm) error {
+	for i, der := range s.Certs {
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			return fmt.Errorf("%w: certificate %d: %w", ErrCertificate, i+1, err)
+		}
+		c.Chain = append(c.Chain, cert)
+	}
+	for _, cert := range c.Chain {
+		if p := s.Properties; p == nil || p.CertDigest == nil || bytes.Equal(sum(p.CertHash, cert.Raw), p.CertDigest) {
+			c.Certificate = cert
+			break
+		}
+	}
+	if c.Certificate == nil {
+		return fmt.Errorf("%w: none of %d certificates has the signed digest", ErrCertificate, len(c.Chain))
+	}
+	value, err := asn1Value(c.Certificate, a, s.Value)
+	if err != nil {
+		return err
+	}
+	if err := algo.Verify(c.Certificate.PublicKey, a, sum(a.Hash(), c.Info), value); err != nil {
+		return fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	return nil
+}
+
+// asn1Value turns r || s, each as long as the curve's order (RFC 9231, section 2.3.6),
+// into the form that algo verifies. Another length is refused.
+func asn1Value(cert *x509.Certificate, a algo.Algorithm, value []byte) ([]byte, error) {
+	if !a.IsECDSA() {
+		return value, nil
+	}
+	key, ok := cert.PublicKey.(*ecdsa.PublicKey)
+	if !ok {
+		return nil, fmt.Errorf("%w: %v with another kind of key", ErrSignature, a)
+	}
+	size := (key.Curve.Params().BitSize + 7) / 8
+	if len(value) != 2*size {
+		return nil, fmt.Errorf("%w: a value of %d octets; %v has %d", ErrSignature, len(value), a, 2*size)
+	}
+	var b cryptobyte.Builder
+	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1BigInt(new(big.Int).SetBytes(value[:size]))
+		b.AddASN1BigInt(new(big.Int).SetBytes(value[size:]))
+	})
+	return b.Bytes()
+}
+
+// Imprint is the digest that a time-stamp of a signature is over: of the canonical
+// SignatureValue element (EN 319 132-1, clause 5.3).
+func (d *Document) Imprint(doc io.ReaderAt, s *Signature, st Stamp, h crypto.Hash, lim c14n.Limits) ([]byte, error) {
+	w := h.New()
+	job := st.Form
+	job.W, job.Target = w, c14n.ElementAt(s.valAt)
+	if err := c14n.Canonicalize(io.NewSectionReader(doc, 0, d.Index.Size), lim, job); err != nil {
+		return nil, err
+	}
+	return w.Sum(nil), nil
+}
+
+// Breaks tells whether a signature of the document would no longer hold when a Signature
+// element is put in at a byte offset: a reference covers that place, and does not
+// leave out other signatures. It gives the reference. What it does not understand
+// may cover everything.
+func (d *Document) Breaks(at int64) (Reference, bool) {
+	for _, r := range d.refs {
+		e := d.Index.Root
+		switch id, local := strings.CutPrefix(r.ref.URI, "#"); {
+		case !r.ref.HasURI:
+			return r.ref, true
+		case r.ref.URI == "":
+		case !local:
+			continue // it is not in this document
+		default:
+			var err error
+			if e, err = d.Index.ByID(id); err != nil {
+				return r.ref, true
+			}
+		}
+		inside := e.Content <= at && at <= e.Tail || e.Empty && e.Start <= at && at < e.End
+		if inside && !leavesOut(r.ref) {
+			return r.ref, true
+		}
+	}
+	return Reference{}, false
+}
+
+func leavesOut(r Reference) bool {
+	for _, t := range r.Transforms {
+		if t.Algorithm == xpathTransform && t.XPath == noSignatures {
+			return true
+		}
+	}
+	return false
+}
+
+func sum(h crypto.Hash, b []byte) []byte {
+	w := h.New()
+	w.Write(b)
+	return w.Sum(nil)
+}

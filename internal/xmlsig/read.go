@@ -1,0 +1,358 @@
+package xmlsig
+
+import (
+	"crypto"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/c14n"
+)
+
+// The reasons for which a document or a signature is refused. Those of c14n come besides.
+var (
+	ErrTooLarge    = errors.New("xmlsig: the signatures are too large")
+	ErrStructure   = errors.New("xmlsig: the signature's structure is wrong")
+	ErrUnsupported = errors.New("xmlsig: not supported")
+	ErrDigest      = errors.New("xmlsig: what a reference covers was changed after signing")
+	ErrSignature   = errors.New("xmlsig: the signature value does not fit the certificate's key")
+	ErrCertificate = errors.New("xmlsig: the certificate is not the one that the signature names")
+)
+
+// Signature is one Signature element as it is written.
+type Signature struct {
+	Element    c14n.Element
+	ID         string
+	Method     string // URI of the signature algorithm
+	Form       c14n.Job
+	References []Reference
+	Value      []byte // octets: of ECDSA r || s
+	Certs      [][]byte
+	Properties *Properties // XAdES; nil if there are none
+
+	c14nURI       string
+	infoAt, valAt int64
+	defects       []error // found while reading; Check reports them
+}
+
+// Reference is a ds:Reference.
+type Reference struct {
+	ID, Type, URI string
+	HasURI        bool
+	Transforms    []Transform
+	Hash          crypto.Hash
+	Digest        []byte
+}
+
+// Transform is a ds:Transform.
+type Transform struct {
+	Algorithm string
+	XPath     string   // of the XPath filter
+	Prefixes  []string // of exclusive canonicalization
+}
+
+// Properties are those of XAdES that this package reads.
+type Properties struct {
+	Time        time.Time // SigningTime, zero if there is none
+	CertHash    crypto.Hash
+	CertDigest  []byte // SigningCertificateV2, the first
+	MimeTypes   []string
+	Roles       []string
+	Commitments []string
+	Policy      string
+	Stamps      []Stamp
+	Further     []string // names of unsigned properties that are not read
+
+	at int64 // of SignedProperties
+}
+
+// Stamp is a SignatureTimeStamp.
+type Stamp struct {
+	Token []byte
+	Form  c14n.Job // of the SignatureValue element, which the token is over
+}
+
+// Document is what Read found.
+type Document struct {
+	Index      *c14n.Index
+	Signatures []Signature
+	refs       []reach
+}
+
+// reach is any reference inside of a signature, nested ones and those of manifests too.
+type reach struct {
+	of  int64
+	ref Reference
+}
+
+// Read reads a whole document and its signatures. The error is about the document; what is
+// wrong with a signature Check says.
+func Read(doc io.ReaderAt, size int64, lim c14n.Limits) (*Document, error) {
+	x, err := c14n.Scan(io.NewSectionReader(doc, 0, size), lim)
+	if err != nil {
+		return nil, err
+	}
+	d := &Document{Index: x}
+	if len(x.Signatures) == 0 {
+		return d, nil
+	}
+	found, err := trees(io.NewSectionReader(doc, 0, size), lim)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) != len(x.Signatures) {
+		return nil, fmt.Errorf("%w: %d signatures read, %d counted", ErrStructure, len(found), len(x.Signatures))
+	}
+	for i, n := range found {
+		d.Signatures = append(d.Signatures, signature(n, x.Signatures[i]))
+		d.collect(n, n.at)
+	}
+	return d, nil
+}
+
+// collect gathers references wherever they stand in a signature.
+func (d *Document) collect(n *node, of int64) {
+	for _, k := range n.kids {
+		if k.is(dsSpace, "Signature") {
+			continue // collected by itself
+		}
+		if k.is(dsSpace, "Reference") {
+			r, _ := reference(k)
+			d.refs = append(d.refs, reach{of, r})
+		}
+		d.collect(k, of)
+	}
+}
+
+func signature(n *node, e c14n.Element) Signature {
+	s := Signature{Element: e}
+	s.ID, _ = n.attr("Id")
+	info, value := n.one(dsSpace, "SignedInfo"), n.one(dsSpace, "SignatureValue")
+	if info == nil || value == nil {
+		return s.defect("%w: SignedInfo or SignatureValue is missing or there twice", ErrStructure)
+	}
+	s.infoAt, s.valAt = info.at, value.at
+	s.method(info)
+	for _, r := range info.all(dsSpace, "Reference") {
+		ref, err := reference(r)
+		if err != nil {
+			s.defects = append(s.defects, err)
+		}
+		s.References = append(s.References, ref)
+	}
+	var err error
+	if s.Value, err = octets(value); err != nil || len(s.Value) == 0 {
+		s.defect("%w: SignatureValue", ErrStructure)
+	}
+	for _, data := range n.one(dsSpace, "KeyInfo").all(dsSpace, "X509Data") {
+		for _, c := range data.all(dsSpace, "X509Certificate") {
+			der, err := octets(c)
+			if err != nil {
+				s.defect("%w: X509Certificate", ErrStructure)
+			}
+			s.Certs = append(s.Certs, der)
+		}
+	}
+	s.properties(n)
+	return s
+}
+
+func (s *Signature) defect(format string, args ...any) Signature {
+	s.defects = append(s.defects, fmt.Errorf(format, args...))
+	return *s
+}
+
+func (s *Signature) method(info *node) {
+	c := info.one(dsSpace, "CanonicalizationMethod")
+	m := info.one(dsSpace, "SignatureMethod")
+	if c == nil || m == nil {
+		s.defect("%w: CanonicalizationMethod or SignatureMethod", ErrStructure)
+		return
+	}
+	s.c14nURI, _ = c.attr("Algorithm")
+	job, ok := c14n.ByURI(s.c14nURI)
+	if !ok {
+		s.defect("%w: canonicalization %q", ErrUnsupported, s.c14nURI)
+	}
+	job.Prefixes = prefixes(c)
+	s.Form = job
+	s.Method, _ = m.attr("Algorithm")
+}
+
+func reference(n *node) (Reference, error) {
+	var r Reference
+	r.ID, _ = n.attr("Id")
+	r.Type, _ = n.attr("Type")
+	r.URI, r.HasURI = n.attr("URI")
+	for _, t := range n.one(dsSpace, "Transforms").all(dsSpace, "Transform") {
+		a, _ := t.attr("Algorithm")
+		tr := Transform{Algorithm: a, Prefixes: prefixes(t)}
+		// The expression is read with the namespaces of its element: where that is written
+		// with the prefix ds, ds means XML Signature.
+		if x := t.one(dsSpace, "XPath"); x != nil && x.prefix == "ds" {
+			tr.XPath = strings.TrimSpace(x.text.String())
+		}
+		r.Transforms = append(r.Transforms, tr)
+	}
+	var err error
+	r.Hash, r.Digest, err = digest(n)
+	return r, err
+}
+
+// prefixes is the PrefixList of exclusive canonicalization.
+func prefixes(n *node) []string {
+	list := n.one(c14n.ExclusiveNamespace, "InclusiveNamespaces")
+	if list == nil {
+		return nil
+	}
+	v, _ := list.attr("PrefixList")
+	return strings.Fields(v)
+}
+
+// digest reads DigestMethod and DigestValue.
+func digest(n *node) (crypto.Hash, []byte, error) {
+	m, v := n.one(dsSpace, "DigestMethod"), n.one(dsSpace, "DigestValue")
+	if m == nil || v == nil {
+		return 0, nil, fmt.Errorf("%w: DigestMethod or DigestValue", ErrStructure)
+	}
+	uri, _ := m.attr("Algorithm")
+	var h crypto.Hash
+	switch uri {
+	case "http://www.w3.org/2001/04/xmlenc#sha256":
+		h = crypto.SHA256
+	case "http://www.w3.org/2001/04/xmldsig-more#sha384":
+		h = crypto.SHA384
+	case "http://www.w3.org/2001/04/xmlenc#sha512":
+		h = crypto.SHA512
+	default:
+		return 0, nil, fmt.Errorf("%w: digest %q", ErrUnsupported, uri)
+	}
+	d, err := octets(v)
+	if err != nil || len(d) != h.Size() {
+		return 0, nil, fmt.Errorf("%w: DigestValue", ErrStructure)
+	}
+	return h, d, nil
+}
+
+// octets decodes base64 with white space.
+func octets(n *node) ([]byte, error) {
+	return base64.StdEncoding.DecodeString(strings.Join(strings.Fields(n.text.String()), ""))
+}
+
+// properties reads the QualifyingProperties.
+func (s *Signature) properties(n *node) {
+	var q *node
+	for _, o := range n.all(dsSpace, "Object") {
+		for _, k := range o.all(xadesSpace, "QualifyingProperties") {
+			if q != nil {
+				s.defect("%w: QualifyingProperties are there twice", ErrStructure)
+				return
+			}
+			q = k
+		}
+	}
+	if q == nil {
+		return
+	}
+	signed := q.one(xadesSpace, "SignedProperties")
+	if target, _ := q.attr("Target"); signed == nil || s.ID == "" || target != "#"+s.ID {
+		s.defect("%w: QualifyingProperties have no SignedProperties, or are of another signature", ErrStructure)
+		return
+	}
+	p := &Properties{at: signed.at}
+	s.Properties = p
+	sig, data := signed.one(xadesSpace, "SignedSignatureProperties"), signed.one(xadesSpace, "SignedDataObjectProperties")
+	if t := sig.one(xadesSpace, "SigningTime"); t != nil {
+		at, err := time.Parse(time.RFC3339, strings.TrimSpace(t.text.String()))
+		if err != nil {
+			s.defect("%w: SigningTime", ErrStructure)
+		}
+		p.Time = at
+	}
+	if certs := sig.one(xadesSpace, "SigningCertificateV2").all(xadesSpace, "Cert"); len(certs) > 0 {
+		var err error
+		if p.CertHash, p.CertDigest, err = digest(certs[0].one(xadesSpace, "CertDigest")); err != nil {
+			s.defects = append(s.defects, err)
+		}
+	}
+	p.Policy = text(sig.one(xadesSpace, "SignaturePolicyIdentifier", "SignaturePolicyId", "SigPolicyId", "Identifier"))
+	for _, r := range sig.one(xadesSpace, "SignerRoleV2", "ClaimedRoles").all(xadesSpace, "ClaimedRole") {
+		p.Roles = append(p.Roles, text(r))
+	}
+	for _, f := range data.all(xadesSpace, "DataObjectFormat") {
+		p.MimeTypes = append(p.MimeTypes, text(f.one(xadesSpace, "MimeType")))
+	}
+	for _, c := range data.all(xadesSpace, "CommitmentTypeIndication") {
+		p.Commitments = append(p.Commitments, text(c.one(xadesSpace, "CommitmentTypeId", "Identifier")))
+	}
+	s.unsigned(q.one(xadesSpace, "UnsignedProperties", "UnsignedSignatureProperties"))
+}
+
+func (s *Signature) unsigned(n *node) {
+	if n == nil {
+		return
+	}
+	for _, k := range n.kids {
+		if !k.is(xadesSpace, "SignatureTimeStamp") {
+			s.Properties.Further = append(s.Properties.Further, k.local)
+			continue
+		}
+		st := Stamp{Form: c14n.Job{Method: c14n.Inclusive10}} // the default of XML Signature
+		if m := k.one(dsSpace, "CanonicalizationMethod"); m != nil {
+			uri, _ := m.attr("Algorithm")
+			var ok bool
+			if st.Form, ok = c14n.ByURI(uri); !ok {
+				s.defect("%w: canonicalization %q of a time-stamp", ErrUnsupported, uri)
+			}
+			st.Form.Prefixes = prefixes(m)
+		}
+		tokens := k.all(xadesSpace, "EncapsulatedTimeStamp")
+		if len(tokens) == 0 {
+			s.defect("%w: a time-stamp without token", ErrStructure)
+		}
+		for _, t := range tokens {
+			der, err := octets(t)
+			if err != nil {
+				s.defect("%w: EncapsulatedTimeStamp", ErrStructure)
+			}
+			s.Properties.Stamps = append(s.Properties.Stamps, Stamp{der, st.Form})
+		}
+	}
+}
+
+func text(n *node) string {
+	if n == nil {
+		return ""
+	}
+	return strings.TrimSpace(n.text.String())
+}
+
+// Algorithm is the signature algorithm, 0 for one that is not known here.
+func (s *Signature) Algorithm() algo.Algorithm {
+	const more, pss = "http://www.w3.org/2001/04/xmldsig-more#", "http://www.w3.org/2007/05/xmldsig-more#"
+	switch s.Method {
+	case more + "ecdsa-sha256":
+		return algo.ES256
+	case more + "ecdsa-sha384":
+		return algo.ES384
+	case more + "ecdsa-sha512":
+		return algo.ES512
+	case more + "rsa-sha256":
+		return algo.RS256
+	case more + "rsa-sha384":
+		return algo.RS384
+	case more + "rsa-sha512":
+		return algo.RS512
+	case pss + "sha256-rsa-MGF1":
+		return algo.PS256
+	case pss + "sha384-rsa-MGF1":
+		return algo.PS384
+	case pss + "sha512-rsa-MGF1":
+		return algo.PS512
+	}
+	return 0
+}

@@ -1,0 +1,160 @@
+package xmlsig
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/assent-sign/assent/internal/c14n"
+)
+
+// Bounds of what is kept of all signatures of a document.
+const (
+	maxNodes = 1 << 16
+	maxText  = 16 << 20
+)
+
+// Names of XML Signature and XAdES.
+const (
+	dsSpace    = c14n.SignatureNamespace
+	xadesSpace = "http://uri.etsi.org/01903/v1.3.2#"
+)
+
+// node is an element of a signature.
+type node struct {
+	space, local string
+	prefix       string
+	at           int64 // of its start tag
+	attrs        []attr
+	text         strings.Builder // its own, without that of its children
+	kids         []*node
+}
+
+type attr struct{ space, local, value string }
+
+func (n *node) is(space, local string) bool { return n != nil && n.space == space && n.local == local }
+
+// attr gives an attribute without namespace.
+func (n *node) attr(local string) (string, bool) {
+	for _, a := range n.attrs {
+		if a.space == "" && a.local == local {
+			return a.value, true
+		}
+	}
+	return "", false
+}
+
+// all are the children of a name.
+func (n *node) all(space, local string) []*node {
+	if n == nil {
+		return nil
+	}
+	var out []*node
+	for _, k := range n.kids {
+		if k.is(space, local) {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// one follows a path of children, each of which must be the only one of its name.
+func (n *node) one(space string, path ...string) *node {
+	for _, local := range path {
+		list := n.all(space, local)
+		if len(list) != 1 {
+			return nil
+		}
+		n = list[0]
+	}
+	return n
+}
+
+// trees reads the Signature elements of a document, those inside of others too. Of
+// an Object only what belongs to the signature is kept.
+func trees(r io.Reader, lim c14n.Limits) ([]*node, error) {
+	b := builder{s: c14n.NewScanner(r, lim)}
+	for {
+		ev, err := b.s.Next()
+		if errors.Is(err, io.EOF) {
+			return b.found, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := b.event(ev); err != nil {
+			return nil, err
+		}
+	}
+}
+
+type builder struct {
+	s     *c14n.Scanner
+	found []*node
+	open  []*node // within the outermost signature; nil for what is not kept
+	nodes int
+	bytes int
+}
+
+func (b *builder) event(ev *c14n.Event) error {
+	switch ev.Kind {
+	case c14n.StartElement:
+		return b.start(ev)
+	case c14n.EndElement:
+		if len(b.open) > 0 {
+			b.open = b.open[:len(b.open)-1]
+		}
+	case c14n.Text:
+		if n := b.top(); n != nil {
+			n.text.Write(ev.Text)
+			return b.kept(0, len(ev.Text))
+		}
+	}
+	return nil
+}
+
+func (b *builder) top() *node {
+	if len(b.open) == 0 {
+		return nil
+	}
+	return b.open[len(b.open)-1]
+}
+
+func (b *builder) kept(nodes, bytes int) error {
+	b.nodes, b.bytes = b.nodes+nodes, b.bytes+bytes
+	if b.nodes > maxNodes || b.bytes > maxText {
+		return fmt.Errorf("%w: signatures of more than %d elements or %d bytes", ErrTooLarge, maxNodes, maxText)
+	}
+	return nil
+}
+
+func (b *builder) start(ev *c14n.Event) error {
+	parent, signature := b.top(), ev.Name.Is(dsSpace, "Signature")
+	if !signature && (parent == nil || foreign(parent, ev)) {
+		if len(b.open) > 0 {
+			b.open = append(b.open, nil)
+		}
+		return nil
+	}
+	n := &node{space: string(ev.Name.Space), local: string(ev.Name.Local()), prefix: string(ev.Name.Prefix()), at: ev.From}
+	size := len(n.space) + len(n.local)
+	for i := range ev.Attrs {
+		a := &ev.Attrs[i]
+		n.attrs = append(n.attrs, attr{string(a.Space), string(a.Local()), string(a.Value)})
+		size += len(a.Space) + len(a.Local()) + len(a.Value)
+	}
+	if parent != nil {
+		parent.kids = append(parent.kids, n)
+	}
+	if signature {
+		b.found = append(b.found, n)
+	}
+	b.open = append(b.open, n)
+	return b.kept(1+len(n.attrs), size)
+}
+
+// foreign tells whether an element is data inside of an Object.
+func foreign(parent *node, ev *c14n.Event) bool {
+	return parent.is(dsSpace, "Object") && !ev.Name.Is(xadesSpace, "QualifyingProperties") && !ev.Name.Is(dsSpace, "Manifest")
+}

@@ -1,0 +1,207 @@
+package xades
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/c14n"
+	"github.com/assent-sign/assent/sap"
+	"github.com/assent-sign/assent/workers"
+)
+
+// Levels of EN 319 132-1 that this worker makes.
+const (
+	LevelB = "B-B"
+	LevelT = "B-T"
+)
+
+const (
+	defaultSize = 100 << 20
+	largestSize = 1 << 30
+)
+
+// requestParams are the properties that a request may have too.
+var requestParams = []string{"mime_type", "description", "commitment_types", "claimed_role", "city", "street", "state", "postal_code", "country"}
+
+// Kind is this package's entry in the table of kinds.
+func Kind() workers.Kind {
+	own := []string{"level", "tsa", "signature_packaging", "parallel", "max_size", "policy_id", "policy_hash"}
+	return workers.Kind{New: build, Properties: append(own, requestParams...)}
+}
+
+type worker struct {
+	name     string
+	level    string
+	form     string
+	max      int64
+	defaults map[string]string
+	policy   sap.XAdESPolicy
+	stamper  workers.Stamper
+	rehearse *workers.Rehearser
+	random   io.Reader
+	now      func() time.Time
+}
+
+func build(_ context.Context, env workers.Env) (any, error) {
+	p := env.Config.Properties
+	w := &worker{
+		name: env.Config.Name, level: LevelB, form: sap.XAdESEnveloped, max: defaultSize, defaults: map[string]string{},
+		rehearse: workers.NewRehearser(env.Random), random: env.Random, now: env.Now,
+	}
+	if v := p["level"]; v != "" {
+		w.level = v
+	}
+	if err := knownLevel(w.level); err != nil {
+		return nil, fmt.Errorf("%w: level: %w", workers.ErrConfig, err)
+	}
+	if err := w.options(p); err != nil {
+		return nil, fmt.Errorf("%w: %w", workers.ErrConfig, err)
+	}
+	if p["tsa"] != "" {
+		var err error
+		if w.stamper, err = env.Stamper(p["tsa"]); err != nil {
+			return nil, fmt.Errorf("tsa: %w", err)
+		}
+	}
+	if w.level != LevelB && w.stamper == nil {
+		return nil, fmt.Errorf("%w: level %s needs the property tsa", workers.ErrConfig, w.level)
+	}
+	return w, nil
+}
+
+func knownLevel(l string) error {
+	if l != LevelB && l != LevelT {
+		return fmt.Errorf("%q is not one of %s, %s", l, LevelB, LevelT)
+	}
+	return nil
+}
+
+// options reads the properties that are about the signature's form and content.
+func (w *worker) options(p map[string]string) error {
+	if v := p["signature_packaging"]; v != "" && v != "ENVELOPED" {
+		return fmt.Errorf("signature_packaging: %q is not built; only ENVELOPED is", v)
+	}
+	switch v := p["parallel"]; v {
+	case "", "false":
+	case "true":
+		w.form = sap.XAdESParallel
+	default:
+		return fmt.Errorf("parallel: want true or false, got %q", v)
+	}
+	if v := p["max_size"]; v != "" {
+		n, err := strconv.ParseInt(v, 10, 64)
+		if err != nil || n < 1 || n > largestSize {
+			return fmt.Errorf("max_size: want bytes, 1 to %d, got %q", int64(largestSize), v)
+		}
+		w.max = n
+	}
+	for _, k := range requestParams {
+		w.defaults[k] = p[k]
+	}
+	if w.defaults["mime_type"] == "" {
+		w.defaults["mime_type"] = "text/xml"
+	}
+	var err error
+	if w.policy, err = readPolicy(p["policy_id"], p["policy_hash"]); err != nil {
+		return err
+	}
+	_, err = w.properties(nil, "id", time.Unix(1, 0))
+	return err
+}
+
+// readPolicy reads policy_id and policy_hash.
+func readPolicy(id, digest string) (sap.XAdESPolicy, error) {
+	if id == "" && digest == "" {
+		return sap.XAdESPolicy{}, nil
+	}
+	name, text, _ := strings.Cut(digest, ":")
+	h, err := algo.ParseHash(name)
+	if err != nil || id == "" {
+		return sap.XAdESPolicy{}, fmt.Errorf("policy_id and policy_hash belong together, and policy_hash is sha256:BASE64 (or sha384, sha512); got %q", digest)
+	}
+	sum, err := base64.StdEncoding.Strict().DecodeString(text)
+	if err != nil || len(sum) != h.Size() {
+		return sap.XAdESPolicy{}, fmt.Errorf("policy_hash: %q is not the base64 of a %s digest", text, name)
+	}
+	return sap.XAdESPolicy{ID: id, Hash: name, Digest: sap.B64(sum)}, nil
+}
+
+// commitments by the names that operators know.
+var commitments = map[string]string{
+	"PROOF_OF_APPROVAL": "http://uri.etsi.org/01903/v1.2.2#ProofOfApproval",
+	"PROOF_OF_CREATION": "http://uri.etsi.org/01903/v1.2.2#ProofOfCreation",
+	"PROOF_OF_DELIVERY": "http://uri.etsi.org/01903/v1.2.2#ProofOfDelivery",
+	"PROOF_OF_ORIGIN":   "http://uri.etsi.org/01903/v1.2.2#ProofOfOrigin",
+	"PROOF_OF_RECEIPT":  "http://uri.etsi.org/01903/v1.2.2#ProofOfReceipt",
+	"PROOF_OF_SENDER":   "http://uri.etsi.org/01903/v1.2.2#ProofOfSender",
+}
+
+func readCommitments(v string) ([]string, error) {
+	out := []string{}
+	if v == "" {
+		return out, nil
+	}
+	for _, name := range strings.Split(v, ",") {
+		name = strings.TrimSpace(name)
+		uri, ok := commitments[name]
+		if !ok {
+			if uri = name; !strings.Contains(name, ":") {
+				return nil, fmt.Errorf("commitment_types: %q is no URI and none of %v", name, slices.Sorted(maps.Keys(commitments)))
+			}
+		}
+		if slices.Contains(out, uri) {
+			return nil, fmt.Errorf("commitment_types: %q is there twice", name)
+		}
+		out = append(out, uri)
+	}
+	return out, nil
+}
+
+// properties are what will be signed besides the document: what a request says, else what the
+// worker is configured with. Each must be a text that can be shown to a signer.
+func (w *worker) properties(params map[string]string, id string, at time.Time) (*sap.XAdES, error) {
+	param := func(k string) string {
+		if v, ok := params[k]; ok {
+			return v
+		}
+		return w.defaults[k]
+	}
+	c, err := readCommitments(param("commitment_types"))
+	if err != nil {
+		return nil, err
+	}
+	x := &sap.XAdES{
+		ID: id, Form: w.form, Time: at.Unix(), MIME: param("mime_type"), Description: param("description"), Commitments: c, Roles: []string{},
+		Place:  sap.XAdESPlace{City: param("city"), Street: param("street"), State: param("state"), Postal: param("postal_code"), Country: param("country")},
+		Policy: w.policy,
+	}
+	if r := param("claimed_role"); r != "" {
+		x.Roles = append(x.Roles, r)
+	}
+	for k, v := range map[string]string{"mime_type": x.MIME, "description": x.Description, "claimed_role": param("claimed_role"), "commitment_types": strings.Join(c, ""),
+		"city": x.Place.City, "street": x.Place.Street, "state": x.Place.State, "postal_code": x.Place.Postal, "country": x.Place.Country, "policy_id": x.Policy.ID} {
+		if k != "commitment_types" && !sap.Displayable(v) {
+			return nil, fmt.Errorf("%s: a text of at most %d characters that can be shown is wanted, got %q", k, sap.MaxText, v)
+		}
+	}
+	for _, u := range c {
+		if !sap.Displayable(u) {
+			return nil, fmt.Errorf("commitment_types: %q cannot be shown", u)
+		}
+	}
+	if x.MIME == "" {
+		return nil, fmt.Errorf("mime_type: it is empty")
+	}
+	return x, nil
+}
+
+// limits are those of reading a document.
+func (w *worker) limits() c14n.Limits { return c14n.Limits{Size: w.max} }

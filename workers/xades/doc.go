@@ -1,0 +1,33 @@
+// Package xades makes XAdES baseline signatures (EN 319 132-1) in two phases:
+// levels B-B and B-T, enveloped, over the whole document. Prepare reads the XML,
+// computes the digest of its canonical octets, and leaves the user's file as it is;
+// the signer's app shows these octets as text. Finish inserts the Signature element
+// before the root's end tag: every byte of the user stays where it was (of a root
+// that is one empty tag, "/>" becomes ">" and an end tag). What is signed is composed
+// by sap/xades from the item that the signer approves.
+//
+// Properties, for all documents of the worker; those marked * can be given with a
+// request as parameters of the same names:
+//
+//	level                 B-B or B-T; default B-B
+//	tsa                   worker:NAME or a URL; needed for B-T
+//	signature_packaging   ENVELOPED, the only one
+//	parallel              true: the signature is over the document less all signatures in
+//	                      it, so that others can sign beside it; false (the default): less itself
+//	max_size              bytes of a document; default 100 MiB (104857600)
+//	mime_type*            of DataObjectFormat; default text/xml
+//	description*          of DataObjectFormat
+//	commitment_types*     PROOF_OF_APPROVAL, PROOF_OF_CREATION, PROOF_OF_DELIVERY, PROOF_OF_ORIGIN,
+//	                      PROOF_OF_RECEIPT, PROOF_OF_SENDER, or URIs; separated by commas
+//	claimed_role*         one claimed role
+//	city*, street*, state*, postal_code*, country*   the place
+//	policy_id, policy_hash   a signature policy: its URI (an OID as urn:oid:1.2.3), and
+//	                      the digest of its document as sha256:BASE64 (sha384, sha512)
+//
+// Refused: what internal/c14n refuses (document type declarations, other encodings than
+// UTF-8, what is not well-formed, two elements with one identifier), and a document with a
+// signature that the new one would break, since it covers the place where that
+// would stand.
+//
+// It implements ADE-02, of ADE-03 the level B-T, and of ADE-05 what concerns signing.
+package xades

@@ -1,0 +1,308 @@
+package xades
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/c14n"
+	"github.com/assent-sign/assent/internal/cms"
+	"github.com/assent-sign/assent/internal/failpoint"
+	"github.com/assent-sign/assent/internal/xmlsig"
+	"github.com/assent-sign/assent/sap"
+	composed "github.com/assent-sign/assent/sap/xades"
+	"github.com/assent-sign/assent/workers"
+)
+
+// ends is how composed.Signature ends; unsigned properties go in front of it.
+const (
+	ends    = "</xades:QualifyingProperties></ds:Object></ds:Signature>"
+	c14nURI = "http://www.w3.org/2001/10/xml-exc-c14n#"
+)
+
+// Finish implements workers.Worker. What can fail comes first, then the one write, from
+// the place of the signature to the end, then fsync. A repetition after a crash
+// writes it all again: what stands before the place is never touched, and what stood
+// behind it is in the state.
+func (w *worker) Finish(ctx context.Context, p *workers.Prepared, sig []byte, doc workers.Output) (*workers.Result, error) {
+	st, err := readState(p)
+	if err != nil {
+		return nil, err
+	}
+	element, err := w.element(p, sig)
+	if err != nil {
+		return nil, err
+	}
+	failpoint.Before("ssad/12-post-verify-done")
+	// Before a time-stamp is asked for: a wrong value must not be stamped.
+	if err := workers.CheckSignature(p, sig); err != nil {
+		return nil, err
+	}
+	lim := c14n.Limits{Size: w.max + int64(len(element)) + maxTail}
+	if err := verify(ctx, p, st, doc, element, lim); err != nil {
+		return nil, fmt.Errorf("%w: %w", workers.ErrState, err)
+	}
+	failpoint.After("ssad/12-post-verify-done")
+	res := &workers.Result{Level: p.Level, MIME: p.XAdES.MIME}
+	if p.Level == LevelT {
+		if element, res.TimeStamp, err = w.stamp(ctx, p, element); err != nil {
+			return nil, err
+		}
+		lim.Size += int64(len(element))
+		if err := verify(ctx, p, st, doc, element, lim); err != nil {
+			return nil, fmt.Errorf("%w: %w", workers.ErrTimeStamp, err)
+		}
+	}
+	failpoint.Before("ssad/11-signature-embedded")
+	if res.Size, err = put(doc, st, element); err != nil {
+		return nil, fmt.Errorf("put the signature in: %w", err)
+	}
+	failpoint.After("ssad/11-signature-embedded")
+	return res, doc.Sync()
+}
+
+// element composes the Signature element from what was approved.
+func (w *worker) element(p *workers.Prepared, sig []byte) ([]byte, error) {
+	if len(p.Chain) == 0 {
+		return nil, fmt.Errorf("%w: no certificate", workers.ErrState)
+	}
+	it := p.Item(0)
+	if _, err := sap.Rebuild(it, p.Chain[0], p.Alg, nil); err != nil {
+		return nil, fmt.Errorf("%w: %w", workers.ErrState, err)
+	}
+	par, err := sap.XAdESParameters(it, p.Chain[0], p.Alg)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", workers.ErrState, err)
+	}
+	out, err := composed.Signature(par, sig, p.Chain)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", workers.ErrSignature, err)
+	}
+	return out, nil
+}
+
+// spliced is the signed document without anything being written: what stands before the
+// signature in a file, then octets in memory.
+type spliced struct {
+	head io.ReaderAt
+	at   int64
+	rest []byte
+}
+
+func splice(st *state, doc io.ReaderAt, element []byte) *spliced {
+	return &spliced{doc, st.Offset, bytes.Join([][]byte{[]byte(st.Before), element, st.Tail}, nil)}
+}
+
+func (s *spliced) size() int64 { return s.at + int64(len(s.rest)) }
+
+// ReadAt implements io.ReaderAt.
+func (s *spliced) ReadAt(b []byte, off int64) (int, error) {
+	n := 0
+	if off < s.at {
+		part := b[:min(int64(len(b)), s.at-off)]
+		m, err := s.head.ReadAt(part, off)
+		if m < len(part) {
+			if err == nil {
+				err = io.ErrUnexpectedEOF
+			}
+			return m, err
+		}
+		n, off = m, off+int64(m)
+	}
+	if n == len(b) {
+		return n, nil
+	}
+	if off >= s.size() {
+		return n, io.EOF
+	}
+	n += copy(b[n:], s.rest[off-s.at:])
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// verify reads the signed document back with our own strict reader: the signature is where it
+// was put, holds by a verifier's rules, is by the signer's certificate, and is over
+// the digest that was approved and over nothing else.
+func verify(ctx context.Context, p *workers.Prepared, st *state, doc io.ReaderAt, element []byte, lim c14n.Limits) error {
+	s := splice(st, &patient{ctx, doc}, element)
+	d, sig, err := find(p, st, s, lim)
+	if err != nil {
+		return err
+	}
+	c, err := d.Check(s, sig, lim)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(c.Certificate.Raw, p.Chain[0]) {
+		return errors.New("a reader finds another certificate")
+	}
+	return covers(p, sig, c.Info, c.Covers, c.Digests)
+}
+
+// find gives the signature that was put in.
+func find(p *workers.Prepared, st *state, s *spliced, lim c14n.Limits) (*xmlsig.Document, *xmlsig.Signature, error) {
+	d, err := xmlsig.Read(s, s.size(), lim)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := range d.Signatures {
+		if sig := &d.Signatures[i]; sig.Element.Start == st.Offset+int64(len(st.Before)) && sig.ID == p.XAdES.ID {
+			return d, sig, nil
+		}
+	}
+	return nil, nil, errors.New("the signature is not where it was put")
+}
+
+// covers compares what a reader found with what was approved.
+func covers(p *workers.Prepared, sig *xmlsig.Signature, info []byte, cover []xmlsig.Coverage, digests [][]byte) error {
+	less := map[string]string{sap.XAdESEnveloped: "itself", sap.XAdESParallel: "signatures"}[p.XAdES.Form]
+	h := p.Alg.Hash()
+	switch {
+	case sig.Algorithm() != p.Alg:
+		return fmt.Errorf("a reader finds the algorithm %v", sig.Algorithm())
+	case len(cover) != 2 || !cover[0].Document || cover[0].Less != less || !cover[1].Properties:
+		return errors.New("a reader finds other references than those that were approved")
+	case !bytes.Equal(digests[0], p.DocDigest):
+		return errors.New("a reader computes another digest of the document")
+	case !bytes.Equal(sum(h, info), p.DTBSR):
+		return errors.New("a reader verifies another digest than the key signs")
+	}
+	return nil
+}
+
+// put writes the signature and what follows it. The file grows; if it is longer than
+// the new document, which only a repetition with a shorter time-stamp can find, it is cut.
+func put(doc workers.Output, st *state, element []byte) (int64, error) {
+	s := splice(st, doc, element)
+	if _, err := doc.WriteAt(s.rest, s.at); err != nil {
+		return 0, err
+	}
+	if n, err := doc.ReadAt(make([]byte, 1), s.size()); n == 0 && errors.Is(err, io.EOF) {
+		return s.size(), nil
+	}
+	f, ok := doc.(interface{ Truncate(size int64) error })
+	if !ok {
+		return 0, fmt.Errorf("%w: bytes follow the signed document", workers.ErrState)
+	}
+	return s.size(), f.Truncate(s.size())
+}
+
+// stamp adds a SignatureTimeStamp: a token over the canonical SignatureValue element (EN
+// 319 132-1, clause 5.3). Any failure is an error; a B-T that cannot be reached is never
+// delivered as B-B.
+func (w *worker) stamp(ctx context.Context, p *workers.Prepared, element []byte) ([]byte, time.Time, error) {
+	if w.stamper == nil {
+		return nil, time.Time{}, fmt.Errorf("%w: worker %q has no time-stamp authority any more", workers.ErrLevel, w.name)
+	}
+	imprint := crypto.SHA256.New()
+	err := c14n.Canonicalize(bytes.NewReader(element), c14n.Limits{}, c14n.Job{W: imprint, Method: c14n.Exclusive, Target: c14n.ElementByID(p.XAdES.ID + "-value")})
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("%w: %w", workers.ErrState, err)
+	}
+	failpoint.Hit("ssad/13-tsa-asked")
+	token, at, err := w.stamper.Stamp(ctx, crypto.SHA256, imprint.Sum(nil))
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("%w: %w", workers.ErrTimeStamp, err)
+	}
+	failpoint.Before("ssad/14-tsa-answered")
+	defer failpoint.After("ssad/14-tsa-answered")
+	if len(token) == 0 || len(token) > maxToken {
+		return nil, time.Time{}, fmt.Errorf("%w: a token of %d bytes; %d are possible", workers.ErrTimeStamp, len(token), maxToken)
+	}
+	head, ok := strings.CutSuffix(string(element), ends)
+	if !ok {
+		return nil, time.Time{}, fmt.Errorf("%w: the signature has no place for a time-stamp", workers.ErrState)
+	}
+	properties := "<xades:UnsignedProperties><xades:UnsignedSignatureProperties>" +
+		`<xades:SignatureTimeStamp Id="` + p.XAdES.ID + `-tst"><ds:CanonicalizationMethod Algorithm="` + c14nURI + `"></ds:CanonicalizationMethod>` +
+		"<xades:EncapsulatedTimeStamp>" + base64.StdEncoding.EncodeToString(token) + "</xades:EncapsulatedTimeStamp></xades:SignatureTimeStamp>" +
+		"</xades:UnsignedSignatureProperties></xades:UnsignedProperties>"
+	return []byte(head + properties + ends), at, nil
+}
+
+// maxToken bounds a time-stamp token; real ones with a full chain are 2 to 8 KiB.
+const maxToken = 64 << 10
+
+// rehearsal proves that the container will validate before anybody is asked: with a
+// throw-away key once for each kind of key and algorithm, and, each time, on the
+// document that will be delivered but for the signature's value.
+func (w *worker) rehearsal(ctx context.Context, p *workers.Prepared, certs []*x509.Certificate, doc io.ReaderAt) error {
+	err := w.rehearse.Once(certs[0], p.Alg, func(key crypto.Signer, cert []byte) error { return rehearseSignature(ctx, key, cert, p.Alg) })
+	if err != nil {
+		return err
+	}
+	if err := w.rehearseDocument(ctx, p, certs, doc); err != nil {
+		return fmt.Errorf("%w: %w", workers.ErrRehearsal, err)
+	}
+	return nil
+}
+
+// rehearseSignature signs a small document of its own with the throw-away key, and reads it back.
+func rehearseSignature(ctx context.Context, key crypto.Signer, cert []byte, alg algo.Algorithm) error {
+	const text = "<rehearsal/>"
+	x := sap.XAdES{ID: "rehearsal", Form: sap.XAdESEnveloped, Time: 1, MIME: "text/xml", Commitments: []string{}, Roles: []string{}}
+	it, err := sap.NewXAdESItem(0, "rehearsal", alg, sum(alg.Hash(), []byte("<rehearsal></rehearsal>")), cert, x)
+	if err != nil {
+		return err
+	}
+	dtbsr, err := sap.UnB64(it.DTBSR)
+	if err != nil {
+		return err
+	}
+	p := &workers.Prepared{Kind: sap.KindXAdES, Alg: alg, HashName: it.Hash, DTBSR: dtbsr, Chain: [][]byte{cert}, XAdES: &x, DocDigest: sum(alg.Hash(), []byte("<rehearsal></rehearsal>"))}
+	sig, err := key.Sign(rand.Reader, dtbsr, alg.SignerOpts())
+	if err != nil {
+		return err
+	}
+	element, err := (&worker{}).element(p, sig)
+	if err != nil {
+		return err
+	}
+	st := &state{Size: int64(len(text)), Offset: int64(len(text)) - 2, Before: ">", Tail: []byte("</rehearsal>")}
+	return verify(ctx, p, st, strings.NewReader(text), element, c14n.Limits{})
+}
+
+// rehearseDocument puts a signature with a value of the right form into the document,
+// reads it back, and makes every check of a verifier but that of the value.
+func (w *worker) rehearseDocument(ctx context.Context, p *workers.Prepared, certs []*x509.Certificate, doc io.ReaderAt) error {
+	st, err := readState(p)
+	if err != nil {
+		return err
+	}
+	value := bytes.Repeat([]byte{1}, cms.MaxSignature(certs[0].PublicKey))
+	if p.Alg.IsECDSA() {
+		value = []byte{0x30, 6, 2, 1, 1, 2, 1, 1} // r = s = 1
+	}
+	element, err := w.element(p, value)
+	if err != nil {
+		return err
+	}
+	lim := c14n.Limits{Size: w.max + int64(len(element)) + maxTail}
+	s := splice(st, &patient{ctx, doc}, element)
+	d, sig, err := find(p, st, s, lim)
+	if err != nil {
+		return err
+	}
+	c, err := d.Check(s, sig, lim)
+	if !errors.Is(err, xmlsig.ErrSignature) {
+		return fmt.Errorf("a value of no key: %w", errors.Join(err, errors.New("a reader does not come to the value, or accepts it")))
+	}
+	return covers(p, sig, c.Info, c.Covers, c.Digests)
+}
+
+func sum(h crypto.Hash, b []byte) []byte {
+	w := h.New()
+	w.Write(b)
+	return w.Sum(nil)
+}

@@ -1,0 +1,234 @@
+package xades
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/c14n"
+	"github.com/assent-sign/assent/internal/cms"
+	"github.com/assent-sign/assent/internal/xmlsig"
+	"github.com/assent-sign/assent/sap"
+	"github.com/assent-sign/assent/workers"
+)
+
+const (
+	// maxTail bounds what stands from the place of the signature to the document's end:
+	// it is kept in the state, so that Finish can be repeated.
+	maxTail = 64 << 10
+	// Canonical octets can be many more than those of the document, since exclusive
+	// canonicalization repeats namespace declarations: at most this many times as many
+	// and some more are shown to anybody.
+	maxGrowth = 8
+	growthMin = 1 << 20
+)
+
+// state is what Finish needs besides what is approved.
+type state struct {
+	Size   int64  `json:"size"`   // of the user's document
+	Offset int64  `json:"offset"` // where the signature is put in
+	Before string `json:"before"` // written in front of it
+	Tail   []byte `json:"tail"`   // what follows it, to the end of the new document
+}
+
+// Prepare implements workers.Worker. out becomes the user's document, byte for byte.
+func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Output) (*workers.Prepared, error) {
+	level := in.Level
+	if level == "" {
+		level = w.level
+	}
+	if err := knownLevel(level); err != nil {
+		return nil, fmt.Errorf("%w: %w", workers.ErrLevel, err)
+	}
+	if level == LevelT && w.stamper == nil {
+		return nil, fmt.Errorf("%w: worker %q has no time-stamp authority for %s", workers.ErrLevel, w.name, level)
+	}
+	certs, err := w.checkInput(in)
+	if err != nil {
+		return nil, err
+	}
+	doc := &patient{ctx, in.Document}
+	place, err := w.place(doc, in.Size)
+	if err != nil {
+		return nil, err
+	}
+	p, err := w.prepared(in, level, doc)
+	if err != nil {
+		return nil, err
+	}
+	if p.State, err = keep(place, doc, in.Size); err != nil {
+		return nil, err
+	}
+	if _, err := io.Copy(out, io.NewSectionReader(doc, 0, in.Size)); err != nil {
+		return nil, fmt.Errorf("copy the document: %w", err)
+	}
+	if err := w.rehearsal(ctx, p, certs, out); err != nil {
+		return nil, err
+	}
+	return p, out.Sync()
+}
+
+func (w *worker) checkInput(in workers.Input) ([]*x509.Certificate, error) {
+	if len(in.Chain) == 0 {
+		return nil, fmt.Errorf("%w: no certificate", workers.ErrInput)
+	}
+	certs, err := cms.ParseChain(in.Chain)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", workers.ErrInput, err)
+	}
+	kt, err := algo.KeyTypeOf(certs[0].PublicKey)
+	if err != nil || !kt.Fits(in.Alg) {
+		return nil, fmt.Errorf("%w: algorithm %s does not fit the certificate's key", workers.ErrInput, in.Alg)
+	}
+	for k := range in.Params {
+		if !slices.Contains(requestParams, k) {
+			return nil, fmt.Errorf("%w: %q (allowed: %v)", workers.ErrParams, k, requestParams)
+		}
+	}
+	if in.Size > w.max {
+		return nil, fmt.Errorf("%w: %d bytes; worker %q takes %d", workers.ErrInput, in.Size, w.name, w.max)
+	}
+	return certs, nil
+}
+
+// patient reads until its context ends, so that a large document does not outlast its request.
+type patient struct {
+	ctx context.Context
+	r   io.ReaderAt
+}
+
+func (p *patient) ReadAt(b []byte, off int64) (int, error) {
+	if err := p.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return p.r.ReadAt(b, off)
+}
+
+// place reads the document and says where the signature goes.
+func (w *worker) place(doc io.ReaderAt, size int64) (c14n.Insertion, error) {
+	d, err := xmlsig.Read(doc, size, w.limits())
+	if err != nil {
+		return c14n.Insertion{}, refuse(err)
+	}
+	for _, s := range d.Signatures {
+		if s.Element == d.Index.Root {
+			return c14n.Insertion{}, fmt.Errorf("%w: the document is a signature itself", workers.ErrInput)
+		}
+	}
+	at := d.Index.Enveloped()
+	if r, breaks := d.Breaks(at.Offset); breaks {
+		return c14n.Insertion{}, fmt.Errorf("%w: it has a signature that another one would break (its reference to %q covers the whole document); only signatures that leave others out, as the property parallel makes them, stand side by side",
+			workers.ErrInput, r.URI)
+	}
+	return at, nil
+}
+
+// prepared computes the digest of what the signer sees, and composes what is signed.
+func (w *worker) prepared(in workers.Input, level string, doc io.ReaderAt) (*workers.Prepared, error) {
+	h := in.Alg.Hash()
+	sum := h.New()
+	out := &counted{w: sum, max: maxGrowth*in.Size + growthMin}
+	if err := w.canonical(doc, in.Size, out); err != nil {
+		return nil, refuse(err)
+	}
+	when := in.Time
+	if when.IsZero() {
+		when = w.now()
+	}
+	id := make([]byte, 16)
+	if _, err := io.ReadFull(w.random, id); err != nil {
+		return nil, err
+	}
+	x, err := w.properties(in.Params, "xades-"+hex.EncodeToString(id), when)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", workers.ErrParams, err)
+	}
+	it, err := sap.NewXAdESItem(0, in.Name, in.Alg, sum.Sum(nil), in.Chain[0], *x)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", workers.ErrParams, err)
+	}
+	dtbsr, err := sap.UnB64(it.DTBSR)
+	if err != nil {
+		return nil, err
+	}
+	return &workers.Prepared{
+		Worker: w.name, Kind: sap.KindXAdES, Name: in.Name, Level: level, Alg: in.Alg, HashName: algo.HashName(h),
+		DocDigest: sum.Sum(nil), DTBSR: dtbsr, Chain: in.Chain, XAdES: x, ShownSize: out.n,
+	}, nil
+}
+
+// canonical writes what the signature is over, of a document that does not have it yet.
+func (w *worker) canonical(doc io.ReaderAt, size int64, out io.Writer) error {
+	return canonical(doc, size, w.limits(), w.form, out)
+}
+
+func canonical(doc io.ReaderAt, size int64, lim c14n.Limits, form string, out io.Writer) error {
+	return c14n.Canonicalize(io.NewSectionReader(doc, 0, size), lim, c14n.Job{W: out, Method: c14n.Exclusive, Unsigned: form == sap.XAdESParallel})
+}
+
+// errGrown says that canonical octets are too many.
+var errGrown = errors.New("the canonical form is too large")
+
+// counted counts octets up to a bound.
+type counted struct {
+	w      io.Writer
+	n, max int64
+}
+
+func (c *counted) Write(b []byte) (int, error) {
+	if c.n += int64(len(b)); c.n > c.max {
+		return 0, fmt.Errorf("%w: more than %d bytes", errGrown, c.max)
+	}
+	return c.w.Write(b)
+}
+
+// keep makes the state.
+func keep(at c14n.Insertion, doc io.ReaderAt, size int64) ([]byte, error) {
+	from := at.Offset + int64(at.Drop)
+	if size-from > maxTail {
+		return nil, fmt.Errorf("%w: %d bytes follow the root element's content; %d are possible", workers.ErrInput, size-from, maxTail)
+	}
+	rest := make([]byte, size-from)
+	if _, err := io.ReadFull(io.NewSectionReader(doc, from, size-from), rest); err != nil {
+		return nil, fmt.Errorf("read the document: %w", err)
+	}
+	return json.Marshal(state{Size: size, Offset: at.Offset, Before: at.Before, Tail: append([]byte(at.After), rest...)})
+}
+
+// Show implements workers.Shower.
+func (w *worker) Show(ctx context.Context, p *workers.Prepared, doc io.ReaderAt, out io.Writer) error {
+	st, err := readState(p)
+	if err != nil {
+		return err
+	}
+	c := &counted{w: out, max: p.ShownSize}
+	if err := canonical(&patient{ctx, doc}, st.Size, c14n.Limits{Size: st.Size}, p.XAdES.Form, c); err != nil {
+		return refuse(err)
+	}
+	if c.n != p.ShownSize {
+		return fmt.Errorf("%w: %d octets are shown, %d were prepared", workers.ErrState, c.n, p.ShownSize)
+	}
+	return nil
+}
+
+func readState(p *workers.Prepared) (*state, error) {
+	var st state
+	if p.Kind != sap.KindXAdES || p.XAdES == nil || json.Unmarshal(p.State, &st) != nil || st.Size < 1 || st.Offset < 1 || st.Offset > st.Size {
+		return nil, fmt.Errorf("%w: not a state of this kind", workers.ErrState)
+	}
+	return &st, nil
+}
+
+// refuse turns a reader's refusal into a worker's, keeping both; that of a context is none.
+func refuse(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", workers.ErrInput, err)
+}
