@@ -34,6 +34,7 @@ func run(args []string, out io.Writer) int {
 	now := f.Int64("now", 0, "Unix seconds to judge by; 0: the clock")
 	f.StringVar(&c.DB, "db", "", "database of the module")
 	f.StringVar(&c.Anchor, "anchor", "", "anchor file of the module")
+	f.StringVar(&c.Key, "key", "", "the module's first statement key, base64url SubjectPublicKeyInfo: receipts and checkpoints are judged")
 	f.StringVar(&c.Samples, "samples", "", "log of process measurements")
 	f.DurationVar(&c.Open, "open", 30*time.Second, "longest time a reservation may stay unsettled")
 	f.DurationVar(&c.Skew, "skew", 50*time.Millisecond, "allowed difference of clocks")

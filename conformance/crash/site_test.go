@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -310,6 +311,14 @@ var ready struct {
 	site *site
 }
 
+// pinned is the module's first statement key as the auditor takes it.
+func (s *site) pinned() string {
+	s.t.Helper()
+	der, err := x509.MarshalPKIXPublicKey(s.pub)
+	must(s.t, err)
+	return base64.RawURLEncoding.EncodeToString(der)
+}
+
 // audit has the independent auditor judge the site.
 func (s *site) audit(seed string, more ...string) {
 	s.t.Helper()
@@ -317,6 +326,9 @@ func (s *site) audit(seed string, more ...string) {
 		"-db", s.path("data/sam.db"), "-anchor", s.path("data/anchor"), "-token", s.path("token.log"), "-seed", seed, "-open", "1s",
 		"-canary", canary, "-scan", s.path("data"), "-scan", s.path("samd.log"),
 	}, more...)
+	if s.pub != nil { // the key that was pinned at the enrolment: what follows it is found in the chain
+		args = append(args, "-key", s.pinned())
+	}
 	for _, code := range s.codes {
 		args = append(args, "-canary", code)
 	}

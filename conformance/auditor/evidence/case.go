@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"sort"
@@ -15,6 +16,7 @@ type Case struct {
 	ClientLogs  []string
 	Checkpoints []string // "chain:seq:hash" that others kept
 	Anchor      string   // the module's anchor file
+	Key         string   // the module's statement key that is pinned, base64url SubjectPublicKeyInfo; "": no signature of the module is judged
 	Samples     string   // log of process measurements
 	Canaries    []string // secrets that must be nowhere in Scan
 	Scan        []string // files and folders: logs, dumps, answers
@@ -38,8 +40,12 @@ type Case struct {
 	released map[string][]*record
 	bySeq    map[int64]*record
 	keyOf    map[string]string // token log's name of a key -> key id
+	name     string            // of the chain
+	keys     []statementKey    // the pinned one and those that follow it
 	epoch    int64             // number of the last accepted restore; -1: none
 	found    []Finding
+
+	receipts, confirmed int // judged receipts and checkpoints
 }
 
 // Finding is one violation.
@@ -90,6 +96,9 @@ func Check(c Case) (Report, error) {
 	c.index()
 	c.checkChain()
 	c.checkCheckpoints()
+	if err := c.checkKeys(); err != nil {
+		return Report{}, err
+	}
 	c.checkSessions()
 	c.checkUses()
 	if err := c.checkClients(); err != nil {
@@ -105,8 +114,8 @@ func Check(c Case) (Report, error) {
 			acks++
 		}
 	}
-	return Report{c.found, fmt.Sprintf("%d audit records, %d sessions, %d token log lines, %d client events (%d acknowledged)",
-		len(c.chain), len(c.sessions), len(c.uses), len(c.events), acks)}, nil
+	return Report{c.found, fmt.Sprintf("%d audit records, %d sessions, %d token log lines, %d client events (%d acknowledged), %d receipts and %d checkpoints by %d statement keys",
+		len(c.chain), len(c.sessions), len(c.uses), len(c.events), acks, c.receipts, c.confirmed, len(c.keys))}, nil
 }
 
 func (c *Case) load() error {
@@ -140,6 +149,9 @@ const (
 	typeKeyIntent = "key_generation_intent"
 	typeKey       = "key_generated"
 	typeRestore   = "restore_accepted"
+
+	typeStatementKey = "statement_key_changed"
+	typeCheckpoint   = "audit_checkpoint"
 )
 
 func (c *Case) index() {
@@ -147,6 +159,10 @@ func (c *Case) index() {
 	c.withheld, c.released = map[string][]*record{}, map[string][]*record{}
 	c.epoch = -1
 	c.bySeq, c.keyOf = map[int64]*record{}, map[string]string{}
+	var start struct{ Chain string }
+	if len(c.chain) > 0 && json.Unmarshal([]byte(c.chain[0].Data), &start) == nil {
+		c.name = start.Chain
+	}
 	for _, r := range c.chain {
 		c.bySeq[r.Seq] = r
 		switch r.Type {

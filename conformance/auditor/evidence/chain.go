@@ -69,9 +69,8 @@ func (c *Case) checkCheckpoints() {
 			c.find(5, "I5", text, "it is no checkpoint of this chain")
 			continue
 		}
-		var start struct{ Chain string }
-		if json.Unmarshal([]byte(c.chain[0].Data), &start) != nil || start.Chain != part[0] {
-			c.find(5, "I5", text, "the chain's name is %q", start.Chain)
+		if c.name != part[0] {
+			c.find(5, "I5", text, "the chain's name is %q", c.name)
 			continue
 		}
 		c.compareHead(text, seq, part[2])
@@ -195,4 +194,5 @@ func (c *Case) checkAnswer(obj string, s *session) {
 	if b64(digestsHash("signatures", a.Signatures)) != c.outcomes[obj][0].Signatures {
 		c.find(4, "I3", obj, "the stored signatures are not those of outcome record %d", c.outcomes[obj][0].Seq)
 	}
+	c.checkReceipt(obj, a, c.outcomes[obj][0])
 }

@@ -21,7 +21,8 @@ import (
 
 // answer is the part of an answer to a redemption that is compared.
 type answer struct {
-	Signatures [][]byte `json:"signatures"`
+	Signatures [][]byte      `json:"signatures"`
+	Receipt    signedReceipt `json:"receipt"`
 }
 
 // approval is the part of signature activation data that is compared
