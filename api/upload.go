@@ -6,17 +6,22 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 )
 
 // uploadMax is when all of an upload must be there (F32).
 const uploadMax = 30 * time.Minute
 
+// uploadTypes are the media types of documents that workers take.
+var uploadTypes = []string{"application/pdf", "application/xml", "text/xml", "application/octet-stream"}
+
 // upload takes in a document as it comes; nothing here holds it.
 func (a *API) upload(c *call) error {
 	t, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
-	if err != nil || t != "application/pdf" && t != "application/octet-stream" {
-		return say(errMediaType, "Content-Type must be application/pdf or application/octet-stream")
+	if err != nil || !slices.Contains(uploadTypes, t) {
+		return say(errMediaType, "Content-Type must be one of "+strings.Join(uploadTypes, ", "))
 	}
 	if enc := c.r.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
 		return say(errMediaType, "a Content-Encoding is not served")

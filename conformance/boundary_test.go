@@ -41,7 +41,7 @@ var rules = []rule{
 	{"sam", []string{"sam/...", "sap", "sap/sapclient", "cryptotoken", "internal/..."}},
 	{"workers", []string{"workers/...", "cryptotoken", "sap", "internal/..."}},
 	{"workers/xades", []string{"workers", "sap", "sap/xades", "internal/..."}},
-	{"signapp", []string{"signapp/...", "workers", "sap", "sap/sapclient", "internal/..."}},
+	{"signapp", []string{"signapp/...", "workers", "sap", "sap/xades", "sap/sapclient", "internal/..."}},
 	{"signapp/signer", []string{"signapp/signer/...", "sap", "internal/..."}},
 	{"api", []string{"api/...", "signapp", "workers", "sap", "sap/sapclient", "internal/..."}},
 	{"api/csc", []string{"api/csc", "internal/..."}},

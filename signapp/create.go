@@ -375,19 +375,12 @@ func checkPrepared(p *workers.Prepared, i int, name string, alg algo.Algorithm, 
 	if p.Alg != alg || !sap.ValidID(p.Level) {
 		return fmt.Errorf("%w: kind %q, algorithm %s, level %q", workers.ErrRehearsal, p.Kind, p.Alg, p.Level)
 	}
-	item := sap.Item{I: i, Kind: p.Kind, Name: name, Hash: p.HashName, Doc: docOf(p), DTBSR: sap.B64(p.DTBSR)}
+	item := p.Item(i)
+	item.Name = name
 	if _, err := sap.Rebuild(item, leaf, alg, nil); err != nil {
 		return fmt.Errorf("%w: %w", workers.ErrRehearsal, err)
 	}
 	return nil
-}
-
-// docOf is the document digest as the protocol writes it: none for raw.
-func docOf(p *workers.Prepared) string {
-	if p.Kind == sap.KindRaw {
-		return ""
-	}
-	return sap.B64(p.DocDigest)
 }
 
 // workerError sorts a worker's error into what the caller can mend and what is

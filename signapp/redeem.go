@@ -94,8 +94,9 @@ func (r *record) checkSAD(d *sap.SAD) error {
 	}
 	for i, it := range d.Items {
 		f := r.fixed.Items[i]
-		p := f.Prepared
-		if it.Kind != f.Kind || it.Name != f.Name || it.Hash != p.HashName || it.DTBSR != sap.B64(p.DTBSR) || it.Doc != docOf(p) {
+		want := f.Prepared.Item(i)
+		want.Kind, want.Name = f.Kind, f.Name
+		if !sameItem(it, want) {
 			return fmt.Errorf("%w: item %d of the approval is not what was prepared", ErrInput, i)
 		}
 	}

@@ -43,10 +43,15 @@ type ViewItem struct {
 	I                int    `json:"i"`
 	Kind             string `json:"kind"`
 	Name             string `json:"name"`
-	Size             int64  `json:"size"` // of the prepared document; 0 for raw
+	Size             int64  `json:"size"` // of what ItemDocument gives; 0 for raw
 	Hash             string `json:"hash"`
-	SignedAttributes string `json:"signed_attributes"` // base64url DER; "" for raw
+	SignedAttributes string `json:"signed_attributes"` // base64url: what the key signs the hash of; "" for raw
 	DTBSR            string `json:"dtbsr"`             // base64url
+
+	// Of kind xades: the octets of SignedProperties, base64url, and the one set of
+	// properties that they are made of; SignedAttributes is SignedInfo.
+	SignedProperties string      `json:"signed_properties"`
+	XAdES            []sap.XAdES `json:"xades"`
 }
 
 func (s *Service) view(r *record) (*View, error) {
@@ -61,16 +66,12 @@ func (s *Service) view(r *record) (*View, error) {
 	}
 	for i, it := range r.fixed.Items {
 		if v.OneTime {
-			v.Items = append(v.Items, ViewItem{I: i, Kind: it.Kind, Name: it.Name})
+			v.Items = append(v.Items, ViewItem{I: i, Kind: it.Kind, Name: it.Name, XAdES: []sap.XAdES{}})
 			continue
 		}
-		o := ViewItem{I: i, Kind: it.Kind, Name: it.Name, Size: it.Size, Hash: it.Prepared.HashName, DTBSR: sap.B64(it.Prepared.DTBSR)}
-		if it.Kind == sap.KindPAdES {
-			attrs, err := sap.PAdESSignedAttributes(it.Prepared.DocDigest, r.fixed.Chain[0])
-			if err != nil {
-				return nil, fmt.Errorf("signapp: operation %s, item %d: %w", r.id, i, err)
-			}
-			o.SignedAttributes = sap.B64(attrs)
+		o := ViewItem{I: i, Kind: it.Kind, Name: it.Name, Size: it.shownSize(), Hash: it.Prepared.HashName, DTBSR: sap.B64(it.Prepared.DTBSR), XAdES: []sap.XAdES{}}
+		if err := o.claim(&it, r.fixed.Chain[0]); err != nil {
+			return nil, fmt.Errorf("signapp: operation %s, item %d: %w", r.id, i, err)
 		}
 		v.Items = append(v.Items, o)
 	}
@@ -170,8 +171,9 @@ func (r *record) checkBinding(b sap.Binding) error {
 	return nil
 }
 
-// ItemDocument opens the exact prepared bytes of an item while the signer
-// decides; afterwards they are being finished and are no longer what was asked
+// ItemDocument opens the exact bytes that the signer's app shows and hashes of an item
+// (the prepared file; of XML its canonical octets) while the signer
+// decides; afterwards it is being finished and is no longer what was asked
 // for. Raw items have none. ErrNotFound, ErrState.
 func (s *Service) ItemDocument(ctx context.Context, g Grant, item int) (io.ReadSeekCloser, *Item, error) {
 	r, err := s.granted(ctx, g)
@@ -187,7 +189,7 @@ func (s *Service) ItemDocument(ctx context.Context, g Grant, item int) (io.ReadS
 	if item >= 0 && item < len(r.fixed.Items) && r.fixed.Items[item].Kind == sap.KindRaw {
 		return nil, nil, fmt.Errorf("%w: item %d is a digest of unseen content", ErrNotFound, item)
 	}
-	return s.openItem(r, item)
+	return s.openShown(ctx, r, item)
 }
 
 // ItemResult opens the signed document of an item for the signer's app.

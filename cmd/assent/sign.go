@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,27 +30,29 @@ func signCommand() *cobra.Command {
 	j := signing{}
 	cmd := &cobra.Command{
 		Use:   "sign FILE -o OUT --signer ID",
-		Short: "Have a signer sign a PDF: print the approval link, wait, fetch",
+		Short: "Have a signer sign a PDF or XML file: print the approval link, wait, fetch",
 		Long: `Uploads the file, asks the signer, prints the approval link, waits until they have
 decided, and writes the signed file. The link is for the signer: it asks for their
-login and then for their approval.
+login and then for their approval. A PDF gets a PAdES signature, a file whose name
+ends in .xml an XAdES signature in it, over the whole document.
 
 --demo-approve lets the demo's software signer approve (assent signer add
 --software), so that scripts can sign. It exists in the demo and development
 profiles only.
 ` + exitCodes,
 		Example: `  assent sign contract.pdf -o contract-signed.pdf --signer anna --level B-T
+  assent sign invoice.xml -o invoice-signed.xml --signer anna
   assent sign contract.pdf -o contract-signed.pdf --signer robot --demo-approve`,
 		Args: cobra.ExactArgs(1),
 	}
 	load := dirFlag(cmd)
 	f := cmd.Flags()
-	f.StringVarP(&j.out, "output", "o", "", "file for the signed PDF; must not exist")
+	f.StringVarP(&j.out, "output", "o", "", "file for the signed document; must not exist")
 	f.StringVar(&j.receipt, "receipt", "", "file for the receipt (JSON)")
 	f.StringVar(&j.signer, "signer", "", "signer id")
 	f.StringVar(&j.key, "key", "", "key id, if the signer has several")
-	f.StringVar(&j.level, "level", "B-B", "PAdES level: B-B or B-T")
-	f.StringVar(&j.worker, "worker", "", "worker that makes the signature; default: pades for B-B, pades-t for B-T")
+	f.StringVar(&j.level, "level", "B-B", "level: B-B or B-T")
+	f.StringVar(&j.worker, "worker", "", "worker that makes the signature; default: pades or xades by the file's name for B-B, pades-t or xades-t for B-T")
 	f.StringVar(&j.purpose, "purpose", "signature of a document", "shown to the signer and approved by them")
 	f.BoolVar(&j.approve, "demo-approve", false, "let the demo's software signer approve")
 	f.DurationVar(&j.wait, "wait", time.Hour, "how long to wait for the signer")
@@ -134,7 +137,11 @@ func (s *settings) ask(ctx context.Context, c *native.Client, j *signing) (*nati
 	}
 	worker := j.worker
 	if worker == "" {
-		if worker = map[string]string{"B-B": "pades", "B-T": "pades-t"}[j.level]; worker == "" {
+		kind := "pades"
+		if strings.EqualFold(filepath.Ext(j.in), ".xml") {
+			kind = "xades"
+		}
+		if worker = map[string]string{"B-B": kind, "B-T": kind + "-t"}[j.level]; worker == "" {
 			return nil, missing("level %q: want B-B or B-T, or name a worker", j.level)
 		}
 	}

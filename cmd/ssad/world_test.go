@@ -168,6 +168,7 @@ workers:
   - {name: tsa, kind: tsa, token: own, key: tsa, chain: tsa.pem, properties: {policy: 1.3.6.1.4.1.99999.1.1}}
   - {name: pades, kind: pades, token: signers, properties: {level: B-B}}
   - {name: pades-t, kind: pades, token: signers, properties: {level: B-T, tsa: "worker:tsa"}}
+  - {name: xades-t, kind: xades, token: signers, properties: {level: B-T, tsa: "worker:tsa"}}
 uses: {upload: pades, tsa: tsa, signdoc: pades, levels: [B-B]}
 clients:
   - {id: acme, name: Acme Ltd, secret_file: acme.secret, scopes: [service], workers: ["*"], signers: ["*"]}
@@ -333,6 +334,9 @@ func (b *browser) approve(handOver string, dev *device.Software) string {
 		if it.Kind != sap.KindRaw {
 			doc := b.call("GET", fmt.Sprintf("%s/items/%d/document", base, it.I), head(s.Token), nil, http.StatusOK)
 			o.Document, o.Size = bytes.NewReader(doc), int64(len(doc))
+			if len(it.XAdES) == 1 {
+				o.XAdES = &it.XAdES[0]
+			}
 		}
 		offer.Items = append(offer.Items, o)
 	}

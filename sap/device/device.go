@@ -136,13 +136,15 @@ type Offer struct {
 	Items   []OfferItem
 }
 
-// OfferItem is one item of an offer. Document is nil for kind raw.
+// OfferItem is one item of an offer. Document is nil for kind raw; for xades it is the
+// canonical octets, and XAdES what else is signed.
 type OfferItem struct {
 	Kind     string
 	Name     string
 	Document io.ReaderAt
 	Size     int64
 	DTBSR    []byte // the SSA's claim; for raw, the digest itself
+	XAdES    *sap.XAdES
 }
 
 // Approve checks an offer as the signer's app does (design step 3): the SAM's
@@ -194,6 +196,8 @@ func composeItem(ctx context.Context, i int, it OfferItem, alg algo.Algorithm, c
 	switch it.Kind {
 	case sap.KindRaw:
 		return sap.NewRawItem(i, it.Name, alg, it.DTBSR), nil
+	case sap.KindXAdES:
+		return composeXAdES(i, it, alg, cert)
 	case sap.KindPAdES:
 		hole, err := pdf.ReadPrepared(it.Document, it.Size)
 		if err != nil {
@@ -213,6 +217,25 @@ func composeItem(ctx context.Context, i int, it OfferItem, alg algo.Algorithm, c
 		return item, nil
 	}
 	return sap.Item{}, fmt.Errorf("%w: kind %q", ErrNotAsClaimed, it.Kind)
+}
+
+// composeXAdES hashes the octets that the SSA presents and composes what is signed.
+func composeXAdES(i int, it OfferItem, alg algo.Algorithm, cert []byte) (sap.Item, error) {
+	if it.XAdES == nil || it.Document == nil {
+		return sap.Item{}, fmt.Errorf("%w: no octets or no properties", ErrNotAsClaimed)
+	}
+	h := alg.Hash().New()
+	if _, err := io.Copy(h, io.NewSectionReader(it.Document, 0, it.Size)); err != nil {
+		return sap.Item{}, err
+	}
+	item, err := sap.NewXAdESItem(i, it.Name, alg, h.Sum(nil), cert, *it.XAdES)
+	if err != nil {
+		return sap.Item{}, fmt.Errorf("%w: %w", ErrNotAsClaimed, err)
+	}
+	if it.DTBSR != nil && item.DTBSR != sap.B64(it.DTBSR) {
+		return sap.Item{}, fmt.Errorf("%w: the document's digest is not the announced one", ErrNotAsClaimed)
+	}
+	return item, nil
 }
 
 // Assert signs a SAD's canonical bytes as a WebAuthn assertion with UP and UV.

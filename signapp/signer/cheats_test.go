@@ -150,7 +150,7 @@ func TestLyingApplicationIsStopped(t *testing.T) {
 			return lies{view: func(v map[string]any) { v["asker"] = "Bank \u202eliveE" }}
 		}},
 		{"a kind that cannot be checked", "kind", func(*operation) lies {
-			return lies{view: func(v map[string]any) { firstItem(v)["kind"] = "xades" }}
+			return lies{view: func(v map[string]any) { firstItem(v)["kind"] = "cades" }}
 		}},
 		{"a member of the wrong type", "view", func(*operation) lies {
 			return lies{view: func(v map[string]any) { v["items"] = "none" }}

@@ -86,6 +86,15 @@ type item struct {
 	prepared   *pdf.Prepared
 	dtbsr      []byte
 	attributes []byte
+	properties []byte    // of kind xades
+	of         *sap.Item // of kind xades
+}
+
+func (it *item) xades() []sap.XAdES {
+	if it.of == nil {
+		return []sap.XAdES{}
+	}
+	return []sap.XAdES{*it.of.XAdES}
 }
 
 const testSigner = "anna"
@@ -406,7 +415,7 @@ func (f *fake) view(o *operation) map[string]any {
 	for i, it := range o.items {
 		items = append(items, map[string]any{
 			"i": i, "kind": it.kind, "name": it.name, "size": len(it.bytes), "hash": "sha256",
-			"signed_attributes": sap.B64(it.attributes), "dtbsr": sap.B64(it.dtbsr),
+			"signed_attributes": sap.B64(it.attributes), "dtbsr": sap.B64(it.dtbsr), "signed_properties": sap.B64(it.properties), "xades": it.xades(),
 		})
 	}
 	v := map[string]any{

@@ -124,6 +124,11 @@ func (f *fake) activate(o *operation, sad *sap.SAD, sadText, proof []byte) ([]by
 		}
 		f.signatures++
 		r.Items = append(r.Items, sap.ReceiptItem{I: i, DTBSR: it.DTBSR, Signature: sap.B64(sig), Shown: it.Kind != sap.KindRaw})
+		if o.items[i].of != nil {
+			if err := o.items[i].finishXML(f.cert, sig); err != nil {
+				return nil, err
+			}
+		}
 		if p := o.items[i].prepared; p != nil {
 			o.items[i].bytes = bytes.Clone(o.items[i].bytes)
 			copy(o.items[i].bytes[p.ContentsOffset+1:], hex.EncodeToString(sig))

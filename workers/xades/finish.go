@@ -52,7 +52,7 @@ func (w *worker) Finish(ctx context.Context, p *workers.Prepared, sig []byte, do
 		return nil, fmt.Errorf("%w: %w", workers.ErrState, err)
 	}
 	failpoint.After("ssad/12-post-verify-done")
-	res := &workers.Result{Level: p.Level, MIME: p.XAdES.MIME}
+	res := &workers.Result{Level: p.Level, MIME: "application/xml"}
 	if p.Level == LevelT {
 		if element, res.TimeStamp, err = w.stamp(ctx, p, element); err != nil {
 			return nil, err

@@ -91,7 +91,7 @@ func TestADE02SignedAndJudged(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if res.Level != level || (level == "B-T") != !res.TimeStamp.IsZero() || res.MIME != "text/xml" {
+					if res.Level != level || (level == "B-T") != !res.TimeStamp.IsZero() || res.MIME != "application/xml" {
 						t.Fatalf("result %+v", res)
 					}
 					judge(t, out.Name(), doc, p.Root, level)

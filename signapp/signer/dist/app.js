@@ -37,10 +37,18 @@
   function equal(a, b) {
     return a.length === b.length && a.every((v, i) => v === b[i]);
   }
-  function concat(...parts) {
-    const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
+  function find(b, part) {
+    for (let i = b.indexOf(part[0]); i >= 0; i = b.indexOf(part[0], i + 1)) {
+      let k = 1;
+      while (k < part.length && b[i + k] === part[k]) k++;
+      if (k === part.length) return i;
+    }
+    return -1;
+  }
+  function concat(...parts2) {
+    const out = new Uint8Array(parts2.reduce((n, p) => n + p.length, 0));
     let at2 = 0;
-    for (const p of parts) {
+    for (const p of parts2) {
       out.set(p, at2);
       at2 += p.length;
     }
@@ -89,8 +97,8 @@
     if (b.length > size2) throw new Error("DER: integer too large");
     return concat(new Uint8Array(size2 - b.length), b);
   }
-  function tlv(tag, ...parts) {
-    const body = concat(...parts);
+  function tlv(tag, ...parts2) {
+    const body = concat(...parts2);
     const n = body.length;
     const len = n < 128 ? [n] : n < 256 ? [129, n] : n < 65536 ? [130, n >> 8, n & 255] : void 0;
     if (!len) throw new Error("DER: too long");
@@ -106,11 +114,11 @@
   async function digest(h, b) {
     return new Uint8Array(await crypto.subtle.digest(hashes[h], b));
   }
-  function labelled(label2, ...parts) {
-    return digest("sha256", message(label2, ...parts));
+  function labelled(label2, ...parts2) {
+    return digest("sha256", message(label2, ...parts2));
   }
-  function message(label2, ...parts) {
-    return concat(utf8(label2), new Uint8Array([0]), ...parts);
+  function message(label2, ...parts2) {
+    return concat(utf8(label2), new Uint8Array([0]), ...parts2);
   }
   async function hmac(key, b) {
     const k = await crypto.subtle.importKey("raw", key, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
@@ -148,6 +156,10 @@
     } catch {
       return false;
     }
+  }
+  function xmlValue(alg, sig) {
+    const curve = Object.hasOwn(algorithms, alg) ? algorithms[alg].curve : void 0;
+    return curve ? rawECDSA(sig, curveSize[curve]) : sig;
   }
   var curveSize = { "P-256": 32, "P-384": 48, "P-521": 66 };
   function rawECDSA(der, size2) {
@@ -242,9 +254,26 @@
   }
 
   // ts/xades.ts
+  var xadesShape = {
+    id: "string",
+    form: "string",
+    time: "integer",
+    mime: "string",
+    description: "string",
+    commitments: ["string"],
+    roles: ["string"],
+    place: { city: "string", street: "string", state: "string", postal: "string", country: "string" },
+    policy: { id: "string", hash: "string", digest: "string" }
+  };
   var forms = ["enveloped", "parallel"];
+  var ds = "http://www.w3.org/2000/09/xmldsig#";
   var more = "http://www.w3.org/2001/04/xmldsig-more#";
   var pss = "http://www.w3.org/2007/05/xmldsig-more#";
+  var xadesSpace = "http://uri.etsi.org/01903/v1.3.2#";
+  var c14n = "http://www.w3.org/2001/10/xml-exc-c14n#";
+  var xpath = "http://www.w3.org/TR/1999/REC-xpath-19991116";
+  var noSignatures = "not(ancestor-or-self::ds:Signature)";
+  var propertyType = "http://uri.etsi.org/01903#SignedProperties";
   var digestMethods = {
     sha256: "http://www.w3.org/2001/04/xmlenc#sha256",
     sha384: more + "sha384",
@@ -261,8 +290,130 @@
     PS384: pss + "sha384-rsa-MGF1",
     PS512: pss + "sha512-rsa-MGF1"
   };
+  var maxEntries = 20;
+  var maxTime = 253402300799;
+  var escapeText = (s) => s.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+  var escapeValue = (s) => s.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/"/g, "&quot;");
+  function element2(name, attributes, ...inner) {
+    return `<${name}${attributes.map(([n, v]) => ` ${n}="${escapeValue(v)}"`).join("")}>${inner.join("")}</${name}>`;
+  }
+  var leaf = (name, value, attributes = []) => element2(name, attributes, escapeText(value));
+  var optional = (name, value) => value === "" ? "" : leaf(name, value);
+  function digestOf(h, d, declared = []) {
+    return leaf("ds:DigestMethod", "", [...declared, ["Algorithm", digestMethods[h]]]) + leaf("ds:DigestValue", base64(d), declared);
+  }
+  function base64(b) {
+    let s = "";
+    for (const v of b) s += String.fromCharCode(v);
+    return btoa(s);
+  }
+  function fits(x) {
+    const fail = (what) => {
+      throw new Error(`XAdES: ${what}`);
+    };
+    if (!/^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/.test(x.id)) fail("identifier");
+    if (!forms.includes(x.form)) fail("form");
+    if (x.time < 1 || x.time > maxTime) fail("time");
+    if (x.mime === "") fail("no type");
+    if (x.roles.length > maxEntries || x.commitments.length > maxEntries) fail("too many roles or commitments");
+    if (x.roles.includes("") || x.commitments.includes("")) fail("an empty role or commitment");
+    const p = x.policy;
+    if (p.id !== "" || p.hash !== "" || p.digest !== "") {
+      if (p.id === "" || !isHash(p.hash)) return fail("policy");
+      decodeLen(p.digest, hashSize[p.hash]);
+    }
+  }
   function texts(x) {
     return [x.id, x.mime, x.description, ...Object.values(x.place), x.policy.id, ...x.commitments, ...x.roles];
+  }
+  async function signedProperties(x, certificate) {
+    fits(x);
+    const declared = [["xmlns:ds", ds]];
+    const cert = element2(
+      "xades:Cert",
+      [],
+      element2("xades:CertDigest", [], digestOf("sha256", await digest("sha256", certificate), declared)),
+      leaf("xades:IssuerSerialV2", base64(issuerSerial(certificate)))
+    );
+    const signature = element2(
+      "xades:SignedSignatureProperties",
+      [],
+      leaf("xades:SigningTime", new Date(x.time * 1e3).toISOString().replace(".000Z", "Z")),
+      element2("xades:SigningCertificateV2", [], cert),
+      policy(x.policy, declared),
+      place(x.place),
+      x.roles.length === 0 ? "" : element2("xades:SignerRoleV2", [], element2("xades:ClaimedRoles", [], ...x.roles.map((r) => leaf("xades:ClaimedRole", r))))
+    );
+    const object = element2(
+      "xades:DataObjectFormat",
+      [["ObjectReference", `#${x.id}-ref0`]],
+      optional("xades:Description", x.description),
+      leaf("xades:MimeType", x.mime)
+    );
+    const data2 = element2("xades:SignedDataObjectProperties", [], object, ...x.commitments.map(commitment));
+    return utf8(element2("xades:SignedProperties", [["xmlns:xades", xadesSpace], ["Id", `${x.id}-props`]], signature, data2));
+  }
+  function identifier(uri) {
+    return leaf("xades:Identifier", uri, uri.startsWith("urn:oid:") ? [["Qualifier", "OIDAsURN"]] : []);
+  }
+  function commitment(uri) {
+    return element2("xades:CommitmentTypeIndication", [], element2("xades:CommitmentTypeId", [], identifier(uri)), leaf("xades:AllSignedDataObjects", ""));
+  }
+  function policy(p, declared) {
+    if (p.id === "" || !isHash(p.hash)) return "";
+    const id = element2(
+      "xades:SignaturePolicyId",
+      [],
+      element2("xades:SigPolicyId", [], identifier(p.id)),
+      element2("xades:SigPolicyHash", [], digestOf(p.hash, decodeLen(p.digest, hashSize[p.hash]), declared))
+    );
+    return element2("xades:SignaturePolicyIdentifier", [], id);
+  }
+  function place(p) {
+    if (Object.values(p).every((v) => v === "")) return "";
+    return element2(
+      "xades:SignatureProductionPlaceV2",
+      [],
+      optional("xades:City", p.city),
+      optional("xades:StreetAddress", p.street),
+      optional("xades:StateOrProvince", p.state),
+      optional("xades:PostalCode", p.postal),
+      optional("xades:CountryName", p.country)
+    );
+  }
+  async function signedInfo(x, alg, hash, doc, certificate) {
+    const method = Object.hasOwn(signatureMethods, alg) ? signatureMethods[alg] : void 0;
+    if (!method || doc.length !== hashSize[hash]) throw new Error("XAdES: algorithm or digest");
+    const properties2 = await signedProperties(x, certificate);
+    const transform = (a) => element2("ds:Transform", [["Algorithm", a]], a === xpath ? leaf("ds:XPath", noSignatures) : "");
+    const transforms = (...algorithms2) => element2("ds:Transforms", [], ...algorithms2.map(transform));
+    return utf8(
+      element2(
+        "ds:SignedInfo",
+        [["xmlns:ds", ds]],
+        leaf("ds:CanonicalizationMethod", "", [["Algorithm", c14n]]),
+        leaf("ds:SignatureMethod", "", [["Algorithm", method]]),
+        element2(
+          "ds:Reference",
+          [["Id", `${x.id}-ref0`], ["URI", ""]],
+          transforms(x.form === "parallel" ? xpath : `${ds}enveloped-signature`, c14n),
+          digestOf(hash, doc)
+        ),
+        element2("ds:Reference", [["Type", propertyType], ["URI", `#${x.id}-props`]], transforms(c14n), digestOf(hash, await digest(hash, properties2)))
+      )
+    );
+  }
+  function issuerSerial(certificate) {
+    const tbs = read(certificate, 48).children[0];
+    const first = tbs?.children[0]?.tag === 160 ? 1 : 0;
+    const serial = tbs?.children[first];
+    const issuer = tbs?.children[first + 2];
+    if (serial?.tag !== 2 || issuer?.tag !== 48) throw new Error("XAdES: certificate");
+    return tlv(48, tlv(48, tlv(164, issuer.raw)), serial.raw);
+  }
+  function signedDigest(info) {
+    const m = /<ds:DigestValue>([A-Za-z0-9+/=]+)<\/ds:DigestValue>/.exec(new TextDecoder().decode(info));
+    return m ? Uint8Array.from(atob(m[1]), (c) => c.charCodeAt(0)) : new Uint8Array(0);
   }
 
   // ts/sap.ts
@@ -426,18 +577,18 @@
     if (r.typ !== "sap/receipt/1") throw new Error("receipt: message of another type");
     return r;
   }
-  async function rootFrom(leaf2, i, n, path) {
+  async function rootFrom(leaf3, i, n, path) {
     if (n === 1) {
       if (path.length !== 0) throw new Error("receipt: path too long");
-      return leaf2;
+      return leaf3;
     }
     const last = path[path.length - 1];
     if (!last) throw new Error("receipt: path too short");
     const rest = path.slice(0, -1);
     let k = 1;
     while (k * 2 < n) k *= 2;
-    if (i < k) return labelled(label.receiptNode, await rootFrom(leaf2, i, k, rest), last);
-    return labelled(label.receiptNode, last, await rootFrom(leaf2, i - k, n - k, rest));
+    if (i < k) return labelled(label.receiptNode, await rootFrom(leaf3, i, k, rest), last);
+    return labelled(label.receiptNode, last, await rootFrom(leaf3, i - k, n - k, rest));
   }
   async function compareReceipt(r, a) {
     const same = r.sad === encode(a.sad) && r.proof === encode(a.proof) && r.certificate === encode(a.certificate) && r.aud === a.aud;
@@ -576,7 +727,7 @@
     expires: "integer",
     return_url: "string",
     one_time: "boolean",
-    items: [{ i: "integer", kind: "string", name: "string", size: "integer", hash: "string", signed_attributes: "string", dtbsr: "string" }]
+    items: [{ i: "integer", kind: "string", name: "string", size: "integer", hash: "string", signed_attributes: "string", dtbsr: "string", signed_properties: "string", xades: [xadesShape] }]
   };
   var maxJSON = 8 << 20;
   var Relay = class {
@@ -709,7 +860,7 @@
     }
   }
   async function readAll(res, max) {
-    const parts = [];
+    const parts2 = [];
     let have = 0;
     const reader = res.body?.getReader();
     while (reader) {
@@ -720,11 +871,11 @@
         await reader.cancel();
         throw new TooLarge();
       }
-      parts.push(value);
+      parts2.push(value);
     }
     const out = new Uint8Array(have);
     let at2 = 0;
-    for (const p of parts) {
+    for (const p of parts2) {
       out.set(p, at2);
       at2 += p.length;
     }
@@ -837,6 +988,28 @@
     "review.raw.short": "content not shown",
     "review.document": "Document: {name}",
     "review.document.heading": "The document",
+    "review.xml": "XML, shown as text",
+    "review.xml.note": "An XML document is shown as text: its canonical octets, exactly the bytes whose fingerprint you approve. It is not drawn as a page; comments are not part of what is signed. Characters that cannot be seen stand as [U+…].",
+    "xades.time": "Claimed time",
+    "xades.mime": "Type of the data",
+    "xades.description": "Description",
+    "xades.commitment": "You commit to",
+    "xades.role": "Claimed role",
+    "xades.place": "Place",
+    "xades.policy": "Signature policy",
+    "xades.form": "Covers",
+    "xades.form.enveloped": "the whole document, with any signatures in it",
+    "xades.form.parallel": "the whole document, without the signatures in it; others can sign beside you",
+    "xades.commitment.ProofOfOrigin": "having made, approved and sent it (proof of origin)",
+    "xades.commitment.ProofOfReceipt": "having received it (proof of receipt)",
+    "xades.commitment.ProofOfDelivery": "having delivered it (proof of delivery)",
+    "xades.commitment.ProofOfSender": "having sent it, not made it (proof of sender)",
+    "xades.commitment.ProofOfApproval": "having approved its content (proof of approval)",
+    "xades.commitment.ProofOfCreation": "having made it, not approved or sent it (proof of creation)",
+    "text.whole": "The whole text is here.",
+    "text.part": "This is part {n} of {of}. The parts together are the whole text.",
+    "text.back": "Part before",
+    "text.next": "Next part",
     "review.document.note": "This picture is drawn from exactly the bytes whose fingerprint you approve. Fields cannot be filled in here.",
     "review.loading_document": "Drawing the document…",
     "review.warn.script": "This document contains program code. The code does not run here; another reader may show the document differently.",
@@ -850,10 +1023,10 @@
     "review.validity.range": "{from} to {to}",
     "review.validity.expired": "{from} to {to} (not valid now)",
     "review.level": "Kind",
-    "review.level.B-B": "Basic signature (PAdES B-B)",
-    "review.level.B-T": "Signature with a trusted time-stamp (PAdES B-T)",
-    "review.level.B-LT": "Signature with time-stamp and validation data (PAdES B-LT)",
-    "review.level.B-LTA": "Signature for long-term archiving (PAdES B-LTA)",
+    "review.level.B-B": "Basic signature (level B-B)",
+    "review.level.B-T": "Signature with a trusted time-stamp (level B-T)",
+    "review.level.B-LT": "Signature with time-stamp and validation data (level B-LT)",
+    "review.level.B-LTA": "Signature for long-term archiving (level B-LTA)",
     "review.level.other": "Level {level}",
     "review.assurance": "Assurance",
     "review.assurance.development": "Development: software keys, no legal claim.",
@@ -926,6 +1099,7 @@
     "result.download.failed": "The file could not be fetched. Try again.",
     "result.download.bad": "The file that came is not the document that you approved. It was not saved. Keep the receipt and tell the service.",
     "result.download.ok": "“{name}” matches what you approved and was saved.",
+    "result.download.xml": "“{name}” has the signature that you approved and was saved. This page does not read XML; every verifier of signatures shows whether the rest is what you approved.",
     "result.failed": "You approved and the signature was made, but the documents could not be completed. Keep the receipt; the sender is informed.",
     "result.not_you": "If this was not you, tell your service provider at once and have the certificate suspended. Reference: {id}",
     "result.waiting_long": "Completing the documents takes longer than usual. You can close this page; they are completed anyway.",
@@ -1240,8 +1414,8 @@
   async function check2(cfg, id, signed) {
     try {
       const r = await cfg.sam.open(signed.key, (k) => openRegistrationRequest(k, signed), (v) => v.iat * 1e3);
-      const fits = r.rid === id && r.aud === cfg.aud && r.origin === cfg.origin && r.rpId === cfg.rpId && r.name !== "" && displayable(r.name);
-      return fits ? r : void 0;
+      const fits2 = r.rid === id && r.aud === cfg.aud && r.origin === cfg.origin && r.rpId === cfg.rpId && r.name !== "" && displayable(r.name);
+      return fits2 ? r : void 0;
     } catch {
       return void 0;
     }
@@ -1465,8 +1639,8 @@
       let r;
       try {
         r = await this.cfg.sam.open(signed.key, (k) => openChangeRequest(k, signed), (v) => v.iat * 1e3);
-        const fits = r.aud === this.cfg.aud && r.origin === this.cfg.origin && r.rpId === this.cfg.rpId && r.sub === this.list.sub && r.act === act && r.target === target;
-        if (!fits) throw new Error("another offer");
+        const fits2 = r.aud === this.cfg.aud && r.origin === this.cfg.origin && r.rpId === this.cfg.rpId && r.sub === this.list.sub && r.act === act && r.target === target;
+        if (!fits2) throw new Error("another offer");
       } catch {
         return broken(void 0, "", void 0, t("keys.not_genuine"));
       }
@@ -1577,7 +1751,7 @@
     for (let i = Math.max(0, at2); i < end; i += 8192) s += String.fromCharCode(...pdf.subarray(i, Math.min(i + 8192, end)));
     return s;
   }
-  function find(pdf, word, from) {
+  function find2(pdf, word, from) {
     const first = word.charCodeAt(0);
     for (let i = pdf.indexOf(first, from); i >= 0; i = pdf.indexOf(first, i + 1)) {
       let k = 1;
@@ -1613,15 +1787,15 @@
   var unclear = "a length in the document cannot be told";
   function checkObjects(pdf, from, holeEnd) {
     const walk = new Walk(pdf, from);
-    const closes = find(pdf, "endstream", holeEnd) >= 0;
+    const closes = find2(pdf, "endstream", holeEnd) >= 0;
     let numbers;
-    for (let p = find(pdf, "obj", 0); p >= 0 && p < from; p = find(pdf, "obj", p + 3)) {
+    for (let p = find2(pdf, "obj", 0); p >= 0 && p < from; p = find2(pdf, "obj", p + 3)) {
       if (ascii(pdf, p - 3, 3) === "end") continue;
       const body = walk.object(p + 3);
       if (body.end > from) throw new HoleError(over);
       if (body.stream < 0) continue;
       const data2 = behindLine(pdf, body.stream + 6);
-      const next = find(pdf, "endstream", data2);
+      const next = find2(pdf, "endstream", data2);
       if (next < 0 || next > from) throw new HoleError(over);
       for (const { value, ref, own } of body.lengths) {
         let n = value;
@@ -1648,7 +1822,7 @@
   }
   function numberObjects(pdf) {
     const out = { named: /* @__PURE__ */ new Map(), unnamed: 0 };
-    for (let p = find(pdf, "obj", 0); p >= 0; p = find(pdf, "obj", p + 3)) {
+    for (let p = find2(pdf, "obj", 0); p >= 0; p = find2(pdf, "obj", p + 3)) {
       if (ascii(pdf, p - 3, 3) === "end") continue;
       const at2 = skip(pdf, p + 3);
       if (!digit(pdf[at2]) && pdf[at2] !== 43 && pdf[at2] !== 45) continue;
@@ -1773,7 +1947,7 @@
     await checkXRefStreams(pdf, from, hole);
   }
   function* streams(pdf) {
-    for (let p = find(pdf, "stream", 0); p >= 0; p = find(pdf, "stream", p + 6)) {
+    for (let p = find2(pdf, "stream", 0); p >= 0; p = find2(pdf, "stream", p + 6)) {
       if (ascii(pdf, p - 3, 3) === "end" || pdf[p + 6] !== 10 && pdf[p + 6] !== 13) continue;
       let q = p - 1;
       while (q > 0 && white(pdf[q])) q--;
@@ -1781,7 +1955,7 @@
       const near = Math.max(0, p - 16384);
       const before = ascii(pdf, near, p - near);
       const data2 = p + 6 + (pdf[p + 6] === 13 && pdf[p + 7] === 10 ? 2 : 1);
-      const end = find(pdf, "endstream", data2);
+      const end = find2(pdf, "endstream", data2);
       yield { dict: unescapeNames(before.slice(before.lastIndexOf("obj") + 3)), data: data2, end: end < 0 ? pdf.length : end };
     }
   }
@@ -1790,14 +1964,14 @@
     const bad = () => {
       throw new HoleError("a cross-reference points into the place of the signature");
     };
-    for (let p = find(pdf, "xref", 0); p >= 0; p = find(pdf, "xref", p + 4)) {
+    for (let p = find2(pdf, "xref", 0); p >= 0; p = find2(pdf, "xref", p + 4)) {
       if (ascii(pdf, p - 5, 5) === "start") {
         const m = /^\+?(\d+)/.exec(ascii(pdf, skip(pdf, p + 4), 40));
         if (m && inside(Number(m[1]))) bad();
         continue;
       }
       if (!digit(pdf[skip(pdf, p + 4)])) continue;
-      const end = find(pdf, "trailer", p);
+      const end = find2(pdf, "trailer", p);
       const table = ascii(pdf, p + 4, (end < 0 ? pdf.length : end) - p - 4);
       if (/[^\d\0\t\n\f\r nf]/.test(table)) throw new HoleError("a cross-reference table cannot be read");
       for (const m of table.matchAll(/(\d+)[\0\t\n\f\r ]+\d+[\0\t\n\f\r ]*n/g)) {
@@ -1848,7 +2022,7 @@
     const z = new DecompressionStream("deflate");
     const writer = z.writable.getWriter();
     writer.write(concat(body)).then(() => writer.close()).catch(() => void 0);
-    const parts = [];
+    const parts2 = [];
     let have = 0;
     const reader = z.readable.getReader();
     for (; ; ) {
@@ -1856,14 +2030,14 @@
         const { done, value } = await reader.read();
         if (done) break;
         have += value.length;
-        parts.push(value);
+        parts2.push(value);
       } catch {
         break;
       }
       if (have > maxInflated) throw new HoleError("a cross-reference stream is too large");
     }
     if (have === 0) throw new HoleError("a cross-reference stream cannot be read");
-    return concat(...parts);
+    return concat(...parts2);
   }
   function unpredict(data2, columns) {
     const rows = Math.floor(data2.length / (columns + 1));
@@ -2021,6 +2195,61 @@
     throw new HoleError("the signature dictionary cannot be read");
   }
 
+  // ts/textview.ts
+  var partSize = 1 << 16;
+  var hidden = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\uffa0\ufe00-\ufe0f]|[\u{e0100}-\u{e01ef}]/u;
+  function decodeText(b) {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(b);
+  }
+  function visible(text2) {
+    const out = [];
+    let plain = "";
+    for (const c of text2) {
+      if (c === "\n" || c === "	" || !hidden.test(c)) {
+        plain += c;
+        continue;
+      }
+      if (plain !== "") out.push({ text: plain, mark: false });
+      plain = "";
+      out.push({ text: `[U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}]`, mark: true });
+    }
+    if (plain !== "") out.push({ text: plain, mark: false });
+    return out;
+  }
+  function parts(text2, size2 = partSize) {
+    const out = [];
+    for (let at2 = 0; at2 < text2.length; ) {
+      let end = Math.min(text2.length, at2 + size2);
+      const last = text2.charCodeAt(end - 1);
+      if (end < text2.length && last >= 55296 && last <= 56319) end--;
+      out.push(text2.slice(at2, end));
+      at2 = end;
+    }
+    return out.length > 0 ? out : [""];
+  }
+  function openText(host, title, bytes) {
+    const all = parts(decodeText(bytes));
+    const box = el("pre", { class: "octets", tabindex: "0", "aria-label": title, dir: "ltr" });
+    const where = el("p", { class: "hint", role: "status", id: "part" });
+    let n = 0;
+    const draw = () => {
+      fill(box, ...visible(all[n]).map((v) => v.mark ? el("mark", {}, v.text) : v.text));
+      box.scrollTop = 0;
+      where.textContent = all.length > 1 ? t("text.part", { n: n + 1, of: all.length }) : t("text.whole");
+      back.setAttribute("aria-disabled", String(n === 0));
+      next.setAttribute("aria-disabled", String(n === all.length - 1));
+    };
+    const go = (by) => {
+      n = Math.min(all.length - 1, Math.max(0, n + by));
+      draw();
+    };
+    const back = button(t("text.back"), () => go(-1), { class: "quiet" });
+    const next = button(t("text.next"), () => go(1), { class: "quiet", id: "next-part" });
+    draw();
+    host.replaceChildren(el("div", { class: "text" }, where, all.length > 1 && el("p", {}, back, " ", next), box));
+    return { parts: all.length };
+  }
+
   // ts/x509.ts
   function parseCertificate(der) {
     const cert = read(der, 48);
@@ -2103,10 +2332,12 @@
     if (v.chain.length < 1) fail("no certificate");
     v.items.forEach((it, i) => {
       if (it.i !== i || it.name === "" || !displayable(it.name) || it.size < 0) fail(`item ${i}`);
-      if (it.kind !== "pades" && it.kind !== "raw") throw new Stop("kind", it.kind, it.name);
+      if (it.kind !== "pades" && it.kind !== "xades" && it.kind !== "raw") throw new Stop("kind", it.kind, it.name);
+      if (it.xades.length !== (it.kind === "xades" ? 1 : 0) || it.kind !== "xades" && it.signed_properties !== "") fail(`item ${i}: properties`);
+      if (!it.xades.every((x) => texts(x).every(displayable))) fail(`item ${i}: a property that cannot be shown`);
     });
   }
-  function leaf(v) {
+  function leaf2(v) {
     try {
       return parseCertificate(Uint8Array.from(atob(v.chain[0]), (c) => c.charCodeAt(0)));
     } catch (e) {
@@ -2158,6 +2389,32 @@
     const item = { i: claim.i, kind: "pades", name: claim.name, hash, doc: encode(doc), dtbsr };
     return { item, size: bytes.length, bytes, hole, attributes };
   }
+  async function checkXML(claim, bytes, alg, hash, cert) {
+    const stop = (code, e) => new Stop(code, e instanceof Error ? e.message : String(e), claim.name);
+    if (claim.hash !== hash) throw stop("digest", `${claim.hash} where ${hash} belongs`);
+    if (bytes.length !== claim.size) throw stop("document", `${bytes.length} bytes where ${claim.size} were announced`);
+    try {
+      decodeText(bytes);
+    } catch (e) {
+      throw stop("document", e);
+    }
+    const doc = await digest(hash, bytes);
+    const x = claim.xades[0];
+    let attributes;
+    let properties2;
+    try {
+      properties2 = await signedProperties(x, cert.der);
+      attributes = await signedInfo(x, alg, hash, doc, cert.der);
+    } catch (e) {
+      throw stop("attributes", e);
+    }
+    if (!equal(properties2, claimed(claim.signed_properties))) throw stop("attributes", "SignedProperties");
+    if (!equal(attributes, claimed(claim.signed_attributes))) throw stop("attributes", `document digest ${encode(doc)}`);
+    const dtbsr = encode(await digest(hash, attributes));
+    if (dtbsr !== claim.dtbsr) throw stop("digest", `${claim.dtbsr} announced, ${dtbsr} computed`);
+    const item = { i: claim.i, kind: "xades", name: claim.name, hash, doc: encode(doc), dtbsr, xades: x };
+    return { item, size: bytes.length, bytes, attributes, properties: properties2 };
+  }
   function claimed(s) {
     try {
       return decode(s);
@@ -2176,7 +2433,7 @@
   }
   async function fetchOffer(cfg, relay, v, step) {
     checkView(v);
-    const certificate = leaf(v);
+    const certificate = leaf2(v);
     step("request", 0);
     const request = await checkRequest(cfg, v, certificate, await relay.request());
     const hash = hashOf(request.bind.alg);
@@ -2189,7 +2446,7 @@
       step("document", claim.i);
       const bytes = await fetchDocument(cfg, relay, claim);
       step("check", claim.i);
-      documents.push(await checkDocument(claim, bytes, hash, certificate));
+      documents.push(await (claim.kind === "xades" ? checkXML(claim, bytes, request.bind.alg, hash, certificate) : checkDocument(claim, bytes, hash, certificate)));
     }
     return { view: v, request, certificate, hash, documents };
   }
@@ -2500,6 +2757,7 @@
      */
     signedDigest(d) {
       if (!d.attributes) return decode(this.receipt.items[d.item.i].dtbsr);
+      if (d.item.kind === "xades") return signedDigest(d.attributes);
       const mark = new Uint8Array([42, 134, 72, 134, 247, 13, 1, 9, 4]);
       for (let i = 0; i + mark.length < d.attributes.length; i++) {
         const at2 = i + mark.length;
@@ -2510,16 +2768,31 @@
     /** save fetches a signed file and keeps it only if it is the approved document. */
     async save(d) {
       const name = d.item.name;
+      const xml = d.item.kind === "xades";
       let file;
       try {
-        file = await this.relay.result(d.item.i, d.size + (1 << 20));
+        file = await this.relay.result(d.item.i, (xml ? this.cfg.maxDocument : d.size) + (1 << 20));
       } catch {
         return this.note(t("result.download.failed"));
       }
+      if (xml) return this.saveXML(d, file);
       const same = d.hole && file.length === d.size && equal(await digest(this.offer.hash, covered(file, d.hole)), decode(d.item.doc));
       if (!same) return this.note(t("result.download.bad"));
       download(file, name.replace(/(\.pdf)?$/i, "-signed.pdf"), "application/pdf");
       this.note(t("result.download.ok", { name }));
+    }
+    /**
+     * saveXML keeps a file that has the very signature that was approved in it. That the
+     * rest of it is the document, only a reader of XML can tell, which this page is not;
+     * the signature shows it to every verifier.
+     */
+    saveXML(d, file) {
+      const name = d.item.name;
+      const value = base64(xmlValue(this.offer.request.bind.alg, decode(this.receipt.items[d.item.i].signature)));
+      const mine = [d.attributes, d.properties, utf8(`>${value}</ds:SignatureValue>`)].every((part) => find(file, part) >= 0);
+      if (!mine) return this.note(t("result.download.bad"));
+      download(file, name.replace(/(\.xml)?$/i, "-signed.xml"), "application/xml");
+      this.note(t("result.download.xml", { name }));
     }
     saveReceipt() {
       download(new TextEncoder().encode(JSON.stringify(this.signed, null, 1)), `receipt-${this.offer.view.id}.json`, "application/json");
@@ -2552,11 +2825,11 @@
   var dataFile = /^[A-Za-z0-9_-]{1,64}\.(?:bcmap|pfb|ttf|wasm)$/;
   var dataFolder = { cMapUrl: "cmaps", standardFontDataUrl: "standard_fonts", wasmUrl: "wasm" };
   function openFrame(host, title, bytes, draw = true) {
-    const element2 = el("iframe", { sandbox: "allow-scripts", allow: "", referrerpolicy: "no-referrer", title, src: "/viewer.html" });
+    const element3 = el("iframe", { sandbox: "allow-scripts", allow: "", referrerpolicy: "no-referrer", title, src: "/viewer.html" });
     if (!draw) {
-      element2.className = "counting";
-      element2.tabIndex = -1;
-      element2.setAttribute("aria-hidden", "true");
+      element3.className = "counting";
+      element3.tabIndex = -1;
+      element3.setAttribute("aria-hidden", "true");
     }
     const channel = new MessageChannel();
     const port = channel.port1;
@@ -2575,22 +2848,22 @@
         }
       };
     });
-    element2.addEventListener(
+    element3.addEventListener(
       "load",
       () => {
-        element2.contentWindow?.postMessage("assent-viewer", "*", [channel.port2]);
+        element3.contentWindow?.postMessage("assent-viewer", "*", [channel.port2]);
         port.postMessage({ t: "open", pdf: bytes.buffer, draw });
       },
       { once: true }
     );
-    host.append(element2);
+    host.append(element3);
     drawn.catch(() => void 0);
     return {
-      element: element2,
+      element: element3,
       drawn,
       close() {
         port.close();
-        element2.remove();
+        element3.remove();
       }
     };
   }
@@ -2631,6 +2904,7 @@
     status = el("div", { class: "status" });
     time = el("p", {});
     warnings = el("div", {});
+    note = el("p", { class: "hint" });
     stage = el("div", { class: "stage" });
     counter = el("div", { class: "counter" });
     unopened = el("p", { class: "hint" });
@@ -2713,7 +2987,7 @@
     }
     file(d) {
       const digest2 = decode(d.item.kind === "raw" ? d.item.dtbsr : d.item.doc);
-      const state = el("span", { class: "state" }, d.bytes ? `${t("review.pages.unknown")}, ${t("review.not_opened")}` : t("review.raw.short"));
+      const state = el("span", { class: "state" }, d.bytes ? `${t(d.item.xades ? "review.xml" : "review.pages.unknown")}, ${t("review.not_opened")}` : t("review.raw.short"));
       const open = button(t("review.open", { name: d.item.name }), () => void this.display(d), { class: "quiet" });
       this.rows.set(d.item.i, { state, open });
       return el(
@@ -2722,6 +2996,7 @@
         el("div", { class: "name" }, el("strong", {}, foreign(d.item.name))),
         el("div", { class: "hint" }, d.bytes ? `${size(d.size)}, ` : "", state),
         el("div", { class: "hint" }, `${t("review.fingerprint")}: `, fingerprint(digest2)),
+        d.item.xades && properties(d.item.xades),
         d.bytes && this.offer.documents.length > 1 && open
       );
     }
@@ -2730,7 +3005,7 @@
         "section",
         { class: "document", "aria-labelledby": "document-heading" },
         el("h2", { id: "document-heading" }, t("review.document.heading")),
-        el("p", { class: "hint" }, t("review.document.note")),
+        this.note,
         this.warnings,
         this.stage,
         this.counter
@@ -2777,8 +3052,9 @@
     }
     async display(d) {
       this.frame?.close();
-      const row = this.rows.get(d.item.i);
       fill(this.warnings);
+      this.note.textContent = t(d.item.xades ? "review.xml.note" : "review.document.note");
+      if (d.item.xades && d.bytes) return this.displayText(d, d.bytes);
       if (!this.cfg.viewer || !d.bytes) {
         this.failed.add(d.item.i);
         fill(this.stage, el("p", { class: "warning" }, t("review.no_viewer")));
@@ -2792,10 +3068,7 @@
       this.ready();
       try {
         const drawn = await frame.drawn;
-        this.opened.add(d.item.i);
-        this.failed.delete(d.item.i);
-        row.state.textContent = `${t("review.pages", { n: drawn.pages })}, ${t("review.shown_now")}`;
-        for (const [i, other] of this.rows) if (i !== d.item.i) other.state.textContent = other.state.textContent.replace(`, ${t("review.shown_now")}`, "");
+        this.shown(d.item.i, t("review.pages", { n: drawn.pages }));
         fill(this.warnings, ...drawn.warnings.map((w) => el("p", { class: "warning" }, t(`review.warn.${w}`))));
       } catch {
         if (this.frame === frame) this.cannotShow(d);
@@ -2803,6 +3076,24 @@
         this.waiting--;
         this.ready();
       }
+    }
+    /** displayText shows XML: the octets that were hashed, as text. */
+    displayText(d, bytes) {
+      this.frame = void 0;
+      try {
+        openText(this.stage, t("review.document", { name: d.item.name }), bytes);
+        this.shown(d.item.i, t("review.xml"));
+      } catch {
+        this.cannotShow(d);
+      }
+      this.ready();
+    }
+    /** shown marks a document as the one on the screen. */
+    shown(i, what) {
+      this.opened.add(i);
+      this.failed.delete(i);
+      this.rows.get(i).state.textContent = `${what}, ${t("review.shown_now")}`;
+      for (const [k, other] of this.rows) if (k !== i) other.state.textContent = other.state.textContent.replace(`, ${t("review.shown_now")}`, "");
     }
     cannotShow(d) {
       this.failed.add(d.item.i);
@@ -2814,7 +3105,7 @@
     /** countOthers opens the other documents out of sight, one by one. */
     async countOthers() {
       for (const d of this.offer.documents.slice(0, countAhead)) {
-        if (!d.bytes || this.opened.has(d.item.i) || this.failed.has(d.item.i)) continue;
+        if (!d.bytes || d.item.xades || this.opened.has(d.item.i) || this.failed.has(d.item.i)) continue;
         const frame = openFrame(this.counter, "", d.bytes, false);
         try {
           const { pages } = await frame.drawn;
@@ -2909,6 +3200,25 @@
       }
     }
   };
+  function properties(x) {
+    const rows = [
+      [t("xades.form"), t(x.form === "parallel" ? "xades.form.parallel" : "xades.form.enveloped")],
+      [t("xades.time"), moment(new Date(x.time * 1e3))],
+      [t("xades.mime"), foreign(x.mime)]
+    ];
+    if (x.description !== "") rows.push([t("xades.description"), foreign(x.description)]);
+    for (const c of x.commitments) rows.push([t("xades.commitment"), commitment2(c)]);
+    for (const r of x.roles) rows.push([t("xades.role"), foreign(r)]);
+    const place2 = [x.place.street, x.place.postal, x.place.city, x.place.state, x.place.country].filter((v) => v !== "");
+    if (place2.length > 0) rows.push([t("xades.place"), foreign(place2.join(", "))]);
+    if (x.policy.id !== "") rows.push([t("xades.policy"), foreign(`${x.policy.id} (${x.policy.hash} ${x.policy.digest})`)]);
+    return facts(...rows);
+  }
+  var etsi = "http://uri.etsi.org/01903/v1.2.2#";
+  function commitment2(uri) {
+    const key = `xades.commitment.${uri.slice(etsi.length)}`;
+    return uri.startsWith(etsi) && has(key) ? t(key) : foreign(uri);
+  }
 
   // ts/sign.ts
   var pollEvery = 1e3;

@@ -5,6 +5,7 @@ import { encode, type Bytes } from "./b64";
 import { signedReceiptShape, type SignedReceipt } from "./receipt";
 import { displayable, signedShape, type Signed } from "./sap";
 import { atLeast, type Of } from "./shape";
+import { xadesShape } from "./xades";
 import { signedSuccessionShape, type SignedSuccession } from "./succession";
 
 /** RelayError is an answer that is no answer. */
@@ -26,7 +27,7 @@ const viewShape = {
   id: "string", state: "string", reason: "string", signer: { id: "string", name: "string" },
   asker: "string", purpose: "string", level: "string", key: "string", alg: "string", chain: ["string"],
   expires: "integer", return_url: "string", one_time: "boolean",
-  items: [{ i: "integer", kind: "string", name: "string", size: "integer", hash: "string", signed_attributes: "string", dtbsr: "string" }],
+  items: [{ i: "integer", kind: "string", name: "string", size: "integer", hash: "string", signed_attributes: "string", dtbsr: "string", signed_properties: "string", xades: [xadesShape] }],
 } as const;
 
 /** View is the relay's description of an operation: claims. */

@@ -53,6 +53,16 @@ export function equal(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((v, i) => v === b[i]);
 }
 
+/** find returns where part stands in b first, or -1. */
+export function find(b: Uint8Array, part: Uint8Array): number {
+  for (let i = b.indexOf(part[0]!); i >= 0; i = b.indexOf(part[0]!, i + 1)) {
+    let k = 1;
+    while (k < part.length && b[i + k] === part[k]) k++;
+    if (k === part.length) return i;
+  }
+  return -1;
+}
+
 /** concat joins byte strings. */
 export function concat(...parts: Uint8Array[]): Bytes {
   const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));

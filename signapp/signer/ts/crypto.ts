@@ -89,6 +89,12 @@ export async function verifySignature(alg: string, spki: Bytes, body: Bytes, sig
   }
 }
 
+/** xmlValue is a signature's octets as XML Signature has them: of ECDSA r || s. */
+export function xmlValue(alg: string, sig: Bytes): Bytes {
+  const curve = Object.hasOwn(algorithms, alg) ? algorithms[alg]!.curve : undefined;
+  return curve ? rawECDSA(sig, curveSize[curve]) : sig;
+}
+
 const curveSize = { "P-256": 32, "P-384": 48, "P-521": 66 } as const;
 
 function rawECDSA(der: Bytes, size: number): Bytes {

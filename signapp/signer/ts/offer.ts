@@ -10,7 +10,9 @@ import type { Config } from "./config";
 import { digest, hashSize, type HashName } from "./crypto";
 import { covered, findHole, type Hole } from "./pdfhole";
 import { displayable, hashOf, maxItems, openActivationRequest, validID, type ActivationRequest, type Item, type Signed } from "./sap";
+import { decodeText } from "./textview";
 import { parseCertificate, type Certificate } from "./x509";
+import { signedInfo, signedProperties, texts } from "./xades";
 
 /** The ways in which a request can fail to be what it claims. */
 export type StopCode = "request" | "binding" | "certificate" | "view" | "kind" | "document" | "too_large" | "hole" | "attributes" | "digest" | "receipt";
@@ -32,7 +34,8 @@ export interface Document {
   size: number;
   bytes?: Bytes; // the very bytes that were hashed; absent for raw items
   hole?: Hole;
-  attributes?: Bytes;
+  attributes?: Bytes; // what the key signs the hash of
+  properties?: Bytes; // of kind xades: SignedProperties
 }
 
 /** Offer is a checked request. */
@@ -55,7 +58,9 @@ export function checkView(v: View): void {
   if (v.chain.length < 1) fail("no certificate");
   v.items.forEach((it, i) => {
     if (it.i !== i || it.name === "" || !displayable(it.name) || it.size < 0) fail(`item ${i}`);
-    if (it.kind !== "pades" && it.kind !== "raw") throw new Stop("kind", it.kind, it.name);
+    if (it.kind !== "pades" && it.kind !== "xades" && it.kind !== "raw") throw new Stop("kind", it.kind, it.name);
+    if (it.xades.length !== (it.kind === "xades" ? 1 : 0) || (it.kind !== "xades" && it.signed_properties !== "")) fail(`item ${i}: properties`);
+    if (!it.xades.every((x) => texts(x).every(displayable))) fail(`item ${i}: a property that cannot be shown`);
   });
 }
 
@@ -112,6 +117,39 @@ export async function checkDocument(claim: View["items"][number], bytes: Bytes, 
   return { item, size: bytes.length, bytes, hole, attributes };
 }
 
+/**
+ * checkXML derives an item of kind xades from the delivered octets: they are hashed
+ * as they are and shown as text; what is signed is composed from their digest, the
+ * certificate and the properties that are shown, and compared with the claim. No XML
+ * is read.
+ */
+export async function checkXML(claim: View["items"][number], bytes: Bytes, alg: string, hash: HashName, cert: Certificate): Promise<Document> {
+  const stop = (code: StopCode, e: unknown) => new Stop(code, e instanceof Error ? e.message : String(e), claim.name);
+  if (claim.hash !== hash) throw stop("digest", `${claim.hash} where ${hash} belongs`);
+  if (bytes.length !== claim.size) throw stop("document", `${bytes.length} bytes where ${claim.size} were announced`);
+  try {
+    decodeText(bytes);
+  } catch (e) {
+    throw stop("document", e);
+  }
+  const doc = await digest(hash, bytes);
+  const x = claim.xades[0]!;
+  let attributes: Bytes;
+  let properties: Bytes;
+  try {
+    properties = await signedProperties(x, cert.der);
+    attributes = await signedInfo(x, alg, hash, doc, cert.der);
+  } catch (e) {
+    throw stop("attributes", e);
+  }
+  if (!equal(properties, claimed(claim.signed_properties))) throw stop("attributes", "SignedProperties");
+  if (!equal(attributes, claimed(claim.signed_attributes))) throw stop("attributes", `document digest ${encode(doc)}`);
+  const dtbsr = encode(await digest(hash, attributes));
+  if (dtbsr !== claim.dtbsr) throw stop("digest", `${claim.dtbsr} announced, ${dtbsr} computed`);
+  const item: Item = { i: claim.i, kind: "xades", name: claim.name, hash, doc: encode(doc), dtbsr, xades: x };
+  return { item, size: bytes.length, bytes, attributes, properties };
+}
+
 function claimed(s: string): Uint8Array {
   try {
     return decode(s);
@@ -147,7 +185,7 @@ export async function fetchOffer(cfg: Config, relay: Relay, v: View, step: (what
     step("document", claim.i);
     const bytes = await fetchDocument(cfg, relay, claim);
     step("check", claim.i);
-    documents.push(await checkDocument(claim, bytes, hash, certificate));
+    documents.push(await (claim.kind === "xades" ? checkXML(claim, bytes, request.bind.alg, hash, certificate) : checkDocument(claim, bytes, hash, certificate)));
   }
   return { view: v, request, certificate, hash, documents };
 }

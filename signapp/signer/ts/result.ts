@@ -1,9 +1,9 @@
 // The result step: what was signed, three equal fingerprints, the files.
 
 import type { Relay, View } from "./api";
-import { decode, equal, type Bytes } from "./b64";
+import { decode, equal, find, utf8, type Bytes } from "./b64";
 import type { Config } from "./config";
-import { digest } from "./crypto";
+import { digest, xmlValue } from "./crypto";
 import { button, el, fill, foreign, say, show } from "./dom";
 import { onward } from "./ends";
 import { fingerprint } from "./fingerprint";
@@ -11,6 +11,7 @@ import type { Document, Offer } from "./offer";
 import { covered } from "./pdfhole";
 import type { Receipt, SignedReceipt } from "./receipt";
 import { moment, t } from "./strings";
+import { base64, signedDigest } from "./xades";
 
 
 /** Result is the step after a verified receipt. */
@@ -84,6 +85,7 @@ export class Result {
    */
   private signedDigest(d: Document): Bytes {
     if (!d.attributes) return decode(this.receipt.items[d.item.i]!.dtbsr);
+    if (d.item.kind === "xades") return signedDigest(d.attributes);
     const mark = new Uint8Array([0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x04]); // id-messageDigest
     for (let i = 0; i + mark.length < d.attributes.length; i++) {
       // OID, SET header (2), OCTET STRING header (2), digest
@@ -96,18 +98,35 @@ export class Result {
   /** save fetches a signed file and keeps it only if it is the approved document. */
   private async save(d: Document): Promise<void> {
     const name = d.item.name;
+    const xml = d.item.kind === "xades";
     let file: Bytes;
     try {
-      file = await this.relay.result(d.item.i, d.size + (1 << 20));
+      // The user's XML may be longer than its canonical octets, which have no comments.
+      file = await this.relay.result(d.item.i, (xml ? this.cfg.maxDocument : d.size) + (1 << 20));
     } catch {
       return this.note(t("result.download.failed"));
     }
+    if (xml) return this.saveXML(d, file);
     // At the levels that exist the signed file is the shown one with its hole
     // filled, and nothing else: an update behind it could replace a page.
     const same = d.hole && file.length === d.size && equal(await digest(this.offer.hash, covered(file, d.hole)), decode(d.item.doc));
     if (!same) return this.note(t("result.download.bad"));
     download(file, name.replace(/(\.pdf)?$/i, "-signed.pdf"), "application/pdf");
     this.note(t("result.download.ok", { name }));
+  }
+
+  /**
+   * saveXML keeps a file that has the very signature that was approved in it. That the
+   * rest of it is the document, only a reader of XML can tell, which this page is not;
+   * the signature shows it to every verifier.
+   */
+  private saveXML(d: Document, file: Bytes): void {
+    const name = d.item.name;
+    const value = base64(xmlValue(this.offer.request.bind.alg, decode(this.receipt.items[d.item.i]!.signature)));
+    const mine = [d.attributes!, d.properties!, utf8(`>${value}</ds:SignatureValue>`)].every((part) => find(file, part) >= 0);
+    if (!mine) return this.note(t("result.download.bad"));
+    download(file, name.replace(/(\.xml)?$/i, "-signed.xml"), "application/xml");
+    this.note(t("result.download.xml", { name }));
   }
 
   private saveReceipt(): void {

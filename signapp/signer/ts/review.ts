@@ -3,13 +3,15 @@
 // an act of its own, with names and count (SAP-08); each document can be opened
 // before (BLK-04).
 
-import { decode } from "./b64";
+import { decode, type Bytes } from "./b64";
 import type { Config } from "./config";
 import { button, el, facts, fill, foreign, say, show, type Child } from "./dom";
 import { fingerprint } from "./fingerprint";
 import type { Document, Offer } from "./offer";
-import { clock, day, has, size, t, type Key } from "./strings";
+import { clock, day, has, moment, size, t, type Key } from "./strings";
+import { openText } from "./textview";
 import { openFrame, type Frame } from "./viewerframe";
+import type { XAdES } from "./xades";
 
 /** What the review step asks its owner to do. */
 export interface Decisions {
@@ -25,6 +27,7 @@ export class Review {
   private readonly status = el("div", { class: "status" });
   private readonly time = el("p", {});
   private readonly warnings = el("div", {});
+  private readonly note = el("p", { class: "hint" });
   private readonly stage = el("div", { class: "stage" });
   private readonly counter = el("div", { class: "counter" });
   private readonly unopened = el("p", { class: "hint" });
@@ -123,7 +126,7 @@ export class Review {
 
   private file(d: Document): HTMLElement {
     const digest = decode(d.item.kind === "raw" ? d.item.dtbsr : d.item.doc);
-    const state = el("span", { class: "state" }, d.bytes ? `${t("review.pages.unknown")}, ${t("review.not_opened")}` : t("review.raw.short"));
+    const state = el("span", { class: "state" }, d.bytes ? `${t(d.item.xades ? "review.xml" : "review.pages.unknown")}, ${t("review.not_opened")}` : t("review.raw.short"));
     const open = button(t("review.open", { name: d.item.name }), () => void this.display(d), { class: "quiet" });
     this.rows.set(d.item.i, { state, open });
     return el(
@@ -132,6 +135,7 @@ export class Review {
       el("div", { class: "name" }, el("strong", {}, foreign(d.item.name))),
       el("div", { class: "hint" }, d.bytes ? `${size(d.size)}, ` : "", state),
       el("div", { class: "hint" }, `${t("review.fingerprint")}: `, fingerprint(digest)),
+      d.item.xades && properties(d.item.xades),
       d.bytes && this.offer.documents.length > 1 && open,
     );
   }
@@ -141,7 +145,7 @@ export class Review {
       "section",
       { class: "document", "aria-labelledby": "document-heading" },
       el("h2", { id: "document-heading" }, t("review.document.heading")),
-      el("p", { class: "hint" }, t("review.document.note")),
+      this.note,
       this.warnings,
       this.stage,
       this.counter,
@@ -193,8 +197,9 @@ export class Review {
 
   private async display(d: Document): Promise<void> {
     this.frame?.close();
-    const row = this.rows.get(d.item.i)!;
     fill(this.warnings);
+    this.note.textContent = t(d.item.xades ? "review.xml.note" : "review.document.note");
+    if (d.item.xades && d.bytes) return this.displayText(d, d.bytes);
     if (!this.cfg.viewer || !d.bytes) {
       this.failed.add(d.item.i);
       fill(this.stage, el("p", { class: "warning" }, t("review.no_viewer")));
@@ -208,10 +213,7 @@ export class Review {
     this.ready();
     try {
       const drawn = await frame.drawn;
-      this.opened.add(d.item.i);
-      this.failed.delete(d.item.i);
-      row.state.textContent = `${t("review.pages", { n: drawn.pages })}, ${t("review.shown_now")}`;
-      for (const [i, other] of this.rows) if (i !== d.item.i) other.state.textContent = other.state.textContent!.replace(`, ${t("review.shown_now")}`, "");
+      this.shown(d.item.i, t("review.pages", { n: drawn.pages }));
       fill(this.warnings, ...drawn.warnings.map((w) => el("p", { class: "warning" }, t(`review.warn.${w}` as Key))));
     } catch {
       // A frame that was closed for another document is no failure of this one.
@@ -220,6 +222,26 @@ export class Review {
       this.waiting--;
       this.ready();
     }
+  }
+
+  /** displayText shows XML: the octets that were hashed, as text. */
+  private displayText(d: Document, bytes: Bytes): void {
+    this.frame = undefined;
+    try {
+      openText(this.stage, t("review.document", { name: d.item.name }), bytes);
+      this.shown(d.item.i, t("review.xml"));
+    } catch {
+      this.cannotShow(d);
+    }
+    this.ready();
+  }
+
+  /** shown marks a document as the one on the screen. */
+  private shown(i: number, what: string): void {
+    this.opened.add(i);
+    this.failed.delete(i);
+    this.rows.get(i)!.state.textContent = `${what}, ${t("review.shown_now")}`;
+    for (const [k, other] of this.rows) if (k !== i) other.state.textContent = other.state.textContent!.replace(`, ${t("review.shown_now")}`, "");
   }
 
   private cannotShow(d: Document): void {
@@ -233,7 +255,7 @@ export class Review {
   /** countOthers opens the other documents out of sight, one by one. */
   private async countOthers(): Promise<void> {
     for (const d of this.offer.documents.slice(0, countAhead)) {
-      if (!d.bytes || this.opened.has(d.item.i) || this.failed.has(d.item.i)) continue;
+      if (!d.bytes || d.item.xades || this.opened.has(d.item.i) || this.failed.has(d.item.i)) continue;
       const frame = openFrame(this.counter, "", d.bytes, false);
       try {
         const { pages } = await frame.drawn;
@@ -336,4 +358,28 @@ export class Review {
       this.idle(t("review.time.soon", { n: Math.max(20, Math.ceil(left / 1000)) }), this.more());
     }
   }
+}
+
+/** properties lists what an XAdES signature says besides the document; all of it is signed. */
+function properties(x: XAdES): HTMLElement {
+  const rows: [string, Child][] = [
+    [t("xades.form"), t(x.form === "parallel" ? "xades.form.parallel" : "xades.form.enveloped")],
+    [t("xades.time"), moment(new Date(x.time * 1000))],
+    [t("xades.mime"), foreign(x.mime)],
+  ];
+  if (x.description !== "") rows.push([t("xades.description"), foreign(x.description)]);
+  for (const c of x.commitments) rows.push([t("xades.commitment"), commitment(c)]);
+  for (const r of x.roles) rows.push([t("xades.role"), foreign(r)]);
+  const place = [x.place.street, x.place.postal, x.place.city, x.place.state, x.place.country].filter((v) => v !== "");
+  if (place.length > 0) rows.push([t("xades.place"), foreign(place.join(", "))]);
+  if (x.policy.id !== "") rows.push([t("xades.policy"), foreign(`${x.policy.id} (${x.policy.hash} ${x.policy.digest})`)]);
+  return facts(...rows);
+}
+
+const etsi = "http://uri.etsi.org/01903/v1.2.2#";
+
+/** commitment says the types of EN 319 132-1 in words, others by their identifier. */
+function commitment(uri: string): Child {
+  const key = `xades.commitment.${uri.slice(etsi.length)}`;
+  return uri.startsWith(etsi) && has(key) ? t(key) : foreign(uri);
 }

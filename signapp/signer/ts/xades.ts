@@ -186,3 +186,9 @@ function issuerSerial(certificate: Bytes): Bytes {
   if (serial?.tag !== 0x02 || issuer?.tag !== 0x30) throw new Error("XAdES: certificate");
   return tlv(0x30, tlv(0x30, tlv(0xa4, issuer.raw)), serial.raw);
 }
+
+/** signedDigest is the digest of the document inside of verified SignedInfo octets. */
+export function signedDigest(info: Bytes): Bytes {
+  const m = /<ds:DigestValue>([A-Za-z0-9+/=]+)<\/ds:DigestValue>/.exec(new TextDecoder().decode(info));
+  return m ? Uint8Array.from(atob(m[1]!), (c) => c.charCodeAt(0)) : new Uint8Array(0);
+}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 	"time"
 )
@@ -61,6 +62,9 @@ type NewOperation struct {
 	Lifetime                                      time.Duration
 }
 
+// mediaTypes of documents by the end of their names.
+var mediaTypes = map[string]string{".pdf": "application/pdf", ".xml": "application/xml"}
+
 // Upload sends a document and returns its id.
 func (c *Client) Upload(ctx context.Context, name string, r io.Reader, size int64) (string, error) {
 	req, err := c.request(ctx, http.MethodPost, "/api/v1/documents?"+url.Values{"name": {name}}.Encode(), r)
@@ -68,7 +72,10 @@ func (c *Client) Upload(ctx context.Context, name string, r io.Reader, size int6
 		return "", err
 	}
 	req.ContentLength = size
-	req.Header.Set("Content-Type", "application/pdf")
+	req.Header.Set("Content-Type", "application/octet-stream")
+	if t, ok := mediaTypes[strings.ToLower(path.Ext(name))]; ok {
+		req.Header.Set("Content-Type", t)
+	}
 	var out struct {
 		ID string `json:"id"`
 	}

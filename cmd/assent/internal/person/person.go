@@ -139,11 +139,12 @@ type View struct {
 	Level   string   `json:"level"`
 	Chain   [][]byte `json:"chain"`
 	Items   []struct {
-		I     int    `json:"i"`
-		Kind  string `json:"kind"`
-		Name  string `json:"name"`
-		Size  int64  `json:"size"`
-		DTBSR string `json:"dtbsr"`
+		I     int         `json:"i"`
+		Kind  string      `json:"kind"`
+		Name  string      `json:"name"`
+		Size  int64       `json:"size"`
+		DTBSR string      `json:"dtbsr"`
+		XAdES []sap.XAdES `json:"xades"`
 	} `json:"items"`
 }
 
@@ -225,6 +226,9 @@ func (p *Person) Offer(ctx context.Context, o *Opened) (device.Offer, error) {
 				return device.Offer{}, err
 			}
 			item.Document, item.Size = bytes.NewReader(doc), int64(len(doc))
+			if len(it.XAdES) == 1 {
+				item.XAdES = &it.XAdES[0]
+			}
 		}
 		offer.Items = append(offer.Items, item)
 	}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/assent-sign/assent/internal/testenv"
+	"github.com/assent-sign/assent/sap"
+)
+
+// ADE-02, SGN-04: an XML document under sole control: an integrator's request, the signer's device that
+// hashes the octets which it is shown and rebuilds what is signed, the module, and the user's document with
+// the signature in it, which xmlsec1 verifies; the receipt holds off line. In between a restart.
+func TestADE02ServeXML(t *testing.T) {
+	const text = "<?xml version=\"1.0\"?>\r\n<invoice xmlns='urn:example:invoice'><!-- a --><line no = '1'>Garden shed &amp; more</line></invoice>\n"
+	w := newWorld(t)
+	w.start()
+	anna, acme := w.browser(), w.browser()
+	dev := anna.signer("anna")
+	anna.join(anna.invite("anna", "Anna Example"))
+	call := func(method, path, typ, body string, want int, out any) []byte {
+		t.Helper()
+		h := map[string]string{"Authorization": "Bearer " + acme.token()}
+		if typ != "" {
+			h["Content-Type"] = typ
+		}
+		b := acme.call(method, w.origin+path, h, strings.NewReader(body), want)
+		if out != nil {
+			if err := json.Unmarshal(b, out); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return b
+	}
+	var doc struct {
+		ID string `json:"id"`
+	}
+	call("POST", "/api/v1/documents?name=invoice.xml", "text/html", text, http.StatusUnsupportedMediaType, nil)
+	call("POST", "/api/v1/documents?name=invoice.xml", "application/xml", text, http.StatusCreated, &doc)
+	var op struct {
+		ID    string `json:"id"`
+		URL   string `json:"approval_url"`
+		State string `json:"state"`
+		Items []struct {
+			Kind   string `json:"kind"`
+			Result struct {
+				Level string `json:"level"`
+				MIME  string `json:"mime"`
+			} `json:"result"`
+		} `json:"items"`
+	}
+	ask := func(params string, want int) {
+		t.Helper()
+		call("POST", "/api/v1/operations", "application/json", fmt.Sprintf(`{"signer":"anna","purpose":"Invoice","items":[{"document":%q,"worker":"xades-t","params":{%s}}]}`, doc.ID, params), want, &op)
+	}
+	ask(`"claimed_role":"Buyer","policy_id":"urn:x"`, http.StatusBadRequest)
+	ask(`"claimed_role":"Buyer & payer","commitment_types":"PROOF_OF_APPROVAL","city":"Αθήνα"`, http.StatusCreated)
+	w.stop()
+	w.start()
+	uses := w.sam.Token.Uses()
+	if id := anna.approve(string(anna.call("GET", op.URL, nil, nil, http.StatusSeeOther)), dev); id != op.ID {
+		t.Fatalf("approved %s", id)
+	}
+	call("GET", "/api/v1/operations/"+op.ID+"?wait=20", "", "", http.StatusOK, &op)
+	if op.State != "finished" || op.Items[0].Kind != sap.KindXAdES || op.Items[0].Result.Level != "B-T" || op.Items[0].Result.MIME != "application/xml" || w.sam.Token.Uses() != uses+1 {
+		t.Fatalf("%+v, %d key uses: %s", op, w.sam.Token.Uses()-uses, w.log)
+	}
+	signed := call("GET", "/api/v1/operations/"+op.ID+"/items/0/document", "", "", http.StatusOK, nil)
+	at := bytes.Index(signed, []byte("<ds:Signature "))
+	end := bytes.Index(signed, []byte("</ds:Signature>"))
+	if at < 0 || string(signed[:at])+string(signed[end+len("</ds:Signature>"):]) != text {
+		t.Fatalf("the user's bytes are not kept: %s", signed)
+	}
+	file := filepath.Join(t.TempDir(), "signed.xml")
+	if err := os.WriteFile(file, signed, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// Whose the certificate is, is no question here.
+	if out, err := exec.Command(testenv.Need(t, "xmlsec1"), "--verify", "--insecure", "--enabled-key-data", "x509", "--id-attr:Id", "http://uri.etsi.org/01903/v1.3.2#:SignedProperties", file).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s\n%s", err, out, signed)
+	}
+	var receipt sap.SignedReceipt
+	call("GET", "/api/v1/operations/"+op.ID+"/receipt", "", "", http.StatusOK, &receipt)
+	rec, err := sap.OpenReceipt(w.sam.StatementKey(), receipt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sad, err := rec.VerifyEvidence()
+	if err != nil || !rec.Items[0].Shown || sad.Items[0].XAdES.Roles[0] != "Buyer & payer" || sad.Items[0].XAdES.Place.City != "Αθήνα" {
+		t.Errorf("%+v, %v", sad, err)
+	}
+	w.stop()
+}

@@ -1,0 +1,99 @@
+package signapp
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/assent-sign/assent/internal/jcs"
+	"github.com/assent-sign/assent/sap"
+	sapxades "github.com/assent-sign/assent/sap/xades"
+	"github.com/assent-sign/assent/workers"
+)
+
+// claim fills in what the application says is signed for an item: the signer's app
+// composes it again and compares.
+func (o *ViewItem) claim(it *fixedItem, leaf []byte) error {
+	p := it.Prepared
+	switch it.Kind {
+	case sap.KindPAdES:
+		attrs, err := sap.PAdESSignedAttributes(p.DocDigest, leaf)
+		if err != nil {
+			return err
+		}
+		o.SignedAttributes = sap.B64(attrs)
+	case sap.KindXAdES:
+		par, err := sap.XAdESParameters(p.Item(o.I), leaf, p.Alg)
+		if err != nil {
+			return err
+		}
+		properties, err := sapxades.SignedProperties(par)
+		if err != nil {
+			return err
+		}
+		info, err := sapxades.SignedInfo(par)
+		if err != nil {
+			return err
+		}
+		o.SignedAttributes, o.SignedProperties, o.XAdES = sap.B64(info), sap.B64(properties), []sap.XAdES{*p.XAdES}
+	}
+	return nil
+}
+
+// shownSize is how much the signer's app fetches of an item.
+func (it *fixedItem) shownSize() int64 {
+	if it.Prepared != nil && it.Prepared.ShownSize > 0 {
+		return it.Prepared.ShownSize
+	}
+	return it.Size
+}
+
+// sameItem tells whether two items are the same, in the one form that they have.
+func sameItem(a, b sap.Item) bool {
+	x, err := jcs.Marshal(a)
+	if err != nil {
+		return false
+	}
+	y, err := jcs.Marshal(b)
+	return err == nil && string(x) == string(y)
+}
+
+// openShown opens what the signer's app shows of an item and hashes: the prepared file,
+// or what its worker makes of it. That is in a file without a name, which is gone
+// when it is closed.
+func (s *Service) openShown(ctx context.Context, r *record, item int) (io.ReadSeekCloser, *Item, error) {
+	f, it, err := s.openItem(r, item)
+	if err != nil {
+		return nil, nil, err
+	}
+	e, err := s.cfg.Workers.Get(it.Worker)
+	if err != nil {
+		return f, it, nil //nolint:nilerr // the file is there; what becomes of it when it is to be finished is told then
+	}
+	show, ok := e.Worker.(workers.Shower)
+	if !ok || it.Prepared.ShownSize == 0 {
+		return f, it, nil
+	}
+	defer func() { _ = f.Close() }()
+	doc, ok := f.(io.ReaderAt)
+	if !ok {
+		return nil, nil, fmt.Errorf("signapp: a prepared file that cannot be read at an offset: %T", f)
+	}
+	out, err := s.files.partial()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := os.Remove(out.Name()); err != nil {
+		discard(out)
+		return nil, nil, storageError(err)
+	}
+	if err = show.Show(ctx, it.Prepared, doc, out); err == nil {
+		_, err = out.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		_ = out.Close()
+		return nil, nil, storageError(err)
+	}
+	return out, it, nil
+}
