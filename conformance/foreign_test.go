@@ -6,6 +6,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"image"
+	"image/color"
+	"image/png"
 	"os"
 	"path/filepath"
 	"testing"
@@ -113,7 +116,9 @@ func TestADE01DSSJudgesPDF(t *testing.T) {
 	}
 	certified := d.pdf(t, "certified.pdf", doc, algo.P256, algo.ES256, map[string]string{"level": "B-T", "tsa": "worker:tsa", "certification_level": "no_changes_allowed"})
 	want[certified] = wants{"PAdES-BASELINE-T", "TOTAL_PASSED", ""}
-	if len(want) < 19 {
+	seen := d.pdf(t, "visible.pdf", doc, algo.P256, algo.ES256, map[string]string{"level": "B-T", "tsa": "worker:tsa", "add_visible_signature": "true"})
+	want[seen] = wants{"PAdES-BASELINE-T", "TOTAL_PASSED", ""}
+	if len(want) < 20 {
 		t.Fatalf("only %d combinations", len(want))
 	}
 	judged(t, judge.DSSQuestion{Anchor: d.pki.Root, NoRevocation: true}, want)
@@ -161,6 +166,7 @@ func TestADE04VeraPDFStillSaysPDFA(t *testing.T) {
 	for _, level := range []string{"B-B", "B-T"} {
 		files = append(files, d.pdf(t, "pdfa-"+level+".pdf", plainPDF(true), algo.P256, algo.ES256, map[string]string{"level": level, "tsa": "worker:tsa", "reason": "seen"}))
 	}
+	files = append(files, d.pdf(t, "pdfa-visible.pdf", plainPDF(true), algo.P256, algo.ES256, map[string]string{"add_visible_signature": "true", "certification_level": "form_filling_allowed", "visible_signature_text": "Υπογραφή {name}", "visible_signature_custom_image_path": picture(t, d.dir)}))
 	got, err := judge.VeraPDF(t.Context(), testenv.Root(), append(files, other)...)
 	if err != nil || len(got) != len(files)+1 {
 		t.Fatalf("%d verdicts: %v", len(got), err)
@@ -206,4 +212,23 @@ func plainPDF(archival bool) []byte {
 	}
 	fmt.Fprintf(&b, "trailer\n<< /Size %d /Root 1 0 R /ID [<00112233445566778899aabbccddeeff> <00112233445566778899aabbccddeeff>] >>\nstartxref\n%d\n%%%%EOF\n", len(off)+1, x)
 	return b.Bytes()
+}
+
+// picture writes a PNG without transparency, which PDF/A wants.
+func picture(t *testing.T, dir string) string {
+	t.Helper()
+	img := image.NewRGBA(image.Rect(0, 0, 20, 20))
+	for i := range img.Pix {
+		img.Pix[i] = 0xff
+	}
+	img.Set(5, 5, color.RGBA{0, 90, 180, 255})
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "logo.png")
+	if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }

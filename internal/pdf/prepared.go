@@ -147,3 +147,31 @@ func hashSpan(ctx context.Context, h hash.Hash, r io.ReaderAt, off, n int64) err
 		return nil
 	})
 }
+
+// Extended reads a file with an update behind its last byte, as if it had been
+// written.
+func Extended(r io.ReaderAt, size int64, tail []byte) io.ReaderAt { return extended{r, size, tail} }
+
+type extended struct {
+	r    io.ReaderAt
+	size int64
+	tail []byte
+}
+
+// ReadAt implements io.ReaderAt.
+func (e extended) ReadAt(b []byte, off int64) (int, error) {
+	n := 0
+	if off < e.size {
+		m, err := e.r.ReadAt(b[:min(int64(len(b)), e.size-off)], off)
+		if n += m; err != nil && (err != io.EOF || off+int64(m) < e.size) {
+			return n, err
+		}
+	}
+	if at := off + int64(n) - e.size; at >= 0 && at < int64(len(e.tail)) {
+		n += copy(b[n:], e.tail[at:])
+	}
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
+}

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -63,7 +64,7 @@ func TestTypeScriptTypes(t *testing.T) {
 // can read and approve. Design step 3.
 func TestHoleInCorpus(t *testing.T) {
 	node := testenv.Need(t, "node")
-	dir, n := t.TempDir(), 0
+	dir, n, seen, certified := t.TempDir(), 0, 0, 0
 	err := filepath.WalkDir(testenv.Corpora(t, "pdf"), func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Ext(path) != ".pdf" {
 			return err
@@ -75,14 +76,32 @@ func TestHoleInCorpus(t *testing.T) {
 		if err != nil {
 			return err
 		}
+		opt := pdf.SignOptions{Time: time.Unix(1_800_000_000, 0), Hash: crypto.SHA256, Reserve: 4096}
+		terms := map[string]any{}
+		switch n % 3 {
+		case 1: // seen on the first page, where the file takes that
+			if d, err := pdf.Open(bytes.NewReader(in), int64(len(in)), pdf.Limits{}); err == nil {
+				if tail, name, err := d.PlanField(pdf.FieldOptions{Page: 1, Rect: [4]float64{20, 20, 120, 60}, Lines: []string{"Άννα"}}); err == nil {
+					in, opt.Field = append(in, tail...), name
+					seen++
+				}
+			}
+		case 2: // a certification, where the file has no signature yet
+			certify := opt
+			certify.Certify = 2
+			if _, err := pdf.Prepare(t.Context(), bytes.NewReader(in), int64(len(in)), io.Discard, certify); err == nil {
+				opt, terms["certifies"] = certify, 2
+				certified++
+			}
+		}
 		var out bytes.Buffer
-		p, err := pdf.Prepare(t.Context(), bytes.NewReader(in), int64(len(in)), &out, pdf.SignOptions{Time: time.Unix(1_800_000_000, 0), Hash: crypto.SHA256, Reserve: 4096})
+		p, err := pdf.Prepare(t.Context(), bytes.NewReader(in), int64(len(in)), &out, opt)
 		if err != nil {
 			return nil //nolint:nilerr // the writer's refusals are judged in internal/pdf
 		}
 		n++
 		file := filepath.Join(dir, fmt.Sprintf("%03d-%s", n, filepath.Base(path)))
-		want, err := json.Marshal(map[string]any{"start": p.ContentsOffset, "end": p.ContentsOffset + p.ContentsLength, "digest": sap.B64(p.Digest)})
+		want, err := json.Marshal(map[string]any{"start": p.ContentsOffset, "end": p.ContentsOffset + p.ContentsLength, "terms": terms, "digest": sap.B64(p.Digest)})
 		if err != nil {
 			return err
 		}
@@ -107,7 +126,7 @@ func TestHoleInCorpus(t *testing.T) {
 	if res, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%d files prepared: %v\n%s", n, err, res)
 	}
-	if n < 60 {
-		t.Errorf("only %d files of the corpus were prepared", n)
+	if n < 60 || seen < 10 || certified < 10 {
+		t.Errorf("only %d files of the corpus were prepared, %d visibly, %d certified", n, seen, certified)
 	}
 }

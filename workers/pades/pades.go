@@ -9,9 +9,13 @@
 // reserve_extra (bytes kept free besides the computed size; default 0),
 // certification_level (not_certified; or no_changes_allowed, form_filling_allowed,
 // form_filling_and_annotations_allowed: DocMDP 1, 2, 3; only for the first
-// signature of a document).
+// signature of a document), add_visible_signature (true or false; default false),
+// visible_signature_page (First, Last, a number), visible_signature_rectangle
+// (left,bottom,right,top in points), visible_signature_text (with {name}, {reason},
+// {location}, {contact}, {time}), visible_signature_custom_image_path (PNG, JPEG).
 //
-// Request parameters: reason, location, contact, name, field.
+// Request parameters: reason, location, contact, name, field; with
+// add_visible_signature also visible_page, visible_rectangle.
 //
 // It implements ADE-01, and of ADE-03 the level B-T.
 package pades
@@ -47,14 +51,15 @@ const (
 // 2 to 8 KiB. A larger one is an error and never a second signature (D10).
 const tokenRoom = 16 << 10
 
-var requestParams = []string{"reason", "location", "contact", "name", "field"}
+var requestParams = append([]string{"reason", "location", "contact", "name", "field"}, visibleParams...)
 
 // certificationLevels are the values of certification_level by their DocMDP number.
 var certificationLevels = []string{"not_certified", "no_changes_allowed", "form_filling_allowed", "form_filling_and_annotations_allowed"}
 
 // Kind is this package's entry in the table of kinds.
 func Kind() workers.Kind {
-	return workers.Kind{New: build, Properties: []string{"level", "tsa", "reason", "location", "contact", "reserve_extra", "certification_level"}}
+	return workers.Kind{New: build, Properties: []string{"level", "tsa", "reason", "location", "contact", "reserve_extra", "certification_level",
+		"add_visible_signature", "visible_signature_page", "visible_signature_rectangle", "visible_signature_text", "visible_signature_custom_image_path"}}
 }
 
 type worker struct {
@@ -63,6 +68,7 @@ type worker struct {
 	defaults map[string]string
 	extra    int
 	certify  int // DocMDP, 0 for an approval signature
+	look     *look
 	stamper  workers.Stamper
 	rehearse *workers.Rehearser
 	now      func() time.Time
@@ -87,13 +93,16 @@ func build(_ context.Context, env workers.Env) (any, error) {
 		}
 		w.extra = n
 	}
+	var err error
+	if w.look, err = newLook(p); err != nil {
+		return nil, err
+	}
 	if v := p["certification_level"]; v != "" {
 		if w.certify = slices.Index(certificationLevels, v); w.certify < 0 {
 			return nil, fmt.Errorf("%w: certification_level: %q is not one of %v", workers.ErrConfig, v, certificationLevels)
 		}
 	}
 	if p["tsa"] != "" {
-		var err error
 		if w.stamper, err = env.Stamper(p["tsa"]); err != nil {
 			return nil, fmt.Errorf("tsa: %w", err)
 		}
@@ -130,6 +139,16 @@ func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Outp
 	opt, err := w.options(in, certs, level)
 	if err != nil {
 		return nil, err
+	}
+	if err := w.checkVisible(in.Params); err != nil {
+		return nil, err
+	}
+	if w.look != nil {
+		var tail []byte
+		if tail, opt.Field, err = w.look.add(in, certs[0], opt); err != nil {
+			return nil, err
+		}
+		in.Document, in.Size = pdf.Extended(in.Document, in.Size, tail), in.Size+int64(len(tail))
 	}
 	pp, err := pdf.Prepare(ctx, in.Document, in.Size, out, opt)
 	if err != nil {

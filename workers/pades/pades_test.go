@@ -344,7 +344,18 @@ func TestConfigRefusals(t *testing.T) {
 		"chain of another":   func(c *workers.Config) { c.Chain = other },
 		"bad name":           func(c *workers.Config) { c.Name = "<img>" },
 		"certification":      func(c *workers.Config) { c.Properties = map[string]string{"certification_level": "1"} },
-		"bad reserve":        func(c *workers.Config) { c.Properties = map[string]string{"reserve_extra": "-1"} },
+		"visible":            func(c *workers.Config) { c.Properties = map[string]string{"add_visible_signature": "yes please"} },
+		"visible without":    func(c *workers.Config) { c.Properties = map[string]string{"visible_signature_page": "1"} },
+		"visible page": func(c *workers.Config) {
+			c.Properties = map[string]string{"add_visible_signature": "true", "visible_signature_page": "0"}
+		},
+		"visible rectangle": func(c *workers.Config) {
+			c.Properties = map[string]string{"add_visible_signature": "true", "visible_signature_rectangle": "1,2,3"}
+		},
+		"visible image": func(c *workers.Config) {
+			c.Properties = map[string]string{"add_visible_signature": "true", "visible_signature_custom_image_path": "none.png"}
+		},
+		"bad reserve": func(c *workers.Config) { c.Properties = map[string]string{"reserve_extra": "-1"} },
 	} {
 		c := base
 		edit(&c)
@@ -370,12 +381,13 @@ func TestRequestRefusals(t *testing.T) {
 		edit func(*workers.Input)
 		want error
 	}{
-		"parameter": {func(in *workers.Input) { in.Params = map[string]string{"colour": "red"} }, workers.ErrParams},
-		"level":     {func(in *workers.Input) { in.Level = "B-LTA" }, workers.ErrLevel},
-		"B-T here":  {func(in *workers.Input) { in.Level = "B-T" }, workers.ErrLevel},
-		"algorithm": {func(in *workers.Input) { in.Alg = algo.RS256 }, workers.ErrInput},
-		"no chain":  {func(in *workers.Input) { in.Chain = nil }, workers.ErrInput},
-		"no PDF":    {func(in *workers.Input) { in.Document, in.Size = strings.NewReader("hello"), 5 }, workers.ErrInput},
+		"visible_page": {func(in *workers.Input) { in.Params = map[string]string{"visible_page": "1"} }, workers.ErrParams},
+		"parameter":    {func(in *workers.Input) { in.Params = map[string]string{"colour": "red"} }, workers.ErrParams},
+		"level":        {func(in *workers.Input) { in.Level = "B-LTA" }, workers.ErrLevel},
+		"B-T here":     {func(in *workers.Input) { in.Level = "B-T" }, workers.ErrLevel},
+		"algorithm":    {func(in *workers.Input) { in.Alg = algo.RS256 }, workers.ErrInput},
+		"no chain":     {func(in *workers.Input) { in.Chain = nil }, workers.ErrInput},
+		"no PDF":       {func(in *workers.Input) { in.Document, in.Size = strings.NewReader("hello"), 5 }, workers.ErrInput},
 	} {
 		in := good
 		c.edit(&in)
@@ -425,5 +437,55 @@ func TestCertificationLevels(t *testing.T) {
 		if (want == 0) != (err == nil) || err != nil && !errors.Is(err, workers.ErrInput) {
 			t.Errorf("%s: once more: %v", level, err)
 		}
+	}
+}
+
+// D28: a visible signature says who signed, why and when, on the page and at the
+// place that the worker or the request names; the user's bytes stay a prefix, and
+// judges find all of it signed.
+func TestD28VisibleSignature(t *testing.T) {
+	qpdf, pdfsig, mutool := testenv.Need(t, "qpdf"), testenv.Need(t, "pdfsig"), testenv.Need(t, "mutool")
+	pki := workertest.NewPKI(t)
+	_, _, chain := pki.Key(t, "anna", algo.P256, certs.SignerProfile)
+	set := newSet(t, pki, tsaConfig(t, pki), workers.Config{Name: "pdf", Kind: "pades", Token: "local", Key: "anna", Chain: chain,
+		Properties: map[string]string{"level": "B-T", "tsa": "worker:tsa", "add_visible_signature": "true", "visible_signature_page": "Last", "certification_level": "form_filling_allowed"}})
+	e, err := set.Get("pdf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := minimalPDF()
+	for name, c := range map[string]struct {
+		params map[string]string
+		want   string
+	}{
+		"defaults": {map[string]string{"reason": "Έγκριση"}, "Signed by DEMO anna Reason: Έγκριση Date: 2026-03-01 12:00:00 UTC"},
+		"request":  {map[string]string{"name": "A. Ж.", "location": "Łódź", "visible_page": "1", "visible_rectangle": "20, 20, 280, 90", "field": "Approval"}, "Signed by A. Ж. Location: Łódź Date: 2026-03-01 12:00:00 UTC"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out := workertest.File(t, "out.pdf")
+			in := workers.Input{Document: bytes.NewReader(doc), Size: int64(len(doc)), Name: "a.pdf", Params: c.params, Time: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+			if _, err := workers.SignNow(context.Background(), e, in, out); err != nil {
+				t.Fatal(err)
+			}
+			got, err := os.ReadFile(out.Name())
+			if err != nil || !bytes.HasPrefix(got, doc) {
+				t.Fatalf("the original is no prefix: %v", err)
+			}
+			text, err := exec.Command(mutool, "draw", "-q", "-F", "txt", out.Name()).Output()
+			if seen := strings.Join(strings.Fields(strings.Replace(string(text), "Hello, signer", "", 1)), " "); err != nil || seen != c.want {
+				t.Errorf("the page says %q, want %q (%v)", seen, c.want, err)
+			}
+			say, err := exec.Command(pdfsig, "-nocert", out.Name()).CombinedOutput()
+			if err != nil || !bytes.Contains(say, []byte("Signature is Valid")) || !bytes.Contains(say, []byte("Total document signed")) {
+				t.Errorf("pdfsig: %v\n%s", err, say)
+			}
+			if class := qpdfCheck(qpdf, out.Name()); class != 0 {
+				t.Errorf("qpdf --check exits with %d", class)
+			}
+		})
+	}
+	in := workers.Input{Document: bytes.NewReader(doc), Size: int64(len(doc)), Name: "a.pdf", Params: map[string]string{"name": "署名"}}
+	if _, err := workers.SignNow(context.Background(), e, in, workertest.File(t, "no.pdf")); !errors.Is(err, workers.ErrInput) || !strings.Contains(err.Error(), "U+7F72") {
+		t.Errorf("a name that the font cannot show: %v", err)
 	}
 }

@@ -1016,6 +1016,10 @@
     "review.warn.attachments": "Files are attached inside this document. They are signed with it, but not shown here.",
     "review.warn.layers": "This document has parts that are switched off and not visible here.",
     "review.warn.xfa": "This document has a second, program-like form inside that is not shown here.",
+    "review.certifies.1": "Your signature certifies this document: after it, nothing may be changed and nobody else may sign.",
+    "review.certifies.2": "Your signature certifies this document: after it, forms may be filled in and others may sign; nothing else may be changed.",
+    "review.certifies.3": "Your signature certifies this document: after it, forms may be filled in, comments added, and others may sign; nothing else may be changed.",
+    "review.locks": "Your signature locks form fields of this document: after it, they may not be changed.",
     "review.signature": "Your signature",
     "review.holder": "Certificate holder",
     "review.issuer": "Issued by",
@@ -1227,7 +1231,7 @@
       return void 0;
     }
   }
-  function stopped(s, reference) {
+  function stopped(s, reference2) {
     const after = s.code === "receipt";
     show(
       t(after ? "stop.receipt.title" : "stop.title"),
@@ -1239,7 +1243,7 @@
         el("p", {}, t(after ? "stop.receipt.text" : "stop.text"))
       ),
       el("p", { class: "hint" }, t("stop.technical", { detail: `${s.code}: ${s.detail}`.slice(0, 300) })),
-      reference !== "" && el("p", { class: "hint" }, t("common.reference", { id: reference }))
+      reference2 !== "" && el("p", { class: "hint" }, t("common.reference", { id: reference2 }))
     );
   }
   function ended(cfg, v) {
@@ -1259,14 +1263,14 @@
     if (e.retry === "later" || e.status >= 500) return t("error.later");
     return t(refused);
   }
-  function broken(e, reference, again, text2 = sentence(e)) {
+  function broken(e, reference2, again, text2 = sentence(e)) {
     const said = e instanceof RelayError && e.said !== "" && el("p", {}, foreign(t("common.said", { said: e.said })));
     show(
       t("error.title"),
       el("p", { role: "alert", id: "error" }, text2),
       said,
       again && button(t("common.try_again"), again, { class: "act" }),
-      reference !== "" && el("p", { class: "hint" }, t("common.reference", { id: reference }))
+      reference2 !== "" && el("p", { class: "hint" }, t("common.reference", { id: reference2 }))
     );
   }
 
@@ -2082,7 +2086,7 @@
     const { at: at2, range } = whole[0];
     const hole = checkRange(pdf, range);
     if (hole.start < lastEnd) throw new HoleError("the signature is not in the last revision");
-    const object = checkDictionary(pdf, at2, hole);
+    const object = checkDictionary(pdf, at2, hole, hole.terms);
     checkEnd(pdf, hole);
     await checkUnreachable(pdf, object, hole);
     return hole;
@@ -2099,10 +2103,10 @@
     for (let i = start + 1; i < end - 1; i++) {
       if (pdf[i] !== 48) throw new HoleError("the gap is not filled with zeros");
     }
-    return { start, end };
+    return { start, end, terms: {} };
   }
-  var signatureKeys = /* @__PURE__ */ new Set(["Type", "Filter", "SubFilter", "Contents", "ByteRange", "M", "Name", "Reason", "Location", "ContactInfo", "Prop_Build"]);
-  function checkDictionary(pdf, rangeAt, h) {
+  var signatureKeys = /* @__PURE__ */ new Set(["Type", "Filter", "SubFilter", "Contents", "ByteRange", "M", "Name", "Reason", "Location", "ContactInfo", "Prop_Build", "Reference"]);
+  function checkDictionary(pdf, rangeAt, h, terms) {
     const { begin, open } = objectStart(pdf, Math.min(rangeAt, h.start));
     const seen = /* @__PURE__ */ new Map();
     let p = skip(pdf, open);
@@ -2115,12 +2119,23 @@
       if (seen.has(name)) throw new HoleError(`the signature dictionary has two /${name}`);
       const value = skip(pdf, after);
       seen.set(name, name === "ByteRange" ? p : value);
-      p = skip(pdf, skipValue(pdf, value, 0));
+      const end = skipValue(pdf, value, 0);
+      if (name === "Reference") Object.assign(terms, readTerms(ascii(pdf, value, Math.min(end - value, maxReference + 1))));
+      p = skip(pdf, end);
     }
     p = skip(pdf, p + 2);
     if (ascii(pdf, p, 6) !== "endobj") throw new HoleError("the signature is not a plain object");
     if (seen.get("ByteRange") !== rangeAt || seen.get("Contents") !== h.start) throw new HoleError("the gap is not this signature's /Contents");
     return begin;
+  }
+  var maxReference = 65536;
+  var docMDP = String.raw`<< /Type /SigRef /TransformMethod /DocMDP /TransformParams << /Type /TransformParams /P ([123]) /V /1\.2 >> >>`;
+  var fieldMDP = String.raw`<< /Type /SigRef /TransformMethod /FieldMDP /Data \d{1,10} \d{1,5} R /TransformParams << /Type /TransformParams /V /1\.2 /Action /(All|Include|Exclude)(?: /Fields \[(?:\((?:[^()\\]|\\.)*\)|<[0-9A-F]*>| )+\])? >> >>`;
+  var reference = new RegExp(String.raw`^\[(?:${docMDP})?(?:${fieldMDP})?\]$`, "s");
+  function readTerms(text2) {
+    const m = text2.length > maxReference ? null : reference.exec(text2);
+    if (!m) throw new HoleError("the signature says something about later changes that cannot be read");
+    return { ...m[1] && { certifies: Number(m[1]) }, ...m[2] && { locks: m[2] } };
   }
   function checkEnd(pdf, h) {
     const tail = ascii(pdf, Math.max(h.end, pdf.length - 64), 64);
@@ -2997,6 +3012,8 @@
         el("div", { class: "hint" }, d.bytes ? `${size(d.size)}, ` : "", state),
         el("div", { class: "hint" }, `${t("review.fingerprint")}: `, fingerprint(digest2)),
         d.item.xades && properties(d.item.xades),
+        d.hole?.terms.certifies && el("p", { class: "warning" }, t(`review.certifies.${d.hole.terms.certifies}`)),
+        d.hole?.terms.locks && el("p", { class: "warning" }, t("review.locks")),
         d.bytes && this.offer.documents.length > 1 && open
       );
     }

@@ -14,6 +14,15 @@ import { checkUnreachable } from "./pdfreach";
 export interface Hole {
   start: number;
   end: number;
+  terms: Terms;
+}
+
+/** Terms are what the signature says of later changes. */
+export interface Terms {
+  /** certifies: DocMDP; 1 no change, 2 forms and signatures, 3 comments too. */
+  certifies?: 1 | 2 | 3;
+  /** locks: fields that may not change any more (FieldMDP). */
+  locks?: "All" | "Include" | "Exclude";
 }
 
 /** HoleError says why a file is not a properly prepared document. */
@@ -39,14 +48,14 @@ export async function findHole(pdf: Uint8Array): Promise<Hole> {
   const { at, range } = whole[0]!;
   const hole = checkRange(pdf, range);
   if (hole.start < lastEnd) throw new HoleError("the signature is not in the last revision");
-  const object = checkDictionary(pdf, at, hole);
+  const object = checkDictionary(pdf, at, hole, hole.terms);
   checkEnd(pdf, hole);
   await checkUnreachable(pdf, object, hole);
   return hole;
 }
 
 /** covered returns the bytes that are hashed. */
-export function covered(pdf: Uint8Array, h: Hole): Bytes {
+export function covered(pdf: Uint8Array, h: Pick<Hole, "start" | "end">): Bytes {
   return concat(pdf.subarray(0, h.start), pdf.subarray(h.end));
 }
 
@@ -59,19 +68,19 @@ function checkRange(pdf: Uint8Array, r: number[]): Hole {
   for (let i = start + 1; i < end - 1; i++) {
     if (pdf[i] !== 0x30) throw new HoleError("the gap is not filled with zeros");
   }
-  return { start, end };
+  return { start, end, terms: {} };
 }
 
 // The keys that a signature needs. With others the dictionary could be, beside a
 // signature, an annotation whose /Contents, the unprotected hole, is its text.
-const signatureKeys = new Set(["Type", "Filter", "SubFilter", "Contents", "ByteRange", "M", "Name", "Reason", "Location", "ContactInfo", "Prop_Build"]);
+const signatureKeys = new Set(["Type", "Filter", "SubFilter", "Contents", "ByteRange", "M", "Name", "Reason", "Location", "ContactInfo", "Prop_Build", "Reference"]);
 
 /**
  * checkDictionary reads the object around the hole: one dictionary with each
  * key once, with this ByteRange and, as its /Contents, exactly this hole. It
  * returns where the object begins.
  */
-function checkDictionary(pdf: Uint8Array, rangeAt: number, h: Hole): number {
+function checkDictionary(pdf: Uint8Array, rangeAt: number, h: Hole, terms: Terms): number {
   const { begin, open } = objectStart(pdf, Math.min(rangeAt, h.start));
   const seen = new Map<string, number>();
   let p = skip(pdf, open);
@@ -84,12 +93,27 @@ function checkDictionary(pdf: Uint8Array, rangeAt: number, h: Hole): number {
     if (seen.has(name)) throw new HoleError(`the signature dictionary has two /${name}`);
     const value = skip(pdf, after);
     seen.set(name, name === "ByteRange" ? p : value);
-    p = skip(pdf, skipValue(pdf, value, 0));
+    const end = skipValue(pdf, value, 0);
+    if (name === "Reference") Object.assign(terms, readTerms(ascii(pdf, value, Math.min(end - value, maxReference + 1))));
+    p = skip(pdf, end);
   }
   p = skip(pdf, p + 2);
   if (ascii(pdf, p, 6) !== "endobj") throw new HoleError("the signature is not a plain object");
   if (seen.get("ByteRange") !== rangeAt || seen.get("Contents") !== h.start) throw new HoleError("the gap is not this signature's /Contents");
   return begin;
+}
+
+// /Reference gives a signature a meaning that the signer must be told. It is
+// accepted in one spelling only, so that what is told is what every reader finds.
+const maxReference = 65536;
+const docMDP = String.raw`<< /Type /SigRef /TransformMethod /DocMDP /TransformParams << /Type /TransformParams /P ([123]) /V /1\.2 >> >>`;
+const fieldMDP = String.raw`<< /Type /SigRef /TransformMethod /FieldMDP /Data \d{1,10} \d{1,5} R /TransformParams << /Type /TransformParams /V /1\.2 /Action /(All|Include|Exclude)(?: /Fields \[(?:\((?:[^()\\]|\\.)*\)|<[0-9A-F]*>| )+\])? >> >>`;
+const reference = new RegExp(String.raw`^\[(?:${docMDP})?(?:${fieldMDP})?\]$`, "s");
+
+function readTerms(text: string): Terms {
+  const m = text.length > maxReference ? null : reference.exec(text);
+  if (!m) throw new HoleError("the signature says something about later changes that cannot be read");
+  return { ...(m[1] && { certifies: Number(m[1]) as 1 | 2 | 3 }), ...(m[2] && { locks: m[2] as "All" | "Include" | "Exclude" }) };
 }
 
 /** checkEnd: one more revision mark behind the hole, and it ends the file. */

@@ -136,6 +136,8 @@ export class Review {
       el("div", { class: "hint" }, d.bytes ? `${size(d.size)}, ` : "", state),
       el("div", { class: "hint" }, `${t("review.fingerprint")}: `, fingerprint(digest)),
       d.item.xades && properties(d.item.xades),
+      d.hole?.terms.certifies && el("p", { class: "warning" }, t(`review.certifies.${d.hole.terms.certifies}`)),
+      d.hole?.terms.locks && el("p", { class: "warning" }, t("review.locks")),
       d.bytes && this.offer.documents.length > 1 && open,
     );
   }

@@ -17,10 +17,10 @@ if (folder) {
     const refused: string[] = [];
     for (const n of names) {
       const bytes = new Uint8Array(readFileSync(`${folder}/${n}`));
-      const want = JSON.parse(readFileSync(`${folder}/${n}.json`, "utf8")) as { start: number; end: number; digest: string };
+      const want = JSON.parse(readFileSync(`${folder}/${n}.json`, "utf8")) as { start: number; end: number; terms: object; digest: string };
       try {
         const hole = await findHole(bytes);
-        assert.deepEqual(hole, { start: want.start, end: want.end }, n);
+        assert.deepEqual(hole, { start: want.start, end: want.end, terms: want.terms }, n);
         assert.equal(encode(await digest("sha256", covered(bytes, hole))), want.digest, n);
       } catch (e) {
         refused.push(`${n}: ${String(e)}`);

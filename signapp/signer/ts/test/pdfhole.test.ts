@@ -36,7 +36,7 @@ const refused = (p: Parts, why: RegExp) => assert.rejects(findHole(pdf(p).bytes)
 
 test("a properly prepared file: the hole and what is covered", async () => {
   const { bytes, start, end } = pdf();
-  assert.deepEqual(await findHole(bytes), { start, end });
+  assert.deepEqual(await findHole(bytes), { start, end, terms: {} });
   assert.equal(covered(bytes, { start, end }).length, bytes.length - (end - start));
 });
 
@@ -103,7 +103,7 @@ test("every cut or single changed byte near the signature is refused or finds th
       const b = bytes.slice();
       b[i]! ^= flip;
       try {
-        assert.deepEqual(await findHole(b), { start, end });
+        assert.deepEqual(await findHole(b), { start, end, terms: {} });
       } catch (e) {
         assert.ok(e instanceof HoleError, String(e));
       }

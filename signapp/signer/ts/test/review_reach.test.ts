@@ -70,6 +70,22 @@ test("T02 shown is signed: the signature is no annotation whose text is the hole
   }
 });
 
+test("T02 shown is signed: what a signature says of later changes is read, in one spelling, or refused", async () => {
+  const doc = (p: string) => `<< /Type /SigRef /TransformMethod /DocMDP /TransformParams << /Type /TransformParams /P ${p} /V /1.2 >> >>`;
+  const field = (action: string) => `<< /Type /SigRef /TransformMethod /FieldMDP /Data 1 0 R /TransformParams << /Type /TransformParams /V /1.2 /Action /${action} >> >>`;
+  const terms = async (reference: string) => (await findHole(pdf(head, table, `/Reference ${reference}`))).terms;
+  assert.deepEqual((await findHole(pdf(head, table))).terms, {});
+  assert.deepEqual(await terms(`[${doc("1")}]`), { certifies: 1 });
+  assert.deepEqual(await terms(`[${doc("3")}${field("All")}]`), { certifies: 3, locks: "All" });
+  assert.deepEqual(await terms(`[${field("Include /Fields [(a\\)) <FEFF03A9>]")}]`), { locks: "Include" });
+  for (const bad of [
+    `[${doc("4")}]`, `[${doc("1")}${doc("2")}]`, `[${doc("1 /P 2")}]`, `[${field("Some")}]`, `[${doc("2").replace("DocMDP", "UR3")}]`, `[${doc("2").replace("DocMDP", "Doc#4dDP")}]`,
+    "5 0 R", `[5 0 R]`, `[${doc("1")} ]`, doc("1"), `[${field("Include /Fields [(a)(] /Action /All")}]`, `[${field(`Include /Fields [${"(a) ".repeat(20000)}]`)}]`,
+  ]) {
+    await assert.rejects(terms(bad), /later changes|cannot be read|no object/);
+  }
+});
+
 test("T02 shown is signed: a cross-reference into the hole in any spelling", async () => {
   const at = String.fromCharCode(...pdf(head)).indexOf("<0000") + 10;
   const tail = (rows: string, trailer = "") => `\nendobj\nxref\n0 1\n${rows}trailer\n<<${trailer}>>\nstartxref\n9\n%%EOF\n`;
