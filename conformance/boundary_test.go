@@ -53,7 +53,7 @@ var rules = []rule{
 	{"cmd/samd", []string{"cmd/samd/...", "sam/...", "sap", "sap/sapclient", "cryptotoken/...", "internal/..."}},
 	{"cmd/sicd", []string{"cmd/sicd/...", "signapp/signer/...", "sap", "internal/..."}},
 	{"cmd/ssad", []string{"cmd/ssad/...", "api/...", "workers/...", "signapp/...", "sap", "sap/sapclient", "cryptotoken/...", "internal/..."}},
-	{"cmd/assent", []string{"cmd/assent/...", "conformance/judge", "conformance/matrix", "sap", "sap/sapclient", "sap/device", "sap/notary", "workers", "cryptotoken/...", "internal/..."}},
+	{"cmd/assent", []string{"cmd/assent/...", "conformance/judge", "conformance/matrix", "sap", "sap/xades", "sap/sapclient", "sap/device", "sap/notary", "workers", "cryptotoken/...", "internal/..."}},
 }
 
 // only says which packages of ours may import a package at all, without tests.

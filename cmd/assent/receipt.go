@@ -23,7 +23,8 @@ func receiptVerifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify RECEIPT FILE",
 		Short: "Check a receipt against the signed file, off line",
-		Long: `Recomputes the digest of the file from its ByteRange, rebuilds what the key
+		Long: `Recomputes the digest of the file from its ByteRange (of XML: from its canonical
+octets), rebuilds what the key
 signed from that digest and the certificate, and compares both with the signer's
 approval and with the signature in the file. Checks the module's signature over
 the receipt and the authenticator's signature over the approval. Asks no server.

@@ -19,9 +19,9 @@ func verifyCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "verify FILE",
-		Short: "Judge the signatures of a PDF in plain words",
+		Short: "Judge the signatures of a PDF or XML file in plain words",
 		Long: `Says for each signature who made it, when and how that is known, how much of the
-file it covers, whether its chain ends at a certificate you trust, what its
+file it covers (of XML: which nodes), whether its chain ends at a certificate you trust, what its
 time-stamps say, and what was changed afterwards. Nothing is fetched from the
 net. Revocation is not checked.
 ` + exitCodes,

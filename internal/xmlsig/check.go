@@ -256,6 +256,16 @@ func asn1Value(cert *x509.Certificate, a algo.Algorithm, value []byte) ([]byte, 
 	return b.Bytes()
 }
 
+// SignerValue is the signature value as crypto.Signer gives it, ECDSA in ASN.1, if it were
+// by the certificate's key; nothing is verified.
+func (s *Signature) SignerValue(cert *x509.Certificate) ([]byte, error) {
+	a := s.Algorithm()
+	if a == 0 {
+		return nil, fmt.Errorf("%w: signature algorithm %q", ErrUnsupported, s.Method)
+	}
+	return asn1Value(cert, a, s.Value)
+}
+
 // Imprint is the digest that a time-stamp of a signature is over: of the canonical
 // SignatureValue element (EN 319 132-1, clause 5.3).
 func (d *Document) Imprint(doc io.ReaderAt, s *Signature, st Stamp, h crypto.Hash, lim c14n.Limits) ([]byte, error) {

@@ -19,6 +19,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/assent-sign/assent/cmd/assent/internal/verify"
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/cms"
 	"github.com/assent-sign/assent/internal/pdf"
@@ -61,8 +62,9 @@ type Result struct {
 	Shown      bool      `json:"shown_to_signer"`
 	Field      string    `json:"field"`
 
-	// The three fingerprints, hexadecimal; they are equal or Verify has failed.
-	InFile   string `json:"digest_in_file"`  // recomputed from the ByteRange
+	// The three fingerprints, hexadecimal; they are equal or Verify has failed. Of an XML
+	// document it is the digest of its canonical octets, signed in SignedInfo.
+	InFile   string `json:"digest_in_file"`  // recomputed from the ByteRange, or the canonical octets
 	Approved string `json:"digest_approved"` // in the signer's approval
 	Signed   string `json:"digest_signed"`   // message-digest in the CMS
 	DTBSR    string `json:"dtbsr"`           // what the key signed: rebuilt, approved and in the file
@@ -96,6 +98,9 @@ func Verify(ctx context.Context, receipt []byte, file io.ReaderAt, size int64, s
 	res := describe(signed, r, sad, cert)
 	if file == nil {
 		return res, nil
+	}
+	if verify.IsXML(file) {
+		return res, res.matchXML(r, sad, cert, file, size)
 	}
 	return res, res.matchFile(ctx, r, sad, cert, file, size)
 }

@@ -1,4 +1,4 @@
-// Package verify judges the signatures of a PDF file and says in plain words
+// Package verify judges the signatures of a PDF file or an XML document and says in plain words
 // what it found: who signed, when and how that is known, how much of the file
 // the signature covers, whether the chain ends at a certificate that the
 // caller trusts, what the time-stamps say, and what was added afterwards.
@@ -57,7 +57,8 @@ type Signature struct {
 	Proven    *time.Time `json:"proven_time,omitempty"`  // of the earliest trusted time-stamp
 	Reason    string     `json:"reason,omitempty"`
 	Location  string     `json:"location,omitempty"`
-	Covers    int64      `json:"covers_bytes"` // the signed bytes end here
+	Covers    int64      `json:"covers_bytes"`     // the signed bytes end here
+	Scope     string     `json:"covers,omitempty"` // of XML: which nodes, in words
 	Whole     bool       `json:"covers_whole_file"`
 	Revision  int        `json:"revision"`
 	Chain     []string   `json:"chain,omitempty"` // subjects, leaf first, up to the trusted one
@@ -94,8 +95,8 @@ type Options struct {
 	Limits pdf.Limits
 }
 
-// File judges every signature of the PDF in r. The error is about the file as a
-// whole (no PDF, encrypted, over a limit); what is wrong with a signature is in
+// File judges every signature of the PDF or XML document in r. The error is about the file as a
+// whole (neither of them, encrypted, over a limit); what is wrong with a signature is in
 // the report.
 func File(ctx context.Context, name string, r io.ReaderAt, size int64, opt Options) (*Report, error) {
 	if opt.Now.IsZero() {
@@ -107,6 +108,12 @@ func File(ctx context.Context, name string, r io.ReaderAt, size int64, opt Optio
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	rep.SHA256 = hex.EncodeToString(h.Sum(nil))
+	if IsXML(r) {
+		if err := (&judge{ctx: ctx, r: r, size: size, opt: opt}).xml(rep); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		return rep, nil
+	}
 	doc, err := pdf.Open(r, size, opt.Limits)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)

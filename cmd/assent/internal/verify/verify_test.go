@@ -204,6 +204,7 @@ func FuzzFile(f *testing.F) {
 	f.Add(contract())
 	f.Add(signed)
 	f.Add(signed[:len(signed)/2])
+	f.Add([]byte(invoice))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		rep, err := verify.File(t.Context(), "fuzz", bytes.NewReader(b), int64(len(b)), k.trust())
 		if err != nil {

@@ -43,9 +43,14 @@ func (s *Signature) print(b *strings.Builder, n, of int, size int64) {
 	if s.Level != "" {
 		line("level", "%s", strings.TrimSpace(s.Level+" "+parens(s.Algorithm)))
 	}
-	if s.Whole {
+	switch {
+	case s.SubFilter == "XAdES" || s.SubFilter == "XML Signature":
+		if s.Scope != "" {
+			line("covers", "%s", s.Scope)
+		}
+	case s.Whole:
 		line("covers", "the whole file")
-	} else {
+	default:
 		line("covers", "%d of %d bytes: the file as it was at revision %d", s.Covers, size, s.Revision)
 	}
 	if len(s.Chain) > 0 {

@@ -1,0 +1,85 @@
+package proof
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"io"
+
+	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/c14n"
+	"github.com/assent-sign/assent/internal/xmlsig"
+	"github.com/assent-sign/assent/sap"
+	"github.com/assent-sign/assent/sap/xades"
+)
+
+// matchXML finds the signature of the receipt in an XML document and compares every step
+// between the document's canonical octets, which are computed anew here, and the key.
+func (res *Result) matchXML(r *sap.Receipt, sad *sap.SAD, cert *x509.Certificate, file io.ReaderAt, size int64) error {
+	d, err := xmlsig.Read(file, size, c14n.Limits{})
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrFile, err)
+	}
+	for i := range d.Signatures {
+		s := &d.Signatures[i]
+		value, err := s.SignerValue(cert)
+		if err != nil {
+			continue // of another key
+		}
+		if item := itemOf(r, value); item >= 0 {
+			res.Item, res.Field = item, s.ID
+			res.Name, res.Shown = sad.Items[item].Name, r.Items[item].Shown
+			return res.compareXML(d, s, sad, item, cert, file)
+		}
+	}
+	return fmt.Errorf("%w: none of its %d signatures has the receipt's signature value", ErrFile, len(d.Signatures))
+}
+
+func (res *Result) compareXML(d *xmlsig.Document, s *xmlsig.Signature, sad *sap.SAD, i int, cert *x509.Certificate, file io.ReaderAt) error {
+	it := sad.Items[i]
+	if it.Kind != sap.KindXAdES {
+		return fmt.Errorf("%w: the approval was of a digest (%s), not of this document", ErrChanged, it.Kind)
+	}
+	alg, err := algo.Parse(sad.Bind.Alg)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrForm, err)
+	}
+	c, err := d.Check(file, s, c14n.Limits{})
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrChanged, err)
+	}
+	approved, err := sap.UnB64(it.Doc)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrForm, err)
+	}
+	less := map[string]string{sap.XAdESEnveloped: "itself", sap.XAdESParallel: "signatures"}[it.XAdES.Form]
+	if len(c.Covers) != 2 || !c.Covers[0].Document || c.Covers[0].Less != less || !c.Covers[1].Properties {
+		return fmt.Errorf("%w: the signature covers other parts of the file than those that were approved", ErrChanged)
+	}
+	res.Whole = less == "itself" || len(d.Signatures) == 1
+	res.InFile, res.Approved, res.Signed = hex.EncodeToString(c.Digests[0]), hex.EncodeToString(approved), hex.EncodeToString(s.References[0].Digest)
+	if !bytes.Equal(c.Digests[0], approved) {
+		return fmt.Errorf("%w: the digest of the file is %s, approved was %s, signed was %s", ErrChanged, res.InFile, res.Approved, res.Signed)
+	}
+	par, err := sap.XAdESParameters(it, cert.Raw, alg)
+	if err != nil {
+		return err
+	}
+	info, err := xades.SignedInfo(par)
+	if err != nil {
+		return err
+	}
+	dtbsr, err := sap.Rebuild(it, cert.Raw, alg, nil)
+	if err != nil {
+		return err
+	}
+	res.DTBSR = hex.EncodeToString(dtbsr)
+	switch {
+	case !bytes.Equal(info, c.Info):
+		return fmt.Errorf("%w: SignedInfo in the file is not what follows from the approval", ErrChanged)
+	case !c.Certificate.Equal(cert):
+		return fmt.Errorf("%w: the certificate in the file is not the receipt's", ErrChanged)
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+package proof_test
+
+import (
+	"crypto"
+	"crypto/rand"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/assent-sign/assent/cmd/assent/internal/proof"
+	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/c14n"
+	"github.com/assent-sign/assent/internal/certs"
+	"github.com/assent-sign/assent/sap"
+	"github.com/assent-sign/assent/sap/device"
+	"github.com/assent-sign/assent/sap/xades"
+)
+
+const invoice = "<invoice xmlns='urn:example:invoice'><!-- c --><line>240 euros</line></invoice>"
+
+// newXMLAct plays an approval of an XML document and its signature, without any service.
+func newXMLAct(t testing.TB, form string) *act {
+	t.Helper()
+	a := &act{sam: newKey(t)}
+	ca, err := certs.NewDemoCA(certs.DemoConfig{})
+	must(t, err)
+	key := newKey(t)
+	chain, err := ca.IssueKey(key, certs.DemoRequest{Profile: certs.SignerProfile, CommonName: "Anna"})
+	must(t, err)
+	dev, err := device.New(&a.sam.PublicKey, origin, rpID)
+	must(t, err)
+	var shown strings.Builder
+	must(t, c14n.Canonicalize(strings.NewReader(invoice), c14n.Limits{}, c14n.Job{W: &shown, Method: c14n.Exclusive, Unsigned: form == sap.XAdESParallel}))
+	x := sap.XAdES{ID: "sig", Form: form, Time: 1_800_000_000, MIME: "text/xml", Roles: []string{"Buyer"}, Commitments: []string{}}
+	sadText, proofText, err := dev.Approve(t.Context(), device.Offer{
+		Request: a.request(t, dev, chain[0]), Chain: chain, Ctx: sap.Context{Operation: "op1", Asker: "Garden Owners", Purpose: "invoice", Level: "B-B"},
+		Items: []device.OfferItem{{Kind: sap.KindXAdES, Name: "invoice.xml", Document: strings.NewReader(shown.String()), Size: int64(shown.Len()), XAdES: &x}},
+	})
+	must(t, err)
+	a.sad, err = sap.DecodeSAD(sadText)
+	must(t, err)
+	dtbsr, err := sap.UnB64(a.sad.Items[0].DTBSR)
+	must(t, err)
+	sig, err := key.Sign(rand.Reader, dtbsr, crypto.SHA256)
+	must(t, err)
+	p, err := sap.XAdESParameters(a.sad.Items[0], chain[0], algo.ES256)
+	must(t, err)
+	element, err := xades.Signature(p, sig, chain)
+	must(t, err)
+	a.file = memFile(strings.Replace(invoice, "</invoice>", string(element)+"</invoice>", 1))
+	a.receipt = a.sign(t, sap.Receipt{
+		Type: sap.TypeReceipt, Audience: a.sad.Bind.Audience, Instance: "sam1", Time: time.Now().UnixMilli(),
+		SAD: sap.B64(sadText), Proof: sap.B64(proofText), Authenticator: sap.B64(spki(t, dev)), Certificate: sap.B64(chain[0]),
+		Origin: origin, RPID: rpID, Assurance: sap.AssuranceDevelopment, AuditSeq: 7, AuditHash: sap.B64(make([]byte, 32)),
+		Items: []sap.ReceiptItem{{I: 0, DTBSR: a.sad.Items[0].DTBSR, Signature: sap.B64(sig), Shown: true}},
+	})
+	return a
+}
+
+// AUD-11: a receipt of an XML signature holds for its file, whose canonical octets are computed anew: three
+// equal fingerprints; and for no file in which something else was approved than stands there.
+func TestAUD11XMLReceiptHoldsForItsFile(t *testing.T) {
+	for _, form := range []string{sap.XAdESEnveloped, sap.XAdESParallel} {
+		a := newXMLAct(t, form)
+		res, err := a.verify(t, a.receipt, a.file, &a.sam.PublicKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.InFile == "" || res.InFile != res.Approved || res.InFile != res.Signed || !res.Shown || !res.Whole || res.Field != "sig" || res.Name != "invoice.xml" || res.DTBSR == "" {
+			t.Errorf("%s: %+v", form, res)
+		}
+		for name, c := range map[string]struct {
+			old, by string
+			want    error
+		}{
+			"data":          {"240", "999", proof.ErrChanged},
+			"role":          {"Buyer", "Owner", proof.ErrChanged},
+			"value":         {`-value">`, `-value">AAAA`, proof.ErrFile},
+			"no signature":  {"ds:Signature ", "ds:Signatur ", proof.ErrFile},
+			"identifiers":   {"<line>", `<line Id="sig-props">`, proof.ErrFile},
+			"document type": {"<invoice ", "<!DOCTYPE invoice><invoice ", proof.ErrFile},
+		} {
+			changed := strings.Replace(string(a.file), c.old, c.by, 1)
+			if changed == string(a.file) {
+				t.Fatal(name)
+			}
+			if _, err := a.verify(t, a.receipt, []byte(changed), &a.sam.PublicKey); !errors.Is(err, c.want) {
+				t.Errorf("%s, %s: %v", form, name, err)
+			}
+		}
+		if _, err := a.verify(t, newXMLAct(t, form).receipt, a.file, &a.sam.PublicKey); err == nil {
+			t.Errorf("%s: the receipt of another approval holds", form)
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package verify
+
+import (
+	"bytes"
+	"crypto"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/assent-sign/assent/internal/c14n"
+	"github.com/assent-sign/assent/internal/xmlsig"
+)
+
+// IsXML tells whether a file begins as an XML document does, which no PDF does.
+func IsXML(r io.ReaderAt) bool {
+	head := make([]byte, 64)
+	n, err := r.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false
+	}
+	return bytes.HasPrefix(bytes.TrimLeft(bytes.TrimPrefix(head[:n], []byte("\uFEFF")), " \t\r\n"), []byte("<"))
+}
+
+// xml judges every signature of an XML document.
+func (j *judge) xml(rep *Report) error {
+	d, err := xmlsig.Read(j.r, j.size, c14n.Limits{})
+	if err != nil {
+		return err
+	}
+	for i := range d.Signatures {
+		rep.Signatures = append(rep.Signatures, j.xmlSignature(d, &d.Signatures[i]))
+	}
+	rep.Verdict = overall(rep.Signatures)
+	return nil
+}
+
+// xmlSignature judges one: XML Signature 1.1, with the properties of EN 319 132-1.
+func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) Signature {
+	s := Signature{Field: in.ID, Kind: "signature", SubFilter: "XML Signature", Verdict: Valid, value: in.Value}
+	if a := in.Algorithm(); a != 0 {
+		s.Algorithm = a.String()
+	}
+	if p := in.Properties; p != nil {
+		s.SubFilter = "XAdES"
+		if t := p.Time.UTC(); !p.Time.IsZero() {
+			s.Claimed = &t
+		}
+		s.Reason = strings.Join(append(append([]string{}, p.Commitments...), p.Roles...), "; ")
+	}
+	c, err := d.Check(j.r, in, c14n.Limits{})
+	if err != nil {
+		s.fail("%v", err)
+		return s
+	}
+	s.scope(c, len(d.Signatures))
+	s.certificate, s.Signer, s.Issuer = c.Certificate, Name(c.Certificate), issuerName(c.Certificate)
+	s.Level = xmlLevel(in)
+	if p := in.Properties; p != nil {
+		for _, st := range p.Stamps {
+			j.stamp(&s, st.Token, func(h crypto.Hash) ([]byte, error) { return d.Imprint(j.r, in, st, h, c14n.Limits{}) })
+		}
+		if len(p.Further) > 0 {
+			s.Later = append(s.Later, "unsigned properties that are not read here: "+strings.Join(p.Further, ", "))
+		}
+	}
+	j.chain(&s, c.Certificate, c.Chain)
+	return s
+}
+
+// scope says which node each digest is of: that a digest is right says nothing about
+// where its element stands.
+func (s *Signature) scope(c *xmlsig.Checked, signatures int) {
+	var words []string
+	for _, v := range c.Data() {
+		text := v.Words()
+		if !v.Document {
+			text += fmt.Sprintf(" (bytes %d to %d)", v.Element.Start, v.Element.End)
+		}
+		words = append(words, text)
+		if v.Document && (v.Less == "itself" || v.Less == "signatures" && signatures == 1) {
+			s.Whole = true
+		}
+	}
+	s.Scope = strings.Join(words, "; ")
+}
+
+func xmlLevel(in *xmlsig.Signature) string {
+	switch p := in.Properties; {
+	case p == nil || p.CertDigest == nil:
+		return "XML Signature (not XAdES baseline: the certificate is not signed)"
+	case p.Time.IsZero() || len(p.MimeTypes) == 0:
+		return "XAdES (not baseline: SigningTime or DataObjectFormat is missing)"
+	case len(p.Stamps) > 0:
+		return "B-T"
+	}
+	return "B-B"
+}
