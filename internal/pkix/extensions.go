@@ -1,6 +1,8 @@
 package pkix
 
 import (
+	"slices"
+
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 
@@ -96,7 +98,7 @@ func EachExtension(in []byte, do func(oid der.OID, critical bool, value []byte) 
 	if err != nil {
 		return err
 	}
-	seen := map[der.OID]bool{}
+	var seen []der.OID
 	for !list.Empty() {
 		if len(seen) == maxExtensions {
 			return der.TooMany("extensions", maxExtensions)
@@ -117,10 +119,10 @@ func EachExtension(in []byte, do func(oid der.OID, critical bool, value []byte) 
 		if err != nil {
 			return err
 		}
-		if !one.Empty() || seen[oid] {
+		if !one.Empty() || slices.Contains(seen, oid) {
 			return der.Malformed("extension " + oid.String())
 		}
-		seen[oid] = true
+		seen = append(seen, oid)
 		if err := do(oid, critical, value); err != nil {
 			return err
 		}
@@ -158,9 +160,9 @@ func (x *Extensions) one(oid der.OID, value []byte) (known bool, err error) {
 	case oidNameConstraints:
 		x.Constraints, err = parseConstraints(value)
 	case oidCRLPoints:
-		x.CRLPoints, err = parsePoints(value)
+		x.CRLPoints, err = ParsePoints(value)
 	case oidFreshestCRL:
-		x.FreshestCRL, err = parsePoints(value)
+		x.FreshestCRL, err = ParsePoints(value)
 	case oidAuthorityInfo:
 		x.Access, err = parseAccess(value)
 	case oidOCSPNoCheck:

@@ -7,7 +7,7 @@ import (
 	"github.com/assent-sign/assent/internal/der"
 )
 
-const maxPoints = 64 // distribution points, access descriptions
+const maxPoints = 64 // distribution points, names of one, access descriptions
 
 // Reasons is a set of ReasonFlags (RFC 5280 section 4.2.1.13): bit n is flag n.
 type Reasons uint16
@@ -66,10 +66,14 @@ func ParsePointName(body cryptobyte.String) (PointName, error) {
 		return PointName{relative: relative}, err
 	}
 	names, err := readGeneralNames(full)
+	if len(names) > maxPoints { // each is compared with each of the other side
+		return PointName{}, der.TooMany("names of a distribution point", maxPoints)
+	}
 	return PointName{Full: names}, err
 }
 
-func parsePoints(value []byte) ([]DistributionPoint, error) {
+// ParsePoints reads CRLDistributionPoints, the syntax of freshestCRL too.
+func ParsePoints(value []byte) ([]DistributionPoint, error) {
 	body, err := der.Only(value, asn1.SEQUENCE, "distribution points")
 	if err != nil {
 		return nil, err
