@@ -64,7 +64,7 @@ var only = []rule{
 	{"internal/testenv", nil},
 	{"internal/c14n", []string{"workers/xades", "internal/xmlsig", "cmd/assent/..."}}, // never where a signer's approval is checked: sap/xades composes
 	{"internal/xmlsig", []string{"workers/xades", "cmd/assent/..."}},                  // a reader, for workers and for the tool that verifies
-	{"encoding/xml", nil},                        // drops the octets that are signed
+	{"encoding/xml", nil}, // drops the octets that are signed
 	{"github.com/mattn/go-sqlite3", []string{"internal/sqldb", "sam/samsqlite", "signapp/appsqlite", "api/apisqlite", "conformance/auditor/..."}},
 	{"github.com/luikyv/go-oidc/...", []string{"api/oauth/...", "api/apisqlite", "cmd/ssad"}},
 	{"github.com/lestrrat-go/jwx/v3/...", []string{}}, // a counterpart in tests

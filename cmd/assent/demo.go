@@ -28,8 +28,9 @@ func demoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Prove the whole path, unattended: sign, judge, try to cheat",
 		Long: `Starts samd, sicd and ssad as processes on free loopback ports, with a self-made CA
-and time-stamp authority. A SOFTWARE signer signs contract.pdf at B-T and B-B with
-software keys, and at B-T with keys behind PKCS #11 (SoftHSM2) in a second service.
+and time-stamp authority. A SOFTWARE signer signs contract.pdf at B-T and B-B and
+invoice.xml at B-T with software keys, and contract.pdf at B-T with keys behind
+PKCS #11 (SoftHSM2) in a second service.
 Programs of others judge the results; then cheats of a hostile ssad are tried
 against samd, and each must be refused with its own reason and no key use.
 
@@ -164,11 +165,12 @@ func (d *demo) steps(ctx context.Context) bool {
 		name string
 		run  func(context.Context) (string, error)
 	}{
-		{"root and issuing CA, contract.pdf", d.makePKI},
+		{"root and issuing CA, documents", d.makePKI},
 		{"samd, sicd, ssad with software keys", d.startSoft},
 		{"enrol " + annaID + ": SOFTWARE SIGNER", d.enrol},
 		{"sign contract.pdf: PAdES B-T", d.signBT},
 		{"sign contract.pdf: PAdES B-B", d.signBB},
+		{"sign invoice.xml: XAdES B-T", d.signXML},
 		{"a second samd with PKCS #11 (SoftHSM2)", d.startHSM},
 		{"sign contract.pdf with it: PAdES B-T", d.signHSM},
 		{"receipts verify off line", d.receipts},
@@ -210,7 +212,8 @@ func (d *demo) makePKI(context.Context) (string, error) {
 	if err := ca.Save(d.path("pki")); err != nil {
 		return "", err
 	}
-	return rel(d.path("pki/root.pem")) + " (DEMO certificates, trusted by nobody)", os.WriteFile(d.path("contract.pdf"), sample.Contract(), 0o644)
+	return rel(d.path("pki/root.pem")) + " (DEMO certificates, trusted by nobody)", errors.Join(
+		os.WriteFile(d.path("contract.pdf"), sample.Contract(), 0o644), os.WriteFile(d.path("invoice.xml"), sample.Invoice(), 0o644))
 }
 
 func (d *demo) startSoft(ctx context.Context) (string, error) {
@@ -249,20 +252,24 @@ func (s *system) enrol(ctx context.Context, to *signer, id, name string, ca *cer
 }
 
 func (d *demo) signBT(ctx context.Context) (string, error) {
-	return d.sign(ctx, d.soft, d.anna, "B-T", "contract-signed")
+	return d.sign(ctx, d.soft, d.anna, "B-T", "contract.pdf", "contract-signed")
 }
 
 func (d *demo) signBB(ctx context.Context) (string, error) {
-	return d.sign(ctx, d.soft, d.anna, "B-B", "contract-signed-bb")
+	return d.sign(ctx, d.soft, d.anna, "B-B", "contract.pdf", "contract-signed-bb")
+}
+
+func (d *demo) signXML(ctx context.Context) (string, error) {
+	return d.sign(ctx, d.soft, d.anna, "B-T", "invoice.xml", "invoice-signed")
 }
 
 func (d *demo) signHSM(ctx context.Context) (string, error) {
-	return d.sign(ctx, d.hsm, d.hsmA, "B-T", "contract-signed-hsm")
+	return d.sign(ctx, d.hsm, d.hsmA, "B-T", "contract.pdf", "contract-signed-hsm")
 }
 
-// sign has a signer sign contract.pdf over the native API and the signer's own
+// sign has a signer sign a document over the native API and the signer's own
 // HTTP interfaces, and records how often the module used a key.
-func (d *demo) sign(ctx context.Context, s *system, by signer, level, name string) (string, error) {
+func (d *demo) sign(ctx context.Context, s *system, by signer, level, in, name string) (string, error) {
 	before, err := s.status(ctx)
 	if err != nil {
 		return "", err
@@ -271,7 +278,7 @@ func (d *demo) sign(ctx context.Context, s *system, by signer, level, name strin
 	if err != nil {
 		return "", err
 	}
-	j := &signing{in: d.path("contract.pdf"), out: d.path(name + ".pdf"), receipt: d.path(name + ".receipt.json"),
+	j := &signing{in: d.path(in), out: d.path(name + filepath.Ext(in)), receipt: d.path(name + ".receipt.json"),
 		signer: by.cred.Signer, level: level, purpose: "lease of a garden shed", wait: time.Minute}
 	op, err := s.settings.ask(ctx, c, j)
 	if err != nil {

@@ -19,25 +19,28 @@ import (
 // signedFiles are the demo's results and the module that signed each.
 var signedFiles = []struct {
 	name    string
+	of      string // the document
 	stamped bool
 	key     string
 }{
-	{"contract-signed", true, "sam-key.pem"},
-	{"contract-signed-bb", false, "sam-key.pem"},
-	{"contract-signed-hsm", true, "sam-key-hsm.pem"},
+	{"contract-signed", "contract.pdf", true, "sam-key.pem"},
+	{"contract-signed-bb", "contract.pdf", false, "sam-key.pem"},
+	{"contract-signed-hsm", "contract.pdf", true, "sam-key-hsm.pem"},
+	{"invoice-signed", "invoice.xml", true, "sam-key.pem"},
 }
 
 // receipts verifies each receipt against its file, and shows that the receipt of
 // one file does not hold for another.
 func (d *demo) receipts(ctx context.Context) (string, error) {
 	for i, f := range signedFiles {
-		res, err := d.receipt(ctx, f.name, f.name, f.key)
+		file := f.name + filepath.Ext(f.of)
+		res, err := d.receipt(ctx, f.name, file, f.key)
 		if err != nil {
 			return "", err
 		}
-		d.rep.Prints = append(d.rep.Prints, prints{f.name + ".pdf", res.Approved, res.Signed, res.InFile})
+		d.rep.Prints = append(d.rep.Prints, prints{file, res.Approved, res.Signed, res.InFile})
 		other := signedFiles[(i+1)%len(signedFiles)]
-		if _, err := d.receipt(ctx, f.name, other.name, f.key); !errors.Is(err, proof.ErrFile) {
+		if _, err := d.receipt(ctx, f.name, other.name+filepath.Ext(other.of), f.key); !errors.Is(err, proof.ErrFile) {
 			return "", fmt.Errorf("the receipt of %s holds for %s: %w", f.name, other.name, err)
 		}
 	}
@@ -53,7 +56,7 @@ func (d *demo) receipt(ctx context.Context, receipt, file, keyFile string) (*pro
 	if err != nil {
 		return nil, err
 	}
-	b, err := os.ReadFile(d.path(file + ".pdf"))
+	b, err := os.ReadFile(d.path(file))
 	if err != nil {
 		return nil, err
 	}
@@ -90,23 +93,28 @@ func (d *demo) judge(ctx context.Context) bool {
 		fmt.Fprintln(d.w, "     (pdfsign's verifier did not run: make judges builds it)")
 	}
 	held := true
-	original, err := os.ReadFile(d.path("contract.pdf"))
-	if err != nil {
-		fmt.Fprintln(d.w, "    ", err)
-		return false
-	}
 	for _, f := range signedFiles {
-		for _, v := range d.judgeFile(ctx, f.name, f.stamped, original) {
+		original, err := os.ReadFile(d.path(f.of))
+		if err != nil {
+			fmt.Fprintln(d.w, "    ", err)
+			return false
+		}
+		name := f.name + filepath.Ext(f.of)
+		ask := d.judgeFile
+		if filepath.Ext(f.of) == ".xml" {
+			ask = d.judgeXML
+		}
+		for _, v := range ask(ctx, name, f.stamped, original) {
 			held = held && v.OK
-			d.rep.Judges = append(d.rep.Judges, judged{f.name + ".pdf", v})
-			fmt.Fprintf(d.w, "     %-24s %-28s %-7s %s\n", f.name+".pdf", v.Judge, okWord(v.OK), clip(v.Words, 90))
+			d.rep.Judges = append(d.rep.Judges, judged{name, v})
+			fmt.Fprintf(d.w, "     %-24s %-28s %-7s %s\n", name, v.Judge, okWord(v.OK), clip(v.Words, 90))
 		}
 	}
 	return held
 }
 
 func (d *demo) judgeFile(ctx context.Context, name string, stamped bool, original []byte) []judge.Verdict {
-	file, root := d.path(name+".pdf"), d.path("pki/root.pem")
+	file, root := d.path(name), d.path("pki/root.pem")
 	asks := []func() (judge.Verdict, error){
 		func() (judge.Verdict, error) { return judge.PDFSig(ctx, file) },
 		func() (judge.Verdict, error) { return judge.QPDF(ctx, file) },
@@ -120,6 +128,22 @@ func (d *demo) judgeFile(ctx context.Context, name string, stamped bool, origina
 	}
 	asks = append(asks, func() (judge.Verdict, error) { return ownVerdict(ctx, file, root) },
 		func() (judge.Verdict, error) { return prefixVerdict(file, original) })
+	return askAll(asks)
+}
+
+// judgeXML asks those who read XML. Whether the user's bytes are all there is looked at by
+// taking the one signature out again.
+func (d *demo) judgeXML(ctx context.Context, name string, _ bool, original []byte) []judge.Verdict {
+	file, root := d.path(name), d.path("pki/root.pem")
+	return askAll([]func() (judge.Verdict, error){
+		func() (judge.Verdict, error) { return judge.XMLLint(ctx, file) },
+		func() (judge.Verdict, error) { return judge.XMLSec(ctx, file, root) },
+		func() (judge.Verdict, error) { return ownVerdict(ctx, file, root) },
+		func() (judge.Verdict, error) { return aroundVerdict(file, original) },
+	})
+}
+
+func askAll(asks []func() (judge.Verdict, error)) []judge.Verdict {
 	var out []judge.Verdict
 	for _, ask := range asks {
 		v, err := ask()
@@ -162,6 +186,17 @@ func prefixVerdict(file string, original []byte) (judge.Verdict, error) {
 	b, err := os.ReadFile(file)
 	return judge.Verdict{Judge: "original bytes are a prefix", OK: bytes.HasPrefix(b, original),
 		Words: fmt.Sprintf("%d of %d bytes", len(original), len(b))}, err
+}
+
+// aroundVerdict: the user's bytes are untouched around the signature.
+func aroundVerdict(file string, original []byte) (judge.Verdict, error) {
+	b, err := os.ReadFile(file)
+	v := judge.Verdict{Judge: "original bytes are around it"}
+	head, rest, found := bytes.Cut(b, []byte("<ds:Signature "))
+	_, tail, closed := bytes.Cut(rest, []byte("</ds:Signature>"))
+	v.OK = found && closed && bytes.Equal(append(bytes.Clone(head), tail...), original)
+	v.Words = fmt.Sprintf("%d of %d bytes", len(original), len(b))
+	return v, err
 }
 
 // cheat plays a hostile ssad against the running modules.

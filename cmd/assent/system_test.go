@@ -100,7 +100,7 @@ func TestDemoHolds(t *testing.T) {
 	if err := json.Unmarshal(b, &rep); err != nil {
 		t.Fatal(err)
 	}
-	if !rep.Held || len(rep.Steps) != 9 || len(rep.Judges) < 20 || len(rep.Cheats) < 34 || len(rep.Prints) != 3 {
+	if !rep.Held || len(rep.Steps) != 10 || len(rep.Judges) < 24 || len(rep.Cheats) < 34 || len(rep.Prints) != 4 {
 		t.Errorf("held %v, %d steps, %d judgements, %d cheats, %d fingerprints", rep.Held, len(rep.Steps), len(rep.Judges), len(rep.Cheats), len(rep.Prints))
 	}
 	for _, c := range rep.Cheats {
@@ -108,7 +108,7 @@ func TestDemoHolds(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	}
-	for _, name := range []string{"contract-signed.pdf", "contract-signed-hsm.pdf", "pki/root.pem", "report.html", "contract-signed.receipt.json"} {
+	for _, name := range []string{"contract-signed.pdf", "contract-signed-hsm.pdf", "invoice-signed.xml", "pki/root.pem", "report.html", "contract-signed.receipt.json"} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
 			t.Error(err)
 		}

@@ -1,4 +1,4 @@
-// Package sample writes the demo's document: a small contract of two pages,
+// Package sample writes the demo's documents: a small contract of two pages and an invoice,
 // composed here so that no file of a third party is needed. The bytes are the
 // same on every run.
 package sample
@@ -8,6 +8,19 @@ import (
 	"fmt"
 	"strings"
 )
+
+// Invoice returns a small XML document.
+func Invoice() []byte {
+	return []byte(`<?xml version="1.0" encoding="UTF-8"?>
+<!-- Made by assent demo; nobody owes anything. -->
+<invoice xmlns="urn:example:invoice" number="2026-17">
+  <seller>Garden Owners</seller>
+  <buyer>Anna Demo</buyer>
+  <line quantity="1">Lease of a garden shed &amp; its key, one year</line>
+  <total currency="EUR">240 euros</total>
+</invoice>
+`)
+}
 
 // Contract returns a PDF 1.7 file with two pages of text (ISO 32000-1: header,
 // objects, cross-reference table, trailer).
