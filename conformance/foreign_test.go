@@ -232,3 +232,22 @@ func picture(t *testing.T, dir string) string {
 	}
 	return file
 }
+
+// ADE-03: DSS, with its demand for revocation data in force, recognises B-LT and
+// B-LTA and finds them TOTAL_PASSED, for every kind of key.
+func TestADE03DSSJudgesLongTermPDF(t *testing.T) {
+	a := workertest.NewAuthority(t)
+	_, _, chain := a.Key(t, "tsa", algo.P256, certs.TSAProfile)
+	stamper := workers.Config{Name: "tsa", Kind: "tsa", Token: "local", Key: "tsa", Chain: chain, Properties: map[string]string{"policy": "1.3.6.1.4.1.99999.1.1"}}
+	d := &desk{a.PKI, t.TempDir(), stamper, map[algo.KeyType]string{}}
+	want := map[string]wants{}
+	for _, kt := range []algo.KeyType{algo.P256, algo.P384, algo.RSA3072} {
+		_, _, d.chains[kt] = a.Key(t, "signer-"+string(kt), kt, certs.SignerProfile)
+		for _, level := range []string{"LT", "LTA"} {
+			file := d.pdf(t, fmt.Sprintf("%s-%s.pdf", kt, level), plainPDF(false), kt, kt.Default(), map[string]string{"level": "B-" + level, "tsa": "worker:tsa",
+				"trust_anchors": a.Root, "revocation_addresses": "127.0.0.0/8", "ocsp_nonce": "if_answered"})
+			want[file] = wants{"PAdES-BASELINE-" + level, "TOTAL_PASSED", ""}
+		}
+	}
+	judged(t, judge.DSSQuestion{Anchor: a.Root}, want)
+}

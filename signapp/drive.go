@@ -119,7 +119,10 @@ func (s *Service) finishFailed(ctx context.Context, r *record, cause error) (*re
 	if errors.Is(cause, workers.ErrTimeStamp) {
 		reason = ReasonTimeStamp
 	}
-	hopeless := false
+	if errors.Is(cause, workers.ErrValidation) {
+		reason = ReasonValidation
+	}
+	hopeless := errors.Is(cause, workers.ErrRevoked)
 	for _, e := range []error{workers.ErrSignature, workers.ErrState, workers.ErrInput, workers.ErrParams} {
 		hopeless = hopeless || (errors.Is(cause, e) && reason == ReasonFinish)
 	}

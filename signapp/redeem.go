@@ -31,6 +31,7 @@ const (
 	ReasonUnavailable = "module_unavailable"     // until the approval was worth nothing any more
 	ReasonAnswer      = "module_answer"          // signatures or receipt do not fit what was approved
 	ReasonTimeStamp   = "time_stamp_unavailable" //
+	ReasonValidation  = "validation_data"        // what the level carries could not be had, or a certificate is revoked
 	ReasonFinish      = "finish_failed"          // a document could not be completed
 	ReasonDeclined    = "declined"               // + ": " + the signer's words, if any
 )

@@ -34,7 +34,7 @@ func (s *Service) Sign(ctx context.Context, c Client, worker, document string, p
 	res, err := workers.SignNow(ctx, e, workers.Input{Document: in, Size: row.Size, Name: row.Name, Time: s.now(), Params: params}, out)
 	if err != nil {
 		discard(out)
-		if errors.Is(err, workers.ErrTimeStamp) {
+		if errors.Is(err, workers.ErrTimeStamp) || errors.Is(err, workers.ErrValidation) {
 			return nil, nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 		return nil, nil, workerError(err)

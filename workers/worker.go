@@ -99,6 +99,8 @@ var (
 	ErrLevel      = errors.New("workers: the level cannot be reached")
 	ErrSignature  = errors.New("workers: the signature value is wrong")
 	ErrTimeStamp  = errors.New("workers: no valid time-stamp could be had")
+	ErrValidation = errors.New("workers: the validation data for the level cannot be had")
+	ErrRevoked    = errors.New("workers: a certificate is revoked")
 	ErrRehearsal  = errors.New("workers: the rehearsed container does not validate")
 	ErrState      = errors.New("workers: the prepared state does not fit the document")
 	ErrNotFound   = errors.New("workers: no such worker")

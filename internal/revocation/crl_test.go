@@ -185,7 +185,7 @@ func TestTheGuardKeepsInside(t *testing.T) {
 		}
 	}
 	listed := Guard{Hosts: []string{"crl.example", ".example.com"}}
-	for u, want := range map[string]error{"http://CRL.example:8080/a": nil, "https://a.b.example.com/": nil, "http://example.com/": ErrAddress, "http://crl.example.evil.org/": ErrAddress} {
+	for u, want := range map[string]error{"http://CRL.example:8080/a": nil, "https://a.b.example.com/": nil, "http://example.com/": ErrAddress, "http://crl.example.evil.test/": ErrAddress} {
 		if _, err := listed.parse(u); !errors.Is(err, want) {
 			t.Errorf("%s: %v", u, err)
 		}

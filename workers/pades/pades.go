@@ -1,11 +1,15 @@
 // Package pades makes PAdES baseline signatures (EN 319 142-1) in two phases:
-// B-B and B-T. Prepare appends an incremental update with an empty signature to
+// B-B, B-T, B-LT and B-LTA. Prepare appends an incremental update with an empty signature to
 // the user's bytes and rehearses the CMS; Finish fills the hole. The signed
 // attributes are those of sap.PAdESSignedAttributes, byte for byte, because
 // the signer's app and the SAM rebuild them from the document digest alone.
 //
-// Properties: level (B-B or B-T; default B-B), tsa (worker:NAME or a URL; needed
-// for B-T), reason, location, contact (defaults of the request's parameters),
+// Properties: level (B-B, B-T, B-LT or B-LTA; default B-B), tsa (worker:NAME or a
+// URL; needed from B-T on), trust_anchors (PEM file, needed from B-LT on),
+// intermediates (PEM file), revocation_freshness (after_signature, or current),
+// ocsp_nonce (required, or if_answered for responders that do not repeat it),
+// revocation_hosts and revocation_addresses (host names that may be asked, and
+// networks besides the public ones), reason, location, contact (defaults of the request's parameters),
 // reserve_extra (bytes kept free besides the computed size; default 0),
 // certification_level (not_certified; or no_changes_allowed, form_filling_allowed,
 // form_filling_and_annotations_allowed: DocMDP 1, 2, 3; only for the first
@@ -17,7 +21,7 @@
 // Request parameters: reason, location, contact, name, field; with
 // add_visible_signature also visible_page, visible_rectangle.
 //
-// It implements ADE-01, and of ADE-03 the level B-T.
+// It implements ADE-01 and ADE-03.
 package pades
 
 import (
@@ -31,11 +35,13 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/cms"
 	"github.com/assent-sign/assent/internal/failpoint"
+	"github.com/assent-sign/assent/internal/longterm"
 	"github.com/assent-sign/assent/internal/pdf"
 	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/workers"
@@ -43,9 +49,13 @@ import (
 
 // Levels of EN 319 142-1 that this worker makes.
 const (
-	LevelB = "B-B"
-	LevelT = "B-T"
+	LevelB   = "B-B"
+	LevelT   = "B-T"
+	LevelLT  = "B-LT"
+	LevelLTA = "B-LTA"
 )
+
+var levels = []string{LevelB, LevelT, LevelLT, LevelLTA}
 
 // tokenRoom is kept for a time-stamp token: real ones with a full chain are
 // 2 to 8 KiB. A larger one is an error and never a second signature (D10).
@@ -58,8 +68,8 @@ var certificationLevels = []string{"not_certified", "no_changes_allowed", "form_
 
 // Kind is this package's entry in the table of kinds.
 func Kind() workers.Kind {
-	return workers.Kind{New: build, Properties: []string{"level", "tsa", "reason", "location", "contact", "reserve_extra", "certification_level",
-		"add_visible_signature", "visible_signature_page", "visible_signature_rectangle", "visible_signature_text", "visible_signature_custom_image_path"}}
+	return workers.Kind{New: build, Properties: append([]string{"level", "tsa", "reason", "location", "contact", "reserve_extra", "certification_level",
+		"add_visible_signature", "visible_signature_page", "visible_signature_rectangle", "visible_signature_text", "visible_signature_custom_image_path"}, longTerm...)}
 }
 
 type worker struct {
@@ -70,6 +80,7 @@ type worker struct {
 	certify  int // DocMDP, 0 for an approval signature
 	look     *look
 	stamper  workers.Stamper
+	keep     *keeper
 	rehearse *workers.Rehearser
 	now      func() time.Time
 }
@@ -107,15 +118,29 @@ func build(_ context.Context, env workers.Env) (any, error) {
 			return nil, fmt.Errorf("tsa: %w", err)
 		}
 	}
-	if w.level != LevelB && w.stamper == nil {
-		return nil, fmt.Errorf("%w: level %s needs the property tsa", workers.ErrConfig, w.level)
+	if w.keep, err = newKeeper(env); err != nil {
+		return nil, err
+	}
+	if err := w.reaches(w.level); err != nil {
+		return nil, fmt.Errorf("%w: %w", workers.ErrConfig, err)
 	}
 	return w, nil
 }
 
 func knownLevel(l string) error {
-	if l != LevelB && l != LevelT {
-		return fmt.Errorf("%q is not one of %s, %s", l, LevelB, LevelT)
+	if !slices.Contains(levels, l) {
+		return fmt.Errorf("%q is not one of %s", l, strings.Join(levels, ", "))
+	}
+	return nil
+}
+
+// reaches tells what the worker lacks for a level.
+func (w *worker) reaches(level string) error {
+	if level != LevelB && w.stamper == nil {
+		return fmt.Errorf("worker %q has no time-stamp authority (property tsa) for %s", w.name, level)
+	}
+	if (level == LevelLT || level == LevelLTA) && w.keep == nil {
+		return fmt.Errorf("worker %q has no trust anchors (property trust_anchors) for %s", w.name, level)
 	}
 	return nil
 }
@@ -129,8 +154,8 @@ func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Outp
 	if err := knownLevel(level); err != nil {
 		return nil, fmt.Errorf("%w: %w", workers.ErrLevel, err)
 	}
-	if level == LevelT && w.stamper == nil {
-		return nil, fmt.Errorf("%w: worker %q has no time-stamp authority for %s", workers.ErrLevel, w.name, level)
+	if err := w.reaches(level); err != nil {
+		return nil, fmt.Errorf("%w: %w", workers.ErrLevel, err)
 	}
 	certs, err := checkInput(in)
 	if err != nil {
@@ -206,7 +231,7 @@ func (w *worker) options(in workers.Input, certs []*x509.Certificate, level stri
 		return pdf.SignOptions{}, err
 	}
 	later := 0
-	if level == LevelT {
+	if level != LevelB {
 		later = tokenRoom
 	}
 	reserve, err := cms.MaxSize(cms.Input{SignedAttrs: attrs, Alg: in.Alg, Chain: in.Chain, Parsed: certs}, later)
@@ -305,7 +330,7 @@ func rehearseMessage(p *workers.Prepared, certs []*x509.Certificate, reserve int
 		return errors.New("a reader verifies another digest than the key signs")
 	}
 	size := len(der)
-	if p.Level == LevelT {
+	if p.Level != LevelB {
 		size += tokenRoom
 	}
 	if size > reserve {
@@ -343,9 +368,23 @@ func (w *worker) Finish(ctx context.Context, p *workers.Prepared, sig []byte, do
 	}
 	failpoint.After("ssad/12-post-verify-done")
 	res := &workers.Result{Level: p.Level, Size: pp.Size, MIME: "application/pdf"}
-	if p.Level == LevelT {
-		if der, res.TimeStamp, err = w.stamp(ctx, der, sig); err != nil {
+	var m *longterm.Material
+	var tail []byte
+	if p.Level != LevelB {
+		if err := w.reaches(p.Level); err != nil {
+			return nil, fmt.Errorf("%w: %w", workers.ErrLevel, err)
+		}
+		var token []byte
+		if der, token, res.TimeStamp, err = w.stamp(ctx, der, sig); err != nil {
 			return nil, err
+		}
+		if p.Level != LevelT {
+			if m, err = w.keep.material(ctx, p.Chain, token, sig, res.TimeStamp); err != nil {
+				return nil, err
+			}
+			if tail, err = store(doc, &pp, der, m); err != nil {
+				return nil, err
+			}
 		}
 	}
 	failpoint.Before("ssad/11-signature-embedded")
@@ -353,31 +392,49 @@ func (w *worker) Finish(ctx context.Context, p *workers.Prepared, sig []byte, do
 		return nil, fmt.Errorf("fill the signature's place: %w", err)
 	}
 	failpoint.After("ssad/11-signature-embedded")
+	if m != nil {
+		if err := w.extend(ctx, doc, res, tail, m); err != nil {
+			return nil, err
+		}
+	}
 	return res, doc.Sync()
+}
+
+// extend writes what follows the signature: the security store and, for B-LTA,
+// the document time-stamp.
+func (w *worker) extend(ctx context.Context, doc workers.Output, res *workers.Result, tail []byte, m *longterm.Material) error {
+	if _, err := doc.WriteAt(tail, res.Size); err != nil {
+		return fmt.Errorf("write validation data: %w", err)
+	}
+	res.Size += int64(len(tail))
+	if res.Level == LevelLTA {
+		var err error
+		if res.Size, err = w.seal(ctx, doc, res.Size, m); err != nil {
+			return err
+		}
+	}
+	return cut(doc, res.Size)
 }
 
 // stamp adds a signature time-stamp: a token over the signature value (EN 319
 // 142-1 clause 6.3, RFC 3161 appendix A). Any failure is an error; a B-T that
 // cannot be reached is never delivered as B-B.
-func (w *worker) stamp(ctx context.Context, der, sig []byte) ([]byte, time.Time, error) {
-	if w.stamper == nil {
-		return nil, time.Time{}, fmt.Errorf("%w: worker %q has no time-stamp authority any more", workers.ErrLevel, w.name)
-	}
+func (w *worker) stamp(ctx context.Context, der, sig []byte) (out, token []byte, at time.Time, err error) {
 	failpoint.Hit("ssad/13-tsa-asked")
-	token, at, err := w.stamper.Stamp(ctx, crypto.SHA256, sum(crypto.SHA256, sig))
+	token, at, err = w.stamper.Stamp(ctx, crypto.SHA256, sum(crypto.SHA256, sig))
 	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("%w: %w", workers.ErrTimeStamp, err)
+		return nil, nil, time.Time{}, fmt.Errorf("%w: %w", workers.ErrTimeStamp, err)
 	}
 	failpoint.Before("ssad/14-tsa-answered")
 	defer failpoint.After("ssad/14-tsa-answered")
-	out, err := cms.AddUnsigned(der, cms.Attribute(cms.OIDTimeStampToken, token))
+	out, err = cms.AddUnsigned(der, cms.Attribute(cms.OIDTimeStampToken, token))
 	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("%w: %w", workers.ErrTimeStamp, err)
+		return nil, nil, time.Time{}, fmt.Errorf("%w: %w", workers.ErrTimeStamp, err)
 	}
 	if _, err := cms.Parse(out); err != nil {
-		return nil, time.Time{}, fmt.Errorf("%w: %w", workers.ErrTimeStamp, err)
+		return nil, nil, time.Time{}, fmt.Errorf("%w: %w", workers.ErrTimeStamp, err)
 	}
-	return out, at, nil
+	return out, token, at, nil
 }
 
 // verifyCMS reads the message back with our own strict reader.

@@ -1102,6 +1102,7 @@
     "result.receipt.explain": "The receipt proves what you approved. Keep it with the documents; it can be checked without this service.",
     "result.download.failed": "The file could not be fetched. Try again.",
     "result.download.bad": "The file that came is not the document that you approved. It was not saved. Keep the receipt and tell the service.",
+    "result.download.longer": "“{name}” was saved. Its first {size} are what you approved. Behind them the service added {more} of time-stamps and validation data, which your signature does not cover.",
     "result.download.ok": "“{name}” matches what you approved and was saved.",
     "result.download.xml": "“{name}” has the signature that you approved and was saved. This page does not read XML; every verifier of signatures shows whether the rest is what you approved.",
     "result.failed": "You approved and the signature was made, but the documents could not be completed. Keep the receipt; the sender is informed.",
@@ -2786,15 +2787,21 @@
       const xml = d.item.kind === "xades";
       let file;
       try {
-        file = await this.relay.result(d.item.i, (xml ? this.cfg.maxDocument : d.size) + (1 << 20));
+        file = await this.relay.result(d.item.i, (xml ? this.cfg.maxDocument : d.size) + (this.longTerm() ? 64 << 20 : 1 << 20));
       } catch {
         return this.note(t("result.download.failed"));
       }
       if (xml) return this.saveXML(d, file);
-      const same = d.hole && file.length === d.size && equal(await digest(this.offer.hash, covered(file, d.hole)), decode(d.item.doc));
+      const more2 = file.length - d.size;
+      const fits2 = more2 === 0 || more2 > 0 && this.longTerm();
+      const same = d.hole && fits2 && equal(await digest(this.offer.hash, covered(file.subarray(0, d.size), d.hole)), decode(d.item.doc));
       if (!same) return this.note(t("result.download.bad"));
       download(file, name.replace(/(\.pdf)?$/i, "-signed.pdf"), "application/pdf");
-      this.note(t("result.download.ok", { name }));
+      this.note(more2 === 0 ? t("result.download.ok", { name }) : t("result.download.longer", { name, size: size(d.size), more: size(more2) }));
+    }
+    /** longTerm: the level that the signer saw adds validation data behind the signature. */
+    longTerm() {
+      return this.offer.view.level === "B-LT" || this.offer.view.level === "B-LTA";
     }
     /**
      * saveXML keeps a file that has the very signature that was approved in it. That the

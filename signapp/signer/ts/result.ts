@@ -10,7 +10,7 @@ import { fingerprint } from "./fingerprint";
 import type { Document, Offer } from "./offer";
 import { covered } from "./pdfhole";
 import type { Receipt, SignedReceipt } from "./receipt";
-import { moment, t } from "./strings";
+import { size, moment, t } from "./strings";
 import { base64, signedDigest } from "./xades";
 
 
@@ -102,17 +102,25 @@ export class Result {
     let file: Bytes;
     try {
       // The user's XML may be longer than its canonical octets, which have no comments.
-      file = await this.relay.result(d.item.i, (xml ? this.cfg.maxDocument : d.size) + (1 << 20));
+      file = await this.relay.result(d.item.i, (xml ? this.cfg.maxDocument : d.size) + (this.longTerm() ? 64 << 20 : 1 << 20));
     } catch {
       return this.note(t("result.download.failed"));
     }
     if (xml) return this.saveXML(d, file);
-    // At the levels that exist the signed file is the shown one with its hole
-    // filled, and nothing else: an update behind it could replace a page.
-    const same = d.hole && file.length === d.size && equal(await digest(this.offer.hash, covered(file, d.hole)), decode(d.item.doc));
+    // The signed file is the shown one with its hole filled. Behind it only the
+    // long-term levels add anything, and the signer is told, since an update could
+    // replace a page; every reader of PDF shows that one did.
+    const more = file.length - d.size;
+    const fits = more === 0 || (more > 0 && this.longTerm());
+    const same = d.hole && fits && equal(await digest(this.offer.hash, covered(file.subarray(0, d.size), d.hole)), decode(d.item.doc));
     if (!same) return this.note(t("result.download.bad"));
     download(file, name.replace(/(\.pdf)?$/i, "-signed.pdf"), "application/pdf");
-    this.note(t("result.download.ok", { name }));
+    this.note(more === 0 ? t("result.download.ok", { name }) : t("result.download.longer", { name, size: size(d.size), more: size(more) }));
+  }
+
+  /** longTerm: the level that the signer saw adds validation data behind the signature. */
+  private longTerm(): boolean {
+    return this.offer.view.level === "B-LT" || this.offer.view.level === "B-LTA";
   }
 
   /**

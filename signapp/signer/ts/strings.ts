@@ -153,6 +153,7 @@ const en = {
   "result.receipt.explain": "The receipt proves what you approved. Keep it with the documents; it can be checked without this service.",
   "result.download.failed": "The file could not be fetched. Try again.",
   "result.download.bad": "The file that came is not the document that you approved. It was not saved. Keep the receipt and tell the service.",
+  "result.download.longer": "“{name}” was saved. Its first {size} are what you approved. Behind them the service added {more} of time-stamps and validation data, which your signature does not cover.",
   "result.download.ok": "“{name}” matches what you approved and was saved.",
   "result.download.xml": "“{name}” has the signature that you approved and was saved. This page does not read XML; every verifier of signatures shows whether the rest is what you approved.",
   "result.failed": "You approved and the signature was made, but the documents could not be completed. Keep the receipt; the sender is informed.",

@@ -1,0 +1,176 @@
+// Package longterm collects what a signature needs to be verified long after it
+// was made (ADE-03; EN 319 102-1, 5.5: the certificates of its paths and, for each, a
+// statement that it was not revoked), for the levels B-LT and B-LTA. It verifies
+// everything before it hands it out; what cannot be verified is an error and
+// never less material.
+package longterm
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/assent-sign/assent/internal/der"
+	"github.com/assent-sign/assent/internal/pkix"
+	"github.com/assent-sign/assent/internal/revocation"
+	"github.com/assent-sign/assent/internal/tsp"
+)
+
+// Errors of Collect; both wrap what was found.
+var (
+	// ErrPath: no valid path leads from the certificate to a trust anchor.
+	ErrPath = errors.New("longterm: no path to a trust anchor")
+	// ErrStatus: a certificate is revoked, or nothing usable says that it is not.
+	ErrStatus = errors.New("longterm: revocation status")
+)
+
+// timeStamping is id-kp-timeStamping (RFC 5280, 4.2.1.12).
+const timeStamping der.OID = "\x2b\x06\x01\x05\x05\x07\x03\x08"
+
+// skew is how far the clocks of authorities may differ.
+const skew = time.Minute
+
+// Config is whom to trust and how to ask.
+type Config struct {
+	// Anchors are the trusted authorities, DER.
+	Anchors [][]byte
+	// Pool are further certificates that may be part of a path, DER.
+	Pool [][]byte
+	// Fetcher asks for the status of the certificates of authorities; it may have a
+	// cache. Fresh asks for that of signers and has none.
+	Fetcher, Fresh *revocation.Fetcher
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// Collector collects for many signatures. It is safe for concurrent use.
+type Collector struct {
+	anchors, pool []*pkix.Certificate
+	roots         []*x509.Certificate // the anchors, as tsp wants them
+	fetcher       *revocation.Fetcher
+	fresh         *revocation.Fetcher
+	now           func() time.Time
+}
+
+// New reads the certificates.
+func New(cfg Config) (*Collector, error) {
+	anchors, err := pkix.ParseAll(cfg.Anchors...)
+	if err != nil {
+		return nil, fmt.Errorf("trust anchor: %w", err)
+	}
+	if len(anchors) == 0 {
+		return nil, fmt.Errorf("%w: there are none", ErrPath)
+	}
+	pool, err := pkix.ParseAll(cfg.Pool...)
+	if err != nil {
+		return nil, fmt.Errorf("intermediate certificate: %w", err)
+	}
+	c := &Collector{anchors: anchors, pool: pool, fetcher: cfg.Fetcher, fresh: cfg.Fresh, now: cfg.Now}
+	for _, raw := range cfg.Anchors {
+		root, err := x509.ParseCertificate(raw)
+		if err != nil {
+			return nil, fmt.Errorf("trust anchor: %w", err)
+		}
+		c.roots = append(c.roots, root)
+	}
+	return c, nil
+}
+
+// Material is what was collected, each item once, in DER.
+type Material struct {
+	Certs, OCSPs, CRLs [][]byte
+}
+
+// Add merges more material.
+func (m *Material) Add(more *Material) {
+	for dst, list := range map[*[][]byte][][]byte{&m.Certs: more.Certs, &m.OCSPs: more.OCSPs, &m.CRLs: more.CRLs} {
+		for _, b := range list {
+			add(dst, b)
+		}
+	}
+}
+
+func add(dst *[][]byte, b []byte) {
+	if !slices.ContainsFunc(*dst, func(have []byte) bool { return bytes.Equal(have, b) }) {
+		*dst = append(*dst, b)
+	}
+}
+
+// Signer collects for a signer's chain (leaf first). at is when the signature is
+// proven to exist; after, unless zero, is the time that the statement about the
+// leaf must not be older than: one from before the signature does not say that the
+// certificate was good when it was used.
+func (c *Collector) Signer(ctx context.Context, chain [][]byte, at, after time.Time) (*Material, error) {
+	return c.collect(ctx, chain, at, after, pkix.Config{Usage: pkix.DigitalSignature | pkix.ContentCommitment})
+}
+
+// TimeStamp verifies a time-stamp token over an imprint and collects for its
+// authority.
+func (c *Collector) TimeStamp(ctx context.Context, token []byte, h crypto.Hash, imprint []byte) (*Material, error) {
+	info, err := tsp.VerifyToken(token, h, imprint, c.roots, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	var chain [][]byte
+	for _, cert := range info.Chain {
+		add(&chain, cert.Raw)
+	}
+	return c.collect(ctx, chain, info.Time, time.Time{}, pkix.Config{Purpose: timeStamping, Strict: true})
+}
+
+func (c *Collector) collect(ctx context.Context, chain [][]byte, at, after time.Time, want pkix.Config) (*Material, error) {
+	certs, err := pkix.ParseAll(chain...)
+	if err != nil || len(certs) == 0 {
+		return nil, fmt.Errorf("%w: %w", ErrPath, errors.Join(err, errors.New("certificates of the signature")))
+	}
+	want.Anchors, want.At, want.Pool = c.anchors, at, append(slices.Clone(certs[1:]), c.pool...)
+	path, err := pkix.Build(ctx, certs[0], want)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrPath, err)
+	}
+	m := &Material{}
+	for _, cert := range path.Chain {
+		add(&m.Certs, cert.Raw)
+	}
+	// The leaf apart from its authorities: only about the leaf must the statement be
+	// fresh, since lists of authorities appear rarely.
+	if err := c.check(ctx, m, &pkix.Path{Chain: path.Chain[:2]}, c.fresh, after); err != nil {
+		return nil, err
+	}
+	return m, c.check(ctx, m, &pkix.Path{Chain: path.Chain[1:]}, c.fetcher, time.Time{})
+}
+
+func (c *Collector) check(ctx context.Context, m *Material, p *pkix.Path, fetcher *revocation.Fetcher, after time.Time) error {
+	if len(p.Chain) < 2 {
+		return nil
+	}
+	// Statements tell their time in whole seconds.
+	after = after.Truncate(time.Second)
+	k, err := revocation.New(revocation.Config{At: c.now(), After: after, Skew: skew, Pool: c.pool, Fetcher: fetcher})
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrStatus, err)
+	}
+	findings, err := k.Check(ctx, p)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrStatus, err)
+	}
+	for _, f := range findings {
+		for _, e := range f.Evidence {
+			if e.Response != nil {
+				add(&m.OCSPs, e.Response.Raw)
+			}
+			if e.CRL != nil {
+				add(&m.CRLs, e.CRL.Raw)
+			}
+			for _, s := range e.Signer {
+				add(&m.Certs, s.Raw)
+			}
+		}
+	}
+	return nil
+}
