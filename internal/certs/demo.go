@@ -40,6 +40,18 @@ const (
 	TSAProfile                          // digitalSignature, critical extended key usage timeStamping only
 	TLSServerProfile                    // serverAuth
 	TLSClientProfile                    // clientAuth
+	OCSPProfile                         // OCSPSigning, not itself checked for revocation (RFC 6960 section 4.2.2.2.1)
+)
+
+// Where the demo CA answers, under DemoConfig.Base: what certificates say, and what
+// package demopki serves.
+const (
+	DemoOCSPRoot    = "/root.ocsp"
+	DemoOCSPIssuing = "/issuing.ocsp"
+	DemoCRLRoot     = "/root.crl"
+	DemoCRLIssuing  = "/issuing.crl"
+	DemoCertRoot    = "/root.cer"
+	DemoCertIssuing = "/issuing.cer"
 )
 
 // DemoConfig configures a DemoCA. The zero value is usable.
@@ -49,6 +61,10 @@ type DemoConfig struct {
 	KeyType algo.KeyType
 	// Clock gives the issuing time; nil means time.Now.
 	Clock func() time.Time
+	// Base is the URL, without a slash at the end, under which the CA answers OCSP
+	// requests and serves its lists. The certificates of the issuing CA, of signers
+	// and of time-stamp authorities name it; empty: they name no place.
+	Base string
 }
 
 // DemoCA is a root and one issuing CA for the demo and for tests. Its keys are
@@ -58,6 +74,11 @@ type DemoConfig struct {
 type DemoCA struct {
 	Root    *x509.Certificate
 	Issuing *x509.Certificate
+	// Issued, if set, is told of each certificate before it is handed out; its error
+	// keeps the certificate back. Set it before the first use.
+	Issued func(*x509.Certificate) error
+
+	base string // DemoConfig.Base
 
 	rootKey, issuingKey crypto.Signer
 	clock               func() time.Time
@@ -84,7 +105,7 @@ func NewDemoCA(cfg DemoConfig) (*DemoCA, error) {
 	if cfg.KeyType == "" {
 		cfg.KeyType = algo.P256
 	}
-	ca := &DemoCA{clock: cfg.Clock}
+	ca := &DemoCA{clock: cfg.Clock, base: cfg.Base}
 	if ca.clock == nil {
 		ca.clock = time.Now
 	}
@@ -106,9 +127,27 @@ func NewDemoCA(cfg DemoConfig) (*DemoCA, error) {
 	if err != nil {
 		return nil, err
 	}
+	ca.places(issuing, DemoOCSPRoot, DemoCRLRoot, DemoCertRoot)
 	ca.Issuing, err = create(issuing, ca.Root, ca.issuingKey.Public(), ca.rootKey)
 	return ca, err
 }
+
+// places tells in a certificate where its status and its issuer's certificate are.
+func (ca *DemoCA) places(t *x509.Certificate, ocsp, crl, issuer string) {
+	if ca.base == "" {
+		return
+	}
+	t.OCSPServer = []string{ca.base + ocsp}
+	t.CRLDistributionPoints = []string{ca.base + crl}
+	t.IssuingCertificateURL = []string{ca.base + issuer}
+}
+
+// Base is where the CA answers about its certificates; empty: nowhere.
+func (ca *DemoCA) Base() string { return ca.base }
+
+// Keys are the keys of root and issuing CA, with which statements about revocation
+// are signed. They are as little of a secret as the rest of the demo CA.
+func (ca *DemoCA) Keys() (root, issuing crypto.Signer) { return ca.rootKey, ca.issuingKey }
 
 // Issue checks the request's proof of possession and returns the chain in DER:
 // the new certificate, then the issuing CA. The root is not part of it.
@@ -124,6 +163,11 @@ func (ca *DemoCA) Issue(req DemoRequest) ([][]byte, error) {
 	cert, err := create(template, ca.Issuing, csr.PublicKey, ca.issuingKey)
 	if err != nil {
 		return nil, err
+	}
+	if ca.Issued != nil {
+		if err := ca.Issued(cert); err != nil {
+			return nil, err
+		}
 	}
 	return [][]byte{cert.Raw, ca.Issuing.Raw}, nil
 }
@@ -185,8 +229,13 @@ func (ca *DemoCA) leafTemplate(req DemoRequest, csr *x509.CertificateRequest) (*
 	switch req.Profile {
 	case SignerProfile:
 		t.KeyUsage |= x509.KeyUsageContentCommitment
+		ca.places(t, DemoOCSPIssuing, DemoCRLIssuing, DemoCertIssuing)
 	case TSAProfile:
 		t.ExtraExtensions = []pkix.Extension{criticalTimeStamping()}
+		ca.places(t, DemoOCSPIssuing, DemoCRLIssuing, DemoCertIssuing)
+	case OCSPProfile:
+		t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageOCSPSigning}
+		t.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 5}, Value: []byte{5, 0}}}
 	case TLSServerProfile:
 		t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 		t.DNSNames, t.IPAddresses, t.URIs = req.DNSNames, req.IPs, req.URIs

@@ -4,9 +4,12 @@ import (
 	"crypto"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -16,10 +19,11 @@ const (
 	issuingFile    = "issuing.pem"
 	rootKeyFile    = "root.key.pem"
 	issuingKeyFile = "issuing.key.pem"
+	baseFile       = "base-url"
 )
 
-// Save writes the demo CA into a folder: root.pem, issuing.pem, and the keys,
-// unencrypted, readable by the owner only.
+// Save writes the demo CA into a folder: root.pem, issuing.pem, base-url if the CA
+// has one, and the keys, unencrypted, readable by the owner only.
 func (ca *DemoCA) Save(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -29,6 +33,11 @@ func (ca *DemoCA) Save(dir string) error {
 	}
 	if err := writeKey(filepath.Join(dir, issuingKeyFile), ca.issuingKey); err != nil {
 		return err
+	}
+	if ca.base != "" {
+		if err := os.WriteFile(filepath.Join(dir, baseFile), []byte(ca.base+"\n"), 0o644); err != nil {
+			return err
+		}
 	}
 	if err := os.WriteFile(filepath.Join(dir, issuingFile), EncodePEM(ca.Issuing.Raw), 0o644); err != nil {
 		return err
@@ -52,6 +61,11 @@ func LoadDemoCA(dir string, clock func() time.Time) (*DemoCA, error) {
 	if err := ca.Issuing.CheckSignatureFrom(ca.Root); err != nil {
 		return nil, fmt.Errorf("%w: %s is not issued by %s in %s: %w", ErrChain, issuingFile, rootFile, dir, err)
 	}
+	base, err := readLimited(filepath.Join(dir, baseFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	ca.base = strings.TrimSpace(string(base))
 	return ca, nil
 }
 

@@ -168,9 +168,10 @@ func (k *Checker) one(ctx context.Context, chain []*pkix.Certificate, depth int)
 // question is one certificate with its path, and why statements about it did not
 // count.
 type question struct {
-	chain []*pkix.Certificate // the certificate, its issuer, ..., the anchor
-	depth int
-	why   []error
+	chain   []*pkix.Certificate // the certificate, its issuer, ..., the anchor
+	depth   int
+	why     []error
+	unknown bool // a responder does not know the certificate: no list makes it good
 }
 
 func (q *question) cert() *pkix.Certificate   { return q.chain[0] }

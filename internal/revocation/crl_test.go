@@ -108,6 +108,33 @@ func TestSourcesInOrderAndTheCache(t *testing.T) {
 	}
 }
 
+// A list does not make good what the responder does not know, at hand or fetched; it
+// still makes it revoked, and a responder that knows it makes it good.
+func TestUnknownIsNotGoodByAList(t *testing.T) {
+	w := newWorld(t)
+	a := w.good(nil)
+	a.singles[0].status = statusUnknown
+	unknown, good := w.response(a, w.responder.Key), w.response(w.good(nil), w.responder.Key)
+	empty, revoked := w.list(w.ca, nil), w.list(w.ca, nil, w.end)
+	for name, c := range map[string]struct {
+		cfg  Config
+		want error
+	}{
+		"list without it": {Config{Responses: []*Response{unknown}, CRLs: []*CRL{empty}}, ErrNotGood},
+		"list with it":    {Config{Responses: []*Response{unknown}, CRLs: []*CRL{revoked}}, ErrRevoked},
+		"known as well":   {Config{Responses: []*Response{unknown, good}, CRLs: []*CRL{empty}}, nil},
+	} {
+		if _, err := w.check(c.cfg); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	w.answerWith(func(n []byte) []byte { a.nonce = n; return w.sign(a, w.responder.Key) })
+	w.serveList(empty)
+	if _, err := w.check(Config{Fetcher: w.fetcher()}); !errors.Is(err, ErrNotGood) {
+		t.Errorf("fetched: %v", err)
+	}
+}
+
 // A revoked certificate is revoked whichever source says so first.
 func TestAFetchedListRevokes(t *testing.T) {
 	w := newWorld(t)

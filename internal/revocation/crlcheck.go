@@ -46,6 +46,9 @@ func (k *Checker) byCRLs(ctx context.Context, q *question, crls []*CRL, sources 
 				return k.verdict(q, revoked, evidence)
 			}
 			if mask |= interim; mask == pkix.AllReasons {
+				if q.unknown {
+					return nil, nil
+				}
 				return k.verdict(q, nil, evidence)
 			}
 		}

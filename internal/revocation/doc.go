@@ -17,7 +17,9 @@
 //   - A certificate is good only if a verified statement says so. Whatever cannot be
 //     decided is ErrUndetermined, with the reason for each statement that was tried,
 //     and never good.
-//   - One statement that says revoked wins over any that says good.
+//   - One statement that says revoked wins over any that says good. A responder that
+//     does not know the certificate wins over a list that does not name it: lists
+//     cannot name what was made behind the authority's back.
 //   - A statement from after a certificate's expiry says nothing about it, unless its
 //     maker declares to keep expired certificates.
 //

@@ -36,6 +36,7 @@ func (k *Checker) byResponses(ctx context.Context, q *question, responses []*Res
 			return k.verdict(q, &RevokedError{Certificate: q.cert(), At: x.revokedAt, Reason: x.reason}, evidence)
 		}
 		if err := k.good(q, x); err != nil {
+			q.unknown = q.unknown || x.status == statusUnknown
 			q.no(err)
 			continue
 		}
