@@ -1,0 +1,104 @@
+//go:build foreign
+
+package conformance_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/assent-sign/assent/conformance/judge"
+	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/certs"
+	"github.com/assent-sign/assent/workers"
+	"github.com/assent-sign/assent/workers/tsa"
+	"github.com/assent-sign/assent/workers/workertest"
+	"github.com/assent-sign/assent/workers/xades"
+)
+
+const plainXML = "<?xml version=\"1.0\"?>\n<?style x?><!-- c --><invoice xmlns='urn:example:invoice' xml:lang=\"el\"><line no = '1'>240 euros &amp; more</line></invoice>\n"
+
+// xml signs a document and returns the file.
+func (d *desk) xml(t *testing.T, name, doc string, kt algo.KeyType, alg algo.Algorithm, properties map[string]string) string {
+	t.Helper()
+	if d.chains[kt] == "" {
+		_, _, d.chains[kt] = d.pki.Key(t, "signer-"+string(kt), kt, certs.SignerProfile)
+	}
+	cfg := workers.Config{Name: "xml", Kind: "xades", Token: "local", Key: "signer-" + string(kt), Chain: d.chains[kt], Properties: properties}
+	set, err := workers.NewSet(t.Context(), []workers.Config{d.tsa, cfg}, d.pki.Options(map[string]workers.Kind{"xades": xades.Kind(), "tsa": tsa.Kind()}, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := set.Get("xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := os.Create(filepath.Join(d.dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = out.Close() }()
+	in := workers.Input{Document: strings.NewReader(doc), Size: int64(len(doc)), Name: name, Alg: alg}
+	if _, err := workers.SignNow(t.Context(), e, in, out); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return out.Name()
+}
+
+// ADE-02, ADE-03: the Commission's DSS recognises the level of each XML signature and finds it
+// TOTAL_PASSED under its default policy with the demo root as anchor, for every
+// algorithm of every kind of key, in both forms, with no property and with all.
+func TestADE02DSSJudgesXML(t *testing.T) {
+	d := newDesk(t)
+	want := map[string]wants{}
+	for _, kt := range []algo.KeyType{algo.P256, algo.P384, algo.P521, algo.RSA3072, algo.RSA4096} {
+		for _, alg := range algo.All() {
+			if !kt.Fits(alg) {
+				continue
+			}
+			for _, level := range []string{"B", "T"} {
+				properties := map[string]string{"level": "B-" + level, "tsa": "worker:tsa"}
+				if level == "T" {
+					properties = map[string]string{"level": "B-T", "tsa": "worker:tsa", "parallel": "true", "description": "Invoice > 100 & \"more\"", "claimed_role": "Buyer & payer",
+						"city": "Αθήνα", "street": "1 Main St", "state": "Attica", "postal_code": "105 57", "country": "GR", "commitment_types": "PROOF_OF_ORIGIN, PROOF_OF_APPROVAL"}
+				}
+				file := d.xml(t, fmt.Sprintf("%s-%s-%s.xml", kt, alg, level), plainXML, kt, alg, properties)
+				want[file] = wants{"XAdES-BASELINE-" + level, "TOTAL_PASSED", ""}
+			}
+		}
+	}
+	if len(want) < 20 {
+		t.Fatalf("only %d combinations", len(want))
+	}
+	judged(t, judge.DSSQuestion{Anchor: d.pki.Root, NoRevocation: true}, want)
+}
+
+// The judge can say no to XML: a byte of the data or of a property changed,
+// the anchor of somebody else.
+func TestDSSRefusesXML(t *testing.T) {
+	d := newDesk(t)
+	good := d.xml(t, "good.xml", plainXML, algo.P256, algo.ES256, map[string]string{"level": "B-T", "tsa": "worker:tsa", "claimed_role": "Buyer"})
+	signed, err := os.ReadFile(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit := func(name, old, by string) string {
+		file := filepath.Join(d.dir, name)
+		changed := bytes.Replace(signed, []byte(old), []byte(by), 1)
+		if bytes.Equal(changed, signed) {
+			t.Fatal(name)
+		}
+		if err := os.WriteFile(file, changed, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	judged(t, judge.DSSQuestion{Anchor: d.pki.Root, NoRevocation: true}, map[string]wants{
+		edit("data.xml", "240 euros", "999 euros"): {"XAdES-BASELINE-T", "TOTAL_FAILED", "HASH_FAILURE"},
+		edit("role.xml", "Buyer", "Owner"):         {"XAdES-BASELINE-T", "TOTAL_FAILED", "HASH_FAILURE"},
+	})
+	judged(t, judge.DSSQuestion{Anchor: workertest.NewPKI(t).Root, NoRevocation: true}, map[string]wants{good: {"XAdES-BASELINE-T", "INDETERMINATE", "NO_CERTIFICATE_CHAIN_FOUND"}})
+}
