@@ -48,7 +48,7 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Collector collects for many signatures. It is safe for concurrent use.
+// Collector collects for many signatures (ADE-03). It is safe for concurrent use.
 type Collector struct {
 	anchors, pool []*pkix.Certificate
 	roots         []*x509.Certificate // the anchors, as tsp wants them
