@@ -27,8 +27,11 @@ type Config struct {
 	// due to be replaced. For a check of today it is now; for statements found in a
 	// signature the time at which they are proven to have existed.
 	At time.Time
-	// After, unless zero, is the time after which a statement must have been made to
-	// count as good: the time of the signature. Revoked counts whenever it was said.
+	// After, unless zero, is the time after which a statement about the end
+	// certificate of the path must have been made to count as good: the time of the
+	// signature. Of authorities and signers of statements it is enough that the
+	// statement is current, since their lists appear rarely. Revoked counts whenever
+	// it was said.
 	After time.Time
 	// Existed, unless zero, is a time at which what was signed is proven to have
 	// existed. A revocation at a later time is reported and is no error.
@@ -125,7 +128,7 @@ func (k *Checker) Check(ctx context.Context, p *pkix.Path) ([]Finding, error) {
 func (k *Checker) path(ctx context.Context, chain []*pkix.Certificate, depth int) ([]Finding, error) {
 	var out []Finding
 	for i := len(chain) - 2; i >= 0; i-- {
-		f, err := k.one(ctx, chain[i:], depth)
+		f, err := k.one(ctx, chain[i:], depth, i == 0 && depth == 0)
 		if err != nil {
 			return nil, err
 		}
@@ -138,10 +141,11 @@ func (k *Checker) path(ctx context.Context, chain []*pkix.Certificate, depth int
 
 // one decides about the first certificate of a chain whose others are decided. nil
 // without an error stands for one that is being decided further up: an issuer of
-// CRLs whose own status is on its own list (as PKITS 4.14.30 has it).
-func (k *Checker) one(ctx context.Context, chain []*pkix.Certificate, depth int) (*Finding, error) {
+// CRLs whose own status is on its own list (as PKITS 4.14.30 has it). end tells that
+// it is the certificate that After is about.
+func (k *Checker) one(ctx context.Context, chain []*pkix.Certificate, depth int, end bool) (*Finding, error) {
 	cert := chain[0]
-	key := string(cert.Raw) + string(chain[len(chain)-1].Raw)
+	key := fmt.Sprint(end) + string(cert.Raw) + string(chain[len(chain)-1].Raw)
 	if f := k.done[key]; f != nil {
 		return f, nil
 	}
@@ -155,7 +159,7 @@ func (k *Checker) one(ctx context.Context, chain []*pkix.Certificate, depth int)
 	k.open[key] = true
 	defer delete(k.open, key)
 	leaned := k.leaned
-	f, err := k.decide(ctx, &question{chain: chain, depth: depth})
+	f, err := k.decide(ctx, &question{chain: chain, depth: depth, end: end})
 	if err != nil {
 		return nil, err
 	}
@@ -170,6 +174,7 @@ func (k *Checker) one(ctx context.Context, chain []*pkix.Certificate, depth int)
 type question struct {
 	chain   []*pkix.Certificate // the certificate, its issuer, ..., the anchor
 	depth   int
+	end     bool // Config.After is about it
 	why     []error
 	unknown bool // a responder does not know the certificate: no list makes it good
 }
@@ -241,8 +246,8 @@ func (k *Checker) current(thisUpdate, nextUpdate time.Time) error {
 }
 
 // after is about what a good statement is wanted for.
-func (k *Checker) after(thisUpdate time.Time) error {
-	if !k.cfg.After.IsZero() && thisUpdate.Before(k.cfg.After) {
+func (k *Checker) after(q *question, thisUpdate time.Time) error {
+	if q.end && !k.cfg.After.IsZero() && thisUpdate.Before(k.cfg.After) {
 		return fmt.Errorf("%w: of %s, wanted after %s", ErrTooEarly, thisUpdate.Format(time.RFC3339), k.cfg.After.UTC().Format(time.RFC3339))
 	}
 	return nil

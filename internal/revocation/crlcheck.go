@@ -174,7 +174,7 @@ func (k *Checker) ask(ctx context.Context, q *question, c *CRL, all []*CRL) (*Re
 	if !c.expiredKept(q.cert()) {
 		return nil, nil, fmt.Errorf("%w: CRL of %s", ErrExpired, c.Issuer)
 	}
-	if err := k.after(latest.ThisUpdate); err != nil {
+	if err := k.after(q, latest.ThisUpdate); err != nil {
 		return nil, nil, err
 	}
 	return nil, evidence, nil

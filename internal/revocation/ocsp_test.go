@@ -15,6 +15,7 @@ import (
 	"golang.org/x/crypto/ocsp"
 
 	"github.com/assent-sign/assent/internal/der"
+	"github.com/assent-sign/assent/internal/pkix"
 	. "github.com/assent-sign/assent/internal/pkix/pkixtest"
 )
 
@@ -185,6 +186,31 @@ func TestStatementsAfterExpiry(t *testing.T) {
 	}
 	if _, err := w.check(Config{CRLs: []*CRL{w.list(w.ca, nil, w.end)}}); !errors.Is(err, ErrRevoked) {
 		t.Error(err)
+	}
+}
+
+// What must be of after the signature is the statement about the end certificate;
+// one about its authority need only be current, and revokes whenever it was made.
+func TestFreshnessIsAboutTheEndCertificate(t *testing.T) {
+	w := newWorld(t)
+	path := &pkix.Path{Chain: []*pkix.Certificate{w.end.Certificate, w.ca.Certificate, w.root.Certificate}}
+	older := func(l *x509.RevocationList) { l.ThisUpdate = Now.Add(-time.Hour) }
+	signed := Now.Add(-30 * time.Minute)
+	for name, c := range map[string]struct {
+		end, ca *CRL
+		want    error
+	}{
+		"end after, authority before":   {w.list(w.ca, nil), w.list(w.root, older), nil},
+		"end before, authority after":   {w.list(w.ca, older), w.list(w.root, nil), ErrTooEarly},
+		"authority revoked long before": {w.list(w.ca, nil), w.list(w.root, older, w.ca), ErrRevoked},
+	} {
+		k, err := New(Config{At: Now, After: signed, CRLs: []*CRL{c.end, c.ca}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := k.Check(t.Context(), path); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -18,14 +18,13 @@ func (k *Checker) byResponses(ctx context.Context, q *question, responses []*Res
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrUndetermined, err)
 		}
-		i := slices.IndexFunc(r.singles, func(x single) bool { return x.id.names(q.cert(), q.issuer()) })
-		if i < 0 {
+		x := r.about(q)
+		if x == nil {
 			if source != "" { // a response at hand may well be about another certificate
 				q.no(fmt.Errorf("%w: OCSP response from %s", ErrScope, source))
 			}
 			continue
 		}
-		x := &r.singles[i]
 		evidence, err := k.verifyResponse(ctx, q, r, x)
 		if err != nil {
 			q.no(err)
@@ -47,6 +46,22 @@ func (k *Checker) byResponses(ctx context.Context, q *question, responses []*Res
 	return good, nil
 }
 
+// about returns what a response says about a certificate, nil if nothing. Of several
+// the worst counts: a response that contradicts itself must not be good.
+func (r *Response) about(q *question) *single {
+	var out *single
+	for i := range r.singles {
+		x := &r.singles[i]
+		if !x.id.names(q.cert(), q.issuer()) {
+			continue
+		}
+		if out == nil || x.status == statusRevoked || (out.status == statusGood && x.status == statusUnknown) {
+			out = x
+		}
+	}
+	return out
+}
+
 // good tells whether a verified response that does not say revoked says good, and
 // of the time that matters.
 func (k *Checker) good(q *question, x *single) error {
@@ -57,7 +72,7 @@ func (k *Checker) good(q *question, x *single) error {
 	if x.thisUpdate.After(expiry) && (x.keepsExpired.IsZero() || x.keepsExpired.After(expiry)) {
 		return fmt.Errorf("%w: OCSP response", ErrExpired)
 	}
-	return k.after(x.thisUpdate)
+	return k.after(q, x.thisUpdate)
 }
 
 // verifyResponse checks time, signer and signature (RFC 6960 section 3.2).
@@ -137,7 +152,7 @@ func (k *Checker) delegate(ctx context.Context, q *question, cand *pkix.Certific
 			if cand.OCSPNoCheck { // those above it are those above the certificate in question
 				return nil
 			}
-			f, err := k.one(ctx, p.Chain, q.depth+1)
+			f, err := k.one(ctx, p.Chain, q.depth+1, false)
 			if err == nil && f == nil {
 				return fmt.Errorf("%w: the responder speaks for itself", ErrUndetermined)
 			}
