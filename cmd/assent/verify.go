@@ -23,7 +23,7 @@ func verifyCommand() *cobra.Command {
 		Long: `Says for each signature who made it, when and how that is known, how much of the
 file it covers (of XML: which nodes), whether its chain ends at a certificate you trust, what its
 time-stamps say, and what was changed afterwards. Nothing is fetched from the
-net. Revocation is not checked.
+net: whether a certificate was revoked is judged by what the file carries (B-LT, B-LTA).
 ` + exitCodes,
 		Example: `  assent verify contract-signed.pdf --trust root.pem
   assent verify contract-signed.pdf --trust root.pem -o json`,

@@ -85,7 +85,8 @@ func (j *judge) cms(s *Signature, in *pdf.Signature, rng [4]int64) {
 		s.Level = "PKCS#7 (not PAdES)"
 	}
 	j.stamps(s, si)
-	j.chain(s, cert, sd.Certificates())
+	s.others = sd.Certificates()
+	j.chain(s, cert, s.others)
 }
 
 func (j *judge) integrity(sd *cms.SignedData, si *cms.SignerInfo, subFilter string, rng [4]int64) (*x509.Certificate, error) {
@@ -150,7 +151,7 @@ func (j *judge) stamp(s *Signature, token []byte, imprint func(crypto.Hash) ([]b
 	switch {
 	case err == nil:
 		t := info.Time.UTC()
-		s.Stamps = append(s.Stamps, Stamp{Time: t, Authority: Name(info.Certificate), Serial: info.Serial.String(), Chain: names(info.Chain), Trusted: true})
+		s.Stamps = append(s.Stamps, Stamp{Time: t, Authority: Name(info.Certificate), Serial: info.Serial.String(), Chain: names(info.Chain), Trusted: true, chain: info.Chain})
 		if s.Proven == nil || t.Before(*s.Proven) {
 			s.Proven = &t
 		}

@@ -4,9 +4,9 @@
 // caller trusts, what the time-stamps say, and what was added afterwards.
 //
 // A signature is valid only when everything that was checked holds. What is not
-// checked is said and never counted as good: revocation (it comes with the
-// levels LT and LTA), and the chain when the caller brings no trusted
-// certificates.
+// checked is said and never counted as good: revocation where the file carries no
+// usable answer of the authorities (the levels below LT), and the chain when the
+// caller brings no trusted certificates.
 package verify
 
 import (
@@ -64,8 +64,12 @@ type Signature struct {
 	Chain     []string   `json:"chain,omitempty"` // subjects, leaf first, up to the trusted one
 	Stamps    []Stamp    `json:"time_stamps,omitempty"`
 	Later     []string   `json:"later_changes,omitempty"`
+	// Revocation is what the file's own validation data says, empty if it settles
+	// nothing.
+	Revocation string `json:"revocation,omitempty"`
 
 	certificate *x509.Certificate
+	others      []*x509.Certificate // in the signature
 	value       []byte
 }
 
@@ -83,6 +87,8 @@ type Stamp struct {
 	Serial    string    `json:"serial"`
 	Chain     []string  `json:"chain,omitempty"`
 	Trusted   bool      `json:"trusted"`
+
+	chain []*x509.Certificate
 }
 
 // Options say what to trust.
@@ -130,6 +136,7 @@ func File(ctx context.Context, name string, r io.ReaderAt, size int64, opt Optio
 		rep.Signatures = append(rep.Signatures, j.signature(&found[i]))
 	}
 	j.later(doc, found, rep.Signatures)
+	j.status(doc, rep)
 	rep.Verdict = overall(rep.Signatures)
 	if doc.Repaired() && rep.Verdict == Valid {
 		rep.Verdict = Indeterminate

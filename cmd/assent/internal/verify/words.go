@@ -71,7 +71,9 @@ func (s *Signature) print(b *strings.Builder, n, of int, size int64) {
 	for _, w := range s.Why {
 		line("because", "%s", w)
 	}
-	if s.Kind == "signature" && s.Verdict != NotValid {
+	if s.Revocation != "" {
+		line("revocation", "%s", s.Revocation)
+	} else if s.Kind == "signature" && s.Verdict != NotValid {
 		line("unchecked", "whether a certificate was revoked")
 	}
 }
