@@ -3,7 +3,6 @@ package sam
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -27,10 +26,11 @@ type anchor struct {
 	Cluster    string `json:"cluster"`
 	Instance   string `json:"instance"`
 	Epoch      int64  `json:"epoch"`
-	Seq        int64  `json:"seq"`              // audit record that must be there
-	Head       string `json:"head"`             // its hash, hex
-	Tombstones int64  `json:"tombstones"`       // destroyed keys
-	Listed     int64  `json:"listed,omitempty"` // lines of the list of failures
+	Seq        int64  `json:"seq"`                // audit record that must be there
+	Head       string `json:"head"`               // its hash, hex
+	Tombstones int64  `json:"tombstones"`         // destroyed keys
+	Listed     int64  `json:"listed,omitempty"`   // lines of the list of failures
+	SealLow    int64  `json:"seal_low,omitempty"` // first epoch of seals in the files beside it; 0: the first there is
 }
 
 // lockAnchor keeps the anchor for this process alone, until the file is closed or
@@ -53,6 +53,10 @@ type anchorFile struct {
 	MAC    string `json:"mac"`
 }
 
+const maxAnchor = 4096 // octets
+
+func decodeMAC(text string) ([]byte, error) { return base64.RawURLEncoding.DecodeString(text) }
+
 // readAnchor returns nil when there is none.
 func readAnchor(path string, s *sealer) (*anchor, error) {
 	text, err := os.ReadFile(path)
@@ -63,7 +67,7 @@ func readAnchor(path string, s *sealer) (*anchor, error) {
 		return nil, fmt.Errorf("%w: anchor: %w", ErrOpen, err)
 	}
 	var f anchorFile
-	if len(text) > 4096 {
+	if len(text) > maxAnchor {
 		return nil, fmt.Errorf("%w: anchor %s is too large", ErrOpen, path)
 	}
 	if err := jcs.Unmarshal(bytes.TrimSuffix(text, []byte("\n")), &f); err != nil {
@@ -73,8 +77,8 @@ func readAnchor(path string, s *sealer) (*anchor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: anchor %s: %w", ErrOpen, path, err)
 	}
-	mac, err := base64.RawURLEncoding.DecodeString(f.MAC)
-	if err != nil || !hmac.Equal(mac, s.anchorMAC(body)) {
+	mac, err := decodeMAC(f.MAC)
+	if err != nil || !s.anchorOK(body, mac) {
 		return nil, fmt.Errorf("%w: anchor %s was not made with this token and cluster name", ErrOpen, path)
 	}
 	return &f.Anchor, nil
@@ -88,6 +92,7 @@ func (m *Module) writeAnchor(ctx context.Context) error {
 	m.anchorMu.Lock()
 	defer m.anchorMu.Unlock()
 	a := anchor{Cluster: m.cfg.Cluster, Instance: m.instance, Epoch: m.epoch}
+	a.SealLow = laterEpoch(m.seal.now.Load().fileLow)
 	err := m.view(ctx, func(tx *Tx) error {
 		head, err := tx.Audit.Last()
 		if err != nil {
@@ -249,6 +254,7 @@ func (m *Module) checkState(ctx context.Context, meta *Meta, a *anchor) (*Meta, 
 // compareAnchor verifies the end of the chain and says in what the database is
 // behind the anchor; "" when it is not.
 func (m *Module) compareAnchor(ctx context.Context, meta *Meta, a *anchor) (older string, err error) {
+	seals := m.seal.now.Load()
 	err = m.store.View(ctx, func(tx *Tx) error {
 		head, err := tx.Audit.Last()
 		if err != nil {
@@ -276,6 +282,8 @@ func (m *Module) compareAnchor(ctx context.Context, meta *Meta, a *anchor) (olde
 			return fmt.Errorf("%w: the module's own record is not the last one that was written", ErrOpen)
 		case a.Seq < 0:
 			older = "there is no anchor"
+		case seals.records.epoch < seals.files.epoch:
+			older = fmt.Sprintf("it is sealed under epoch %d, the anchor under epoch %d", seals.records.epoch, seals.files.epoch)
 		case meta.Epoch > a.Epoch: // accepted by two officers, and a crash before its anchor was written
 			return nil
 		case head.Seq < a.Seq:

@@ -468,6 +468,20 @@ func rotation(t *testing.T, produced map[string]bool) {
 	for _, e := range want {
 		produced[e] = true
 	}
+	exec(t, dba(t, w), "UPDATE signer SET name = 'Mallory' WHERE id = 'alice'")
+	before = len(w.Records())
+	rotateSeal(t, w)
+	resealAll(t, w)
+	w.Decide(sam.DecideSealEnd, sam.DestroySeal{Epoch: 1, Why: "yearly"})
+	want = []string{
+		sam.EventProposed, sam.EventApproved, sam.EventSealKey, sam.EventNotResealed, sam.EventResealed, sam.EventProposed, sam.EventApproved, sam.EventSealKeyDestroyed,
+	}
+	if got := events(w, before); got != strings.Join(want, " ") {
+		t.Errorf("sealing key: got %s, want %v", got, want)
+	}
+	for _, e := range want {
+		produced[e] = true
+	}
 }
 
 // oneTime is the life of a one-time key.

@@ -69,6 +69,8 @@ func applyBackup(w *work, _ [2]Caller, args []byte) (audit.Data, error) {
 func makeBackup(ctx context.Context, m *Module, p *Proposal) error {
 	m.backupMu.Lock()
 	defer m.backupMu.Unlock()
+	m.rotateMu.Lock() // what it is sealed under and what is in it are of one epoch
+	defer m.rotateMu.Unlock()
 	in, err := decodeArgs[MakeBackup](p.Args)
 	if err != nil {
 		return err
@@ -77,11 +79,11 @@ func makeBackup(ctx context.Context, m *Module, p *Proposal) error {
 	err = m.store.(Snapshotter).Snapshot(ctx, func(db io.Reader, size int64, last audit.Head) error {
 		h := BackupHeader{
 			Cluster: m.cfg.Cluster, Chain: m.instance, Epoch: m.epoch, Seq: last.Seq, Head: hex.EncodeToString(last.Hash),
-			Created: m.clock.Now().Unix(), Program: m.cfg.Version, Size: size,
+			Created: m.clock.Now().Unix(), Program: m.cfg.Version, Size: size, Seal: laterEpoch(m.seal.now.Load().records.epoch),
 		}
 		*report = BackupReport{Name: fmt.Sprintf("%s-%d-%d.backup", h.Cluster, h.Epoch, h.Seq), Seq: h.Seq, Created: h.Created}
 		report.Size, err = m.writeBackupFile(report.Name, func(w io.Writer) error {
-			return writeBackup(ctx, m.token.(cryptotoken.Sealer), h, BackupMaker{p.By, p.Second, in.Why}, db, w)
+			return writeBackup(ctx, m.token, h, BackupMaker{p.By, p.Second, in.Why}, db, w)
 		})
 		return err
 	})
@@ -158,10 +160,6 @@ type RestoreConfig struct {
 // (BKP-02). ErrBackup for a file that is not whole or not of this token; then, and
 // after every other error, there is no database.
 func RestoreBackup(ctx context.Context, c RestoreConfig) (*BackupHeader, *BackupMaker, error) {
-	sealerOf, ok := c.Token.(cryptotoken.Sealer)
-	if !ok {
-		return nil, nil, fmt.Errorf("%w: the token cannot derive seals", ErrOpen)
-	}
 	lock, err := lockAnchor(c.AnchorPath)
 	if err != nil {
 		return nil, nil, err
@@ -172,20 +170,22 @@ func RestoreBackup(ctx context.Context, c RestoreConfig) (*BackupHeader, *Backup
 			return nil, nil, fmt.Errorf("%w: %s is in the way: a backup is restored into an empty place only; move it away", ErrOpen, c.Database+end)
 		}
 	}
-	seal, err := newSealer(ctx, sealerOf, c.Cluster)
-	if err != nil {
-		return nil, nil, err
-	}
 	part := c.Database + ".part"
 	_ = os.Remove(part)
 	f, err := os.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, nil, err
 	}
-	h, by, err := readBackup(ctx, sealerOf, c.Cluster, c.From, f)
+	h, by, err := readBackup(ctx, c.Token, c.Cluster, c.From, f)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return nil, nil, errors.Join(err, os.Remove(part))
 	}
+	k, err := sealOf(ctx, c.Token, c.Cluster, max(h.Seal, 1))
+	if err != nil {
+		return nil, nil, errors.Join(err, os.Remove(part))
+	}
+	seal := &sealer{}
+	seal.now.Store(alone(k))
 	notice := restoreNotice{c.AnchorPath + ".restored", seal}
 	text := fmt.Sprintf("it was restored at %s from the backup of %s, which ends at audit record %d",
 		c.Now.UTC().Format(time.RFC3339), time.Unix(h.Created, 0).UTC().Format(time.RFC3339), h.Seq)

@@ -52,6 +52,7 @@ type BackupHeader struct {
 	Program string `json:"program"` // version of samd
 	Size    int64  `json:"size"`    // octets of the database
 	Salt    string `json:"salt"`
+	Seal    int64  `json:"seal,omitempty"` // epoch of the sealing key that its key is derived from (KPR-06); 0: the first
 }
 
 // BackupMaker is who made a backup, inside it.
@@ -68,8 +69,8 @@ type backupSeal struct {
 	n     uint32
 }
 
-func newBackupSeal(ctx context.Context, token cryptotoken.Sealer, cluster string, header []byte, salt []byte) (*backupSeal, error) {
-	master, err := token.DeriveSeal(ctx, sealBackup+"/"+cluster)
+func newBackupSeal(ctx context.Context, token cryptotoken.Token, h *BackupHeader, header []byte, salt []byte) (*backupSeal, error) {
+	master, err := backupSecret(ctx, token, h)
 	if err != nil {
 		return nil, fmt.Errorf("token cannot derive the key of backups: %w", err)
 	}
@@ -86,6 +87,19 @@ func newBackupSeal(ctx context.Context, token cryptotoken.Sealer, cluster string
 	}
 	aead, err := cipher.NewGCM(block)
 	return &backupSeal{aead: aead, bound: bound[:]}, err
+}
+
+// backupSecret is what the token derives for the backups of a module in an epoch of its
+// sealing key.
+func backupSecret(ctx context.Context, token cryptotoken.Token, h *BackupHeader) ([]byte, error) {
+	before, err := sealLabels(ctx, token, h.Cluster, max(h.Seal, 1))
+	if errors.Is(err, errSealGone) {
+		return nil, fmt.Errorf("%w: it is from before the change of the sealing key; restore one that was made after it: %w", ErrBackup, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return token.(cryptotoken.Sealer).DeriveSeal(ctx, before+sealBackup+"/"+h.Cluster)
 }
 
 // nonce is seven zero octets, the chunk's number, and 1 for the last one.
@@ -140,7 +154,7 @@ func (w *backupWriter) flush(last bool) error {
 }
 
 // writeBackup writes a backup of a database of h.Size octets to w (KPR-05, BKP-01).
-func writeBackup(ctx context.Context, token cryptotoken.Sealer, h BackupHeader, by BackupMaker, db io.Reader, w io.Writer) error {
+func writeBackup(ctx context.Context, token cryptotoken.Token, h BackupHeader, by BackupMaker, db io.Reader, w io.Writer) error {
 	salt := make([]byte, 32)
 	if _, err := rand.Read(salt); err != nil {
 		return err
@@ -157,7 +171,7 @@ func writeBackup(ctx context.Context, token cryptotoken.Sealer, h BackupHeader, 
 	if len(header) > maxBackupTop || len(inside) > maxBackupTop {
 		return fmt.Errorf("%w: header over %d octets", ErrBackup, maxBackupTop)
 	}
-	seal, err := newBackupSeal(ctx, token, h.Cluster, header, salt)
+	seal, err := newBackupSeal(ctx, token, &h, header, salt)
 	if err != nil {
 		return err
 	}
@@ -203,7 +217,7 @@ func readBackupHeader(r io.Reader) (*BackupHeader, []byte, error) {
 	if err := jcs.Unmarshal(text, &h); err != nil {
 		return nil, nil, bad("its header cannot be read")
 	}
-	if h.Type != backupType || h.Size < 0 || !sap.ValidID(h.Cluster) {
+	if h.Type != backupType || h.Size < 0 || h.Seal < 0 || h.Seal > maxEpoch || !sap.ValidID(h.Cluster) {
 		return nil, nil, bad("its header is of another kind")
 	}
 	return &h, text, nil
@@ -212,7 +226,7 @@ func readBackupHeader(r io.Reader) (*BackupHeader, []byte, error) {
 // readBackup decrypts a backup: every chunk is verified before anything of it is
 // written, and what was written counts only when readBackup returns nil. Memory
 // is one chunk, whatever the file is.
-func readBackup(ctx context.Context, token cryptotoken.Sealer, cluster string, r io.Reader, w io.Writer) (*BackupHeader, *BackupMaker, error) {
+func readBackup(ctx context.Context, token cryptotoken.Token, cluster string, r io.Reader, w io.Writer) (*BackupHeader, *BackupMaker, error) {
 	h, text, err := readBackupHeader(r)
 	if err != nil {
 		return nil, nil, err
@@ -224,7 +238,7 @@ func readBackup(ctx context.Context, token cryptotoken.Sealer, cluster string, r
 	if err != nil || len(salt) != 32 {
 		return nil, nil, fmt.Errorf("%w: its salt cannot be read", ErrBackup)
 	}
-	seal, err := newBackupSeal(ctx, token, cluster, text, salt)
+	seal, err := newBackupSeal(ctx, token, h, text, salt)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -4,10 +4,16 @@ import (
 	"bytes"
 	"context"
 	"testing"
+
+	"github.com/assent-sign/assent/cryptotoken"
 )
 
 // sealing is a token that derives seals and nothing else.
-type sealing struct{}
+type sealing struct{ cryptotoken.Token }
+
+func (sealing) Signer(context.Context, cryptotoken.KeyRef) (cryptotoken.Signer, error) {
+	return nil, cryptotoken.ErrKeyNotFound
+}
 
 func (sealing) DeriveSeal(context.Context, string) ([]byte, error) { return make([]byte, 32), nil }
 

@@ -3,7 +3,6 @@ package sam
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -321,16 +320,14 @@ const (
 	maxWhy   = 500
 )
 
-func (k mark) mac(why string) string {
-	return base64.RawURLEncoding.EncodeToString(k.seal.anchorMAC([]byte("condition\x00" + why)))
-}
+func markBody(why string) []byte { return []byte("condition\x00" + why) }
 
 // write replaces the contents in place and flushes them. A torn write reads as
 // closed.
 func (k mark) write(why string) error {
 	why = base64.RawURLEncoding.EncodeToString([]byte(clip(why, maxWhy)))
 	text := bytes.Repeat([]byte{' '}, markSize)
-	copy(text, why+" "+k.mac(why))
+	copy(text, why+" "+b64(k.seal.anchorMAC(markBody(why))))
 	text[markSize-1] = '\n'
 	f, err := os.OpenFile(k.path, os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -362,7 +359,8 @@ func (k mark) read() (string, error) {
 	}
 	why, mac, _ := strings.Cut(strings.TrimRight(string(text[:n]), " \n\x00"), " ")
 	raw, err := base64.RawURLEncoding.DecodeString(why)
-	if err != nil || n != markSize || !hmac.Equal([]byte(mac), []byte(k.mac(why))) {
+	sum, err2 := base64.RawURLEncoding.DecodeString(mac)
+	if err != nil || err2 != nil || n != markSize || !k.seal.anchorOK(markBody(why), sum) {
 		return "the condition mark " + k.path + " is damaged or not of this module", nil
 	}
 	return string(raw), nil

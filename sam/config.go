@@ -76,6 +76,7 @@ type Config struct {
 	AnchorEvery   time.Duration // 1s
 	ConfirmEvery  time.Duration // between signed checkpoints of the audit chain, while records come; 1m
 	Witness       string        // file on another medium that gets every such checkpoint; "": none
+	ResealEvery   time.Duration // between batches of records that are sealed anew (KPR-06); 10ms; below 0: Module.Reseal is called
 	SelfTestEvery time.Duration // between periodic self-tests; 1h (FPT-02)
 	CodeSHA256    string        // SHA-256 of the program file, hex; "": not checked
 	Program       string        // the program file; this process's own
@@ -132,6 +133,7 @@ func (c *Config) fill() error {
 	setDefault(&c.Retention, 24*time.Hour)
 	setDefault(&c.ProposalLife, 24*time.Hour)
 	setDefault(&c.AnchorEvery, time.Second)
+	setDefault(&c.ResealEvery, 10*time.Millisecond)
 	setDefault(&c.SelfTestEvery, time.Hour)
 	setDefault(&c.ConfirmEvery, time.Minute)
 	setDefault(&c.ClockLimit, 2*time.Second)

@@ -56,6 +56,8 @@ func decisions() map[string]decision {
 		DecideDestroyKEK:   {check: checkDestroyKEK, apply: applyDestroyKEK, done: destroyKEK},
 		DecideStatement:    {check: checkStatement, apply: applyStatement, done: rotateStatement},
 		DecideStatementEnd: {check: checkStatementEnd, apply: applyStatementEnd, done: destroyStatement},
+		DecideSeal:         {check: checkSeal, apply: applySeal, done: rotateSeal},
+		DecideSealEnd:      {check: checkSealEnd, apply: applySealEnd, done: destroySeal},
 		DecidePolicy:       {check: checkPolicy, apply: applyPolicy, after: resume, closed: true},
 		DecideRestore:      {check: checkRestore, apply: applyRestore, after: resume, closed: true},
 

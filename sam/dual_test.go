@@ -97,6 +97,7 @@ func TestROL04EveryKindNeedsTwo(t *testing.T) {
 		sam.DecideBackup:    sam.MakeBackup{Why: "nightly"},
 		sam.DecideRotate:    sam.RotateKEK{From: kekOf(t, w), Why: "yearly"},
 		sam.DecideStatement: sam.RotateStatement{From: infoOf(t, w).KeyID, Why: "yearly"},
+		sam.DecideSeal:      sam.RotateSeal{From: 1, Why: "yearly"},
 		sam.DecideDestroy:   w.Destruction(w.NewSigner("dora", algo.P256).Key),
 		sam.DecideRecovery:  sam.Recovery{Signer: "lena", Name: "Signer lena", Proof: "proof-2", Why: "lost it"},
 	}
@@ -106,7 +107,7 @@ func TestROL04EveryKindNeedsTwo(t *testing.T) {
 	if err := w.M.RevokeAuthenticator(ctx, samtest.Officer, "lena", sap.B64(lena.Device.ID), "lost"); err != nil {
 		t.Fatal(err)
 	}
-	elsewhere := []string{sam.DecidePolicy, sam.DecideRestore, sam.DecideDestroyKEK, sam.DecideStatementEnd} // in TestPRV03TwoOfficers..., TestBKP02TwoOfficers..., TestKPR06Rotation..., TestKPR06StatementKey...
+	elsewhere := []string{sam.DecidePolicy, sam.DecideRestore, sam.DecideDestroyKEK, sam.DecideStatementEnd, sam.DecideSealEnd} // in TestPRV03TwoOfficers..., TestBKP02TwoOfficers..., TestKPR06Rotation..., TestKPR06StatementKey..., TestKPR06SealByTwoOfficers
 	for _, kind := range sam.Kinds() {
 		in, ok := args[kind]
 		if slices.Contains(elsewhere, kind) {

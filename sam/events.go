@@ -80,8 +80,11 @@ type change struct {
 }
 
 // stamp seals r as changed by audit record seq.
-func (w *work) stamp(r record, seq int64) {
-	w.m.seal.stamp(r, seq)
+func (w *work) stamp(r record, seq int64) { w.stampUnder(w.m.seal.now.Load().records, r, seq) }
+
+// stampUnder is stamp under another epoch: that of the seals that the record changes to.
+func (w *work) stampUnder(k *epochSeal, r record, seq int64) {
+	stampUnder(k, r, seq)
 	if o := r.object(); o != "" {
 		w.changed = append(w.changed, change{o, seq})
 	}
@@ -161,13 +164,14 @@ func (m *Module) commit(ctx context.Context, c Caller, fn func(*work) error) err
 // view reads committed data. A snapshot that was taken just before a commit of
 // which the module knows already is taken again.
 func (m *Module) view(ctx context.Context, fn func(*Tx) error) error {
+	var err error
 	for range 10 {
-		err := m.store.View(ctx, fn)
+		err = m.store.View(ctx, fn)
 		if !errors.Is(err, errStale) {
 			return storeError(err)
 		}
 	}
-	return fmt.Errorf("%w: %w", sap.ReasonSeal, errStale)
+	return fmt.Errorf("%w: %w", sap.ReasonSeal, err)
 }
 
 // errStale: a row fits the audit chain as it is read, but the module has seen a

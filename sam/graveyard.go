@@ -4,11 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/hmac"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -49,7 +50,7 @@ func openGraveyard(path string, s *sealer) (*graveyard, error) {
 	for n := 1; lines.Scan(); n++ {
 		key, mac, _ := strings.Cut(lines.Text(), " ")
 		raw, err := base64.RawURLEncoding.DecodeString(mac)
-		if err != nil || !hmac.Equal(raw, g.mac(key)) {
+		if err != nil || !s.anchorOK(graveBody(key), raw) {
 			return nil, fmt.Errorf("%w: %s, line %d, was not written by this module", ErrOpen, path, n)
 		}
 		g.keys[key] = true
@@ -93,7 +94,11 @@ func (g *graveyard) has(key string) bool {
 	return g.keys[key]
 }
 
-func (g *graveyard) mac(key string) []byte { return g.seal.anchorMAC([]byte("tombstone\x00" + key)) }
+func graveBody(key string) []byte { return []byte("tombstone\x00" + key) }
+
+func graveLine(s *sealer, key string) string {
+	return key + " " + b64(s.anchorMAC(graveBody(key))) + "\n"
+}
 
 // follow appends the database's tombstones that are not here yet, durably. The
 // caller holds the anchor's lock.
@@ -126,7 +131,7 @@ func (g *graveyard) append(list []*Tombstone) error {
 	var text strings.Builder
 	for _, t := range list {
 		if !g.keys[t.Key] {
-			text.WriteString(t.Key + " " + b64(g.mac(t.Key)) + "\n")
+			text.WriteString(graveLine(g.seal, t.Key))
 		}
 	}
 	if text.Len() == 0 {
@@ -146,6 +151,21 @@ func (g *graveyard) append(list []*Tombstone) error {
 		g.keys[t.Key] = true
 	}
 	return nil
+}
+
+// reseal writes the whole list anew under the present epoch of seals (KPR-06), from what
+// was verified when it was read. The caller holds the anchor's lock.
+func (g *graveyard) reseal() error {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	if len(g.keys) == 0 {
+		return nil
+	}
+	var text strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(g.keys)) {
+		text.WriteString(graveLine(g.seal, key))
+	}
+	return replaceFile(g.path, []byte(text.String()))
 }
 
 // bury destroys every listed key that the database believes alive, and gives a

@@ -2,8 +2,8 @@ package sam
 
 import (
 	"bufio"
+	"bytes"
 	"context"
-	"crypto/hmac"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -104,7 +104,7 @@ var errLine = errors.New("sam: not a line of this list")
 func (l *ledger) read(line string) error {
 	body, mac, ok := strings.Cut(line, " ")
 	raw, err := base64.RawURLEncoding.DecodeString(mac)
-	if !ok || err != nil || !hmac.Equal(raw, l.mac(body)) {
+	if !ok || err != nil || !l.seal.anchorOK(noteBody(l.last, body), raw) {
 		return errLine
 	}
 	var n note
@@ -121,9 +121,10 @@ func (l *ledger) read(line string) error {
 	return nil
 }
 
-// mac covers the line and, through the MAC before, all lines before it.
-func (l *ledger) mac(body string) []byte {
-	return l.seal.anchorMAC([]byte("ledger\x00" + b64(l.last) + "\x00" + body))
+// noteBody is what the MAC of a line covers: the line and, through the MAC before, all
+// lines before it.
+func noteBody(last []byte, body string) []byte {
+	return []byte("ledger\x00" + b64(last) + "\x00" + body)
 }
 
 // count is how many lines there are.
@@ -145,7 +146,7 @@ func (l *ledger) add(n note) error {
 		return err
 	}
 	body := b64(text)
-	mac := l.mac(body)
+	mac := l.seal.anchorMAC(noteBody(l.last, body))
 	line := body + " " + b64(mac) + "\n"
 	f, err := os.OpenFile(l.path, os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -167,6 +168,44 @@ func (l *ledger) add(n note) error {
 	l.lines++
 	l.size += int64(len(line))
 	return nil
+}
+
+// reseal writes all lines anew under the present epoch of seals (KPR-06), after it has
+// verified each under its old one. errLine when the file is not what was written.
+func (l *ledger) reseal() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.absent {
+		return nil
+	}
+	text, err := os.ReadFile(l.path)
+	if err != nil {
+		return err
+	}
+	if int64(len(text)) < l.size {
+		return errLine
+	}
+	again := &ledger{seal: l.seal, latest: map[string]note{}}
+	var out bytes.Buffer
+	var last []byte
+	for line := range strings.Lines(string(text[:l.size])) {
+		line = strings.TrimSuffix(line, "\n")
+		if err := again.read(line); err != nil {
+			return err
+		}
+		body, _, _ := strings.Cut(line, " ")
+		last = l.seal.anchorMAC(noteBody(last, body))
+		out.WriteString(body + " " + b64(last) + "\n")
+	}
+	if again.lines != l.lines || !bytes.Equal(again.last, l.last) {
+		return errLine
+	}
+	err = replaceFile(l.path, out.Bytes())
+	// An error may come after the new file was put in place: what is there counts.
+	if now, readErr := os.ReadFile(l.path); readErr == nil && bytes.Equal(now, out.Bytes()) {
+		l.last, l.size = last, int64(out.Len())
+	}
+	return err
 }
 
 // note writes what takes power away, inside the transaction of the act. When that
@@ -204,6 +243,13 @@ func (l *ledger) revoked(name string) bool {
 	return l.latest[note{Kind: noteRole, ID: name}.name()].Off
 }
 
+// gone tells whether the list has an authenticator as removed.
+func (l *ledger) gone(credential []byte) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.latest[note{Kind: noteGone, ID: b64(credential)}.name()].Off
+}
+
 // held tells whether the list has a key on hold. A database that is older than the
 // key's certificate cannot say so itself: there is no hold of a key that has none (BKP-03).
 func (l *ledger) held(key string) bool {
@@ -215,12 +261,8 @@ func (l *ledger) held(key string) bool {
 // back takes a note of a removed authenticator away when the same one is enrolled
 // anew, once that is durable.
 func (l *ledger) back(w *work, a *Authenticator) {
-	n := note{Kind: noteGone, ID: b64(a.Credential), Signer: a.Signer}
-	l.mu.Lock()
-	gone := l.latest[n.name()].Off
-	l.mu.Unlock()
-	if gone {
-		w.noteLater(n)
+	if l.gone(a.Credential) {
+		w.noteLater(note{Kind: noteGone, ID: b64(a.Credential), Signer: a.Signer})
 	}
 }
 

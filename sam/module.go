@@ -78,8 +78,10 @@ type Module struct {
 	condMu     sync.Mutex // one change of the condition at a time
 	voidBefore atomic.Int64
 	waiting    atomic.Pointer[waits]
-	backupMu   sync.Mutex // one backup at a time
-	rotateMu   sync.Mutex // one change of the wrapping key or of the statement key at a time
+	backupMu   sync.Mutex    // one backup at a time
+	rotateMu   sync.Mutex    // one change of the wrapping key, the statement key or the seals at a time
+	resealed   progress      // of the re-sealing; under rotateMu
+	unsealed   chan struct{} // a re-sealing has begun
 	backup     atomic.Pointer[BackupReport]
 	waitMu     sync.Mutex    // one end of the waiting at a time
 	restoring  *restorePoint // what the decision restore is about
@@ -133,7 +135,7 @@ func open(ctx context.Context, cfg Config) (*Module, error) {
 		cfg: cfg, store: cfg.Store, token: cfg.Token, clock: cfg.Clock, logger: cfg.Log,
 		identities: newCache[known](1024), parsed: newCache[*parsedKey](8192),
 		authKeys: newCache[*ecdsa.PublicKey](8192), floors: floors{newCache[int64](65536)}, memory: newMemory(),
-		stop: make(chan struct{}), filling: make(chan struct{}, 1), onceKeys: newOnceKeys(), unsaved: make(chan struct{}, 1), random: rng.New(cfg.Random),
+		stop: make(chan struct{}), filling: make(chan struct{}, 1), unsealed: make(chan struct{}, 1), onceKeys: newOnceKeys(), unsaved: make(chan struct{}, 1), random: rng.New(cfg.Random),
 	}
 	m.outcomes = newOutcomes(m)
 	m.alarms = newAlarms(cfg.Alarms)
@@ -184,14 +186,14 @@ func (m *Module) openToken(ctx context.Context) error {
 		return err
 	}
 	wrapper, ok := m.token.(cryptotoken.Wrapper)
-	sealerOf, ok2 := m.token.(cryptotoken.Sealer)
+	_, ok2 := m.token.(cryptotoken.Sealer)
 	if !ok || !ok2 {
 		return fmt.Errorf("%w: token %s cannot wrap keys and derive seals", ErrOpen, info.Name)
 	}
 	m.wrapper = gate{wrapper, m}
-	m.seal, err = newSealer(ctx, sealerOf, m.cfg.Cluster)
+	m.seal = &sealer{}
 	m.mark = mark{m.cfg.AnchorPath + ".condition", m.seal}
-	return err
+	return m.openSeal(ctx)
 }
 
 // openState reads or makes the module's own record and compares it with the
@@ -270,7 +272,8 @@ func (m *Module) create(ctx context.Context) (*Meta, error) {
 	if err := m.draw(name); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrOpen, err)
 	}
-	meta := &Meta{Cluster: m.cfg.Cluster, Instance: hex.EncodeToString(name), Epoch: 1, StatementKey: spki}
+	epoch := m.seal.now.Load().records.epoch
+	meta := &Meta{Cluster: m.cfg.Cluster, Instance: hex.EncodeToString(name), Epoch: 1, StatementKey: spki, SealEpoch: epoch, SealLow: epoch}
 	return meta, m.update(ctx, self(), func(w *work) error {
 		seq, err := w.log(audit.TypeStart, audit.OK, "", audit.Data{
 			"chain": meta.Instance, "cluster": meta.Cluster, "epoch": meta.Epoch, "obj": meta.object(),
@@ -285,11 +288,12 @@ func (m *Module) create(ctx context.Context) (*Meta, error) {
 
 // start begins the work that goes on beside the calls.
 func (m *Module) start() {
-	m.wg.Add(4)
+	m.wg.Add(5)
 	go func() { defer m.wg.Done(); m.timekeeping() }()
 	go func() { defer m.wg.Done(); m.fillPools() }()
 	go func() { defer m.wg.Done(); m.outcomes.run(m.stop) }()
 	go func() { defer m.wg.Done(); m.housekeeping() }()
+	go func() { defer m.wg.Done(); m.resealing() }()
 }
 
 // housekeeping writes the anchor while there are commits, and purges sessions.

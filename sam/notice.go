@@ -1,7 +1,6 @@
 package sam
 
 import (
-	"crypto/hmac"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -22,14 +21,12 @@ func (m *Module) noticeOfRestore() restoreNotice {
 	return restoreNotice{m.cfg.AnchorPath + ".restored", m.seal}
 }
 
-func (n restoreNotice) mac(body string) []byte {
-	return n.seal.anchorMAC([]byte("restored\x00" + body))
-}
+func noticeBody(body string) []byte { return []byte("restored\x00" + body) }
 
 // write leaves the notice; text says which backup it was, in one line.
 func (n restoreNotice) write(text string) error {
 	body := b64([]byte(text))
-	return replaceFile(n.path, []byte(body+" "+b64(n.mac(body))+"\n"))
+	return replaceFile(n.path, []byte(body+" "+b64(n.seal.anchorMAC(noticeBody(body)))+"\n"))
 }
 
 // read returns the text, "" when there is no notice.
@@ -44,7 +41,7 @@ func (n restoreNotice) read() (string, error) {
 	body, mac, _ := strings.Cut(strings.TrimSuffix(string(text), "\n"), " ")
 	raw, err := base64.RawURLEncoding.DecodeString(mac)
 	plain, err2 := base64.RawURLEncoding.DecodeString(body)
-	if err != nil || err2 != nil || len(text) > 4096 || !hmac.Equal(raw, n.mac(body)) {
+	if err != nil || err2 != nil || len(text) > 4096 || !n.seal.anyOK(noticeBody(body), raw) {
 		return "", fmt.Errorf("%w: %s was not written with this token", ErrOpen, n.path)
 	}
 	return string(plain), nil

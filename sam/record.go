@@ -20,6 +20,8 @@ type Meta struct {
 	Epoch        int64  // grows with each accepted restore; part of aud
 	StatementKey []byte // SubjectPublicKeyInfo of the key that signs statements
 	Ceremony     string // hash of the ceremony's document; "" before it (ROL-06)
+	SealEpoch    int64  // under which everything new is sealed (KPR-06)
+	SealLow      int64  // first epoch of seals that counts; below SealEpoch until all is sealed anew
 }
 
 // Condition is the module's state of operation; one row.
@@ -288,6 +290,9 @@ type Tombstone struct {
 	Destroyed int64
 }
 
+// Record is a sealed record of any kind.
+type Record = record
+
 // record is what sealer and freshness work on.
 type record interface {
 	kind() string
@@ -330,8 +335,13 @@ func (r *Meta) columns(e *encoder) {
 	e.str(r.Instance)
 	e.int(r.Epoch)
 	e.bytes(r.StatementKey)
-	if r.Ceremony != "" { // rows of before keep their seal
+	later := r.SealEpoch > 1 || r.SealLow > 1 || r.SealEpoch != r.SealLow
+	if r.Ceremony != "" || later { // rows of before keep their seal
 		e.str(r.Ceremony)
+	}
+	if later {
+		e.int(r.SealEpoch)
+		e.int(r.SealLow)
 	}
 }
 

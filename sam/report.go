@@ -38,6 +38,8 @@ type Status struct {
 	Clock         ClockStatus
 	Alarms        []Raised      // the last ones, the oldest first
 	KEK           string        // label and epoch of the current wrapping key; "" when the token has no epochs
+	SealEpoch     int64         // of the key under which records are sealed (KPR-06)
+	SealLow       int64         // first epoch that counts; below SealEpoch while records are sealed anew
 	Backup        *BackupReport // the last one of this run; nil: none
 	Waiting       []Waiting     // what two officers must accept before the module opens
 	Checkpoint    string        // newest signed checkpoint of this run, as audit.Signed; keep it elsewhere
@@ -91,6 +93,8 @@ func (m *Module) Status(ctx context.Context, c Caller) (*Status, error) {
 		s.State, s.Why = "closed", why
 	}
 	s.Backup = m.backup.Load()
+	seals := m.seal.now.Load()
+	s.SealEpoch, s.SealLow = seals.records.epoch, seals.low
 	if r, ok := m.token.(cryptotoken.Rotator); ok {
 		s.KEK, _ = r.CurrentKEK(ctx)
 	}

@@ -135,16 +135,18 @@ func applyRestore(w *work, by [2]Caller, args []byte) (audit.Data, error) {
 		return nil, fmt.Errorf("%w: it is accepted already", sap.ReasonState)
 	}
 	meta.Epoch = max(meta.Epoch, p.anchor.Epoch) + 1
+	files := w.m.seal.now.Load().files // of a later epoch, when the sealing key was changed since (KPR-06)
+	meta.SealEpoch = files.epoch
 	failpoint.Before("samd/45-epoch-bumped")
 	defer failpoint.After("samd/45-epoch-bumped")
 	seq, err := w.log(EventRestore, audit.OK, "", audit.Data{
 		"obj": meta.object(), "epoch": meta.Epoch, "seq": in.Seq, "head": in.Head, "anchor_seq": p.anchor.Seq, "anchor_head": p.anchor.Head,
-		"anchor_tombstones": p.anchor.Tombstones, "lost": p.lost, "notice": notice, "first": by[0].Identity, "second": by[1].Identity, "why": in.Why,
+		"seal_epoch": meta.SealEpoch, "seal_low": meta.SealLow, "anchor_tombstones": p.anchor.Tombstones, "lost": p.lost, "notice": notice, "first": by[0].Identity, "second": by[1].Identity, "why": in.Why,
 	})
 	if err != nil {
 		return nil, err
 	}
-	w.stamp(meta, seq)
+	w.stampUnder(files, meta, seq)
 	if err := w.Meta.Update(meta); err != nil {
 		return nil, err
 	}
@@ -209,6 +211,7 @@ func (w *work) withdrawOld() error {
 func (m *Module) afterRestore(ctx context.Context) error {
 	m.accepted.Store(true)
 	m.forget()
+	m.beginReseal()
 	if err := m.steps(ctx, m.reconcile, m.noteMetadata, m.endOrphans, m.followLedger, m.finishRotation, m.finishReplacement); err != nil {
 		return err
 	}

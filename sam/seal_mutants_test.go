@@ -36,7 +36,8 @@ func sha(b []byte) []byte { sum := sha256.Sum256(b); return sum[:] }
 // would let one record stand for another, or one list for two.
 func TestKEY06SealsByHand(t *testing.T) {
 	key := bytes.Repeat([]byte{1}, 32)
-	s := &sealer{anchor: key, records: &sync.Pool{New: func() any { return &keyed{h: hmac.New(sha256.New, key)} }}}
+	s := &sealer{}
+	s.now.Store(alone(&epochSeal{epoch: 1, anchor: key, records: &sync.Pool{New: func() any { return &keyed{h: hmac.New(sha256.New, key)} }}}))
 	mac := func(b []byte) []byte { h := hmac.New(sha256.New, key); h.Write(b); return h.Sum(nil) }
 
 	stone := &Tombstone{Key: "k-1", Destroyed: 7}

@@ -51,6 +51,7 @@ type Tx struct {
 	Notices        NoticeTable
 	Audit          AuditTable
 	AuditSearch    AuditSearch
+	Seals          SealTable
 }
 
 // Errors of a Store.
@@ -199,6 +200,14 @@ type (
 		After(seq int64, limit int) ([]*Tombstone, error)
 		Insert(*Tombstone) error
 		Count() (int64, error)
+	}
+	// SealTable walks the sealed records of all tables, to seal them anew (KPR-06).
+	// After lists records of a kind in the order of their keys, those after one; nil is
+	// before the first. Reseal replaces the seal of a record, and the hidden values of an
+	// enrolment, if version and seal are still what they were; else ErrConflict.
+	SealTable interface {
+		After(kind string, last Record, limit int) ([]Record, error)
+		Reseal(r Record, was []byte) error
 	}
 	// AuditTable is the audit chain: append and read only. LastOf returns the
 	// number of the last record whose data names object ("obj" or, for guards,

@@ -166,6 +166,7 @@ func (m *Module) adopt(meta *Meta) {
 	defer m.anchorMu.Unlock()
 	m.nameMu.Lock()
 	defer m.nameMu.Unlock()
+	m.seal.use(meta.SealEpoch)
 	m.epoch = meta.Epoch
 	m.audience = audience(meta)
 }

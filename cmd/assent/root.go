@@ -26,7 +26,7 @@ func newRoot() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		initCommand(), ceremonyCommand(), roleCommand(), officerCommand(), policyCommand(), backupCommand(), restoreCommand(), kekCommand(), statementKeyCommand(), tokenCommand(), statusCommand(), signerCommand(), credentialCommand(), certCommand(), demoCACommand(),
+		initCommand(), ceremonyCommand(), roleCommand(), officerCommand(), policyCommand(), backupCommand(), restoreCommand(), kekCommand(), statementKeyCommand(), sealKeyCommand(), tokenCommand(), statusCommand(), signerCommand(), credentialCommand(), certCommand(), demoCACommand(),
 		signCommand(), workerCommand(), demoCommand(), runCommand(),
 		verifyCommand(), receiptCommand(), auditCommand(), explainCommand(), lockoutCommand(), conformanceCommand(), samdCommand(),
 	)

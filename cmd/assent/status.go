@@ -83,6 +83,14 @@ func patient(ctx context.Context, d time.Duration, ask func(context.Context) err
 	}
 }
 
+// sealing says under which epoch samd's records are sealed, and which others count.
+func sealing(st sapclient.Status) string {
+	if st.SealLow == st.SealEpoch {
+		return fmt.Sprintf("epoch %d", st.SealEpoch)
+	}
+	return fmt.Sprintf("epoch %d; what is of epoch %d on counts until all is sealed anew", st.SealEpoch, st.SealLow)
+}
+
 func printStatus(w io.Writer, st sapclient.Status) error {
 	open := st.State
 	if st.Why != "" {
@@ -94,8 +102,9 @@ key uses    %d since its start, %d of them of signers' keys
 origin      %s (rpId %s)
 key id      %s
 audit head  %s:%d:%s
+sealing     %s
 `, st.Info.Audience, open, st.Info.Version, st.Token, st.Info.Assurance, st.KeyUses, st.SignerKeyUses,
-		st.Info.Origin, st.Info.RPID, st.Info.KeyID, st.Info.Instance, st.AuditSeq, hex.EncodeToString(st.AuditHead))
+		st.Info.Origin, st.Info.RPID, st.Info.KeyID, st.Info.Instance, st.AuditSeq, hex.EncodeToString(st.AuditHead), sealing(st))
 	if err != nil {
 		return err
 	}

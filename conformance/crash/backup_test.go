@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/assent-sign/assent/sap/sapclient"
 )
 
 // backUp has two officers order a backup.
@@ -100,15 +102,15 @@ func (c cell) runPlace(s *site, seed uint64) {
 	s.audit("restored "+c.String(), "-checkpoint", checkpoint)
 }
 
-// rotate has two officers order the next wrapping key and the next statement key, and the
-// end of the ones before.
+// rotate has two officers order the next wrapping key, statement key and sealing key, and
+// the end of the ones before.
 func (s *site) rotate() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	first, second := s.admin("olga"), s.admin("otto")
 	defer first.Close()
 	defer second.Close()
-	st, err := first.Status(ctx)
+	st, err := sealed(ctx, first) // a change that was interrupted ends by itself
 	if err != nil {
 		return err
 	}
@@ -116,11 +118,18 @@ func (s *site) rotate() error {
 		kind string
 		args map[string]any
 	}{
+		{"seal_rotate", map[string]any{"from": st.SealEpoch, "why": "crash test"}},
 		{"kek_rotate", map[string]any{"from": st.KEK, "why": "crash test"}},
 		{"kek_destroy", map[string]any{"kek": st.KEK, "why": "crash test"}},
 		{"statement_rotate", map[string]any{"from": st.Info.KeyID, "replace": false, "why": "crash test"}},
 		{"statement_destroy", map[string]any{"key": st.Info.KeyID, "why": "crash test"}},
+		{"seal_destroy", map[string]any{"epoch": st.SealEpoch, "why": "crash test"}},
 	} {
+		if d.kind == "seal_destroy" {
+			if _, err := sealed(ctx, first); err != nil {
+				return err
+			}
+		}
 		p, err := first.Propose(ctx, d.kind, d.args)
 		if err != nil {
 			return err
@@ -130,4 +139,19 @@ func (s *site) rotate() error {
 		}
 	}
 	return nil
+}
+
+// sealed waits until all records are sealed under one epoch.
+func sealed(ctx context.Context, a *sapclient.Admin) (*sapclient.Status, error) {
+	for {
+		st, err := a.Status(ctx)
+		if err != nil || st.SealLow == st.SealEpoch {
+			return st, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }

@@ -83,6 +83,7 @@ func arguments() map[string]any {
 		sam.DecideDestroy: sam.DestroyKey{}, sam.DecideEndSigner: sam.EndSigner{},
 		sam.DecideRecovery: sam.Recovery{}, sam.DecideDowngrade: sam.Downgrade{},
 		sam.DecideStatement: sam.RotateStatement{}, sam.DecideStatementEnd: sam.DestroyStatement{},
+		sam.DecideSeal: sam.RotateSeal{}, sam.DecideSealEnd: sam.DestroySeal{},
 	}
 	maps.Copy(out, plantedArguments)
 	return out
@@ -269,7 +270,7 @@ func (k *walker) compose(op sam.Op) []byte {
 		kind := pick(k, kinds)
 		if k.rnd.IntN(10) > 0 && k.Waits(kind) == nil { // mostly what can be decided now
 			kind = pick(k, slices.DeleteFunc(kinds, func(x string) bool {
-				return x == sam.DecidePolicy || x == sam.DecideRestore || x == sam.DecideStatement || x == sam.DecideStatementEnd // which ask for the key's very id
+				return x == sam.DecidePolicy || x == sam.DecideRestore || x == sam.DecideStatement || x == sam.DecideStatementEnd || x == sam.DecideSeal || x == sam.DecideSealEnd // which ask for the key's very id or number
 			}))
 		}
 		if in := k.Waits(kind); in != nil && k.rnd.IntN(2) == 0 { // as the module says

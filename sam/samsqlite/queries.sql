@@ -2,15 +2,15 @@
 -- in the order of its table; update swaps only the version just before.
 
 -- name: meta.get
-SELECT cluster, instance, epoch, statement_key, ceremony, seq, version, mac FROM meta WHERE id = 1;
+SELECT cluster, instance, epoch, statement_key, ceremony, seal_epoch, seal_low, seq, version, mac FROM meta WHERE id = 1;
 
 -- name: meta.insert
-INSERT INTO meta (id, cluster, instance, epoch, statement_key, ceremony, seq, version, mac) VALUES (1, ?1, ?2,
-?3, ?4, ?5, ?6, ?7, ?8);
+INSERT INTO meta (id, cluster, instance, epoch, statement_key, ceremony, seal_epoch, seal_low, seq, version, mac)
+VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10);
 
 -- name: meta.update
-UPDATE meta SET cluster = ?1, instance = ?2, epoch = ?3, statement_key = ?4, ceremony = ?5, seq = ?6,
-version = ?7, mac = ?8 WHERE id = 1 AND version = ?7 - 1;
+UPDATE meta SET cluster = ?1, instance = ?2, epoch = ?3, statement_key = ?4, ceremony = ?5, seal_epoch = ?6,
+seal_low = ?7, seq = ?8, version = ?9, mac = ?10 WHERE id = 1 AND version = ?9 - 1;
 
 -- name: condition.get
 SELECT closed, since, void_before, config, restored, strict_before, seq, version, mac FROM condition WHERE id = 1;

@@ -49,6 +49,7 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	q.addWalks()
 	db, err := sqldb.Open(sqldb.Config{Path: cfg.Path, Migrations: files, Readers: cfg.Readers, MaxPages: cfg.MaxPages})
 	if err != nil {
 		return nil, fmt.Errorf("samsqlite: %w", err)
@@ -115,6 +116,6 @@ func (s *Store) tx(t *sqldb.Tx) *sam.Tx {
 	return &sam.Tx{
 		Meta: meta{b}, Condition: condition{b}, Configurations: configurations{b}, Successions: successions{b}, Identities: identities{b}, Proposals: proposals{b}, Signers: signers{b}, Authenticators: authenticators{b},
 		Guards: guards{b}, FailedGuards: failedGuards{b}, Enrolments: enrolments{b}, Credentials: credentials{b}, OtherKEK: otherKEK{b}, Activations: activations{b},
-		Sessions: sessions{b}, Tombstones: tombstones{b}, Expiries: expiries{b}, Onces: onces{b}, OnceList: onceList{b}, Notices: notices{b}, Audit: auditLog{b}, AuditSearch: auditLog{b},
+		Sessions: sessions{b}, Tombstones: tombstones{b}, Expiries: expiries{b}, Onces: onces{b}, OnceList: onceList{b}, Notices: notices{b}, Audit: auditLog{b}, AuditSearch: auditLog{b}, Seals: seals{b},
 	}
 }

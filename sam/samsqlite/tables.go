@@ -102,11 +102,11 @@ func splitChain(b []byte) ([][]byte, error) {
 type meta struct{ base }
 
 func scanMeta(s sqldb.Scanner, r *sam.Meta) error {
-	return s.Scan(&r.Cluster, &r.Instance, &r.Epoch, &r.StatementKey, &r.Ceremony, &r.Seq, &r.Version, &r.MAC)
+	return s.Scan(&r.Cluster, &r.Instance, &r.Epoch, &r.StatementKey, &r.Ceremony, &r.SealEpoch, &r.SealLow, &r.Seq, &r.Version, &r.MAC)
 }
 
 func metaArgs(r *sam.Meta) []any {
-	return []any{r.Cluster, r.Instance, r.Epoch, blob(r.StatementKey), r.Ceremony, r.Seq, r.Version, r.MAC}
+	return []any{r.Cluster, r.Instance, r.Epoch, blob(r.StatementKey), r.Ceremony, r.SealEpoch, r.SealLow, r.Seq, r.Version, r.MAC}
 }
 func (m meta) Get() (*sam.Meta, error)  { return get(m.base, "meta.get", scanMeta) }
 func (m meta) Insert(r *sam.Meta) error { return m.write("meta.insert", metaArgs(r)...) }

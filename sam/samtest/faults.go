@@ -113,6 +113,7 @@ func (f *Faults) tables(tx *sam.Tx) *sam.Tx {
 		Notices:        noticesFaults{tx.Notices, f},
 		Audit:          auditFaults{tx.Audit, f},
 		AuditSearch:    auditSearchFaults{tx.AuditSearch, f},
+		Seals:          sealsFaults{tx.Seals, f},
 	}
 }
 

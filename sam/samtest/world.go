@@ -78,7 +78,7 @@ func New(t testing.TB, change ...func(*sam.Config)) *World {
 	w.Token = &Token{Full: soft}
 	w.Cfg = sam.Config{
 		Cluster: Cluster, Token: w.Token, AnchorPath: filepath.Join(w.Dir, "anchor"), Backups: w.Dir, Origin: Origin, RPID: RPID, Ceremony: []byte("of New"),
-		Clock: w.Clock, Log: quiet, LockoutLimit: 3, ConfirmEvery: time.Hour, WrongCodes: 3, AnchorEvery: time.Hour,
+		Clock: w.Clock, Log: quiet, LockoutLimit: 3, ConfirmEvery: time.Hour, WrongCodes: 3, AnchorEvery: time.Hour, ResealEvery: -1,
 		Policies: []sam.Policy{
 			{ID: "standard", MaxItems: 10, Lifetime: 5 * time.Minute},
 			{ID: "bulk", MaxItems: 1000, Lifetime: 5 * time.Minute, Raw: true},

@@ -26,7 +26,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Open) {
 	for name, f := range map[string]func(*testing.T, Open){
 		"RecordsComeBackAsTheyWere": records, "UpdateIsCompareAndSwap": compareAndSwap, "FailedUpdateLeavesNothing": failedUpdate,
 		"CommittedDataSurvives": survives, "OneOfManyWins": oneWins, "ReserveNeedsItsBasis": reserve, "Sessions": sessions,
-		"AuditChain": auditChain, "Expiries": expiries, "Tombstones": tombstones, "Lists": lists,
+		"AuditChain": auditChain, "Expiries": expiries, "Tombstones": tombstones, "Lists": lists, "Seals": seals,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, fresh(t)) })
 	}
@@ -112,6 +112,80 @@ func same[R any](t *testing.T, what string, want R) func(R, error) {
 			t.Errorf("%s: got %+v, %v\nwant %+v", what, got, err, want)
 		}
 	}
+}
+
+// seals: the records of each kind are walked in the order of their keys, whole; a new seal
+// takes the place of the one that was read, and nothing else changes but an enrolment's
+// hidden values.
+func seals(t *testing.T, open Open) {
+	s, x := open(t), make1()
+	second := *x.sgn
+	second.ID, second.Name = "s2", "Zwei"
+	once := &sam.Once{Stamp: stamp(1), Key: "o1", Signer: "s1", Caller: "c", KeyType: "P-256", State: sam.OnceRequested, Created: 1, Expires: 2}
+	stone := &sam.Tombstone{Stamp: stamp(1), Key: "k9", Destroyed: 4}
+	note := &sam.Notice{Stamp: stamp(1), Signer: "s1", Kind: sam.NoticeAdded, Credential: []byte{1}, Created: 5}
+	update(t, s, func(tx *sam.Tx) error {
+		return errors.Join(x.insert(tx), tx.Signers.Insert(&second), tx.Onces.Insert(once), tx.Tombstones.Insert(stone), tx.Notices.Insert(note))
+	})
+	all := []sam.Record{x.meta, x.cond, x.conf, x.succ, x.ident, x.prop, x.sgn, x.auth, x.guard, x.enrol, x.cred, x.act, once, stone, note}
+	for _, r := range all {
+		kind, was := sam.SealOf(r)
+		walked := 0
+		update(t, s, func(tx *sam.Tx) error {
+			walked = 0
+			for last := sam.Record(nil); ; walked++ {
+				list, err := tx.Seals.After(kind, last, 1)
+				if err != nil || len(list) == 0 {
+					return err
+				}
+				last = list[0]
+				if walked > 0 { // the second signer
+					continue
+				}
+				if _, got := sam.SealOf(last); !reflect.DeepEqual(got, was) {
+					t.Errorf("%s: %+v", kind, last)
+				}
+				if err := reseal(tx, last, []byte{9, 9}); !errors.Is(err, sam.ErrConflict) {
+					t.Errorf("%s: over another seal: %v", kind, err)
+				}
+				if err := reseal(tx, last, was.MAC); err != nil {
+					t.Errorf("%s: %v", kind, err)
+				}
+				if err := reseal(tx, last, was.MAC); !errors.Is(err, sam.ErrConflict) {
+					t.Errorf("%s: twice: %v", kind, err)
+				}
+			}
+		})
+		if want := map[string]int{"signer": 2}[kind]; walked != max(want, 1) {
+			t.Errorf("%s: %d records", kind, walked)
+		}
+		view(t, s, func(tx *sam.Tx) error {
+			list, err := tx.Seals.After(kind, nil, 1)
+			if err != nil || len(list) != 1 {
+				t.Fatalf("%s: %v", kind, err)
+			}
+			_, now := sam.SealOf(list[0])
+			if now.Seq != was.Seq || now.Version != was.Version || !bytes.Equal(now.MAC, []byte{4, 5, 6}) {
+				t.Errorf("%s: %+v", kind, now)
+			}
+			if e, ok := list[0].(*sam.Enrolment); ok && (!bytes.Equal(e.Code, []byte{7}) || !bytes.Equal(e.Halves, []byte{8})) {
+				t.Errorf("hidden values: %x, %x", e.Code, e.Halves)
+			}
+			return nil
+		})
+	}
+	if err := s.View(context.Background(), func(tx *sam.Tx) error { _, err := tx.Seals.After("audit", nil, 1); return err }); err == nil {
+		t.Error("a kind that has no seals")
+	}
+}
+
+// reseal gives a record another seal, and an enrolment other hidden values.
+func reseal(tx *sam.Tx, r sam.Record, was []byte) error {
+	if e, ok := r.(*sam.Enrolment); ok {
+		e.Code, e.Halves = []byte{7}, []byte{8}
+	}
+	reflect.ValueOf(r).Elem().FieldByName("MAC").SetBytes([]byte{4, 5, 6})
+	return tx.Seals.Reseal(r, was)
 }
 
 func (x samples) check(t *testing.T, tx *sam.Tx) {

@@ -463,6 +463,8 @@ type Status struct {
 	Alarms     []Alarm   `json:"alarms"`               // the last ones, the oldest first
 	Checkpoint string    `json:"checkpoint,omitempty"` // newest signed checkpoint of the audit chain: keep it elsewhere
 	KEK        string    `json:"kek,omitempty"`        // label and epoch of the current wrapping key
+	SealEpoch  int64     `json:"seal_epoch"`           // of the key under which records are sealed
+	SealLow    int64     `json:"seal_low"`             // first epoch that counts; below seal_epoch while records are sealed anew
 	Backup     *Backup   `json:"backup,omitempty"`     // the last one since samd started
 	Waiting    []Waiting `json:"waiting,omitempty"`    // what two officers must accept before the module opens
 }
