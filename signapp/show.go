@@ -69,7 +69,7 @@ func (s *Service) openShown(ctx context.Context, r *record, item int) (io.ReadSe
 	}
 	e, err := s.cfg.Workers.Get(it.Worker)
 	if err != nil {
-		return f, it, nil //nolint:nilerr // the file is there; what becomes of it when it is to be finished is told then
+		return f, it, nil // the file is there; that nobody can finish it is told when it is to be finished
 	}
 	show, ok := e.Worker.(workers.Shower)
 	if !ok || it.Prepared.ShownSize == 0 {
