@@ -191,50 +191,42 @@ func TestKPR06SealOldRowPutBack(t *testing.T) {
 // KPR-06: a seal under a number that it does not belong to is refused, the number raised
 // or lowered, while two epochs count and afterwards.
 func TestKPR06SealNumbersInTheDatabase(t *testing.T) {
-	for name, mac := range map[string]func(mac []byte) []byte{
-		"old seal, new number":  func(mac []byte) []byte { return append([]byte{0, 2}, mac[len(mac)-32:]...) },
-		"old seal, next number": func(mac []byte) []byte { return append([]byte{0, 3}, mac[len(mac)-32:]...) },
-		"old seal, number one":  func(mac []byte) []byte { return append([]byte{0, 1}, mac[len(mac)-32:]...) },
-		"old seal, number zero": func(mac []byte) []byte { return append([]byte{0, 0}, mac[len(mac)-32:]...) },
-		"largest number":        func(mac []byte) []byte { return append([]byte{255, 255}, mac[len(mac)-32:]...) },
-		"no seal":               func([]byte) []byte { return []byte{} },
-		"number alone":          func([]byte) []byte { return []byte{0, 2} },
-		"one octet more":        func(mac []byte) []byte { return append([]byte{0, 0, 2}, mac[len(mac)-32:]...) },
-	} {
-		for _, done := range []bool{false, true} {
+	under := func(number ...byte) func(mac []byte) []byte {
+		return func(mac []byte) []byte { return append(number, mac[len(mac)-32:]...) }
+	}
+	w := samtest.New(t)
+	s := w.NewSigner("alice", algo.P256)
+	db := dba(t, w)
+	put := func(mac []byte) { exec(t, db, "UPDATE credential SET mac = ? WHERE key = ?", mac, s.Key) }
+	ask := func() error {
+		_, err := w.M.Request(context.Background(), samtest.SSPU, sam.Ask{Signer: s.ID, Key: s.Key, N: 1})
+		return err
+	}
+	old := sealed(t, w, "credential", "key = ?", s.Key)
+	rotateSeal(t, w)
+	for _, done := range []bool{false, true} {
+		if done {
+			resealAll(t, w)
+		}
+		now := sealed(t, w, "credential", "key = ?", s.Key)
+		cases := map[string][]byte{
+			"new number": under(0, 2)(old), "next number": under(0, 3)(old), "number one": under(0, 1)(old), "number zero": under(0, 0)(old),
+			"largest number": under(255, 255)(old), "no seal": {}, "number alone": {0, 2}, "one octet more": under(0, 0, 2)(old),
+		}
+		if done {
+			cases["its own number"] = old
+			cases["new seal, no number"], cases["new seal, number one"], cases["new seal, next number"] = under()(now), under(0, 1)(now), under(0, 3)(now)
+		}
+		for name, mac := range cases {
 			t.Run(fmt.Sprintf("%s, at the end %v", name, done), func(t *testing.T) {
-				w := samtest.New(t)
-				s := w.NewSigner("alice", algo.P256)
-				old := sealed(t, w, "credential", "key = ?", s.Key)
-				rotateSeal(t, w)
-				if done {
-					resealAll(t, w)
-				}
-				exec(t, dba(t, w), "UPDATE credential SET mac = ? WHERE key = ?", mac(old), s.Key)
-				refused(t, w, sap.ReasonSeal, func() error {
-					_, err := w.M.Request(context.Background(), samtest.SSPU, sam.Ask{Signer: s.ID, Key: s.Key, N: 1})
-					return err
-				})
+				put(mac)
+				refused(t, w, sap.ReasonSeal, ask)
 			})
 		}
-	}
-	for _, number := range []byte{1, 3} {
-		t.Run(fmt.Sprintf("new seal, number %d", number), func(t *testing.T) {
-			w := samtest.New(t)
-			s := w.NewSigner("alice", algo.P256)
-			rotateSeal(t, w)
-			resealAll(t, w)
-			mac := sealed(t, w, "credential", "key = ?", s.Key)
-			bad := append([]byte{0, number}, mac[2:]...)
-			if number == 1 {
-				bad = mac[2:]
-			}
-			exec(t, dba(t, w), "UPDATE credential SET mac = ? WHERE key = ?", bad, s.Key)
-			refused(t, w, sap.ReasonSeal, func() error {
-				_, err := w.M.Request(context.Background(), samtest.SSPU, sam.Ask{Signer: s.ID, Key: s.Key, N: 1})
-				return err
-			})
-		})
+		put(now)
+		if err := ask(); err != nil {
+			t.Errorf("the seal that belongs there: %v", err)
+		}
 	}
 }
 
