@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +20,7 @@ import (
 	"github.com/assent-sign/assent/cmd/assent/internal/sample"
 	"github.com/assent-sign/assent/cryptotoken/pkcs11/softhsm"
 	"github.com/assent-sign/assent/internal/certs"
+	"github.com/assent-sign/assent/internal/demopki"
 	"github.com/assent-sign/assent/sap/sapclient"
 )
 
@@ -29,7 +32,7 @@ func demoCommand() *cobra.Command {
 		Short: "Prove the whole path, unattended: sign, judge, try to cheat",
 		Long: `Starts samd, sicd and ssad as processes on free loopback ports, with a self-made CA
 and time-stamp authority. A SOFTWARE signer signs contract.pdf at B-T and B-B and
-invoice.xml at B-T with software keys, and contract.pdf at B-T with keys behind
+invoice.xml at B-T with software keys, contract.pdf at B-LTA, and contract.pdf at B-T with keys behind
 PKCS #11 (SoftHSM2) in a second service.
 Programs of others judge the results; then cheats of a hostile ssad are tried
 against samd, and each must be refused with its own reason and no key use.
@@ -59,6 +62,7 @@ type demo struct {
 	dir   string
 	group *procs.Group
 	ca    *certs.DemoCA
+	told  *http.Server // where the CA answers
 	soft  *system
 	hsm   *system
 	anna  signer
@@ -96,6 +100,9 @@ func runDemo(ctx context.Context, w io.Writer, dir string, keep bool) (err error
 	if held && keep {
 		fmt.Fprintf(w, " services stay: %s and %s; Ctrl-C ends them\n", d.soft.settings.AppOrigin, d.soft.settings.SigningOrigin)
 		<-ctx.Done()
+	}
+	if d.told != nil {
+		_ = d.told.Close()
 	}
 	if err := d.group.StopAll(); err != nil {
 		held = false
@@ -171,6 +178,7 @@ func (d *demo) steps(ctx context.Context) bool {
 		{"sign contract.pdf: PAdES B-T", d.signBT},
 		{"sign contract.pdf: PAdES B-B", d.signBB},
 		{"sign invoice.xml: XAdES B-T", d.signXML},
+		{"sign contract.pdf: PAdES B-LTA", d.signLTA},
 		{"a second samd with PKCS #11 (SoftHSM2)", d.startHSM},
 		{"sign contract.pdf with it: PAdES B-T", d.signHSM},
 		{"receipts verify off line", d.receipts},
@@ -182,7 +190,7 @@ func (d *demo) steps(ctx context.Context) bool {
 		note, err := s.run(ctx)
 		took := time.Since(begin)
 		d.rep.Steps = append(d.rep.Steps, step{N: i + 1, Name: s.name, OK: err == nil, Took: took, Note: note})
-		fmt.Fprintf(d.w, " %d/%d %-42s %-7s %6.1f s   %s\n", i+1, d.of, s.name, okWord(err == nil), took.Seconds(), note)
+		fmt.Fprintf(d.w, " %2d/%d %-42s %-7s %6.1f s   %s\n", i+1, d.of, s.name, okWord(err == nil), took.Seconds(), note)
 		if err != nil {
 			d.rep.Steps[i].Note = err.Error()
 			fmt.Fprintf(d.w, "     %v\n", err)
@@ -204,14 +212,25 @@ func okWord(ok bool) string {
 func (d *demo) path(name string) string { return filepath.Join(d.dir, filepath.FromSlash(name)) }
 
 func (d *demo) makePKI(context.Context) (string, error) {
-	ca, err := certs.NewDemoCA(certs.DemoConfig{})
+	// The CA says what it revoked: by OCSP and lists, as B-LTA needs.
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // returns at once
 	if err != nil {
 		return "", err
 	}
+	ca, err := certs.NewDemoCA(certs.DemoConfig{Base: "http://" + l.Addr().String()})
+	if err != nil {
+		return "", errors.Join(err, l.Close())
+	}
 	d.ca = ca
 	if err := ca.Save(d.path("pki")); err != nil {
-		return "", err
+		return "", errors.Join(err, l.Close())
 	}
+	authority, err := demopki.New(ca, demopki.Config{Path: d.path("pki/status")})
+	if err != nil {
+		return "", errors.Join(err, l.Close())
+	}
+	d.told = &http.Server{Handler: authority.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = d.told.Serve(l) }()
 	return rel(d.path("pki/root.pem")) + " (DEMO certificates, trusted by nobody)", errors.Join(
 		os.WriteFile(d.path("contract.pdf"), sample.Contract(), 0o644), os.WriteFile(d.path("invoice.xml"), sample.Invoice(), 0o644))
 }
@@ -223,7 +242,7 @@ func (d *demo) startSoft(ctx context.Context) (string, error) {
 	}
 	// The cheats fail on purpose, many times in a row, and each is to show its own
 	// reason: the lockout, which the second service keeps, would hide it.
-	o.RawPolicy, o.LockoutLimit = true, 1000
+	o.RawPolicy, o.LockoutLimit, o.LongTerm = true, 1000, d.path("pki/root.pem")
 	if d.soft, err = startSystem(ctx, d.group, "soft", o); err != nil {
 		return "", err
 	}
@@ -261,6 +280,10 @@ func (d *demo) signBB(ctx context.Context) (string, error) {
 
 func (d *demo) signXML(ctx context.Context) (string, error) {
 	return d.sign(ctx, d.soft, d.anna, "B-T", "invoice.xml", "invoice-signed")
+}
+
+func (d *demo) signLTA(ctx context.Context) (string, error) {
+	return d.sign(ctx, d.soft, d.anna, "B-LTA", "contract.pdf", "contract-lta")
 }
 
 func (d *demo) signHSM(ctx context.Context) (string, error) {

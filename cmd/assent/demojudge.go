@@ -16,6 +16,9 @@ import (
 	"github.com/assent-sign/assent/sap/device"
 )
 
+// longTermFile is the one at B-LTA.
+const longTermFile = "contract-lta"
+
 // signedFiles are the demo's results and the module that signed each.
 var signedFiles = []struct {
 	name    string
@@ -27,6 +30,7 @@ var signedFiles = []struct {
 	{"contract-signed-bb", "contract.pdf", false, "sam-key.pem"},
 	{"contract-signed-hsm", "contract.pdf", true, "sam-key-hsm.pem"},
 	{"invoice-signed", "invoice.xml", true, "sam-key.pem"},
+	{longTermFile, "contract.pdf", true, "sam-key.pem"},
 }
 
 // receipts verifies each receipt against its file, and shows that the receipt of
@@ -104,6 +108,9 @@ func (d *demo) judge(ctx context.Context) bool {
 		if filepath.Ext(f.of) == ".xml" {
 			ask = d.judgeXML
 		}
+		if f.name == longTermFile {
+			ask = d.judgeLongTerm
+		}
 		for _, v := range ask(ctx, name, f.stamped, original) {
 			held = held && v.OK
 			d.rep.Judges = append(d.rep.Judges, judged{name, v})
@@ -129,6 +136,54 @@ func (d *demo) judgeFile(ctx context.Context, name string, stamped bool, origina
 	asks = append(asks, func() (judge.Verdict, error) { return ownVerdict(ctx, file, root) },
 		func() (judge.Verdict, error) { return prefixVerdict(file, original) })
 	return askAll(asks)
+}
+
+// judgeLongTerm asks about the whole file, and asks those who know no more than
+// signatures about the file as it was before validation data was added.
+func (d *demo) judgeLongTerm(ctx context.Context, name string, _ bool, original []byte) []judge.Verdict {
+	file, root := d.path(name), d.path("pki/root.pem")
+	out := askAll([]func() (judge.Verdict, error){
+		func() (judge.Verdict, error) { return judge.QPDF(ctx, file) },
+		func() (judge.Verdict, error) { return judge.DocTimeStamp(ctx, file, root) },
+		func() (judge.Verdict, error) { return longTermVerdict(ctx, file, root) },
+		func() (judge.Verdict, error) { return prefixVerdict(file, original) },
+	})
+	first, err := judge.FirstRevision(file)
+	if err == nil {
+		err = os.WriteFile(d.path("logs/"+name), first, 0o600)
+	}
+	if err != nil {
+		return append(out, judge.Verdict{Judge: "first revision", Words: err.Error()})
+	}
+	before := d.path("logs/" + name)
+	return append(out, askAll([]func() (judge.Verdict, error){
+		func() (judge.Verdict, error) { return judge.PDFSig(ctx, before) },
+		func() (judge.Verdict, error) { return judge.CMS(ctx, before, root) },
+		func() (judge.Verdict, error) { return judge.TimeStamp(ctx, before, root) },
+	})...)
+}
+
+// longTermVerdict is ours: the level, and that nobody was revoked, off line.
+func longTermVerdict(ctx context.Context, file, root string) (judge.Verdict, error) {
+	v := judge.Verdict{Judge: "assent verify", Version: version()}
+	anchors, err := loadTrust([]string{root})
+	if err != nil {
+		return v, err
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return v, err
+	}
+	rep, err := verify.File(ctx, filepath.Base(file), bytes.NewReader(b), int64(len(b)), verify.Options{Anchors: anchors})
+	if err != nil {
+		return v, err
+	}
+	if len(rep.Signatures) == 2 {
+		s := rep.Signatures[0]
+		v.OK = rep.Verdict == verify.Valid && s.Level == "B-LTA" && s.Revocation != "" && rep.Signatures[1].Whole
+		v.Words = fmt.Sprintf("%s, %s; revocation: %s", rep.Verdict, s.Level, s.Revocation)
+	}
+	return v, nil
 }
 
 // judgeXML asks those who read XML. Whether the user's bytes are all there is looked at by

@@ -52,7 +52,7 @@ profiles only.
 	f.StringVar(&j.signer, "signer", "", "signer id")
 	f.StringVar(&j.key, "key", "", "key id, if the signer has several")
 	f.StringVar(&j.level, "level", "B-B", "level: B-B or B-T")
-	f.StringVar(&j.worker, "worker", "", "worker that makes the signature; default: pades or xades by the file's name for B-B, pades-t or xades-t for B-T")
+	f.StringVar(&j.worker, "worker", "", "worker that makes the signature; default: pades or xades by the file's name for B-B, pades-t or xades-t for B-T, pades-lta for B-LT and B-LTA")
 	f.StringVar(&j.purpose, "purpose", "signature of a document", "shown to the signer and approved by them")
 	f.BoolVar(&j.approve, "demo-approve", false, "let the demo's software signer approve")
 	f.DurationVar(&j.wait, "wait", time.Hour, "how long to wait for the signer")
@@ -141,8 +141,8 @@ func (s *settings) ask(ctx context.Context, c *native.Client, j *signing) (*nati
 		if strings.EqualFold(filepath.Ext(j.in), ".xml") {
 			kind = "xades"
 		}
-		if worker = map[string]string{"B-B": kind, "B-T": kind + "-t"}[j.level]; worker == "" {
-			return nil, missing("level %q: want B-B or B-T, or name a worker", j.level)
+		if worker = map[string]string{"B-B": kind, "B-T": kind + "-t", "B-LT": kind + "-lta", "B-LTA": kind + "-lta"}[j.level]; worker == "" {
+			return nil, missing("level %q: want B-B, B-T, B-LT or B-LTA, or name a worker", j.level)
 		}
 	}
 	return c.Create(ctx, native.NewOperation{Signer: j.signer, Key: j.key, Level: j.level, Purpose: j.purpose, Document: doc, Worker: worker, Lifetime: j.wait})

@@ -108,7 +108,7 @@ func TestDemoHolds(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	}
-	for _, name := range []string{"contract-signed.pdf", "contract-signed-hsm.pdf", "invoice-signed.xml", "pki/root.pem", "report.html", "contract-signed.receipt.json"} {
+	for _, name := range []string{"contract-signed.pdf", "contract-signed-hsm.pdf", "contract-lta.pdf", "invoice-signed.xml", "pki/root.pem", "report.html", "contract-signed.receipt.json"} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
 			t.Error(err)
 		}

@@ -57,6 +57,7 @@ type Options struct {
 	RawPolicy     bool          // demo: further policies: raw digests, and one with a life of 10 s
 	LockoutLimit  int           // failed approvals in a row that lock an authenticator; 5
 	CA            *certs.DemoCA // an existing demo CA; nil: a new one
+	LongTerm      string        // demo: the trust anchors of a worker for B-LTA; empty: no such worker
 	MaxDocument   int64         // bytes
 	Now           func() time.Time
 }
