@@ -22,7 +22,7 @@ func (p *people) List(limit int) ([]*Identity, error) {
 
 type noSigners struct{ SignerTable }
 
-func (noSigners) Get(string) (*Signer, error) { return nil, ErrNotFound }
+func (noSigners) Near(string) ([]string, error) { return nil, nil }
 
 // crowd is a module with n callers, two of them officers: the first in the order of
 // names and the last.

@@ -35,6 +35,25 @@ func TestROL03PrivilegedIdentityIsNoSigner(t *testing.T) {
 	w.Decide(sam.DecideRevoke, sam.Revoke{Name: "paula-1", Why: "left"})
 	refused(t, w, sap.ReasonSeparation, func() error { return enrol("paula") })
 
+	// A signer's id, in whatever spelling it stands in the records or in the grant, is no
+	// name and no person of a role.
+	for _, id := range []string{"Dora.Example", "d-o-r-a-2", "eve:EXAMPLE@x#1"} {
+		if err := enrol(id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	spelt := 0
+	for _, id := range []string{"Dora.Example", "dora.example", "DORAEXAMPLE", "dora_example", "dora2", "D.O.R.A.2", "Dora-2", "eveexamplex1", "Eve.Example-X@1"} {
+		for _, g := range []sam.Grant{grantOf(id, "somebody", sam.RoleAdmin), grantOf("somebody", id, sam.RoleAdmin)} {
+			refused(t, w, sap.ReasonSeparation, func() error { _, err := w.Try(sam.DecideGrant, g); return err })
+			spelt++
+		}
+	}
+	w.Decide(sam.DecideGrant, grantOf("dora3", "dora-example-2", sam.RoleAdmin)) // another letter is another name
+	if spelt != 18 {
+		t.Errorf("%d spellings", spelt)
+	}
+
 	// The other way round: a signer gets no role, and one who becomes a signer while a
 	// grant waits neither.
 	if err := enrol("bert"); err != nil {

@@ -112,11 +112,13 @@ func (w *work) separate(g Grant) error {
 			return err
 		}
 	}
-	for _, id := range []string{g.Name, g.Person, strings.ToLower(g.Name), strings.ToLower(g.Person)} {
-		if _, err := w.Signers.Get(id); err == nil {
-			return fmt.Errorf("%w: %s is a signer", sap.ReasonSeparation, id)
-		} else if !isNotFound(err) {
+	for _, id := range []string{g.Name, g.Person} {
+		signers, err := w.Signers.Near(plainID(id))
+		if err != nil {
 			return err
+		}
+		if len(signers) != 0 {
+			return fmt.Errorf("%w: %s is a signer, or too near to the signer %s", sap.ReasonSeparation, id, signers[0])
 		}
 	}
 	return nil

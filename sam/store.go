@@ -103,9 +103,11 @@ type (
 		Insert(*Proposal) error
 		Update(*Proposal) error
 	}
-	// SignerTable holds signers.
+	// SignerTable holds signers. Near lists ids, two at most, that are the given text when
+	// case and punctuation are left out.
 	SignerTable interface {
 		Get(id string) (*Signer, error)
+		Near(plain string) ([]string, error)
 		Insert(*Signer) error
 		Update(*Signer) error
 	}

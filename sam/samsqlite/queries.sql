@@ -71,6 +71,9 @@ expires = ?9, decided = ?10, seq = ?11, version = ?12, mac = ?13 WHERE id = ?1 A
 -- name: signer.get
 SELECT id, name, proof, state, created, seq, version, mac FROM signer WHERE id = ?1;
 
+-- name: signer.near
+SELECT id FROM signer WHERE replace(replace(replace(replace(replace(replace(lower(id), '.', ''), '_', ''), ':', ''), '#', ''), '@', ''), '-', '') = ?1 ORDER BY id LIMIT 2;
+
 -- name: signer.insert
 INSERT INTO signer (id, name, proof, state, created, seq, version, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,
 ?8);

@@ -213,6 +213,9 @@ func signerArgs(r *sam.Signer) []any {
 func (t signers) Get(id string) (*sam.Signer, error) {
 	return get(t.base, "signer.get", scanSigner, id)
 }
+
+func (t signers) Near(plain string) ([]string, error) { return t.names("signer.near", plain) }
+
 func (t signers) Insert(r *sam.Signer) error { return t.write("signer.insert", signerArgs(r)...) }
 func (t signers) Update(r *sam.Signer) error { return t.write("signer.update", signerArgs(r)...) }
 

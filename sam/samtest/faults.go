@@ -202,6 +202,10 @@ func (t signersFaults) Get(id string) (*sam.Signer, error) {
 	return get(t.f, "Signers.Get", func() (*sam.Signer, error) { return t.SignerTable.Get(id) })
 }
 
+func (t signersFaults) Near(plain string) ([]string, error) {
+	return get(t.f, "Signers.Near", func() ([]string, error) { return t.SignerTable.Near(plain) })
+}
+
 func (t signersFaults) Insert(r *sam.Signer) error {
 	return put(t.f, "Signers.Insert", func() error { return t.SignerTable.Insert(r) })
 }

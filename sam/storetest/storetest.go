@@ -26,7 +26,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Open) {
 	for name, f := range map[string]func(*testing.T, Open){
 		"RecordsComeBackAsTheyWere": records, "UpdateIsCompareAndSwap": compareAndSwap, "FailedUpdateLeavesNothing": failedUpdate,
 		"CommittedDataSurvives": survives, "OneOfManyWins": oneWins, "ReserveNeedsItsBasis": reserve, "Sessions": sessions,
-		"AuditChain": auditChain, "Expiries": expiries, "Tombstones": tombstones, "Lists": lists, "Seals": seals,
+		"AuditChain": auditChain, "Expiries": expiries, "Tombstones": tombstones, "Lists": lists, "Seals": seals, "Near": near,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, fresh(t)) })
 	}
