@@ -122,7 +122,10 @@ func TestKPR06WrappingKeysOfOtherProcesses(t *testing.T) {
 }
 
 // FuzzRotationRequests: whatever a request about wrapping keys holds, the child
-// answers, the current wrapping key stays, and a key that is under it opens.
+// answers, the current wrapping key stays, and a key that is under it opens. RSA keys,
+// which take a module a second each, are not made; a key is opened after each request that
+// was carried out and now and then after others: a refused one that changed something shows
+// then too.
 func FuzzRotationRequests(f *testing.F) {
 	m := inside(f, provision(f))
 	made := m.handle(message{kind: opGenerate, fields: [][]byte{[]byte("P-256"), []byte("assent-kek")}})
@@ -136,8 +139,12 @@ func FuzzRotationRequests(f *testing.F) {
 		f.Add(op, []byte("RSA-2048"), []byte("assent-kek"), []byte("assent-kek/2"), blob, public)
 		f.Add(op, []byte("assent-kek/2"), []byte("assent-kek/02"), bytes.Repeat([]byte{'/'}, 300), blob[:9], public)
 	}
+	n := 0
 	f.Fuzz(func(t *testing.T, op byte, a, b, c, d, e []byte) {
 		if !slices.Contains([]byte{opNextKEK, opRewrap, opDestroyKEK, opCheck, opGenerate}, op) {
+			return
+		}
+		if op == opGenerate && bytes.HasPrefix(a, []byte("RSA-")) {
 			return
 		}
 		now := m.currentKEK()
@@ -145,10 +152,13 @@ func FuzzRotationRequests(f *testing.F) {
 		if rep.kind != statusOK && (len(rep.fields) != 1 || len(rep.field(0)) > maxText) {
 			t.Errorf("status %d with %d fields", rep.kind, len(rep.fields))
 		}
-		label := []byte(epochLabel(m.labels.kek, m.currentKEK()))
 		if m.currentKEK() < now {
 			t.Fatalf("epoch %d became %d", now, m.currentKEK())
 		}
+		if n++; rep.kind != statusOK && n%64 != 0 {
+			return
+		}
+		label := []byte(epochLabel(m.labels.kek, m.currentKEK()))
 		made := m.handle(message{kind: opGenerate, fields: [][]byte{[]byte("P-256"), label}})
 		if made.kind != statusOK {
 			t.Fatalf("generate: %s", made.field(0))
