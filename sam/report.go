@@ -42,7 +42,15 @@ type Status struct {
 	SealLow       int64         // first epoch that counts; below SealEpoch while records are sealed anew
 	Backup        *BackupReport // the last one of this run; nil: none
 	Waiting       []Waiting     // what two officers must accept before the module opens
+	ToDestroy     WaitingKeys   // revoked keys, which two officers have to destroy
 	Checkpoint    string        // newest signed checkpoint of this run, as audit.Signed; keep it elsewhere
+}
+
+// WaitingKeys are keys that are out of use for ever and whose octets are still there
+// (KPR-07).
+type WaitingKeys struct {
+	Count int64
+	Since int64 // Unix milliseconds of the audit record that ended the first of them; 0: none
 }
 
 // Info tells who the module is (all roles).
@@ -114,6 +122,13 @@ func (m *Module) Status(ctx context.Context, c Caller) (*Status, error) {
 	err = m.view(ctx, func(tx *Tx) error {
 		head, err := tx.Audit.Last()
 		s.AuditSeq, s.AuditSum = head.Seq, head.Hash
+		if err != nil {
+			return err
+		}
+		w, err := tx.RetiredKeys.Waiting()
+		if err == nil {
+			s.ToDestroy = *w
+		}
 		return err
 	})
 	if err != nil {

@@ -42,6 +42,7 @@ type Tx struct {
 	Enrolments     EnrolmentTable
 	Credentials    CredentialTable
 	OtherKEK       OtherKEK
+	RetiredKeys    RetiredKeys
 	Activations    ActivationTable
 	Sessions       SessionTable
 	Tombstones     TombstoneTable
@@ -154,6 +155,11 @@ type (
 	// order of their ids, those after one id.
 	OtherKEK interface {
 		After(kek, key string, limit int) ([]*Credential, error)
+	}
+	// RetiredKeys counts the keys that are revoked and not destroyed yet. The first
+	// record of a key's end says since when, whatever was recorded of it afterwards.
+	RetiredKeys interface {
+		Waiting() (*WaitingKeys, error)
 	}
 	// ActivationTable holds sessions.
 	ActivationTable interface {

@@ -116,6 +116,11 @@ sealing     %s
 			return err
 		}
 	}
+	if n := st.ToDestroy; n.Count != 0 {
+		if _, err := fmt.Fprintf(w, "to destroy  %d revoked keys wait for two officers, the first since %s (assent credential destroy)\n", n.Count, unixTime(n.Since/1000)); err != nil {
+			return err
+		}
+	}
 	for _, warning := range st.Warnings {
 		if _, err := fmt.Fprintf(w, "warning     %s: %s\n", st.Crypto, warning); err != nil {
 			return err

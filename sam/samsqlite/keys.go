@@ -209,6 +209,16 @@ func (t auditLog) records(query string, args ...any) ([]audit.Record, error) {
 	return out, nil
 }
 
+type retiredKeys struct{ base }
+
+func (t retiredKeys) Waiting() (*sam.WaitingKeys, error) {
+	w := &sam.WaitingKeys{}
+	if err := t.t.Row(t.q["credential.waiting"]).Scan(&w.Count, &w.Since); err != nil {
+		return nil, fmt.Errorf("samsqlite: credential.waiting: %w", err)
+	}
+	return w, nil
+}
+
 type otherKEK struct{ base }
 
 func (t otherKEK) After(kek, key string, limit int) ([]*sam.Credential, error) {

@@ -32,13 +32,14 @@ func TestI9QueriesUseTheirIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	for name, index := range map[string]string{"signer.near": "signer_plain"} {
+	for name, index := range map[string]string{"signer.near": "signer_plain", "credential.waiting": "credential_revoked"} {
 		m := regexp.MustCompile(`(?s)-- name: ` + regexp.QuoteMeta(name) + `\n(.*?);`).FindSubmatch(text)
 		if m == nil {
 			t.Fatalf("no query %s", name)
 		}
 		plan := explain(t, db, string(m[1]))
-		if !strings.Contains(plan, index) || strings.Contains(plan, "SCAN signer") || strings.Contains(plan, "SCAN audit") {
+		scan := regexp.MustCompile(`SCAN (signer|audit)|SCAN credential(?: |$)`).FindString(plan)
+		if !strings.Contains(plan, index) || (scan != "" && !strings.Contains(plan, scan+"USING")) {
 			t.Errorf("%s does not read by %s:\n%s", name, index, plan)
 		}
 	}

@@ -151,6 +151,10 @@ cert_hash, created, seq, version, mac FROM credential WHERE signer = ?1 ORDER BY
 SELECT key, signer, key_type, public, blob, kek, carrier, state, raw, auth_hash, subject, csr, chain,
 cert_hash, created, seq, version, mac FROM credential WHERE kek <> ?1 AND state <> 'destroyed' AND key > ?2 ORDER BY key LIMIT ?3;
 
+-- name: credential.waiting
+SELECT count(*), coalesce(min((SELECT time FROM audit WHERE json_extract(data, '$.obj') = 'key:' || credential.key
+AND type = 'key_retired' ORDER BY seq LIMIT 1)), 0) FROM credential WHERE state = 'revoked';
+
 -- name: credential.insert
 INSERT INTO credential (key, signer, key_type, public, blob, kek, carrier, state, raw, auth_hash, subject,
 csr, chain, cert_hash, created, seq, version, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,

@@ -115,7 +115,7 @@ func (s *Store) tx(t *sqldb.Tx) *sam.Tx {
 	b := base{&bound{t, s.q}}
 	return &sam.Tx{
 		Meta: meta{b}, Condition: condition{b}, Configurations: configurations{b}, Successions: successions{b}, Identities: identities{b}, Proposals: proposals{b}, Signers: signers{b}, Authenticators: authenticators{b},
-		Guards: guards{b}, FailedGuards: failedGuards{b}, Enrolments: enrolments{b}, Credentials: credentials{b}, OtherKEK: otherKEK{b}, Activations: activations{b},
+		Guards: guards{b}, FailedGuards: failedGuards{b}, Enrolments: enrolments{b}, Credentials: credentials{b}, OtherKEK: otherKEK{b}, RetiredKeys: retiredKeys{b}, Activations: activations{b},
 		Sessions: sessions{b}, Tombstones: tombstones{b}, Expiries: expiries{b}, Onces: onces{b}, OnceList: onceList{b}, Notices: notices{b}, Audit: auditLog{b}, AuditSearch: auditLog{b}, Seals: seals{b},
 	}
 }

@@ -104,6 +104,7 @@ func (f *Faults) tables(tx *sam.Tx) *sam.Tx {
 		Enrolments:     enrolmentsFaults{tx.Enrolments, f},
 		Credentials:    credentialsFaults{tx.Credentials, f},
 		OtherKEK:       otherKEKFaults{tx.OtherKEK, f},
+		RetiredKeys:    retiredKeysFaults{tx.RetiredKeys, f},
 		Activations:    activationsFaults{tx.Activations, f},
 		Sessions:       sessionsFaults{tx.Sessions, f},
 		Tombstones:     tombstonesFaults{tx.Tombstones, f},
@@ -488,6 +489,15 @@ type auditSearchFaults struct {
 
 func (t auditSearchFaults) Find(q sam.AuditQuery, from, to int64, limit int) ([]audit.Record, error) {
 	return get(t.f, "AuditSearch.Find", func() ([]audit.Record, error) { return t.AuditSearch.Find(q, from, to, limit) })
+}
+
+type retiredKeysFaults struct {
+	sam.RetiredKeys
+	f *Faults
+}
+
+func (t retiredKeysFaults) Waiting() (*sam.WaitingKeys, error) {
+	return get(t.f, "RetiredKeys.Waiting", func() (*sam.WaitingKeys, error) { return t.RetiredKeys.Waiting() })
 }
 
 type otherKEKFaults struct {

@@ -467,6 +467,15 @@ type Status struct {
 	SealLow    int64     `json:"seal_low"`             // first epoch that counts; below seal_epoch while records are sealed anew
 	Backup     *Backup   `json:"backup,omitempty"`     // the last one since samd started
 	Waiting    []Waiting `json:"waiting,omitempty"`    // what two officers must accept before the module opens
+
+	ToDestroy WaitingKeys `json:"to_destroy"` // revoked keys
+}
+
+// WaitingKeys are keys that are out of use for ever and wait for two officers to destroy
+// them.
+type WaitingKeys struct {
+	Count int64 `json:"count"`
+	Since int64 `json:"since"` // Unix milliseconds of the end of the first of them; 0: none
 }
 
 // Backup is a backup that samd has written into its configured folder.
