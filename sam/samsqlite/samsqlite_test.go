@@ -9,6 +9,7 @@ import (
 	"github.com/assent-sign/assent/sam/storetest"
 )
 
+// I2, ROL-03: the suite of every store.
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Open {
 		path := filepath.Join(t.TempDir(), "sam.db")
