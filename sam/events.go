@@ -215,6 +215,25 @@ func (m *Module) refuse(ctx context.Context, c Caller, event string, cause error
 	return &Refusal{Reason: reason, Ref: ref, Err: cause}
 }
 
+// UnknownRequest is the type of the record of a request that names no operation.
+const UnknownRequest = "unknown_request"
+
+// errUnreadable says no more: what could not be read may hold anything (AUD-04).
+var errUnreadable = fmt.Errorf("%w: the request cannot be read", sap.ReasonInvalid)
+
+// Unreadable records the attempt of a caller whose request cannot be read, or names no
+// operation (op ""), and returns the refusal: every attempt is on record (AUD-02), and
+// who may not do the operation learns that and nothing else.
+func (m *Module) Unreadable(ctx context.Context, c Caller, op Op) error {
+	if op == "" {
+		return m.refuse(ctx, c, UnknownRequest, errUnreadable, audit.Data{})
+	}
+	if err := m.admit(ctx, c, op); err != nil {
+		return err
+	}
+	return m.refuse(ctx, c, string(op), errUnreadable, audit.Data{})
+}
+
 func reasonOf(err error) sap.Reason {
 	var r sap.Reason
 	switch {

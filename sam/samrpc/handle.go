@@ -37,12 +37,12 @@ var errBody = errors.New("samrpc: request body cannot be used")
 func (s *Server) adapt(rt Route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		begun := time.Now()
-		peer, err := mtls.Peer(r.TLS)
+		caller, err := callerOf(r)
 		if err != nil {
 			writeError(w, http.StatusForbidden, sapclient.ErrorBody{Code: sapclient.CodeForbidden, Retry: sapclient.RetryNever})
 			return
 		}
-		req := &request{Request: r, caller: sam.Caller{Identity: peer.Name, Role: sam.Role(peer.Role), Key: peer.Key, From: place(r)}}
+		req := &request{Request: r, caller: caller}
 		if req.body, err = readBody(w, r, rt.Limit); err != nil {
 			s.fail(w, req, rt, err, begun)
 			return
@@ -61,6 +61,14 @@ func (s *Server) adapt(rt Route) http.HandlerFunc {
 		}
 		send(w, raw)
 	}
+}
+
+func callerOf(r *http.Request) (sam.Caller, error) {
+	peer, err := mtls.Peer(r.TLS)
+	if err != nil {
+		return sam.Caller{}, err
+	}
+	return sam.Caller{Identity: peer.Name, Role: sam.Role(peer.Role), Key: peer.Key, From: place(r)}, nil
 }
 
 // place is where a call comes from. Nothing stands between caller and module that
@@ -130,10 +138,11 @@ func decode[T any](r *request) (T, error) {
 // fail is the one table from module errors to answers. The default is opaque.
 func (s *Server) fail(w http.ResponseWriter, req *request, rt Route, err error, begun time.Time) {
 	status, body := http.StatusServiceUnavailable, sapclient.ErrorBody{Code: sapclient.CodeUnavailable, Retry: sapclient.RetrySame}
+	if errors.Is(err, errBody) {
+		err = s.module.Unreadable(req.Context(), req.caller, rt.Op)
+	}
 	var refusal *sam.Refusal
 	switch {
-	case errors.Is(err, errBody):
-		status, body = http.StatusBadRequest, sapclient.ErrorBody{Code: sapclient.CodeInvalid, Retry: sapclient.RetryNever}
 	case errors.As(err, &refusal):
 		status, body = refusalAnswer(rt.Op, refusal)
 	default:

@@ -8,6 +8,7 @@ package samrpc
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -107,8 +108,13 @@ func (s *Server) Handler() http.Handler {
 		r.Method(rt.Method, rt.Path, s.adapt(rt))
 	}
 	fail := func(code string, status int) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) {
-			writeError(w, status, sapclient.ErrorBody{Code: code, Retry: sapclient.RetryNever})
+		return func(w http.ResponseWriter, r *http.Request) {
+			body := sapclient.ErrorBody{Code: code, Retry: sapclient.RetryNever}
+			var refusal *sam.Refusal
+			if c, err := callerOf(r); err == nil && errors.As(s.module.Unreadable(r.Context(), c, ""), &refusal) && refusal.Ref >= 0 {
+				body.Ref = fmt.Sprint(refusal.Ref)
+			}
+			writeError(w, status, body)
 		}
 	}
 	r.NotFound(fail(sapclient.CodeNotFound, http.StatusNotFound))

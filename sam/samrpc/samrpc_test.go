@@ -292,10 +292,10 @@ func TestIdentityHasOneRole(t *testing.T) {
 }
 
 // I9: bodies over the limit, unknown members, trailing bytes and other media are
-// refused before the module sees them.
+// refused as such, to a caller who may ask.
 func TestBodiesAreStrict(t *testing.T) {
 	r := newRig(t)
-	c := &http.Client{Transport: &http.Transport{TLSClientConfig: r.tls("ssad", "sspu")}}
+	c := &http.Client{Transport: &http.Transport{TLSClientConfig: r.tls("ssad-1", "sspu")}}
 	for name, body := range map[string]string{
 		"unknown member": `{"signer":"a","key":"b","n":1,"admin":true}`,
 		"two values":     `{"signer":"a"}{}`,
