@@ -100,7 +100,7 @@ func TestDemoHolds(t *testing.T) {
 	if err := json.Unmarshal(b, &rep); err != nil {
 		t.Fatal(err)
 	}
-	if !rep.Held || len(rep.Steps) != 10 || len(rep.Judges) < 24 || len(rep.Cheats) < 34 || len(rep.Prints) != 4 {
+	if !rep.Held || len(rep.Steps) != 11 || len(rep.Judges) < 31 || len(rep.Cheats) < 34 || len(rep.Prints) != 5 {
 		t.Errorf("held %v, %d steps, %d judgements, %d cheats, %d fingerprints", rep.Held, len(rep.Steps), len(rep.Judges), len(rep.Cheats), len(rep.Prints))
 	}
 	for _, c := range rep.Cheats {
