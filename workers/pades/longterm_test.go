@@ -200,3 +200,68 @@ func TestADE03LongTermIsTakenUpAgain(t *testing.T) {
 		}
 	}
 }
+
+// FPT-05, crash points 15 and 16 of the SSA: whatever a killed attempt wrote behind
+// the signature (nothing, part of the security store, part of the time-stamp's
+// update, its hole still empty), in whatever state the hole of the signature is,
+// the next attempt completes the file.
+func TestFPT05LongTermCutAnywhere(t *testing.T) {
+	a := workertest.NewAuthority(t)
+	e, _, _ := longterm(t, a, "B-LTA", nil)
+	doc := minimalPDF()
+	whole := workertest.File(t, "whole.pdf")
+	in := workers.Input{Document: bytes.NewReader(doc), Size: int64(len(doc)), Name: "a.pdf", Chain: e.Chain, Alg: algo.ES256}
+	p, err := e.Worker.Prepare(context.Background(), in, whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prepared, err := os.ReadFile(whole.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sig, err := e.Signer.Sign(nil, p.DTBSR, in.Alg.SignerOpts())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Worker.Finish(context.Background(), p, sig, whole); err != nil {
+		t.Fatal(err)
+	}
+	done, err := os.ReadFile(whole.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var states [][]byte
+	for i := 0; i <= 12; i++ { // a file that grew to a part
+		cut := len(prepared) + (len(done)-len(prepared))*i/12
+		states = append(states, slices.Clone(done[:cut]))
+	}
+	states = append(states, slices.Concat(prepared, done[len(prepared):]), // the signature's hole is empty, what follows is there
+		slices.Concat(prepared[:len(prepared)/2], done[len(prepared)/2:len(prepared)]), // half a hole
+		slices.Concat(done[:len(prepared)], make([]byte, 5000)),                        // blocks that the disk never got
+		slices.Concat(done, done[len(prepared):]))
+	for i, state := range states {
+		f := workertest.File(t, "taken-up.pdf")
+		if _, err := f.WriteAt(state, 0); err != nil {
+			t.Fatal(err)
+		}
+		res, err := e.Worker.Finish(context.Background(), p, sig, f)
+		if err != nil {
+			t.Errorf("state %d: %v", i, err)
+			continue
+		}
+		d, err := pdf.Open(f, res.Size, pdf.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sigs, err := d.Signatures()
+		if err != nil || len(sigs) != 2 || !sigs[1].CoversWholeFile || len(sigs[0].Problems)+len(sigs[1].Problems) > 0 {
+			t.Errorf("state %d: %+v, %v", i, sigs, err)
+		}
+		if end, err := f.Seek(0, 2); err != nil || end != res.Size {
+			t.Errorf("state %d: the file has %d bytes, %d were written (%v)", i, end, res.Size, err)
+		}
+		if dss, err := d.DSS(); err != nil || len(dss.OCSPs) != 2 || len(dss.CRLs) != 1 {
+			t.Errorf("state %d: %+v, %v", i, dss, err)
+		}
+	}
+}
