@@ -235,14 +235,18 @@ func recordName(r record) string {
 	return fmt.Sprintf("%s:%d", r.kind(), r.stamp().Seq)
 }
 
-// endReseal writes the files anew and ends the older epochs, in this order: after a
-// kill in between the database still says that they count.
+// endReseal writes the files and the anchor anew and ends the older epochs, in this
+// order: after a kill in between the database still says that they count. An anchor of
+// an ended epoch is one that no start believes: the module would not open again.
 func (m *Module) endReseal(ctx context.Context) error {
 	failpoint.Before("samd/files-resealed")
 	if err := m.resealFiles(); err != nil {
 		return err
 	}
 	failpoint.After("samd/files-resealed")
+	if err := m.writeAnchor(ctx); err != nil {
+		return fmt.Errorf("%w: anchor: %w", sap.ReasonStore, err)
+	}
 	seals, p := m.seal.now.Load(), m.resealed
 	failpoint.Before("samd/reseal-ended")
 	err := m.update(ctx, self(), func(w *work) error {
