@@ -91,7 +91,7 @@ func (a *authority) fetch(t *testing.T, chain [][]byte) (response, crl []byte) {
 		must(t, err)
 		return b
 	}
-	return get(http.Post(a.Server.URL+"/ocsp", "application/ocsp-request", bytes.NewReader(req))), get(http.Get(a.Server.URL + "/root.crl")) //nolint:noctx // a test server
+	return get(http.Post(a.Server.URL+"/ocsp", "application/ocsp-request", bytes.NewReader(req))), get(http.Get(a.Server.URL + "/root.crl"))
 }
 
 // store adds validation data that no worker would.
