@@ -119,7 +119,9 @@ type comparison struct {
 	seen     map[int]bool          // page tree nodes compared
 	was      map[[32]byte]wasField // fields when signed, by nameKey
 	newSigs  []value               // dictionaries of signatures that were not there
-	out      []Change
+	// taken: a walk met a changed object that was there when the document was signed.
+	taken bool
+	out   []Change
 }
 
 func (c *comparison) add(kind ChangeKind, page, obj int, format string, args ...any) error {

@@ -43,6 +43,10 @@ func (c *comparison) survey() error {
 	if err != nil {
 		return err
 	}
+	// What a page inherits from stands above it.
+	if err := c.cur.eachPageNode(func(id ref) { c.barrier.add(id.num) }); err != nil {
+		return err
+	}
 	form, err := c.cur.form()
 	if err != nil {
 		return err
@@ -147,15 +151,22 @@ func (c *comparison) field(was wasField, existed bool, f field) error {
 		c.claimed.add(id.num)
 		touched = true
 	}
+	c.taken = false
 	err := c.eachPart(f, func(id ref, val value) error {
 		if c.changed.has(id.num) {
 			c.claimed.add(id.num)
 			touched = true
+			c.taken = c.taken || signed && c.notOf(id, f.id)
 		}
 		t, err := c.reach(val, "Parent", "P", "Kids", "V")
 		touched = touched || t
 		return err
 	})
+	// A new signature brings its own objects. One that takes over what was there (the
+	// look of another field, somebody's comment) hides a change behind itself.
+	if err == nil && signed && c.taken {
+		err = c.add(ChangeAnnotation, 0, f.id.num, "with the signature in field %q came a change of objects that were there and were not the field's", f.name)
+	}
 	switch {
 	case err != nil || signed:
 		return err
@@ -167,6 +178,21 @@ func (c *comparison) field(was wasField, existed bool, f field) error {
 		return c.add(ChangeFormFill, 0, f.id.num, "form field %q filled in or changed", f.name)
 	}
 	return nil
+}
+
+// notOf tells whether an object was there when the document was signed and was
+// neither the field nor a widget below it.
+func (c *comparison) notOf(id, of ref) bool {
+	if id == of || c.old.xref.get(id.num).kind <= entryFree {
+		return false
+	}
+	o, err := c.old.loadNumber(id.num)
+	if err != nil {
+		return true
+	}
+	parent, err := o.val.get("Parent")
+	up, ok := parent.asRef()
+	return err != nil || !ok || up != of
 }
 
 // newSignature names a signature that was not there.
@@ -268,6 +294,7 @@ func (c *comparison) reach(v value, except ...string) (bool, error) {
 		todo = todo[:len(todo)-1]
 		if c.changed.has(num) {
 			touched = true
+			c.taken = c.taken || c.old.xref.get(num).kind > entryFree
 			c.claimed.add(num)
 		}
 		o, err := c.cur.loadNumber(num)
@@ -389,8 +416,10 @@ func (c *comparison) catalog() error {
 		return err
 	}
 	c.claimed.add(cur.id.num)
-	own := []string{"AcroForm", "DSS", "Metadata", "Extensions", "Version", "Pages"}
-	keys, err := diffKeys(old.val, cur.val, own...)
+	// Another /Pages is a change even where the pages below are the same: they inherit
+	// from it.
+	own := []string{"Pages", "AcroForm", "DSS", "Metadata", "Extensions", "Version"}
+	keys, err := diffKeys(old.val, cur.val, own[1:]...)
 	if err != nil {
 		return err
 	}

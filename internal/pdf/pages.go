@@ -16,6 +16,7 @@ type pageWalk struct {
 	pages int
 	stop  bool
 	fn    func(page) (bool, error)
+	above func(ref) // called for every inner node, if set
 }
 
 // eachPage calls fn for every page until it returns false.
@@ -70,6 +71,9 @@ func (w *pageWalk) inner(id ref, indirect bool, kids value, depth int) error {
 			return malformed(kids.off, "page tree node %d is reached twice", id.num)
 		}
 		w.seen[id.num] = true
+		if w.above != nil {
+			w.above(id)
+		}
 	}
 	var inner error
 	err := kids.eachElem(func(e value) bool {
@@ -99,4 +103,19 @@ func (d *Document) firstPage() (page, error) {
 		return page{}, malformed(-1, "no page")
 	}
 	return *found, nil
+}
+
+// eachPageNode calls fn for every inner node of the page tree that is an object of
+// its own.
+func (d *Document) eachPageNode(fn func(ref)) error {
+	cat, err := d.catalog()
+	if err != nil {
+		return err
+	}
+	root, err := cat.val.get("Pages")
+	if err != nil {
+		return err
+	}
+	w := &pageWalk{d: d, seen: map[int]bool{}, fn: func(page) (bool, error) { return true, nil }, above: fn}
+	return w.node(root, 0)
 }

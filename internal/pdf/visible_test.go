@@ -149,7 +149,7 @@ func inked(t *testing.T, file string, turn int) {
 func TestVisibleRefusals(t *testing.T) {
 	good := FieldOptions{Page: 1, Rect: [4]float64{10, 10, 190, 90}, Lines: []string{"x"}}
 	one, _ := visible(t, plainPDF(), FieldOptions{Name: "a", Page: 1, Rect: good.Rect, Lines: good.Lines})
-	cmyk := bytes.Clone(stamp(t, true))
+	photo := bytes.Clone(stamp(t, true))
 	for name, c := range map[string]struct {
 		in   []byte
 		edit func(*FieldOptions)
@@ -168,7 +168,7 @@ func TestVisibleRefusals(t *testing.T) {
 		"too long a word":     {plainPDF(), func(o *FieldOptions) { o.Lines = []string{strings.Repeat("W", 200)} }, ErrOptions},
 		"too many lines":      {plainPDF(), func(o *FieldOptions) { o.Lines = make([]string, maxLines+1) }, ErrOptions},
 		"no image":            {plainPDF(), func(o *FieldOptions) { o.Image = []byte("GIF89a") }, ErrOptions},
-		"half an image":       {plainPDF(), func(o *FieldOptions) { o.Image = cmyk[:len(cmyk)/2] }, ErrOptions},
+		"half an image":       {plainPDF(), func(o *FieldOptions) { o.Image = photo[:len(photo)/2] }, ErrOptions},
 		"half a PNG":          {plainPDF(), func(o *FieldOptions) { o.Image = stamp(t, false)[:60] }, ErrOptions},
 		"a field of the name": {one, func(o *FieldOptions) { o.Name = "a" }, ErrField},
 		"certified":           {sign(t, plainPDF(), certifying(1)), func(*FieldOptions) {}, ErrForbidden},

@@ -76,9 +76,12 @@ type Reason uint8
 
 // The reasons that change something here.
 const (
-	Unspecified   Reason = 0
-	KeyCompromise Reason = 1
-	removeFromCRL Reason = 8
+	Unspecified          Reason = 0
+	KeyCompromise        Reason = 1
+	AffiliationChanged   Reason = 3
+	Superseded           Reason = 4
+	CessationOfOperation Reason = 5
+	removeFromCRL        Reason = 8
 )
 
 // String is the reason's name in RFC 5280.

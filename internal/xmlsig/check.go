@@ -122,6 +122,9 @@ func (p *plan) transforms(s *Signature, list []Transform) error {
 					p.cover.Less = "itself"
 				}
 			}
+		case t.Algorithm == xpathTransform && t.XPath == noSignatures && !p.cover.Document && s.Element.Contains(p.cover.Element):
+			// By the standard nothing is left of a part of a signature.
+			return fmt.Errorf("%w: a filter that leaves nothing", ErrUnsupported)
 		case t.Algorithm == xpathTransform && t.XPath == noSignatures:
 			p.job.Unsigned, p.cover.Less = true, "signatures"
 		case canonical:

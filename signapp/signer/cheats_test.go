@@ -250,6 +250,49 @@ func TestOtherResultIsNotSaved(t *testing.T) {
 	}
 }
 
+// Long-term levels add to the file behind what was approved. Then the page saves it
+// and says what it did not check; without the receipt's signature in its place, and
+// with a changed page in the approved part, it does not.
+func TestLongTermResultIsSavedWithAWord(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	f.set(func() { f.lie = lies{view: func(v map[string]any) { v["level"] = "B-LTA" }} })
+	o, link := f.add("lease.pdf")
+	p.Go(link)
+	p.WaitFor("document.querySelector('#sign')?.getAttribute('aria-disabled') === 'false'")
+	p.Click("#sign")
+	p.WaitText("Download signed “lease.pdf”")
+	longer := func(file []byte) []byte {
+		return append(bytes.Clone(file), "\n90 0 obj\n<< /Type /DSS >>\nendobj\n%%EOF\n"...)
+	}
+	for name, lie := range map[string]func([]byte) []byte{
+		"a changed page": func(file []byte) []byte { return longer(flipPage(file)) },
+		"an empty hole": func(file []byte) []byte {
+			file = bytes.Clone(file)
+			for i := range 200 {
+				file[o.items[0].prepared.ContentsOffset+1+int64(i)] = '0'
+			}
+			return longer(file)
+		},
+		"a shorter file": func(file []byte) []byte { return file[:len(file)-1] },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f.set(func() { f.lie.document = lie })
+			p.ClickText("Download signed “lease.pdf”")
+			p.WaitFor("/was not saved/.test(document.querySelector('#result-status').textContent)")
+			browsertest.Eval[bool](p, "(document.querySelector('#result-status').textContent = '', true)")
+		})
+	}
+	f.set(func() { f.lie.document = longer })
+	dir := p.Downloads()
+	p.ClickText("Download signed “lease.pdf”")
+	if got := p.Downloaded(dir, "lease-signed.pdf"); !bytes.Equal(got, longer(o.items[0].bytes)) {
+		t.Error("the saved file is not the one that came")
+	}
+	p.WaitFor("/were not checked here/.test(document.querySelector('#result-status').textContent)")
+}
+
 // T5: markup in every string is text on the page and no script runs.
 func TestMarkupInStringsIsText(t *testing.T) {
 	needViewer(t)

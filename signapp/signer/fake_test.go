@@ -90,6 +90,13 @@ type item struct {
 	of         *sap.Item // of kind xades
 }
 
+// fill writes a signature value into the document's hole, where a CMS message would
+// have it.
+func (it *item) fill(sig []byte) {
+	it.bytes = bytes.Clone(it.bytes)
+	copy(it.bytes[it.prepared.ContentsOffset+1:], fmt.Sprintf("%x", sig))
+}
+
 func (it *item) xades() []sap.XAdES {
 	if it.of == nil {
 		return []sap.XAdES{}

@@ -123,6 +123,9 @@ func (f *fake) activate(o *operation, sad *sap.SAD, sadText, proof []byte) ([]by
 			return nil, err
 		}
 		f.signatures++
+		if it.Kind == sap.KindPAdES {
+			o.items[i].fill(sig)
+		}
 		r.Items = append(r.Items, sap.ReceiptItem{I: i, DTBSR: it.DTBSR, Signature: sap.B64(sig), Shown: it.Kind != sap.KindRaw})
 		if o.items[i].of != nil {
 			if err := o.items[i].finishXML(f.cert, sig); err != nil {

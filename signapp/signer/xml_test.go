@@ -83,7 +83,7 @@ func TestSAP02XMLIsShownAsTextAndSigned(t *testing.T) {
 		t.Errorf("%d elements came out of the document", n)
 	}
 	for _, words := range []string{"The whole text is here.", "the whole document, with any signatures in it", "Invoice <17>", "Buyer & payer", "having approved its content (proof of approval)", "urn:example:a",
-		"Athens, GR", "urn:oid:1.2.3", "text/xml", "XML, shown as text, shown now", "level B-T", "Sign 1 document as Anna Example"} {
+		"Athens", "GR", "urn:oid:1.2.3", "text/xml", "XML, shown as text, shown now", "level B-T", "Sign 1 document as Anna Example"} {
 		p.WaitText(words)
 	}
 	p.Screenshot("xml-1280")

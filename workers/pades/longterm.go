@@ -123,9 +123,32 @@ func store(doc io.ReaderAt, pp *pdf.Prepared, der []byte, m *longterm.Material) 
 	contents := append(slices.Clone(der), make([]byte, pp.Reserve-len(der))...)
 	tail, err := d.PlanDSS(data(m), pdf.SignatureData{Contents: contents, ValidationData: data(m)})
 	if err != nil {
-		return nil, fmt.Errorf("%w: security store: %w", workers.ErrValidation, err)
+		return nil, fmt.Errorf("%w: security store: %w", workers.ErrState, err)
 	}
 	return tail, nil
+}
+
+// rehearseUpdates plans what will follow the signature, before anybody is asked: a
+// document whose security store cannot be extended must not cost an approval.
+func rehearseUpdates(doc io.ReaderAt, size int64, level string) error {
+	if level != LevelLT && level != LevelLTA {
+		return nil
+	}
+	d, err := pdf.Open(doc, size, pdf.Limits{})
+	if err != nil {
+		return refuse(err)
+	}
+	item := pdf.ValidationData{Certs: [][]byte{{0}}, OCSPs: [][]byte{{0}}, CRLs: [][]byte{{0}}}
+	if _, err := d.PlanDSS(item, pdf.SignatureData{Contents: []byte{0}, ValidationData: item}); err != nil {
+		return refuse(err)
+	}
+	if level == LevelLTA {
+		_, _, err = d.PlanSignature(pdf.SignOptions{SubFilter: pdf.SubFilterRFC3161, Hash: crypto.SHA256, Reserve: tokenRoom, Time: time.Unix(0, 0)})
+	}
+	if err != nil {
+		return refuse(err)
+	}
+	return nil
 }
 
 // seal adds a document time-stamp over the whole file (EN 319 142-1, 5.4.3) and,

@@ -265,3 +265,21 @@ func TestFPT05LongTermCutAnywhere(t *testing.T) {
 		}
 	}
 }
+
+// ADE-03: a document whose security store cannot be extended is refused before
+// anybody is asked to sign it.
+func TestADE03StoreOfTheUserIsTriedFirst(t *testing.T) {
+	a := workertest.NewAuthority(t)
+	e, _, _ := longterm(t, a, "B-LTA", nil)
+	for _, dss := range []string{"<</Certs[1 0 R]>>", "<</VRI 5>>", "7", "<</CRLs[(x)]>>"} {
+		doc := bytes.Replace(minimalPDF(), []byte("/Type /Catalog /Pages 2 0 R"), []byte("/Type /Catalog /Pages 2 0 R /DSS "+dss), 1)
+		in := workers.Input{Document: bytes.NewReader(doc), Size: int64(len(doc)), Name: "a.pdf", Chain: e.Chain, Alg: algo.ES256}
+		if _, err := e.Worker.Prepare(context.Background(), in, workertest.File(t, "out.pdf")); !errors.Is(err, workers.ErrInput) {
+			t.Errorf("%s: %v", dss, err)
+		}
+		in.Level = "B-T"
+		if _, err := e.Worker.Prepare(context.Background(), in, workertest.File(t, "out.pdf")); err != nil {
+			t.Errorf("%s at B-T: %v", dss, err)
+		}
+	}
+}

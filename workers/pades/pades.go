@@ -192,6 +192,9 @@ func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Outp
 	if err := w.rehearsal(p, certs, opt.Reserve); err != nil {
 		return nil, err
 	}
+	if err := rehearseUpdates(out, pp.Size, level); err != nil {
+		return nil, err
+	}
 	return p, out.Sync()
 }
 

@@ -1,6 +1,7 @@
 package xades
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/hex"
@@ -54,6 +55,12 @@ func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Outp
 		return nil, err
 	}
 	doc := &patient{ctx, in.Document}
+	head := make([]byte, 1100)
+	if n, err := doc.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("read the document: %w", err)
+	} else if bytes.Contains(head[:n], []byte("%PDF-")) {
+		return nil, fmt.Errorf("%w: the XML document begins so that readers of PDF open it as a PDF; what they show would not be signed", workers.ErrInput)
+	}
 	place, err := w.place(doc, in.Size)
 	if err != nil {
 		return nil, err

@@ -60,6 +60,15 @@
   function hex(b) {
     return Array.from(b, (v) => v.toString(16).padStart(2, "0")).join("");
   }
+  function hexBytes(hex2) {
+    const out = new Uint8Array(hex2.length >> 1);
+    for (let i = 0; i < out.length; i++) {
+      const pair = String.fromCharCode(hex2[2 * i], hex2[2 * i + 1]);
+      if (!/^[0-9a-fA-F]{2}$/.test(pair)) return new Uint8Array(0);
+      out[i] = parseInt(pair, 16);
+    }
+    return out;
+  }
 
   // ts/der.ts
   var maxDepth = 20;
@@ -995,7 +1004,11 @@
     "xades.description": "Description",
     "xades.commitment": "You commit to",
     "xades.role": "Claimed role",
-    "xades.place": "Place",
+    "xades.place.street": "Street",
+    "xades.place.postal": "Postal code",
+    "xades.place.city": "City",
+    "xades.place.state": "State",
+    "xades.place.country": "Country",
     "xades.policy": "Signature policy",
     "xades.form": "Covers",
     "xades.form.enveloped": "the whole document, with any signatures in it",
@@ -1102,7 +1115,7 @@
     "result.receipt.explain": "The receipt proves what you approved. Keep it with the documents; it can be checked without this service.",
     "result.download.failed": "The file could not be fetched. Try again.",
     "result.download.bad": "The file that came is not the document that you approved. It was not saved. Keep the receipt and tell the service.",
-    "result.download.longer": "“{name}” was saved. Its first {size} are what you approved. Behind them the service added {more} of time-stamps and validation data, which your signature does not cover.",
+    "result.download.longer": "“{name}” was saved. Its first {size} are what you approved. The {more} behind them (time-stamps and validation data, the service says) were not checked here and are not covered by your signature. Verify the file before you rely on it.",
     "result.download.ok": "“{name}” matches what you approved and was saved.",
     "result.download.xml": "“{name}” has the signature that you approved and was saved. This page does not read XML; every verifier of signatures shows whether the rest is what you approved.",
     "result.failed": "You approved and the signature was made, but the documents could not be completed. Keep the receipt; the sender is informed.",
@@ -2794,7 +2807,9 @@
       if (xml) return this.saveXML(d, file);
       const more2 = file.length - d.size;
       const fits2 = more2 === 0 || more2 > 0 && this.longTerm();
-      const same = d.hole && fits2 && equal(await digest(this.offer.hash, covered(file.subarray(0, d.size), d.hole)), decode(d.item.doc));
+      const value = decode(this.receipt.items[d.item.i].signature);
+      const filled = d.hole && find(hexBytes(file.subarray(d.hole.start + 1, d.hole.end - 1)), value) >= 0;
+      const same = d.hole && filled && fits2 && equal(await digest(this.offer.hash, covered(file.subarray(0, d.size), d.hole)), decode(d.item.doc));
       if (!same) return this.note(t("result.download.bad"));
       download(file, name.replace(/(\.pdf)?$/i, "-signed.pdf"), "application/pdf");
       this.note(more2 === 0 ? t("result.download.ok", { name }) : t("result.download.longer", { name, size: size(d.size), more: size(more2) }));
@@ -3233,8 +3248,9 @@
     if (x.description !== "") rows.push([t("xades.description"), foreign(x.description)]);
     for (const c of x.commitments) rows.push([t("xades.commitment"), commitment2(c)]);
     for (const r of x.roles) rows.push([t("xades.role"), foreign(r)]);
-    const place2 = [x.place.street, x.place.postal, x.place.city, x.place.state, x.place.country].filter((v) => v !== "");
-    if (place2.length > 0) rows.push([t("xades.place"), foreign(place2.join(", "))]);
+    for (const part of ["street", "postal", "city", "state", "country"]) {
+      if (x.place[part] !== "") rows.push([t(`xades.place.${part}`), foreign(x.place[part])]);
+    }
     if (x.policy.id !== "") rows.push([t("xades.policy"), foreign(`${x.policy.id} (${x.policy.hash} ${x.policy.digest})`)]);
     return facts(...rows);
   }

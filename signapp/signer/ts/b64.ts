@@ -83,3 +83,14 @@ export function utf8(s: string): Bytes {
 export function hex(b: Uint8Array): string {
   return Array.from(b, (v) => v.toString(16).padStart(2, "0")).join("");
 }
+
+/** hexBytes decodes hexadecimal digits; empty if anything else is among them. */
+export function hexBytes(hex: Uint8Array): Bytes {
+  const out = new Uint8Array(hex.length >> 1);
+  for (let i = 0; i < out.length; i++) {
+    const pair = String.fromCharCode(hex[2 * i]!, hex[2 * i + 1]!);
+    if (!/^[0-9a-fA-F]{2}$/.test(pair)) return new Uint8Array(0);
+    out[i] = parseInt(pair, 16);
+  }
+  return out;
+}

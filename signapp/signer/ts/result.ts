@@ -1,7 +1,7 @@
 // The result step: what was signed, three equal fingerprints, the files.
 
 import type { Relay, View } from "./api";
-import { decode, equal, find, utf8, type Bytes } from "./b64";
+import { decode, equal, find, hexBytes, utf8, type Bytes } from "./b64";
 import type { Config } from "./config";
 import { digest, xmlValue } from "./crypto";
 import { button, el, fill, foreign, say, show } from "./dom";
@@ -107,12 +107,14 @@ export class Result {
       return this.note(t("result.download.failed"));
     }
     if (xml) return this.saveXML(d, file);
-    // The signed file is the shown one with its hole filled. Behind it only the
-    // long-term levels add anything, and the signer is told, since an update could
-    // replace a page; every reader of PDF shows that one did.
+    // The signed file is the shown one with its hole filled by the signature of the
+    // receipt. Behind it only the long-term levels add anything, which this page does
+    // not read: an update could replace a page, so the signer is told to verify.
     const more = file.length - d.size;
     const fits = more === 0 || (more > 0 && this.longTerm());
-    const same = d.hole && fits && equal(await digest(this.offer.hash, covered(file.subarray(0, d.size), d.hole)), decode(d.item.doc));
+    const value = decode(this.receipt.items[d.item.i]!.signature);
+    const filled = d.hole && find(hexBytes(file.subarray(d.hole.start + 1, d.hole.end - 1)), value) >= 0;
+    const same = d.hole && filled && fits && equal(await digest(this.offer.hash, covered(file.subarray(0, d.size), d.hole)), decode(d.item.doc));
     if (!same) return this.note(t("result.download.bad"));
     download(file, name.replace(/(\.pdf)?$/i, "-signed.pdf"), "application/pdf");
     this.note(more === 0 ? t("result.download.ok", { name }) : t("result.download.longer", { name, size: size(d.size), more: size(more) }));

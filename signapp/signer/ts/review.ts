@@ -372,8 +372,9 @@ function properties(x: XAdES): HTMLElement {
   if (x.description !== "") rows.push([t("xades.description"), foreign(x.description)]);
   for (const c of x.commitments) rows.push([t("xades.commitment"), commitment(c)]);
   for (const r of x.roles) rows.push([t("xades.role"), foreign(r)]);
-  const place = [x.place.street, x.place.postal, x.place.city, x.place.state, x.place.country].filter((v) => v !== "");
-  if (place.length > 0) rows.push([t("xades.place"), foreign(place.join(", "))]);
+  for (const part of ["street", "postal", "city", "state", "country"] as const) {
+    if (x.place[part] !== "") rows.push([t(`xades.place.${part}`), foreign(x.place[part])]);
+  }
   if (x.policy.id !== "") rows.push([t("xades.policy"), foreign(`${x.policy.id} (${x.policy.hash} ${x.policy.digest})`)]);
   return facts(...rows);
 }

@@ -100,6 +100,9 @@ func Verify(ctx context.Context, receipt []byte, file io.ReaderAt, size int64, s
 		return res, nil
 	}
 	if verify.IsXML(file) {
+		if err := verify.TwoFaced(file); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrFile, err)
+		}
 		return res, res.matchXML(r, sad, cert, file, size)
 	}
 	return res, res.matchFile(ctx, r, sad, cert, file, size)

@@ -31,6 +31,7 @@ func (j *judge) later(doc *pdf.Document, found []pdf.Signature, sigs []Signature
 		for _, c := range changes {
 			s.Later = append(s.Later, changeWords(c))
 			judgeChange(s, c, signed == j.size)
+			judgePermission(s, c, found[i].Certification)
 		}
 	}
 }
@@ -52,4 +53,17 @@ func changeWords(c pdf.Change) string {
 		return fmt.Sprintf("page %d: %s", c.Page, c.Text)
 	}
 	return c.Text
+}
+
+// judgePermission holds a change against what a certification permits (ISO 32000-1,
+// table 254): nothing (1), forms and signatures (2), comments too (3). Time-stamps and
+// validation data are always permitted.
+func judgePermission(s *Signature, c pdf.Change, permission int) {
+	switch c.Kind {
+	case pdf.ChangeTimestamp, pdf.ChangeDSS, pdf.ChangeUnused:
+		return
+	}
+	if permission == 1 || permission == 2 && c.Kind == pdf.ChangeAnnotation {
+		s.fail("the signature certifies the document and does not permit this: %s", changeWords(c))
+	}
 }

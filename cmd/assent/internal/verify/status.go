@@ -25,21 +25,29 @@ const skew = time.Minute
 type material struct {
 	at        time.Time // when it is proven to have existed
 	level     string
+	covers    int64 // of the document time-stamp above it
 	pool      []*pkix.Certificate
 	crls      []*revocation.CRL
 	responses []*revocation.Response
 }
 
 // status says of every signature whether its certificates were good when it was
-// made, by what the file carries (EN 319 142-1, 5.4). The strongest proof comes
-// first: data under a document time-stamp (B-LTA), else data that stands open
-// (B-LT).
+// made, by what the file carries (EN 319 142-1, 5.4). Any verified revocation, from
+// wherever in the file, is looked for first: sealed good news does not outweigh bad
+// news that came later. Then the strongest proof counts: data under a document
+// time-stamp that covers the signature (B-LTA), else data that stands open (B-LT).
 func (j *judge) status(doc *pdf.Document, rep *Report) {
 	anchors := parsed(j.opt.Anchors)
 	if len(anchors) == 0 {
 		return
 	}
-	var all []*material
+	open := read(doc, j.opt.Now, "B-LT", rep)
+	for i := range rep.Signatures {
+		if s := &rep.Signatures[i]; s.Kind == "document time-stamp" {
+			j.authority(s, open, anchors)
+		}
+	}
+	var sealed []*material
 	for i := range rep.Signatures {
 		s := &rep.Signatures[i]
 		if s.Kind != "document time-stamp" || s.Verdict != Valid || s.Proven == nil {
@@ -47,23 +55,59 @@ func (j *judge) status(doc *pdf.Document, rep *Report) {
 		}
 		old, err := pdf.Open(io.NewSectionReader(j.r, 0, s.Covers), s.Covers, j.opt.Limits)
 		if err == nil {
-			all = append(all, read(old, *s.Proven, "B-LTA", rep))
+			m := read(old, *s.Proven, "B-LTA", rep)
+			m.covers = s.Covers
+			sealed = append(sealed, m)
 		}
 	}
-	open := read(doc, j.opt.Now, "B-LT", rep)
-	all = append(all, open)
 	for i := range rep.Signatures {
-		s := &rep.Signatures[i]
-		if s.certificate == nil || s.Verdict == NotValid || s.Proven == nil || len(s.Chain) == 0 {
-			continue
+		if s := &rep.Signatures[i]; s.certificate != nil && s.Verdict != NotValid && s.Proven != nil && len(s.Chain) > 0 {
+			j.signer(s, sealed, open, anchors)
 		}
-		// Open data whose time is over still tells about its own time.
-		last := *open
-		last.at = *s.Proven
-		for _, m := range append(all, &last) {
-			if m != nil && !m.at.Before(*s.Proven) && j.decide(s, m, anchors) {
-				break
+	}
+}
+
+// signer judges one signature by all there is.
+func (j *judge) signer(s *Signature, sealed []*material, open *material, anchors []*pkix.Certificate) {
+	// Open data whose time is over still tells about its own time.
+	then := *open
+	then.at = *s.Proven
+	var all []*material
+	for _, m := range append(sealed, open, &then) {
+		if !m.at.Before(*s.Proven) && (m.level == "B-LT" || m.covers >= s.Covers) {
+			all = append(all, m)
+		}
+	}
+	for _, m := range all {
+		if j.revoked(s, m, anchors) {
+			return
+		}
+	}
+	for _, after := range []time.Time{s.Proven.Truncate(time.Second), {}} {
+		for _, m := range all {
+			if j.good(s, m, anchors, after) {
+				return
 			}
+		}
+	}
+}
+
+// authority judges the authority of a document time-stamp by what stands open now:
+// data that is only under the stamp itself cannot speak for it.
+func (j *judge) authority(s *Signature, open *material, anchors []*pkix.Certificate) {
+	if s.Verdict == NotValid || len(s.Stamps) != 1 || s.Proven == nil {
+		return
+	}
+	then := *open
+	then.at = *s.Proven
+	for _, m := range []*material{open, &then} {
+		f, err := j.path(s.Stamps[0].chain, m, anchors, *s.Proven, time.Time{}, stamping())
+		if s.refuted(err) {
+			return
+		}
+		if err == nil && s.Revocation == "" {
+			s.Revocation = "good, by what the file carries"
+			s.stolen(f)
 		}
 	}
 }
@@ -116,55 +160,103 @@ func (r *Report) note(format string, args ...any) {
 	r.Notes = append(r.Notes, text)
 }
 
-// decide tells whether the material settles the matter: the signer's path and
-// those of the time-stamp authorities are good, or a certificate was revoked.
-func (j *judge) decide(s *Signature, m *material, anchors []*pkix.Certificate) bool {
-	words, err := j.path(append([]*x509.Certificate{s.certificate}, s.others...), m, anchors, *s.Proven, pkix.Config{Usage: pkix.DigitalSignature | pkix.ContentCommitment})
-	for i := 0; err == nil && i < len(s.Stamps); i++ {
-		_, err = j.path(s.Stamps[i].chain, m, anchors, s.Stamps[i].Time, pkix.Config{Purpose: timeStamping, Strict: true})
-	}
+func stamping() pkix.Config { return pkix.Config{Purpose: timeStamping, Strict: true} }
+
+func signing() pkix.Config {
+	return pkix.Config{Usage: pkix.DigitalSignature | pkix.ContentCommitment}
+}
+
+func (s *Signature) own() []*x509.Certificate {
+	return append([]*x509.Certificate{s.certificate}, s.others...)
+}
+
+// refuted takes an error that says that a certificate was revoked in time.
+func (s *Signature) refuted(err error) bool {
 	var revoked *revocation.RevokedError
-	switch {
-	case errors.As(err, &revoked):
-		s.Revocation = fmt.Sprintf("revoked on %s (%s)", stampTime(revoked.At), revoked.Reason)
-		s.fail("the certificate %s was revoked on %s (%s), before the signature is proven to have existed", revoked.Certificate, stampTime(revoked.At), revoked.Reason)
-		return true
-	case err != nil:
+	if !errors.As(err, &revoked) {
 		return false
 	}
-	s.Revocation = words
+	s.Revocation = fmt.Sprintf("revoked on %s (%s)", stampTime(revoked.At), revoked.Reason)
+	s.fail("the certificate %s was revoked on %s (%s), before the time that is proven", revoked.Certificate, stampTime(revoked.At), revoked.Reason)
+	return true
+}
+
+// stolen doubts a time-stamp whose authority was revoked afterwards for a reason
+// that may mean that somebody else has its key: who has it can claim any time (RFC
+// 3161, section 4).
+func (s *Signature) stolen(findings []revocation.Finding) {
+	for _, f := range findings {
+		switch f.Reason {
+		case revocation.AffiliationChanged, revocation.Superseded, revocation.CessationOfOperation:
+			continue
+		}
+		if !f.RevokedAt.IsZero() {
+			s.doubt("%s, of the time-stamp's authority, was revoked on %s (%s); with its key any time can be claimed", f.Certificate, stampTime(f.RevokedAt), f.Reason)
+		}
+	}
+}
+
+// revoked tells whether the material proves that a certificate was revoked before the
+// signature is proven to have existed.
+func (j *judge) revoked(s *Signature, m *material, anchors []*pkix.Certificate) bool {
+	if _, err := j.path(s.own(), m, anchors, *s.Proven, time.Time{}, signing()); s.refuted(err) {
+		return true
+	}
+	for i := range s.Stamps {
+		if _, err := j.path(s.Stamps[i].chain, m, anchors, s.Stamps[i].Time, time.Time{}, stamping()); s.refuted(err) {
+			return true
+		}
+	}
+	return false
+}
+
+// good tells whether the material settles the matter: statements about the signer,
+// made after a time, and about the authorities of the time-stamps are good.
+func (j *judge) good(s *Signature, m *material, anchors []*pkix.Certificate, after time.Time) bool {
+	mine, err := j.path(s.own(), m, anchors, *s.Proven, after, signing())
+	if err != nil {
+		return false
+	}
+	var theirs []revocation.Finding
+	for i := range s.Stamps {
+		f, err := j.path(s.Stamps[i].chain, m, anchors, s.Stamps[i].Time, time.Time{}, stamping())
+		if err != nil {
+			return false
+		}
+		theirs = append(theirs, f...)
+	}
+	s.Revocation = "good, by what the file carries"
+	if after.IsZero() {
+		s.Revocation = "good before the signature was made, by what the file carries; whether it was revoked in between is not known"
+	}
+	for _, f := range mine {
+		if !f.RevokedAt.IsZero() {
+			s.Revocation = fmt.Sprintf("good when it was used; %s was revoked later, on %s (%s)", f.Certificate, stampTime(f.RevokedAt), f.Reason)
+		}
+	}
+	s.stolen(theirs)
 	if s.Level == "B-T" {
 		s.Level = m.level
 	}
 	return true
 }
 
-// path builds a path at the proven time and asks the material about it.
-func (j *judge) path(chain []*x509.Certificate, m *material, anchors []*pkix.Certificate, proven time.Time, want pkix.Config) (words string, err error) {
+// path builds a path at a proven time and asks the material about it.
+func (j *judge) path(chain []*x509.Certificate, m *material, anchors []*pkix.Certificate, proven, after time.Time, want pkix.Config) ([]revocation.Finding, error) {
 	known := parsed(chain)
 	if len(known) == 0 || !bytes.Equal(known[0].Raw, chain[0].Raw) {
-		return "", errors.New("the certificate cannot be read")
+		return nil, errors.New("the certificate cannot be read")
 	}
 	want.Anchors, want.Pool, want.At = anchors, append(known[1:], m.pool...), proven
 	p, err := pkix.Build(j.ctx, known[0], want)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	k, err := revocation.New(revocation.Config{At: m.at, Existed: proven, Skew: skew, Pool: m.pool, CRLs: m.crls, Responses: m.responses})
+	k, err := revocation.New(revocation.Config{At: m.at, After: after, Existed: proven, Skew: skew, Pool: m.pool, CRLs: m.crls, Responses: m.responses})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	findings, err := k.Check(j.ctx, p)
-	if err != nil {
-		return "", err
-	}
-	words = "good, by what the file carries"
-	for _, f := range findings {
-		if !f.RevokedAt.IsZero() {
-			words = fmt.Sprintf("good when it was used; %s was revoked later, on %s (%s)", f.Certificate, stampTime(f.RevokedAt), f.Reason)
-		}
-	}
-	return words, nil
+	return k.Check(j.ctx, p)
 }
 
 func parsed(list []*x509.Certificate) (out []*pkix.Certificate) {

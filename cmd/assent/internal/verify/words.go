@@ -73,7 +73,7 @@ func (s *Signature) print(b *strings.Builder, n, of int, size int64) {
 	}
 	if s.Revocation != "" {
 		line("revocation", "%s", s.Revocation)
-	} else if s.Kind == "signature" && s.Verdict != NotValid {
+	} else if s.Verdict != NotValid {
 		line("unchecked", "whether a certificate was revoked")
 	}
 }

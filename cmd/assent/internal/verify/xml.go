@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/assent-sign/assent/internal/c14n"
@@ -22,8 +23,29 @@ func IsXML(r io.ReaderAt) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(bytes.TrimPrefix(head[:n], []byte("\uFEFF")), " \t\r\n"), []byte("<"))
 }
 
+// ErrTwoFaced: an XML document that readers of PDF open as a PDF. What they show
+// stands in comments, which no signature of XML covers.
+var ErrTwoFaced = errors.New("the file is an XML document and a PDF at once; what a viewer shows is not what was signed")
+
+// TwoFaced refuses an XML document with the header of a PDF where its readers look
+// for it (ISO 32000-1, annex H.3).
+func TwoFaced(r io.ReaderAt) error {
+	head := make([]byte, 1100)
+	n, err := r.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if bytes.Contains(head[:n], []byte("%PDF-")) {
+		return ErrTwoFaced
+	}
+	return nil
+}
+
 // xml judges every signature of an XML document.
 func (j *judge) xml(rep *Report) error {
+	if err := TwoFaced(j.r); err != nil {
+		return err
+	}
 	d, err := xmlsig.Read(j.r, j.size, c14n.Limits{})
 	if err != nil {
 		return err
@@ -54,6 +76,9 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) Signature
 		return s
 	}
 	s.scope(c, len(d.Signatures))
+	if !slices.ContainsFunc(c.Data(), func(v xmlsig.Coverage) bool { return v.Document }) {
+		s.doubt("it covers only a part of the document; nobody signed the rest with it")
+	}
 	s.certificate, s.Signer, s.Issuer = c.Certificate, Name(c.Certificate), issuerName(c.Certificate)
 	s.Level = xmlLevel(in)
 	if p := in.Properties; p != nil {
