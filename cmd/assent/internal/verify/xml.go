@@ -23,7 +23,7 @@ func IsXML(r io.ReaderAt) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(bytes.TrimPrefix(head[:n], []byte("\uFEFF")), " \t\r\n"), []byte("<"))
 }
 
-// ErrTwoFaced: an XML document that readers of PDF open as a PDF. What they show
+// ErrTwoFaced means an XML document that readers of PDF open as a PDF. What they show
 // stands in comments, which no signature of XML covers.
 var ErrTwoFaced = errors.New("the file is an XML document and a PDF at once; what a viewer shows is not what was signed")
 
