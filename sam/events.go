@@ -248,13 +248,16 @@ func reasonOf(err error) sap.Reason {
 }
 
 // detail is the cause in a form that is safe to keep: bounded, one line.
-func detail(err error) string {
+func detail(err error) string { return printable(err.Error()) }
+
+// printable is what is left of a text that anybody may have written.
+func printable(text string) string {
 	s := strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return ' '
 		}
 		return r
-	}, strings.ToValidUTF8(err.Error(), "?"))
+	}, strings.ToValidUTF8(text, "?"))
 	return clip(s, 200)
 }
 

@@ -16,9 +16,10 @@ import (
 // record is verified as for its use, under its old seal and against the audit chain,
 // and gets a new seal over the same columns, number and version, so that nothing that
 // is under way notices. One that does not verify stays as it is and is recorded: it is
-// refused today, and tomorrow for its epoch too. When all kinds have been walked,
-// no record of before is left but such ones and what somebody put back; the files
-// beside the anchor are written anew, and then one transaction ends the older epochs.
+// refused today, and tomorrow for its epoch too; so is a row that cannot be read. When
+// all kinds have been walked, no record of before is left but such ones and what
+// somebody put back; the files beside the anchor are written anew, and then one
+// transaction ends the older epochs.
 //
 // How far it came is remembered by nobody: after a kill the walk begins again and
 // passes over what is done.
@@ -45,8 +46,8 @@ func sealedKinds() []string {
 
 // progress is how far the walk came.
 type progress struct {
-	kind    int    // of sealedKinds
-	last    Record // of this kind; nil: none yet
+	kind    int // of sealedKinds
+	last    any // key of this kind; nil: none yet
 	renewed int64
 	refused int64
 }
@@ -125,15 +126,21 @@ func (m *Module) resealNext(ctx context.Context) error {
 	failpoint.Before("samd/records-resealed")
 	err := m.update(ctx, self(), func(w *work) error {
 		next = m.resealed
-		list, err := w.Seals.After(sealedKinds()[next.kind], next.last, resealBatch)
+		kind := sealedKinds()[next.kind]
+		list, err := w.Seals.After(kind, next.last, resealBatch)
 		if err != nil {
 			return err
 		}
-		for _, r := range list {
-			if err := w.reseal(r, &next); err != nil {
+		for _, row := range list {
+			if row.Err != nil {
+				err = w.notResealed(kind, rowName(kind, row.Key), &next, row.Err)
+			} else {
+				err = w.reseal(row.Record, &next)
+			}
+			if err != nil {
 				return err
 			}
-			next.last = r
+			next.last = row.Key
 		}
 		if len(list) < resealBatch {
 			next.kind, next.last = next.kind+1, nil
@@ -162,7 +169,7 @@ func (w *work) reseal(r record, p *progress) error {
 		changed = changed || hidden
 	}
 	if errors.Is(err, sap.ReasonSeal) {
-		return w.notResealed(r, p, err)
+		return w.notResealed(r.kind(), recordName(r), p, err)
 	}
 	if err != nil || !changed {
 		return err
@@ -214,13 +221,21 @@ func (w *work) hideAnew(e *Enrolment) (changed bool, err error) {
 	return changed, nil
 }
 
-// notResealed leaves a record as it is.
-func (w *work) notResealed(r record, p *progress, cause error) error {
+// notResealed leaves a record as it is. Its name may be what somebody wrote there.
+func (w *work) notResealed(kind, name string, p *progress, cause error) error {
 	if p.refused++; p.refused > maxRefused {
 		return nil
 	}
-	_, err := w.log(EventNotResealed, audit.Error, sap.ReasonSeal, audit.Data{"kind": r.kind(), "record": recordName(r), "detail": detail(cause)})
+	_, err := w.log(EventNotResealed, audit.Error, sap.ReasonSeal, audit.Data{"kind": kind, "record": printable(name), "detail": detail(cause)})
 	return err
+}
+
+// rowName is what a row is called that cannot be read.
+func rowName(kind string, key any) string {
+	if b, ok := key.([]byte); ok {
+		key = b64(b)
+	}
+	return fmt.Sprintf("%s:%v", kind, key)
 }
 
 // recordName is what a record is called in the audit record of its refusal; not "obj",

@@ -8,6 +8,7 @@ import (
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/sam"
 	"github.com/assent-sign/assent/sam/samtest"
+	"github.com/assent-sign/assent/sap"
 )
 
 // endsLater seals everything anew, sees that the old epoch does not end as long as
@@ -58,4 +59,56 @@ func TestKPR06SealForgedTombstoneLocksNobodyOut(t *testing.T) {
 	s := w.NewSigner("alice", algo.P256)
 	exec(t, dba(t, w), "INSERT INTO tombstone (key, destroyed, seq, version, mac) VALUES ('k-none', 1, 1, 1, x'00')")
 	endsLater(t, w, s, func() { quick(t, w, "DROP TRIGGER tombstone_no_delete; DELETE FROM tombstone WHERE key = 'k-none'") })
+}
+
+// KPR-06, KPR-03, T33: a row that somebody made unreadable does not keep the old epoch
+// alive: it is on record by its name, keeps its seal, is refused when used, before and
+// afterwards, and neither the walk nor another signer is held up by it.
+func TestKPR06SealUnreadableRowHoldsUpNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		table, where, spoil string
+		record              string
+		used                bool // by alice's signature
+	}{
+		"a truth that is none":    {"authenticator", "signer = 'alice'", "UPDATE authenticator SET backup_eligible = 2 WHERE signer = 'alice'", `"authenticator:`, true},
+		"a chain that is none":    {"credential", "signer = 'alice'", "UPDATE credential SET chain = x'ff' WHERE signer = 'alice'", `"credential:k-`, true},
+		"a key's truth":           {"credential", "signer = 'alice'", "UPDATE credential SET raw = 7 WHERE signer = 'alice'", `"credential:k-`, true},
+		"a one-time key's chain":  {"onetime", "1", "UPDATE onetime SET chain = x'ff'", `"onetime:`, false},
+		"a name that is no text":  {"proposal", "id = CAST(x'ff' AS TEXT)", "UPDATE proposal SET id = CAST(x'ff' AS TEXT) WHERE id = (SELECT min(id) FROM proposal)", `"proposal:?"`, false},
+		"the last one of a table": {"signer", "id = CAST(x'ff' AS TEXT)", "INSERT INTO signer (id, name, proof, state, created, seq, version, mac) SELECT CAST(x'ff' AS TEXT), name, proof, state, created, seq, version, mac FROM signer WHERE id = 'alice'", `"signer:?"`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newOnceWorld(t)
+			w, alice := o.World, o.alice
+			w.NewKey(alice, algo.P256)
+			bob := w.NewSigner("bob", algo.P256)
+			o.ask()
+			var held, more [2][]byte
+			held[0], held[1] = w.Approve(alice, 1)
+			more[0], more[1] = w.Approve(alice, 1)
+			rotateSeal(t, w)
+			exec(t, dba(t, w), c.spoil)
+			was, uses := sealed(t, w, c.table, c.where), w.Token.Uses()
+			if _, err := w.Redeem(held[0], held[1]); c.used && (err == nil || w.Token.Uses() != uses) {
+				t.Errorf("used in between: %v", err)
+			}
+			resealAll(t, w)
+			if low, now := sealsOf(t, w); low != 2 || now != 2 || count(w, sam.EventNotResealed) != 1 {
+				t.Errorf("epochs %d to %d, %d refused", low, now, count(w, sam.EventNotResealed))
+			}
+			if r := last(w, sam.EventNotResealed); !contains(r.Data, `"record":`+c.record) || r.Reason != string(sap.ReasonSeal) {
+				t.Errorf("record %s", r.Data)
+			}
+			if now := sealed(t, w, c.table, c.where); string(now) != string(was) || seals(t, w)[1] != 1 {
+				t.Errorf("sealed under epoch %d, records by epoch: %v", sealedUnder(now), seals(t, w))
+			}
+			uses = w.Token.Uses()
+			if _, err := w.Redeem(more[0], more[1]); c.used && (err == nil || w.Token.Uses() != uses) {
+				t.Errorf("used afterwards: %v", err)
+			}
+			if _, err := w.Redeem(w.Approve(bob, 1)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }

@@ -211,10 +211,12 @@ type (
 	}
 	// SealTable walks the sealed records of all tables, to seal them anew (KPR-06).
 	// After lists records of a kind in the order of their keys, those after one; nil is
-	// before the first. Reseal replaces the seal of a record, and the hidden values of an
-	// enrolment, if version and seal are still what they were; else ErrConflict.
+	// before the first. A row that cannot be read does not end the list: whoever can write
+	// one would keep the others from being sealed anew. Reseal replaces the seal of a
+	// record, and the hidden values of an enrolment, if version and seal are still what
+	// they were; else ErrConflict.
 	SealTable interface {
-		After(kind string, last Record, limit int) ([]Record, error)
+		After(kind string, last any, limit int) ([]Walked, error)
 		Reseal(r Record, was []byte) error
 	}
 	// AuditTable is the audit chain: append and read only. LastOf returns the
@@ -226,6 +228,14 @@ type (
 		Page(from int64, limit int) ([]audit.Record, error)
 	}
 )
+
+// Walked is one row of a walk: its key, by which the walk goes on behind it, and the
+// record, or why the row is none.
+type Walked struct {
+	Key    any // string, []byte or int64
+	Record Record
+	Err    error
+}
 
 // AuditSearch finds records of the audit chain without an index of its own: what is
 // searched seldom must not make every record dearer.

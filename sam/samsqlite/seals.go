@@ -1,6 +1,7 @@
 package samsqlite
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -16,7 +17,7 @@ type walk struct {
 	table, column string // of the key
 	get           string // statement that lists all columns
 	begin         any    // comes before every key
-	list          func(b base, query string, args ...any) ([]sam.Record, error)
+	scan          func(sqldb.Scanner) (sam.Record, error)
 	key           func(sam.Record) any
 }
 
@@ -26,13 +27,12 @@ func walkOf[R any, P interface {
 }](table, column, get string, begin any, scan func(sqldb.Scanner, *R) error, key func(*R) any) walk {
 	return walk{
 		table: table, column: column, get: get, begin: begin,
-		list: func(b base, query string, args ...any) ([]sam.Record, error) {
-			found, err := list(b, query, scan, args...)
-			out := make([]sam.Record, len(found))
-			for i, r := range found {
-				out[i] = P(r)
+		scan: func(s sqldb.Scanner) (sam.Record, error) {
+			r := new(R)
+			if err := scan(s, r); err != nil {
+				return nil, err
 			}
-			return out, err
+			return P(r), nil
 		},
 		key: func(r sam.Record) any {
 			p, _ := r.(P)
@@ -68,23 +68,60 @@ func (q queries) addWalks() {
 	for kind, w := range walks() {
 		head, _, _ := strings.Cut(strings.Join(strings.Fields(q[w.get]), " "), " WHERE ")
 		head, _, _ = strings.Cut(head, " ORDER BY ")
+		head = strings.Replace(head, "SELECT ", "SELECT "+w.column+", ", 1)
 		q["walk."+kind] = fmt.Sprintf("%s WHERE %s > ?1 ORDER BY %s LIMIT ?2", head, w.column, w.column)
 		q["reseal."+kind] = fmt.Sprintf("UPDATE %s SET mac = ?2 WHERE %s = ?1 AND version = ?3 AND mac = ?4", w.table, w.column)
 	}
 	q["reseal.enrolment"] = "UPDATE enrolment SET mac = ?2, code = ?5, halves = ?6 WHERE id = ?1 AND version = ?3 AND mac = ?4"
 }
 
+// keyed is a row whose first column is its key once more, which is read whatever is in
+// the others.
+type keyed struct {
+	sqldb.Scanner
+	key anyKey
+}
+
+// Scan implements sqldb.Scanner for the columns after the key.
+func (k *keyed) Scan(dest ...any) error {
+	return k.Scanner.Scan(append([]any{&k.key}, dest...)...)
+}
+
+// anyKey is a key of whatever type its table has.
+type anyKey struct{ v any }
+
+// Scan implements sql.Scanner.
+func (k *anyKey) Scan(v any) error {
+	if b, ok := v.([]byte); ok {
+		v = bytes.Clone(b)
+	}
+	k.v = v
+	return nil
+}
+
 // After implements sam.SealTable.
-func (t seals) After(kind string, last sam.Record, limit int) ([]sam.Record, error) {
+func (t seals) After(kind string, last any, limit int) ([]sam.Walked, error) {
 	w, ok := walks()[kind]
 	if !ok {
 		return nil, fmt.Errorf("samsqlite: no sealed records of the kind %q", kind)
 	}
-	from := w.begin
-	if last != nil {
-		from = w.key(last)
+	if last == nil {
+		last = w.begin
 	}
-	return w.list(t.base, "walk."+kind, from, limit)
+	var out []sam.Walked
+	err := t.t.Each(func(s sqldb.Scanner) error {
+		row := keyed{Scanner: s}
+		r, err := w.scan(&row)
+		if row.key.v == nil { // nothing to go on from
+			return err
+		}
+		out = append(out, sam.Walked{Key: row.key.v, Record: r, Err: err})
+		return nil
+	}, t.q["walk."+kind], last, limit)
+	if err != nil {
+		return nil, fmt.Errorf("samsqlite: walk.%s: %w", kind, err)
+	}
+	return out, nil
 }
 
 // Reseal implements sam.SealTable.

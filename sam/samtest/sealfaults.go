@@ -7,8 +7,8 @@ type sealsFaults struct {
 	f *Faults
 }
 
-func (t sealsFaults) After(kind string, last sam.Record, limit int) ([]sam.Record, error) {
-	return get(t.f, "Seals.After", func() ([]sam.Record, error) { return t.SealTable.After(kind, last, limit) })
+func (t sealsFaults) After(kind string, last any, limit int) ([]sam.Walked, error) {
+	return get(t.f, "Seals.After", func() ([]sam.Walked, error) { return t.SealTable.After(kind, last, limit) })
 }
 
 func (t sealsFaults) Reseal(r sam.Record, was []byte) error {

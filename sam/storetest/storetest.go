@@ -133,12 +133,13 @@ func seals(t *testing.T, open Open) {
 		walked := 0
 		update(t, s, func(tx *sam.Tx) error {
 			walked = 0
-			for last := sam.Record(nil); ; walked++ {
-				list, err := tx.Seals.After(kind, last, 1)
+			for at := any(nil); ; walked++ {
+				list, err := tx.Seals.After(kind, at, 1)
 				if err != nil || len(list) == 0 {
 					return err
 				}
-				last = list[0]
+				at = list[0].Key
+				last := list[0].Record
 				if walked > 0 { // the second signer
 					continue
 				}
@@ -164,11 +165,11 @@ func seals(t *testing.T, open Open) {
 			if err != nil || len(list) != 1 {
 				t.Fatalf("%s: %v", kind, err)
 			}
-			_, now := sam.SealOf(list[0])
+			_, now := sam.SealOf(list[0].Record)
 			if now.Seq != was.Seq || now.Version != was.Version || !bytes.Equal(now.MAC, []byte{4, 5, 6}) {
 				t.Errorf("%s: %+v", kind, now)
 			}
-			if e, ok := list[0].(*sam.Enrolment); ok && (!bytes.Equal(e.Code, []byte{7}) || !bytes.Equal(e.Halves, []byte{8})) {
+			if e, ok := list[0].Record.(*sam.Enrolment); ok && (!bytes.Equal(e.Code, []byte{7}) || !bytes.Equal(e.Halves, []byte{8})) {
 				t.Errorf("hidden values: %x, %x", e.Code, e.Halves)
 			}
 			return nil
