@@ -368,13 +368,21 @@ func (m *Module) endOnce(ctx context.Context, key, cause string) {
 // endOnceBy is endOnce for a caller who asked for it. An approval that runs meanwhile
 // keeps its key before it records that it is certified (certify): so it is forgotten
 // here, after the record, or the approval finds it destroyed and forgets it itself.
+// Giving up forgets nothing before the record: a key that is found in hand stays so.
 func (m *Module) endOnceBy(ctx context.Context, c Caller, key, cause string) error {
-	failpoint.Before("samd/once-forgotten")
-	m.onceKeys.drop(key)
-	failpoint.After("samd/once-forgotten")
+	if cause != causeGivenUp {
+		failpoint.Before("samd/once-forgotten")
+		m.onceKeys.drop(key)
+		failpoint.After("samd/once-forgotten")
+	}
 	failpoint.Before("samd/once-destroyed")
 	defer failpoint.After("samd/once-destroyed")
-	defer m.onceKeys.drop(key)
+	inHand := false
+	defer func() {
+		if !inHand {
+			m.onceKeys.drop(key)
+		}
+	}()
 	return m.update(context.WithoutCancel(ctx), c, func(w *work) error {
 		o, err := w.Onces.Get(key)
 		if err != nil {
@@ -388,6 +396,7 @@ func (m *Module) endOnceBy(ctx context.Context, c Caller, key, cause string) err
 		}
 		if cause == causeGivenUp {
 			if err := o.mayGiveUp(); err != nil {
+				inHand = true
 				return err
 			}
 		}

@@ -53,8 +53,10 @@ func (m *Module) ApproveOneTime(ctx context.Context, c Caller, statement, proof 
 	return nil, m.refuse(ctx, c, string(OpOnceApprove), err, a.data)
 }
 
-// countFailure is redemption.countFailure for a one-time key: the request ends
-// with the failure, so that it counts once.
+// countFailure is redemption.countFailure for a one-time key: the request ends with the
+// failure, and bears the approval that failed, so that it counts once. It counts also when
+// the request ended meanwhile without one: whoever gives a request up beside its approval
+// would try an authenticator without end, and hide the alarm of a copy.
 func (a *onceApproval) countFailure(w *work) error {
 	o, err := w.Onces.Get(a.once.Key)
 	if err != nil {
@@ -63,12 +65,22 @@ func (a *onceApproval) countFailure(w *work) error {
 	if err := w.m.verified(w.Tx, o, false); err != nil {
 		return err
 	}
-	if o.State != OnceRequested {
-		return nil
+	if o.State != OnceRequested && o.State != OnceDestroyed || len(o.Approval) != 0 {
+		return nil // counted already, or approved meanwhile
 	}
-	if err := errors.Join(w.countGuard(a.auth, a.alarm, a.data), move(onceMoves, &o.State, OnceDestroyed)); err != nil {
+	if o.State == OnceDestroyed && w.m.ledger.gone(a.auth.Credential) {
+		return nil // with its authenticator; there is nothing to count at
+	}
+	if err := w.countGuard(a.auth, a.alarm, a.data); err != nil {
 		return err
 	}
+	if o.State == OnceRequested {
+		err = move(onceMoves, &o.State, OnceDestroyed)
+	}
+	if err != nil {
+		return err
+	}
+	o.Approval = a.id
 	a.data["obj"] = o.object()
 	return errors.Join(w.stampNext(o), w.Onces.Update(o))
 }
