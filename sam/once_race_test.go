@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/assent-sign/assent/sam"
+	"github.com/assent-sign/assent/sam/samsqlite"
 	"github.com/assent-sign/assent/sam/samtest"
 	"github.com/assent-sign/assent/sap"
 )
@@ -25,12 +26,25 @@ type whose struct{}
 // as names a call, for the gate.
 func as(name string) context.Context { return context.WithValue(context.Background(), whose{}, name) }
 
-// gated puts a gate before the store of a world.
-func gated(o *onceWorld, before func(name string)) {
-	o.World.Store.Store = &gate{o.World.Store.Store, func(ctx context.Context) {
-		name, _ := ctx.Value(whose{}).(string)
-		before(name)
-	}}
+// newGatedWorld has a gate before its store, which calls before for the calls that have a name.
+func newGatedWorld(t *testing.T, before func(name string)) *onceWorld {
+	t.Helper()
+	o := newOnceWorld(t)
+	o.Stop()
+	db, err := samsqlite.Open(samsqlite.Config{Path: o.DB()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.World.Store = &samtest.Store{Store: &gate{db, func(ctx context.Context) {
+		if name, ok := ctx.Value(whose{}).(string); ok {
+			before(name)
+		}
+	}}}
+	o.Cfg.Store = o.World.Store
+	if o.M, err = sam.Open(context.Background(), o.Cfg); err != nil {
+		t.Fatal(err)
+	}
+	return o
 }
 
 // failOnce asks for a one-time key and has a wrong approval refused; beside it, between
@@ -55,7 +69,6 @@ func failOnce(t *testing.T, o *onceWorld, d *samtest.Device, meanwhile *func(nam
 		}
 	}
 	_, err = o.M.ApproveOneTime(as("approve"), samtest.SSPU, statement, proof)
-	*meanwhile = nil
 	if giveUp != (asked == 1) {
 		t.Errorf("given up %d times", asked)
 	}
@@ -67,13 +80,8 @@ func failOnce(t *testing.T, o *onceWorld, d *samtest.Device, meanwhile *func(nam
 // authenticator otherwise. It counts once, whoever sends it again.
 func TestAFL01FailureBesideAGivenUpRequestCounts(t *testing.T) {
 	for _, giveUp := range []bool{false, true} {
-		o := newOnceWorld(t)
 		var meanwhile func(string)
-		gated(o, func(name string) {
-			if meanwhile != nil {
-				meanwhile(name)
-			}
-		})
+		o := newGatedWorld(t, func(name string) { meanwhile(name) })
 		bad := *o.alice.Device
 		bad.Flags = samtest.UP
 		for n := range 3 { // the limit
@@ -99,15 +107,10 @@ func TestAFL01FailureBesideAGivenUpRequestCounts(t *testing.T) {
 
 // AFL-01, ENR-06: the copy of an authenticator raises the alarm also then.
 func TestAFL01CopyBesideAGivenUpRequestRaisesTheAlarm(t *testing.T) {
-	o := newOnceWorld(t)
+	var meanwhile func(string)
+	o := newGatedWorld(t, func(name string) { meanwhile(name) })
 	o.alice.Device.Count = 5
 	o.key()
-	var meanwhile func(string)
-	gated(o, func(name string) {
-		if meanwhile != nil {
-			meanwhile(name)
-		}
-	})
 	copied := *o.alice.Device
 	copied.Count = 5
 	err, key, _, _ := failOnce(t, o, &copied, &meanwhile, true)
@@ -123,12 +126,10 @@ func TestAFL01CopyBesideAGivenUpRequestRaisesTheAlarm(t *testing.T) {
 // when it was asked for may be approved by then.
 func TestKEY10KeyTakenInHandMeanwhileStays(t *testing.T) {
 	for _, stop := range []int{1, 2} { // transactions of the approval: approved, generated
-		o := newOnceWorld(t)
-		statement, proof := o.ask()
-		key := onceKeyOf(t, statement)
+		var key string
 		arrived, release, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 		first, n := true, 0
-		gated(o, func(name string) {
+		o := newGatedWorld(t, func(name string) {
 			switch {
 			case name == "end" && first:
 				first = false
@@ -141,6 +142,8 @@ func TestKEY10KeyTakenInHandMeanwhileStays(t *testing.T) {
 				}
 			}
 		})
+		statement, proof := o.ask()
+		key = onceKeyOf(t, statement)
 		go func() { done <- o.M.GiveUpOneTime(as("end"), samtest.SSPU, key) }()
 		<-arrived
 		v, err := o.M.ApproveOneTime(as("approve"), samtest.SSPU, statement, proof)

@@ -2,9 +2,11 @@ package sam_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"testing"
 
+	"github.com/assent-sign/assent/cryptotoken"
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/sam"
 	"github.com/assent-sign/assent/sam/samtest"
@@ -110,5 +112,24 @@ func TestKPR06SealUnreadableRowHoldsUpNothing(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// KPR-06, AUD-01: an order to end an epoch that was killed before its record is recorded
+// by its repetition, which finds nothing left to end and says so.
+func TestKPR06SealDestroyedBeforeIsOnRecord(t *testing.T) {
+	w := samtest.New(t)
+	rotateSeal(t, w)
+	resealAll(t, w)
+	ended := cryptotoken.KeyRef{Label: "assent-seal-epoch/" + samtest.Cluster + "/1-ended"}
+	if _, err := w.Token.CreateKey(context.Background(), ended, algo.P256); err != nil {
+		t.Fatal(err)
+	}
+	w.Crash()
+	if _, err := w.Try(sam.DecideSealEnd, sam.DestroySeal{Epoch: 1, Why: "again"}); !errors.Is(err, sap.ReasonState) {
+		t.Errorf("destroyed twice: %v", err)
+	}
+	if r := last(w, sam.EventSealKeyDestroyed); count(w, sam.EventSealKeyDestroyed) != 1 || !contains(r.Data, `"through":1`) || !contains(r.Data, `"epochs":[]`) {
+		t.Errorf("%+v", r)
 	}
 }

@@ -223,11 +223,16 @@ func destroySeal(ctx context.Context, m *Module, p *Proposal) error {
 		}
 	}
 	failpoint.After("samd/seal-destroyed")
-	if len(ended) == 0 {
-		return fmt.Errorf("%w: epoch %d of the sealing key was destroyed before", sap.ReasonState, in.Epoch)
-	}
-	return m.update(ctx, self(), func(w *work) error {
-		_, err := w.log(EventSealKeyDestroyed, audit.OK, "", audit.Data{"epochs": ended, "first": p.By, "second": p.Second, "proposal": p.ID})
+	// Recorded also when none was left: an order that was killed here ended them, and its
+	// repetition is the only one that can say so.
+	err = m.update(ctx, self(), func(w *work) error {
+		_, err := w.log(EventSealKeyDestroyed, audit.OK, "", audit.Data{
+			"epochs": ended, "through": in.Epoch, "first": p.By, "second": p.Second, "proposal": p.ID,
+		})
 		return err
 	})
+	if err == nil && len(ended) == 0 {
+		return fmt.Errorf("%w: epoch %d of the sealing key was destroyed before", sap.ReasonState, in.Epoch)
+	}
+	return err
 }
