@@ -35,12 +35,12 @@ func newGatedWorld(t *testing.T, before func(name string)) *onceWorld {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.World.Store = &samtest.Store{Store: &gate{db, func(ctx context.Context) {
+	o.Store = &samtest.Store{Store: &gate{db, func(ctx context.Context) {
 		if name, ok := ctx.Value(whose{}).(string); ok {
 			before(name)
 		}
 	}}}
-	o.Cfg.Store = o.World.Store
+	o.Cfg.Store = o.Store
 	if o.M, err = sam.Open(context.Background(), o.Cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -49,17 +49,18 @@ func newGatedWorld(t *testing.T, before func(name string)) *onceWorld {
 
 // failOnce asks for a one-time key and has a wrong approval refused; beside it, between
 // its verification and its count, the request is given up, if meanwhile is set.
-func failOnce(t *testing.T, o *onceWorld, d *samtest.Device, meanwhile *func(name string), giveUp bool) (error, string, []byte, []byte) {
+func failOnce(t *testing.T, o *onceWorld, d *samtest.Device, meanwhile *func(name string), giveUp bool) (key string, statement, proof []byte, err error) {
 	t.Helper()
 	signed, err := o.M.RequestOneTime(context.Background(), samtest.SSPU, askOnce)
 	if err != nil {
 		t.Fatal(err)
 	}
-	statement, proof, err := d.ApproveOnce(o.StatementKey(), signed)
+	statement, proof, err = d.ApproveOnce(o.StatementKey(), signed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, asked := onceKeyOf(t, statement), 0
+	key = onceKeyOf(t, statement)
+	asked := 0
 	*meanwhile = func(name string) {
 		if giveUp && name == "approve" && asked == 0 {
 			asked++
@@ -72,7 +73,7 @@ func failOnce(t *testing.T, o *onceWorld, d *samtest.Device, meanwhile *func(nam
 	if giveUp != (asked == 1) {
 		t.Errorf("given up %d times", asked)
 	}
-	return err, key, statement, proof
+	return key, statement, proof, err
 }
 
 // AFL-01, T27: a failure that the authenticator itself proves counts also when the
@@ -88,7 +89,7 @@ func TestAFL01FailureBesideAGivenUpRequestCounts(t *testing.T) {
 			if locked(t, o.World, o.alice) {
 				t.Errorf("locked after %d", n)
 			}
-			err, key, statement, proof := failOnce(t, o, &bad, &meanwhile, giveUp)
+			key, statement, proof, err := failOnce(t, o, &bad, &meanwhile, giveUp)
 			refusedAs(t, err, sap.ReasonUserVerified, key)
 			if _, err := o.approve(statement, proof); err == nil {
 				t.Error("accepted when sent again")
@@ -113,7 +114,7 @@ func TestAFL01CopyBesideAGivenUpRequestRaisesTheAlarm(t *testing.T) {
 	o.key()
 	copied := *o.alice.Device
 	copied.Count = 5
-	err, key, _, _ := failOnce(t, o, &copied, &meanwhile, true)
+	key, _, _, err := failOnce(t, o, &copied, &meanwhile, true)
 	refusedAs(t, err, sap.ReasonCounter, key)
 	if count(o.World, sam.EventCopy) != 1 || !locked(t, o.World, o.alice) {
 		t.Errorf("%d alarms, locked %v", count(o.World, sam.EventCopy), locked(t, o.World, o.alice))
