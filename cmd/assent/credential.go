@@ -17,6 +17,7 @@ import (
 	"github.com/assent-sign/assent/cmd/assent/internal/verify"
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/certs"
+	"github.com/assent-sign/assent/internal/jcs"
 	"github.com/assent-sign/assent/sap/sapclient"
 )
 
@@ -152,7 +153,9 @@ func credentialRawCommand() *cobra.Command {
 		Use:   "raw --key KEY --allow=true|false",
 		Short: "Allow or forbid a key to sign digests of content the signer does not see",
 		Long: `The permission is off by default. It also needs an activation policy that allows
-raw digests, and never counts under the policy "qualified".
+raw digests, and never counts under the policy "qualified". To allow it takes two
+officers: the command proposes it and prints the id that the second one approves
+(assent officer approve ID --as second_officer). To forbid it takes one.
 ` + exitCodes,
 		Example: "  assent credential raw --key k1 --allow=true",
 		Args:    cobra.NoArgs,
@@ -166,6 +169,13 @@ raw digests, and never counts under the policy "qualified".
 		s, err := load()
 		if err != nil {
 			return err
+		}
+		if in.Raw {
+			text, err := jcs.Marshal(in)
+			if err != nil {
+				return err
+			}
+			return s.propose(cmd, "officer", "raw_permission", text)
 		}
 		officer, err := s.officer()
 		if err != nil {

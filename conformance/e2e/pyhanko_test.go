@@ -121,7 +121,8 @@ func (s *system) allowDigests(signer string) {
 	if err != nil || len(keys) != 1 {
 		s.t.Fatalf("keys of %s: %d, %v", signer, len(keys), err)
 	}
-	s.in("credential", "raw", "--key", keys[0].Key, "--allow=true")
+	id := strings.TrimSpace(s.stdout("credential", "raw", "--key", keys[0].Key, "--allow=true", "--dir", s.dir))
+	s.run("officer", "approve", id, "--as", "second_officer", "--dir", s.dir)
 }
 
 // approveDigests is the signer, who is logged in and follows the integrator's
