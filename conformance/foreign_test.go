@@ -4,7 +4,6 @@ package conformance_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"image"
 	"image/color"
@@ -21,6 +20,7 @@ import (
 	"github.com/assent-sign/assent/workers/pades"
 	"github.com/assent-sign/assent/workers/tsa"
 	"github.com/assent-sign/assent/workers/workertest"
+	"github.com/assent-sign/assent/workers/xades"
 )
 
 // desk is a set of workers with the demo CA, to make what judges look at.
@@ -39,18 +39,30 @@ func newDesk(t *testing.T) *desk {
 		Properties: map[string]string{"policy": "1.3.6.1.4.1.99999.1.1"}}, map[algo.KeyType]string{}}
 }
 
-// pdf signs a document and returns the file.
+// pdf signs a PDF and returns the file.
 func (d *desk) pdf(t *testing.T, name string, doc []byte, kt algo.KeyType, alg algo.Algorithm, properties map[string]string) string {
+	t.Helper()
+	return d.sign(t, "pades", name, doc, kt, alg, properties)
+}
+
+// xml signs an XML document and returns the file.
+func (d *desk) xml(t *testing.T, name, doc string, kt algo.KeyType, alg algo.Algorithm, properties map[string]string) string {
+	t.Helper()
+	return d.sign(t, "xades", name, []byte(doc), kt, alg, properties)
+}
+
+func (d *desk) sign(t *testing.T, kind, name string, doc []byte, kt algo.KeyType, alg algo.Algorithm, properties map[string]string) string {
 	t.Helper()
 	if d.chains[kt] == "" {
 		_, _, d.chains[kt] = d.pki.Key(t, "signer-"+string(kt), kt, certs.SignerProfile)
 	}
-	cfg := workers.Config{Name: "pdf", Kind: "pades", Token: "local", Key: "signer-" + string(kt), Chain: d.chains[kt], Properties: properties}
-	set, err := workers.NewSet(t.Context(), []workers.Config{d.tsa, cfg}, d.pki.Options(map[string]workers.Kind{"pades": pades.Kind(), "tsa": tsa.Kind()}, nil))
+	cfg := workers.Config{Name: kind, Kind: kind, Token: "local", Key: "signer-" + string(kt), Chain: d.chains[kt], Properties: properties}
+	kinds := map[string]workers.Kind{"pades": pades.Kind(), "xades": xades.Kind(), "tsa": tsa.Kind()}
+	set, err := workers.NewSet(t.Context(), []workers.Config{d.tsa, cfg}, d.pki.Options(kinds, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := set.Get("pdf")
+	e, err := set.Get(kind)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +72,7 @@ func (d *desk) pdf(t *testing.T, name string, doc []byte, kt algo.KeyType, alg a
 	}
 	defer func() { _ = out.Close() }()
 	in := workers.Input{Document: bytes.NewReader(doc), Size: int64(len(doc)), Name: name, Alg: alg}
-	if _, err := workers.SignNow(context.Background(), e, in, out); err != nil {
+	if _, err := workers.SignNow(t.Context(), e, in, out); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
 	return out.Name()

@@ -7,46 +7,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/assent-sign/assent/conformance/judge"
 	"github.com/assent-sign/assent/internal/algo"
-	"github.com/assent-sign/assent/internal/certs"
-	"github.com/assent-sign/assent/workers"
-	"github.com/assent-sign/assent/workers/tsa"
 	"github.com/assent-sign/assent/workers/workertest"
-	"github.com/assent-sign/assent/workers/xades"
 )
 
 const plainXML = "<?xml version=\"1.0\"?>\n<?style x?><!-- c --><invoice xmlns='urn:example:invoice' xml:lang=\"el\"><line no = '1'>240 euros &amp; more</line></invoice>\n"
-
-// xml signs a document and returns the file.
-func (d *desk) xml(t *testing.T, name, doc string, kt algo.KeyType, alg algo.Algorithm, properties map[string]string) string {
-	t.Helper()
-	if d.chains[kt] == "" {
-		_, _, d.chains[kt] = d.pki.Key(t, "signer-"+string(kt), kt, certs.SignerProfile)
-	}
-	cfg := workers.Config{Name: "xml", Kind: "xades", Token: "local", Key: "signer-" + string(kt), Chain: d.chains[kt], Properties: properties}
-	set, err := workers.NewSet(t.Context(), []workers.Config{d.tsa, cfg}, d.pki.Options(map[string]workers.Kind{"xades": xades.Kind(), "tsa": tsa.Kind()}, nil))
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := set.Get("xml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := os.Create(filepath.Join(d.dir, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = out.Close() }()
-	in := workers.Input{Document: strings.NewReader(doc), Size: int64(len(doc)), Name: name, Alg: alg}
-	if _, err := workers.SignNow(t.Context(), e, in, out); err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	return out.Name()
-}
 
 // ADE-02, ADE-03: the Commission's DSS recognises the level of each XML signature and finds it
 // TOTAL_PASSED under its default policy with the demo root as anchor, for every

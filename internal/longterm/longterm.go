@@ -15,22 +15,18 @@ import (
 	"slices"
 	"time"
 
-	"github.com/assent-sign/assent/internal/der"
 	"github.com/assent-sign/assent/internal/pkix"
 	"github.com/assent-sign/assent/internal/revocation"
 	"github.com/assent-sign/assent/internal/tsp"
 )
 
-// Errors of Collect; both wrap what was found.
+// Errors of a Collector; both wrap what was found.
 var (
-	// ErrPath: no valid path leads from the certificate to a trust anchor.
+	// ErrPath means that no valid path leads from the certificate to a trust anchor.
 	ErrPath = errors.New("longterm: no path to a trust anchor")
-	// ErrStatus: a certificate is revoked, or nothing usable says that it is not.
+	// ErrStatus means that a certificate is revoked, or nothing usable says that it is not.
 	ErrStatus = errors.New("longterm: revocation status")
 )
-
-// timeStamping is id-kp-timeStamping (RFC 5280, 4.2.1.12).
-const timeStamping der.OID = "\x2b\x06\x01\x05\x05\x07\x03\x08"
 
 // skew is how far the clocks of authorities may differ.
 const skew = time.Minute
@@ -120,7 +116,7 @@ func (c *Collector) TimeStamp(ctx context.Context, token []byte, h crypto.Hash, 
 	for _, cert := range info.Chain {
 		add(&chain, cert.Raw)
 	}
-	return c.collect(ctx, chain, info.Time, time.Time{}, pkix.Config{Purpose: timeStamping, Strict: true})
+	return c.collect(ctx, chain, info.Time, time.Time{}, pkix.Config{Purpose: pkix.PurposeTimeStamping, Strict: true})
 }
 
 func (c *Collector) collect(ctx context.Context, chain [][]byte, at, after time.Time, want pkix.Config) (*Material, error) {

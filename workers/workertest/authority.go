@@ -28,7 +28,9 @@ import (
 )
 
 // Authority is a root and an issuing CA that also say what they revoked: by OCSP
-// about what the issuing CA issued, by a CRL about the issuing CA.
+// about what the issuing CA issued, by a CRL about the issuing CA. The standard
+// library and golang.org/x/crypto make its answers, not internal/demopki, so that ours
+// is not only tried with itself; and it can be silent, and wrong about the time.
 type Authority struct {
 	*PKI
 	Server *httptest.Server

@@ -8,14 +8,10 @@ import (
 	"io"
 	"time"
 
-	"github.com/assent-sign/assent/internal/der"
 	"github.com/assent-sign/assent/internal/pdf"
 	"github.com/assent-sign/assent/internal/pkix"
 	"github.com/assent-sign/assent/internal/revocation"
 )
-
-// timeStamping is id-kp-timeStamping (RFC 5280, 4.2.1.12).
-const timeStamping der.OID = "\x2b\x06\x01\x05\x05\x07\x03\x08"
 
 // skew is how far the clocks of authorities may differ.
 const skew = time.Minute
@@ -112,7 +108,7 @@ func (j *judge) authority(s *Signature, open *material, anchors []*pkix.Certific
 	}
 }
 
-// read takes the security store of a revision; nil if there is none.
+// read takes the security store of a revision; empty if there is none.
 func read(doc *pdf.Document, at time.Time, level string, rep *Report) *material {
 	dss, err := doc.DSS()
 	if err != nil {
@@ -160,7 +156,7 @@ func (r *Report) note(format string, args ...any) {
 	r.Notes = append(r.Notes, text)
 }
 
-func stamping() pkix.Config { return pkix.Config{Purpose: timeStamping, Strict: true} }
+func stamping() pkix.Config { return pkix.Config{Purpose: pkix.PurposeTimeStamping, Strict: true} }
 
 func signing() pkix.Config {
 	return pkix.Config{Usage: pkix.DigitalSignature | pkix.ContentCommitment}
