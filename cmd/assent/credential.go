@@ -14,10 +14,10 @@ import (
 
 	"github.com/assent-sign/assent/cmd/assent/internal/caller"
 	"github.com/assent-sign/assent/cmd/assent/internal/setup"
-	"github.com/assent-sign/assent/cmd/assent/internal/verify"
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/certs"
 	"github.com/assent-sign/assent/internal/jcs"
+	"github.com/assent-sign/assent/internal/validate"
 	"github.com/assent-sign/assent/sap/sapclient"
 )
 
@@ -137,7 +137,7 @@ func printCredentials(w io.Writer, list []sapclient.Credential) error {
 			return err
 		}
 		if len(chain) > 0 {
-			fmt.Fprintf(w, "  certificate of %q by %q, until %s\n  SHA-256 %s\n", verify.Name(chain[0]), chain[0].Issuer.CommonName,
+			fmt.Fprintf(w, "  certificate of %q by %q, until %s\n  SHA-256 %s\n", validate.Name(chain[0]), chain[0].Issuer.CommonName,
 				chain[0].NotAfter.UTC().Format("2006-01-02"), c.Destruction("").Cert)
 		}
 		if c.Raw {

@@ -10,9 +10,9 @@ import (
 
 	"github.com/assent-sign/assent/cmd/assent/internal/cheats"
 	"github.com/assent-sign/assent/cmd/assent/internal/proof"
-	"github.com/assent-sign/assent/cmd/assent/internal/verify"
 	"github.com/assent-sign/assent/conformance/judge"
 	"github.com/assent-sign/assent/internal/audit"
+	"github.com/assent-sign/assent/internal/validate"
 	"github.com/assent-sign/assent/sap/device"
 )
 
@@ -174,13 +174,13 @@ func longTermVerdict(ctx context.Context, file, root string) (judge.Verdict, err
 	if err != nil {
 		return v, err
 	}
-	rep, err := verify.File(ctx, filepath.Base(file), bytes.NewReader(b), int64(len(b)), verify.Options{Anchors: anchors})
+	rep, err := validate.File(ctx, filepath.Base(file), bytes.NewReader(b), int64(len(b)), validate.Options{Anchors: anchors})
 	if err != nil {
 		return v, err
 	}
 	if len(rep.Signatures) == 2 {
 		s := rep.Signatures[0]
-		v.OK = rep.Verdict == verify.Valid && s.Level == "B-LTA" && s.Revocation != "" && rep.Signatures[1].Whole
+		v.OK = rep.Verdict == validate.Valid && s.Level == "B-LTA" && s.Revocation != "" && rep.Signatures[1].Whole
 		v.Words = fmt.Sprintf("%s, %s; revocation: %s", rep.Verdict, s.Level, s.Revocation)
 	}
 	return v, nil
@@ -221,15 +221,15 @@ func ownVerdict(ctx context.Context, file, root string) (judge.Verdict, error) {
 	if err != nil {
 		return v, err
 	}
-	rep, err := verify.File(ctx, filepath.Base(file), bytes.NewReader(b), int64(len(b)), verify.Options{Anchors: anchors})
+	rep, err := validate.File(ctx, filepath.Base(file), bytes.NewReader(b), int64(len(b)), validate.Options{Anchors: anchors})
 	if err != nil {
 		return v, err
 	}
-	v.OK, v.Words = rep.Verdict == verify.Valid && len(rep.Signatures) == 1 && rep.Signatures[0].Whole, string(rep.Verdict)
+	v.OK, v.Words = rep.Verdict == validate.Valid && len(rep.Signatures) == 1 && rep.Signatures[0].Whole, string(rep.Verdict)
 	// A verifier that always agrees proves nothing: one changed byte must show.
 	changed := bytes.Replace(b, []byte("240 euros"), []byte("999 euros"), 1)
-	rep, err = verify.File(ctx, "changed", bytes.NewReader(changed), int64(len(changed)), verify.Options{Anchors: anchors})
-	if err != nil || rep.Verdict != verify.NotValid {
+	rep, err = validate.File(ctx, "changed", bytes.NewReader(changed), int64(len(changed)), validate.Options{Anchors: anchors})
+	if err != nil || rep.Verdict != validate.NotValid {
 		return v, fmt.Errorf("a changed file is %q: %w", rep.Verdict, err)
 	}
 	v.Words += ", whole file; with 240 changed to 999: not valid"

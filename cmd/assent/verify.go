@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/assent-sign/assent/cmd/assent/internal/verify"
 	"github.com/assent-sign/assent/internal/certs"
+	"github.com/assent-sign/assent/internal/validate"
 )
 
 func verifyCommand() *cobra.Command {
@@ -40,7 +40,7 @@ net: whether a certificate was revoked is judged by what the file carries (B-LT,
 			if err := output(cmd.OutOrStdout(), format, rep, func(w io.Writer) error { return rep.Print(w) }); err != nil {
 				return err
 			}
-			if rep.Verdict != verify.Valid {
+			if rep.Verdict != validate.Valid {
 				return &exitError{exitNotValid, nil}
 			}
 			return nil
@@ -51,13 +51,13 @@ net: whether a certificate was revoked is judged by what the file carries (B-LT,
 	return cmd
 }
 
-func verifyFile(cmd *cobra.Command, path string, anchors []*x509.Certificate) (*verify.Report, error) {
+func verifyFile(cmd *cobra.Command, path string, anchors []*x509.Certificate) (*validate.Report, error) {
 	f, size, err := openFile(path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	return verify.File(cmd.Context(), filepath.Base(path), f, size, verify.Options{Anchors: anchors})
+	return validate.File(cmd.Context(), filepath.Base(path), f, size, validate.Options{Anchors: anchors})
 }
 
 func loadTrust(paths []string) ([]*x509.Certificate, error) {

@@ -19,10 +19,10 @@ import (
 	"io"
 	"time"
 
-	"github.com/assent-sign/assent/cmd/assent/internal/verify"
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/cms"
 	"github.com/assent-sign/assent/internal/pdf"
+	"github.com/assent-sign/assent/internal/validate"
 	"github.com/assent-sign/assent/sap"
 )
 
@@ -99,8 +99,8 @@ func Verify(ctx context.Context, receipt []byte, file io.ReaderAt, size int64, s
 	if file == nil {
 		return res, nil
 	}
-	if verify.IsXML(file) {
-		if err := verify.TwoFaced(file); err != nil {
+	if validate.IsXML(file) {
+		if err := validate.TwoFaced(file); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrFile, err)
 		}
 		return res, res.matchXML(r, sad, cert, file, size)

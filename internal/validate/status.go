@@ -1,4 +1,4 @@
-package verify
+package validate
 
 import (
 	"bytes"
@@ -27,26 +27,31 @@ type material struct {
 	responses []*revocation.Response
 }
 
+// authorities judges those of the document time-stamps by what stands open: whoever
+// was revoked proves nothing about anything.
+func (j *judge) authorities(rep *Report, open *material) {
+	anchors := parsed(j.opt.Anchors)
+	for i := range rep.Signatures {
+		if s := &rep.Signatures[i]; s.Kind == kindStamp && len(anchors) > 0 {
+			j.authority(s, open, anchors)
+		}
+	}
+}
+
 // status says of every signature whether its certificates were good when it was
 // made, by what the file carries (EN 319 142-1, 5.4). Any verified revocation, from
 // wherever in the file, is looked for first: sealed good news does not outweigh bad
 // news that came later. Then the strongest proof counts: data under a document
 // time-stamp that covers the signature (B-LTA), else data that stands open (B-LT).
-func (j *judge) status(doc *pdf.Document, rep *Report) {
+func (j *judge) status(open *material, rep *Report) {
 	anchors := parsed(j.opt.Anchors)
 	if len(anchors) == 0 {
 		return
 	}
-	open := read(doc, j.opt.Now, "B-LT", rep)
-	for i := range rep.Signatures {
-		if s := &rep.Signatures[i]; s.Kind == "document time-stamp" {
-			j.authority(s, open, anchors)
-		}
-	}
 	var sealed []*material
 	for i := range rep.Signatures {
 		s := &rep.Signatures[i]
-		if s.Kind != "document time-stamp" || s.Verdict != Valid || s.Proven == nil {
+		if s.Kind != kindStamp || s.Verdict != Valid || s.Proven == nil {
 			continue
 		}
 		old, err := pdf.Open(io.NewSectionReader(j.r, 0, s.Covers), s.Covers, j.opt.Limits)
@@ -57,7 +62,7 @@ func (j *judge) status(doc *pdf.Document, rep *Report) {
 		}
 	}
 	for i := range rep.Signatures {
-		if s := &rep.Signatures[i]; s.certificate != nil && s.Verdict != NotValid && s.Proven != nil && len(s.Chain) > 0 {
+		if s := &rep.Signatures[i]; s.Kind == kindSignature && s.certificate != nil && s.Verdict != NotValid && s.Proven != nil && len(s.Chain) > 0 {
 			j.signer(s, sealed, open, anchors)
 		}
 	}
@@ -102,7 +107,7 @@ func (j *judge) authority(s *Signature, open *material, anchors []*pkix.Certific
 			return
 		}
 		if err == nil && s.Revocation == "" {
-			s.Revocation = "good, by what the file carries"
+			s.Revocation, s.settled = "good, by what the file carries", true
 			s.stolen(f)
 		}
 	}
@@ -173,7 +178,14 @@ func (s *Signature) refuted(err error) bool {
 		return false
 	}
 	s.Revocation = fmt.Sprintf("revoked on %s (%s)", stampTime(revoked.At), revoked.Reason)
-	s.fail("the certificate %s was revoked on %s (%s), before the time that is proven", revoked.Certificate, stampTime(revoked.At), revoked.Reason)
+	sub := RevokedNoPOE
+	switch {
+	case !s.after.IsZero() && s.after.After(revoked.At):
+		sub = Revoked
+	case s.certificate == nil || !bytes.Equal(revoked.Certificate.Raw, s.certificate.Raw) && revoked.Certificate.IsCA:
+		sub = RevokedCANoPOE
+	}
+	s.fail(sub, "the certificate %s was revoked on %s (%s), before the time that is proven", revoked.Certificate, stampTime(revoked.At), revoked.Reason)
 	return true
 }
 
@@ -187,7 +199,7 @@ func (s *Signature) stolen(findings []revocation.Finding) {
 			continue
 		}
 		if !f.RevokedAt.IsZero() {
-			s.doubt("%s, of the time-stamp's authority, was revoked on %s (%s); with its key any time can be claimed", f.Certificate, stampTime(f.RevokedAt), f.Reason)
+			s.doubt(NoPOE, "%s, of the time-stamp's authority, was revoked on %s (%s); with its key any time can be claimed", f.Certificate, stampTime(f.RevokedAt), f.Reason)
 		}
 	}
 }
@@ -221,12 +233,13 @@ func (j *judge) good(s *Signature, m *material, anchors []*pkix.Certificate, aft
 		}
 		theirs = append(theirs, f...)
 	}
-	s.Revocation = "good, by what the file carries"
+	s.Revocation, s.settled = "good, by what the file carries", !after.IsZero()
 	if after.IsZero() {
 		s.Revocation = "good before the signature was made, by what the file carries; whether it was revoked in between is not known"
 	}
 	for _, f := range mine {
 		if !f.RevokedAt.IsZero() {
+			s.Present = Status{Indication: InDoubt, SubIndication: RevokedNoPOE}
 			s.Revocation = fmt.Sprintf("good when it was used; %s was revoked later, on %s (%s)", f.Certificate, stampTime(f.RevokedAt), f.Reason)
 		}
 	}

@@ -1,10 +1,11 @@
-package verify
+package validate
 
 import (
 	"context"
 	"crypto"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -24,7 +25,7 @@ type judge struct {
 // signature judges one entry of the file.
 func (j *judge) signature(in *pdf.Signature) Signature {
 	s := Signature{
-		Field: in.Field, Kind: "signature", SubFilter: in.SubFilter, Verdict: Valid,
+		Field: in.Field, Kind: kindSignature, SubFilter: in.SubFilter, Verdict: Valid, Status: passed(),
 		Reason: in.Reason, Location: in.Location,
 		Covers: in.CoveredEnd, Whole: in.CoversWholeFile, Revision: in.Revision,
 	}
@@ -33,15 +34,19 @@ func (j *judge) signature(in *pdf.Signature) Signature {
 		s.Claimed = &t
 	}
 	for _, p := range in.Problems {
-		s.fail("%s", p.Text)
+		s.fail(subOfProblem(p.Kind), "%s", p.Text)
 	}
 	rng, err := in.Range()
 	if err != nil {
-		s.fail("%v", err)
+		s.fail(FormatFailure, "%v", err)
 		return s
 	}
+	s.Parts = []Part{
+		{rng[0], rng[0] + rng[1], "up to the signature's own value"},
+		{rng[2], rng[2] + rng[3], fmt.Sprintf("from there to the end of revision %d", in.Revision)},
+	}
 	if in.Type == "DocTimeStamp" || in.SubFilter == pdf.SubFilterRFC3161 {
-		s.Kind = "document time-stamp"
+		s.Kind = kindStamp
 		j.documentStamp(&s, in, rng)
 		return s
 	}
@@ -53,29 +58,29 @@ func (j *judge) signature(in *pdf.Signature) Signature {
 // the older adbe.pkcs7.detached, which need not name its certificate.
 func (j *judge) cms(s *Signature, in *pdf.Signature, rng [4]int64) {
 	if in.SubFilter != pdf.SubFilterCAdES && in.SubFilter != pdf.SubFilterPKCS7 {
-		s.fail("signatures of the kind %q are not known here", in.SubFilter)
+		s.fail(FormatFailure, "signatures of the kind %q are not known here", in.SubFilter)
 		return
 	}
 	der, err := in.CMS()
 	if err != nil {
-		s.fail("%v", err)
+		s.fail(FormatFailure, "%v", err)
 		return
 	}
 	sd, err := cms.Parse(der)
 	if err != nil {
-		s.fail("the signature cannot be read: %v", err)
+		s.fail(subOfCMS(err), "the signature cannot be read: %v", err)
 		return
 	}
 	si, err := sd.Signer()
 	if err != nil {
-		s.fail("%v", err)
+		s.fail(FormatFailure, "%v", err)
 		return
 	}
 	s.value = si.Signature
 	s.Algorithm = si.Algorithm.String()
 	cert, err := j.integrity(sd, si, in.SubFilter, rng)
 	if err != nil {
-		s.fail("%s", integrityWords(err))
+		s.fail(subOfCMS(err), "%s", integrityWords(err))
 		return
 	}
 	s.certificate = cert
@@ -86,7 +91,6 @@ func (j *judge) cms(s *Signature, in *pdf.Signature, rng [4]int64) {
 	}
 	j.stamps(s, si)
 	s.others = sd.Certificates()
-	j.chain(s, cert, s.others)
 }
 
 func (j *judge) integrity(sd *cms.SignedData, si *cms.SignerInfo, subFilter string, rng [4]int64) (*x509.Certificate, error) {
@@ -156,30 +160,57 @@ func (j *judge) stamp(s *Signature, token []byte, imprint func(crypto.Hash) ([]b
 			s.Proven = &t
 		}
 	case errors.Is(err, tsp.ErrChain):
-		s.doubt("a time-stamp is there, but its authority is not trusted: %v", err)
+		s.doubt(subOfStampIn(s, err, NoPOE), "a time-stamp is there, but its authority is not trusted: %v", err)
 	default:
-		s.fail("a time-stamp is there and is wrong: %v", err)
+		s.fail(subOfStampIn(s, err, NoPOE), "a time-stamp is there and is wrong: %v", err)
 	}
 }
 
-// chain builds the path at the proven time, or now when there is none.
+// subOfStampIn: what is wrong with a document time-stamp is wrong with what is judged;
+// a time-stamp over a signature only proves nothing then.
+func subOfStampIn(s *Signature, err error, otherwise SubIndication) SubIndication {
+	if s.Kind == kindStamp {
+		return subOfStamp(err)
+	}
+	return otherwise
+}
+
+// chain builds the path at the proven time, or now when there is none, and says what it
+// would be without the proof.
 func (j *judge) chain(s *Signature, cert *x509.Certificate, others []*x509.Certificate) {
 	at := j.opt.Now
 	if s.Proven != nil {
 		at = *s.Proven
+	}
+	_, present := certs.Verify(cert, others, j.opt.Anchors, j.opt.Now, certs.Document)
+	if s.Present = passed(); present != nil {
+		s.Present = Status{}
+		s.Present.worsen(subOfChain(present))
 	}
 	path, err := certs.Verify(cert, others, j.opt.Anchors, at, certs.Document)
 	switch {
 	case err == nil:
 		s.Chain = names(path)
 	case errors.Is(err, certs.ErrNoAnchors):
-		s.doubt("no trusted certificates were given, so nobody vouches for the signer's name (--trust root.pem)")
+		s.doubt(NoCertificateChainFound, "no trusted certificates were given, so nobody vouches for the signer's name (--trust root.pem)")
 	case errors.Is(err, certs.ErrUnknownIssuer):
-		s.doubt("the certificate of %q does not lead to a trusted one", s.Signer)
+		s.doubt(NoCertificateChainFound, "the certificate of %q does not lead to a trusted one", s.Signer)
+	case errors.Is(err, certs.ErrExpired) && s.after.After(cert.NotAfter):
+		s.fail(Expired, "%v, and the signature is proven to have been made after %s", err, stampTime(s.after))
 	case errors.Is(err, certs.ErrExpired) && s.Proven == nil:
-		s.doubt("the certificate has expired and no trusted time-stamp shows that the signature is older: %v", err)
+		s.doubt(OutOfBoundsNoPOE, "the certificate has expired and no trusted time-stamp shows that the signature is older: %v", err)
+	case errors.Is(err, certs.ErrNotYetValid) && s.Proven != nil:
+		s.fail(NotYetValid, "%v", err)
 	default:
-		s.fail("%v", err)
+		s.fail(subOfChain(err), "%v", err)
+	}
+}
+
+// demand doubts a signature about whose certificates the policy wants to know more than
+// the file tells.
+func (j *judge) demand(s *Signature) {
+	if j.opt.Revocation == RevocationRequired && !s.settled {
+		s.doubt(TryLater, "the file carries nothing usable that tells whether a certificate was revoked")
 	}
 }
 
@@ -189,7 +220,7 @@ func (j *judge) documentStamp(s *Signature, in *pdf.Signature, rng [4]int64) {
 	s.Level = "document time-stamp"
 	token, err := in.CMS()
 	if err != nil {
-		s.fail("%v", err)
+		s.fail(FormatFailure, "%v", err)
 		return
 	}
 	j.stamp(s, token, func(h crypto.Hash) ([]byte, error) { return pdf.HashRange(j.ctx, j.r, rng, h) })

@@ -1,4 +1,4 @@
-package verify_test
+package validate_test
 
 import (
 	"bytes"
@@ -15,10 +15,10 @@ import (
 
 	"golang.org/x/crypto/ocsp"
 
-	"github.com/assent-sign/assent/cmd/assent/internal/verify"
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/certs"
 	"github.com/assent-sign/assent/internal/pdf"
+	"github.com/assent-sign/assent/internal/validate"
 	"github.com/assent-sign/assent/workers"
 	"github.com/assent-sign/assent/workers/pades"
 	"github.com/assent-sign/assent/workers/tsa"
@@ -66,11 +66,11 @@ func (a *authority) sign(t *testing.T, level string) []byte {
 	return got
 }
 
-func (a *authority) report(t *testing.T, file []byte) *verify.Report {
+func (a *authority) report(t *testing.T, file []byte) *validate.Report {
 	t.Helper()
 	root, err := certs.LoadPEM(a.Root)
 	must(t, err)
-	rep, err := verify.File(t.Context(), "a.pdf", bytes.NewReader(file), int64(len(file)), verify.Options{Anchors: root})
+	rep, err := validate.File(t.Context(), "a.pdf", bytes.NewReader(file), int64(len(file)), validate.Options{Anchors: root})
 	must(t, err)
 	return rep
 }
@@ -111,46 +111,46 @@ func (a *authority) store(t *testing.T, file []byte, ocsps ...[]byte) []byte {
 func TestADE03RevocationByWhatTheFileCarries(t *testing.T) {
 	for name, c := range map[string]struct {
 		make              func(t *testing.T, a *authority) []byte
-		verdict           verify.Verdict
+		verdict           validate.Verdict
 		level, revocation string
 	}{
-		"B-LTA": {func(t *testing.T, a *authority) []byte { return a.sign(t, "B-LTA") }, verify.Valid, "B-LTA", "good, by what the file carries"},
-		"B-LT":  {func(t *testing.T, a *authority) []byte { return a.sign(t, "B-LT") }, verify.Valid, "B-LT", "good, by what the file carries"},
-		"B-T":   {func(t *testing.T, a *authority) []byte { return a.sign(t, "B-T") }, verify.Valid, "B-T", ""},
+		"B-LTA": {func(t *testing.T, a *authority) []byte { return a.sign(t, "B-LTA") }, validate.Valid, "B-LTA", "good, by what the file carries"},
+		"B-LT":  {func(t *testing.T, a *authority) []byte { return a.sign(t, "B-LT") }, validate.Valid, "B-LT", "good, by what the file carries"},
+		"B-T":   {func(t *testing.T, a *authority) []byte { return a.sign(t, "B-T") }, validate.Valid, "B-T", ""},
 		"revoked before": {func(t *testing.T, a *authority) []byte {
 			file := a.sign(t, "B-T")
 			a.Revoke(t, a.signer[0], time.Now().Add(-time.Hour))
 			mine, _ := a.fetch(t, a.signer)
 			his, _ := a.fetch(t, a.stamps)
 			return a.store(t, file, mine, his)
-		}, verify.NotValid, "B-T", "revoked on"},
+		}, validate.NotValid, "B-T", "revoked on"},
 		"revoked afterwards": {func(t *testing.T, a *authority) []byte {
 			file := a.sign(t, "B-T")
 			a.Revoke(t, a.signer[0], time.Now().Add(2*time.Second))
 			mine, _ := a.fetch(t, a.signer)
 			his, _ := a.fetch(t, a.stamps)
 			return a.store(t, file, mine, his)
-		}, verify.Valid, "B-LT", "was revoked later"},
+		}, validate.Valid, "B-LT", "was revoked later"},
 		"time-stamper revoked before": {func(t *testing.T, a *authority) []byte {
 			file := a.sign(t, "B-T")
 			a.Revoke(t, a.stamps[0], time.Now().Add(-time.Hour))
 			mine, _ := a.fetch(t, a.signer)
 			his, _ := a.fetch(t, a.stamps)
 			return a.store(t, file, mine, his)
-		}, verify.NotValid, "B-T", "revoked on"},
+		}, validate.NotValid, "B-T", "revoked on"},
 		"nothing about the time-stamper": {func(t *testing.T, a *authority) []byte {
 			file := a.sign(t, "B-T")
 			mine, _ := a.fetch(t, a.signer)
 			return a.store(t, file, mine)
-		}, verify.Valid, "B-T", ""},
+		}, validate.Valid, "B-T", ""},
 		"answers of another authority": {func(t *testing.T, a *authority) []byte {
 			other := newAuthority(t)
 			file := a.sign(t, "B-T")
 			mine, _ := other.fetch(t, other.signer)
 			his, _ := other.fetch(t, other.stamps)
 			return a.store(t, file, mine, his)
-		}, verify.Valid, "B-T", ""},
-		"no answers at all": {func(t *testing.T, a *authority) []byte { return a.store(t, a.sign(t, "B-T"), []byte("none")) }, verify.Valid, "B-T", ""},
+		}, validate.Valid, "B-T", ""},
+		"no answers at all": {func(t *testing.T, a *authority) []byte { return a.store(t, a.sign(t, "B-T"), []byte("none")) }, validate.Valid, "B-T", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newAuthority(t)

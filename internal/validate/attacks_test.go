@@ -1,4 +1,4 @@
-package verify_test
+package validate_test
 
 import (
 	"bytes"
@@ -14,12 +14,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/assent-sign/assent/cmd/assent/internal/verify"
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/certs"
 	"github.com/assent-sign/assent/internal/cms"
 	"github.com/assent-sign/assent/internal/pdf"
 	"github.com/assent-sign/assent/internal/tsp"
+	"github.com/assent-sign/assent/internal/validate"
 	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/workers"
 	"github.com/assent-sign/assent/workers/workertest"
@@ -39,6 +39,17 @@ func (w *writer) obj(n int, body string) {
 	fmt.Fprintf(&w.buf, "%d 0 obj\n%s\nendobj\n", n, body)
 }
 
+// finish writes the table of the objects 1 to n.
+func (w *writer) finish(n int, trailer string) []byte {
+	at := w.buf.Len()
+	fmt.Fprintf(&w.buf, "xref\n0 %d\n0000000000 65535 f \n", n+1)
+	for i := 1; i <= n; i++ {
+		fmt.Fprintf(&w.buf, "%010d 00000 n \n", w.offs[i])
+	}
+	fmt.Fprintf(&w.buf, "trailer\n<< /Size %d /Root 1 0 R %s >>\nstartxref\n%d\n%%%%EOF\n", n+1, trailer, at)
+	return w.buf.Bytes()
+}
+
 func stream(dict, s string) string {
 	return fmt.Sprintf("<< %s /Length %d >>\nstream\n%s\nendstream", dict, len(s), s)
 }
@@ -56,13 +67,7 @@ func formDoc() []byte {
 	w.obj(7, "<< /Type /Annot /Subtype /Widget /FT /Tx /T (amount) /V (240) /Rect [20 100 200 130] /F 4 /P 3 0 R /AP << /N 8 0 R >> >>")
 	w.obj(8, stream("/Type /XObject /Subtype /Form /BBox [0 0 180 30] /Resources << /Font << /F1 5 0 R >> >>", "BT /F1 14 Tf 2 8 Td (240) Tj ET"))
 	w.obj(9, stream("/Type /XObject /Subtype /Form /BBox [0 0 300 200] /Resources << /Font << /F1 5 0 R >> >>", "BT /F1 14 Tf 20 50 Td (Due in 2027) Tj ET"))
-	at := w.buf.Len()
-	fmt.Fprintf(&w.buf, "xref\n0 10\n0000000000 65535 f \n")
-	for i := 1; i < 10; i++ {
-		fmt.Fprintf(&w.buf, "%010d 00000 n \n", w.offs[i])
-	}
-	fmt.Fprintf(&w.buf, "trailer\n<< /Size 10 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n", at)
-	return w.buf.Bytes()
+	return w.finish(9, "")
 }
 
 // update appends changed and new objects.
@@ -148,12 +153,12 @@ func TestD16ChangesBehindLaterSignatures(t *testing.T) {
 			2: strings.Replace(inherits, "[3 0 R]", "[3 0 R] ", 1), 51: due}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			if rep := k.look(t, file, k.trust()); rep.Verdict == verify.Valid {
+			if rep := k.look(t, file, k.trust()); rep.Verdict == validate.Valid {
 				t.Errorf("valid; later: %v", rep.Signatures[0].Later)
 			}
 		})
 	}
-	if rep := k.look(t, k.stamped(t, signed, ""), k.trust()); rep.Verdict != verify.Valid {
+	if rep := k.look(t, k.stamped(t, signed, ""), k.trust()); rep.Verdict != validate.Valid {
 		t.Errorf("an honest time-stamp: %s %v", rep.Verdict, rep.Signatures[0].Why)
 	}
 }
@@ -170,7 +175,7 @@ func TestCertificationsAreHeldTo(t *testing.T) {
 		if said := strings.Contains(strings.Join(s.Why, " "), "certifies the document"); said != (permission < 3) {
 			t.Errorf("a comment under permission %d: %s %v", permission, s.Verdict, s.Why)
 		}
-		if s := k.look(t, k.stamped(t, signed, ""), k.trust()).Signatures[0]; s.Verdict == verify.NotValid {
+		if s := k.look(t, k.stamped(t, signed, ""), k.trust()).Signatures[0]; s.Verdict == validate.NotValid {
 			t.Errorf("a time-stamp under permission %d: %v", permission, s.Why)
 		}
 	}
@@ -211,7 +216,7 @@ func TestADE03OldAnswersProveLittle(t *testing.T) {
 	k, _ := secondStamper(t, a, 0)
 	now, _ := a.fetch(t, a.signer)
 	for name, f := range map[string][]byte{"open": a.store(t, file, now), "sealed": a.store(t, k.stamped(t, file, ""), now)} {
-		if s := a.report(t, f).Signatures[0]; s.Verdict != verify.NotValid || !strings.Contains(s.Revocation, "revoked on") {
+		if s := a.report(t, f).Signatures[0]; s.Verdict != validate.NotValid || !strings.Contains(s.Revocation, "revoked on") {
 			t.Errorf("%s: %s %s %q", name, s.Verdict, s.Level, s.Revocation)
 		}
 	}
@@ -225,7 +230,7 @@ func TestADE03DocumentTimeStampsAreJudged(t *testing.T) {
 	a.Revoke(t, chain[0], time.Now().Add(-50*time.Minute))
 	his, _ := a.fetch(t, chain)
 	rep := a.report(t, k.stamped(t, a.store(t, a.sign(t, "B-LT"), his), ""))
-	if seal := rep.Signatures[1]; seal.Verdict != verify.NotValid || rep.Signatures[0].Level != "B-LT" {
+	if seal := rep.Signatures[1]; seal.Verdict != validate.NotValid || rep.Signatures[0].Level != "B-LT" {
 		t.Errorf("%s %q; the signature is %s", seal.Verdict, seal.Revocation, rep.Signatures[0].Level)
 	}
 	a = newAuthority(t)
@@ -258,7 +263,7 @@ func TestADE03StolenStamper(t *testing.T) {
 	a.Revoke(t, a.stamps[0], time.Now().Add(2*time.Second))
 	mine, _ := a.fetch(t, a.signer)
 	his, _ := a.fetch(t, a.stamps)
-	if s := a.report(t, a.store(t, file, mine, his)).Signatures[0]; s.Verdict != verify.Indeterminate {
+	if s := a.report(t, a.store(t, file, mine, his)).Signatures[0]; s.Verdict != validate.Indeterminate {
 		t.Errorf("%s %s %v", s.Verdict, s.Level, s.Why)
 	}
 }
@@ -269,7 +274,7 @@ func TestADE05TwoFacedDocuments(t *testing.T) {
 	k := newKit(t)
 	good := string(k.signXML(t, invoice, "s1", false, true))
 	file := []byte("<?xml version=\"1.0\"?>\n<!--\n%PDF-1.4\n-->" + strings.TrimPrefix(good, "<?xml version=\"1.0\"?>"))
-	if _, err := verify.File(t.Context(), "two.xml", bytes.NewReader(file), int64(len(file)), verify.Options{}); !errors.Is(err, verify.ErrTwoFaced) {
+	if _, err := validate.File(t.Context(), "two.xml", bytes.NewReader(file), int64(len(file)), validate.Options{}); !errors.Is(err, validate.ErrTwoFaced) {
 		t.Errorf("%v", err)
 	}
 }
@@ -294,7 +299,7 @@ func TestADE05PartOfADocument(t *testing.T) {
 	sig := `<ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#">` + info + `<ds:SignatureValue>` + base64.StdEncoding.EncodeToString(val) + `</ds:SignatureValue><ds:KeyInfo><ds:X509Data>` + x + `</ds:X509Data></ds:KeyInfo></ds:Signature>`
 	doc := `<contract><pay>999000</pay>` + part + sig + `</contract>`
 	rep := k.look(t, []byte(doc), k.trust())
-	if rep.Verdict != verify.Indeterminate {
+	if rep.Verdict != validate.Indeterminate {
 		t.Errorf("%s %q %v", rep.Verdict, rep.Signatures[0].Scope, rep.Signatures[0].Why)
 	}
 }

@@ -1,4 +1,4 @@
-package verify
+package validate
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ import (
 // a terminal obeys them.
 func (r *Report) Print(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n", clean(r.File), strings.ToUpper(string(r.Verdict)))
+	fmt.Fprintf(&b, "%s: %s %s\n", clean(r.File), strings.ToUpper(string(r.Verdict)), parens(r.Words()))
 	fmt.Fprintf(&b, "  %d bytes, SHA-256 %s\n", r.Size, r.SHA256)
 	for _, n := range r.Notes {
 		fmt.Fprintf(&b, "  note: %s\n", clean(n))
@@ -32,7 +32,7 @@ func (s *Signature) print(b *strings.Builder, n, of int, size int64) {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(b, "    %-11s %s\n", name, clean(fmt.Sprintf(format, args...)))
 	}
-	fmt.Fprintf(b, "\n  %s %d of %d: %s\n", s.Kind, n, of, s.Verdict)
+	fmt.Fprintf(b, "\n  %s %d of %d: %s %s\n", s.Kind, n, of, s.Verdict, parens(s.Words()))
 	if s.Signer != "" {
 		line("who", "%s", s.Signer)
 	}
@@ -70,6 +70,9 @@ func (s *Signature) print(b *strings.Builder, n, of int, size int64) {
 	}
 	for _, w := range s.Why {
 		line("because", "%s", w)
+	}
+	if s.Present.Indication != "" && s.Present.Indication != s.Indication {
+		line("at present", "%s, were it not proven when the signature was made", s.Present.Words())
 	}
 	if s.Revocation != "" {
 		line("revocation", "%s", s.Revocation)

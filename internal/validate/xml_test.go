@@ -1,4 +1,4 @@
-package verify_test
+package validate_test
 
 import (
 	"bytes"
@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/assent-sign/assent/cmd/assent/internal/verify"
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/c14n"
+	"github.com/assent-sign/assent/internal/validate"
 	"github.com/assent-sign/assent/sap/xades"
 )
 
@@ -48,7 +48,7 @@ func TestGoodXMLIsValid(t *testing.T) {
 	k := newKit(t)
 	for level, stamped := range map[string]bool{"B-B": false, "B-T": true} {
 		rep := k.look(t, k.signXML(t, invoice, "s1", false, stamped), k.trust())
-		if rep.Verdict != verify.Valid || len(rep.Signatures) != 1 {
+		if rep.Verdict != validate.Valid || len(rep.Signatures) != 1 {
 			t.Fatalf("%s: %+v", level, rep)
 		}
 		s := rep.Signatures[0]
@@ -61,11 +61,11 @@ func TestGoodXMLIsValid(t *testing.T) {
 			t.Error(out.String())
 		}
 	}
-	rep := k.look(t, k.signXML(t, invoice, "s1", false, false), verify.Options{})
-	if rep.Verdict != verify.Indeterminate {
+	rep := k.look(t, k.signXML(t, invoice, "s1", false, false), validate.Options{})
+	if rep.Verdict != validate.Indeterminate {
 		t.Errorf("without anchors: %s", rep.Verdict)
 	}
-	if rep := k.look(t, []byte(invoice), k.trust()); rep.Verdict != verify.Unsigned {
+	if rep := k.look(t, []byte(invoice), k.trust()); rep.Verdict != validate.Unsigned {
 		t.Errorf("without signature: %s", rep.Verdict)
 	}
 }
@@ -76,12 +76,12 @@ func TestParallelXMLSignatures(t *testing.T) {
 	k := newKit(t)
 	two := k.signXML(t, string(k.signXML(t, invoice, "s1", true, false)), "s2", true, true)
 	rep := k.look(t, two, k.trust())
-	if rep.Verdict != verify.Valid || len(rep.Signatures) != 2 || rep.Signatures[0].Whole || rep.Signatures[0].Scope != "the whole document but for all signatures in it" {
+	if rep.Verdict != validate.Valid || len(rep.Signatures) != 2 || rep.Signatures[0].Whole || rep.Signatures[0].Scope != "the whole document but for all signatures in it" {
 		t.Errorf("%+v", rep)
 	}
 	broken := k.signXML(t, string(k.signXML(t, invoice, "s1", false, false)), "s2", true, false)
 	rep = k.look(t, broken, k.trust())
-	if rep.Verdict != verify.NotValid || rep.Signatures[0].Verdict != verify.NotValid || rep.Signatures[1].Verdict != verify.Valid {
+	if rep.Verdict != validate.NotValid || rep.Signatures[0].Verdict != validate.NotValid || rep.Signatures[1].Verdict != validate.Valid {
 		t.Errorf("%+v", rep)
 	}
 }
@@ -91,14 +91,14 @@ func TestParallelXMLSignatures(t *testing.T) {
 func TestADE05ChangedXMLIsNotValid(t *testing.T) {
 	k := newKit(t)
 	good := string(k.signXML(t, invoice, "s1", false, true))
-	look := func(doc string) verify.Verdict {
-		rep, err := verify.File(t.Context(), "x.xml", strings.NewReader(doc), int64(len(doc)), k.trust())
+	look := func(doc string) validate.Verdict {
+		rep, err := validate.File(t.Context(), "x.xml", strings.NewReader(doc), int64(len(doc)), k.trust())
 		if err != nil {
-			return verify.NotValid
+			return validate.NotValid
 		}
 		return rep.Verdict
 	}
-	if look(good) != verify.Valid {
+	if look(good) != validate.Valid {
 		t.Fatal("the good one is not valid")
 	}
 	for name, c := range map[string][2]string{
@@ -117,12 +117,12 @@ func TestADE05ChangedXMLIsNotValid(t *testing.T) {
 		if name == "wrapped root" {
 			doc = strings.Replace(doc, "</invoice>", "</invoice></w>", 1)
 		}
-		if doc == good || look(doc) != verify.NotValid {
+		if doc == good || look(doc) != validate.NotValid {
 			t.Errorf("%s: %s", name, look(doc))
 		}
 	}
 	// A comment and the spelling of a tag are not what is signed.
-	if v := look(strings.Replace(good, "<!-- c -->", "<!-- d -->", 1)); v != verify.Valid {
+	if v := look(strings.Replace(good, "<!-- c -->", "<!-- d -->", 1)); v != validate.Valid {
 		t.Errorf("another comment: %s", v)
 	}
 }

@@ -1,4 +1,4 @@
-package verify
+package validate
 
 import (
 	"bytes"
@@ -53,13 +53,12 @@ func (j *judge) xml(rep *Report) error {
 	for i := range d.Signatures {
 		rep.Signatures = append(rep.Signatures, j.xmlSignature(d, &d.Signatures[i]))
 	}
-	rep.Verdict = overall(rep.Signatures)
 	return nil
 }
 
 // xmlSignature judges one: XML Signature 1.1, with the properties of EN 319 132-1.
 func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) Signature {
-	s := Signature{Field: in.ID, Kind: "signature", SubFilter: "XML Signature", Verdict: Valid, value: in.Value}
+	s := Signature{Field: in.ID, Kind: "signature", SubFilter: "XML Signature", Verdict: Valid, Status: passed(), value: in.Value}
 	if a := in.Algorithm(); a != 0 {
 		s.Algorithm = a.String()
 	}
@@ -72,12 +71,12 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) Signature
 	}
 	c, err := d.Check(j.r, in, c14n.Limits{})
 	if err != nil {
-		s.fail("%v", err)
+		s.fail(subOfXML(err), "%v", err)
 		return s
 	}
-	s.scope(c, len(d.Signatures))
+	s.scope(c, len(d.Signatures), j.size)
 	if !slices.ContainsFunc(c.Data(), func(v xmlsig.Coverage) bool { return v.Document }) {
-		s.doubt("it covers only a part of the document; nobody signed the rest with it")
+		s.doubt(SigConstraintsFailure, "it covers only a part of the document; nobody signed the rest with it")
 	}
 	s.certificate, s.Signer, s.Issuer = c.Certificate, Name(c.Certificate), issuerName(c.Certificate)
 	s.Level = xmlLevel(in)
@@ -89,13 +88,15 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) Signature
 			s.Later = append(s.Later, "unsigned properties that are not read here: "+strings.Join(p.Further, ", "))
 		}
 	}
+	j.settle(&s, j.opt.Now)
 	j.chain(&s, c.Certificate, c.Chain)
+	j.demand(&s)
 	return s
 }
 
 // scope says which node each digest is of: that a digest is right says nothing about
 // where its element stands.
-func (s *Signature) scope(c *xmlsig.Checked, signatures int) {
+func (s *Signature) scope(c *xmlsig.Checked, signatures int, size int64) {
 	var words []string
 	for _, v := range c.Data() {
 		text := v.Words()
@@ -103,11 +104,19 @@ func (s *Signature) scope(c *xmlsig.Checked, signatures int) {
 			text += fmt.Sprintf(" (bytes %d to %d)", v.Element.Start, v.Element.End)
 		}
 		words = append(words, text)
+		s.Parts = append(s.Parts, part(v, size))
 		if v.Document && (v.Less == "itself" || v.Less == "signatures" && signatures == 1) {
 			s.Whole = true
 		}
 	}
 	s.Scope = strings.Join(words, "; ")
+}
+
+func part(v xmlsig.Coverage, size int64) Part {
+	if v.Document {
+		return Part{End: size, Words: v.Words()}
+	}
+	return Part{Start: v.Element.Start, End: v.Element.End, Words: v.Words()}
 }
 
 func xmlLevel(in *xmlsig.Signature) string {

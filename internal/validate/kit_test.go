@@ -1,4 +1,4 @@
-package verify_test
+package validate_test
 
 import (
 	"bytes"
@@ -8,18 +8,18 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/assent-sign/assent/cmd/assent/internal/sample"
-	"github.com/assent-sign/assent/cmd/assent/internal/verify"
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/certs"
 	"github.com/assent-sign/assent/internal/cms"
 	"github.com/assent-sign/assent/internal/pdf"
 	"github.com/assent-sign/assent/internal/tsp"
+	"github.com/assent-sign/assent/internal/validate"
 	"github.com/assent-sign/assent/sap"
 )
 
@@ -38,13 +38,27 @@ func newKit(t testing.TB) *kit {
 	k := &kit{ca: ca, key: newKey(t)}
 	k.chain, err = ca.IssueKey(k.key, certs.DemoRequest{Profile: certs.SignerProfile, CommonName: "Anna Demo"})
 	must(t, err)
-	tsaKey := newKey(t)
-	tsaChain, err := ca.IssueKey(tsaKey, certs.DemoRequest{Profile: certs.TSAProfile, CommonName: "TSA"})
+	return k.stamper(t, 4, 0)
+}
+
+// longer is the kit with another time-stamp authority, whose certificate is for years.
+func (k *kit) longer(t testing.TB, years int) *kit { return k.stamper(t, years, 0) }
+
+// ahead is the kit with one whose clock is ahead.
+func (k *kit) ahead(t testing.TB, by time.Duration) *kit { return k.stamper(t, 4, by) }
+
+func (k *kit) stamper(t testing.TB, years int, ahead time.Duration) *kit {
+	t.Helper()
+	out := *k
+	key := newKey(t)
+	chain, err := k.ca.IssueKey(key, certs.DemoRequest{Profile: certs.TSAProfile, CommonName: "TSA",
+		NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: time.Now().AddDate(years, 0, 0)})
 	must(t, err)
-	r := &tsp.Responder{Signer: tsaKey, Alg: algo.ES256, Chain: tsaChain, Policy: []int{1, 3, 6, 1, 4, 1, 99999, 1}}
+	r := &tsp.Responder{Signer: key, Alg: algo.ES256, Chain: chain, Policy: []int{1, 3, 6, 1, 4, 1, 99999, 1},
+		Clock: func() time.Time { return time.Now().Add(ahead) }}
 	must(t, r.Check())
-	k.stamp = &tsp.InProcess{Authority: r, Anchors: k.anchors()}
-	return k
+	out.stamp = &tsp.InProcess{Authority: r, Anchors: k.anchors(), Clock: r.Clock}
+	return &out
 }
 
 func (k *kit) anchors() []*x509.Certificate { return []*x509.Certificate{k.ca.Root} }
@@ -80,14 +94,14 @@ func fileOf(b []byte) *memFile { m := memFile(bytes.Clone(b)); return &m }
 
 func (m *memFile) WriteAt(p []byte, off int64) (int, error) { return copy((*m)[off:], p), nil }
 
-func (k *kit) look(t testing.TB, b []byte, opt verify.Options) *verify.Report {
+func (k *kit) look(t testing.TB, b []byte, opt validate.Options) *validate.Report {
 	t.Helper()
-	rep, err := verify.File(context.Background(), "test.pdf", bytes.NewReader(b), int64(len(b)), opt)
+	rep, err := validate.File(context.Background(), "test.pdf", bytes.NewReader(b), int64(len(b)), opt)
 	must(t, err)
 	return rep
 }
 
-func (k *kit) trust() verify.Options { return verify.Options{Anchors: k.anchors()} }
+func (k *kit) trust() validate.Options { return validate.Options{Anchors: k.anchors()} }
 
 func newKey(t testing.TB) crypto.Signer {
 	t.Helper()
@@ -110,4 +124,17 @@ func write(t testing.TB, name string, b []byte) string {
 	return path
 }
 
-func contract() []byte { return sample.Contract() }
+// contract is two pages that name a sum.
+func contract() []byte {
+	w := &writer{}
+	w.buf.WriteString("%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
+	w.obj(1, "<< /Type /Catalog /Pages 2 0 R /Lang (en) >>")
+	w.obj(2, "<< /Type /Pages /Kids [3 0 R 5 0 R] /Count 2 >>")
+	for i, text := range []string{"The rent is 240 euros a year.", "Both sides sign electronically."} {
+		w.obj(3+2*i, fmt.Sprintf("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents %d 0 R /Resources << /Font << /F1 7 0 R >> >> >>", 4+2*i))
+		w.obj(4+2*i, stream("", "BT /F1 11 Tf 70 760 Td ("+text+") Tj ET"))
+	}
+	w.obj(7, "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>")
+	w.obj(8, "<< /Title (Lease) /CreationDate (D:20260101000000Z) >>")
+	return w.finish(8, "/Info 8 0 R")
+}

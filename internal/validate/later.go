@@ -1,4 +1,4 @@
-package verify
+package validate
 
 import (
 	"fmt"
@@ -25,7 +25,7 @@ func (j *judge) later(doc *pdf.Document, found []pdf.Signature, sigs []Signature
 		}
 		changes, err := doc.LaterChanges(found[i])
 		if err != nil {
-			s.fail("the file was changed after this signature and the change cannot be read: %v", err)
+			s.fail(FormatFailure, "the file was changed after this signature and the change cannot be read: %v", err)
 			continue
 		}
 		for _, c := range changes {
@@ -40,11 +40,11 @@ func judgeChange(s *Signature, c pdf.Change, covered bool) {
 	switch {
 	case c.Expected():
 	case !covered:
-		s.fail("changed after this signature, and nobody signed the change: %s", changeWords(c))
+		s.fail(FormatFailure, "changed after this signature, and nobody signed the change: %s", changeWords(c))
 	case c.Kind == pdf.ChangePageContent || c.Kind == pdf.ChangePageTree || c.Kind == pdf.ChangeUnknown:
-		s.fail("changed after this signature: %s", changeWords(c))
+		s.fail(FormatFailure, "changed after this signature: %s", changeWords(c))
 	default:
-		s.doubt("changed after this signature, before a later one: %s", changeWords(c))
+		s.doubt(SigConstraintsFailure, "changed after this signature, before a later one: %s", changeWords(c))
 	}
 }
 
@@ -64,6 +64,6 @@ func judgePermission(s *Signature, c pdf.Change, permission int) {
 		return
 	}
 	if permission == 1 || permission == 2 && c.Kind == pdf.ChangeAnnotation {
-		s.fail("the signature certifies the document and does not permit this: %s", changeWords(c))
+		s.fail(FormatFailure, "the signature certifies the document and does not permit this: %s", changeWords(c))
 	}
 }

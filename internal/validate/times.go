@@ -1,0 +1,77 @@
+package validate
+
+import (
+	"crypto/x509"
+	"time"
+)
+
+// times decides what each time-stamp of a PDF file proves. A time-stamp proves its time as
+// long as its authority's certificates are valid, or for as long as a later document
+// time-stamp proves that it existed while they were (EN 319 102-1, 5.6.2: past
+// validation). So the last one is judged now, and each one below by the one above.
+func (j *judge) times(rep *Report) {
+	for i := len(rep.Signatures) - 1; i >= 0; i-- {
+		s, poe := &rep.Signatures[i], j.opt.Now
+		for _, o := range rep.Signatures[i+1:] {
+			if o.Kind == kindStamp && o.Covers > s.Covers && o.Verdict == Valid && o.Proven != nil && o.Proven.Before(poe) {
+				poe = *o.Proven
+			}
+		}
+		j.settle(s, poe)
+	}
+	for i := range rep.Signatures {
+		rep.Signatures[i].order(rep.Signatures)
+	}
+}
+
+// order holds the times of time-stamps against each other (EN 319 102-1, 5.6.2.4: one
+// that covers another must not be the older) and notes what the signature is younger
+// than: time-stamps that are part of what it signs.
+func (s *Signature) order(all []Signature) {
+	for i := range all {
+		o := &all[i]
+		if o.Covers >= s.Covers || o.Verdict == NotValid || o.Proven == nil {
+			continue
+		}
+		if o.Proven.After(s.after) {
+			s.after = *o.Proven
+		}
+		if s.Proven != nil && s.Proven.Add(skew).Before(*o.Proven) {
+			s.doubt(TimestampOrderFailure, "its time-stamp says %s, and it covers one that says %s", stampTime(*s.Proven), stampTime(*o.Proven))
+		}
+	}
+}
+
+// settle takes from a signature the time-stamps whose authorities' certificates were
+// over at poe, the time at which they are proven to have existed.
+func (j *judge) settle(s *Signature, poe time.Time) {
+	was := s.Proven
+	s.Proven = nil
+	for i := range s.Stamps {
+		st := &s.Stamps[i]
+		if over := ends(st.chain); !over.IsZero() && poe.After(over) {
+			st.Trusted = false
+			s.doubt(OutOfBoundsNoPOE, "the time-stamp of %s proves nothing any more: a certificate of its authority %s ended on %s, and no later time-stamp shows that it is older",
+				stampTime(st.Time), st.Authority, stampTime(over))
+			continue
+		}
+		if t := st.Time; s.Proven == nil || t.Before(*s.Proven) {
+			s.Proven = &t
+		}
+	}
+	if was != nil && s.Proven == nil && s.Kind == kindSignature && (s.Level == "B-T" || s.Level == "B-LT") {
+		s.Level = "B-B"
+	}
+}
+
+// ends is the first end of validity in a chain, the trusted certificate at its end
+// aside; zero if there is no other.
+func ends(chain []*x509.Certificate) time.Time {
+	var first time.Time
+	for _, c := range chain[:max(0, len(chain)-1)] {
+		if first.IsZero() || c.NotAfter.Before(first) {
+			first = c.NotAfter
+		}
+	}
+	return first
+}

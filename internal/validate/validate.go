@@ -1,0 +1,236 @@
+// Package validate judges the signatures of a PDF file or an XML document and says in plain words
+// and in those of EN 319 102-1 what it found: who signed, when and how that is known, how much of the file
+// the signature covers, whether the chain ends at a certificate that the
+// caller trusts, what the time-stamps say, and what was added afterwards.
+//
+// A signature is valid only when everything that was checked holds. What is not
+// checked is said and never counted as good: revocation where the file carries no
+// usable answer of the authorities (the levels below LT), and the chain when the
+// caller brings no trusted certificates.
+package validate
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/assent-sign/assent/internal/pdf"
+)
+
+// Verdict is the result for a signature or a file.
+type Verdict string
+
+// The verdicts. Anything but Valid makes "assent verify" exit with 3.
+const (
+	Valid         Verdict = "valid"
+	NotValid      Verdict = "not valid"
+	Indeterminate Verdict = "cannot be decided" // what was checked holds, but something could not be checked
+	Unsigned      Verdict = "not signed"
+)
+
+// Schema names the form of a Report in JSON. Fields may be added to it; a field that
+// goes or changes its meaning gives another name.
+const Schema = "assent-validation-report-1"
+
+// Report is what is known of a file.
+type Report struct {
+	Schema  string  `json:"schema"`
+	File    string  `json:"file"`
+	Format  string  `json:"format"` // PDF or XML
+	Size    int64   `json:"size"`   // bytes
+	SHA256  string  `json:"sha256"`
+	Verdict Verdict `json:"verdict"`
+	Status          // of the signature that is worst; empty if there is none
+	// Time is when the question was asked; what is proven to be older is judged at its own time.
+	Time       time.Time   `json:"validation_time"`
+	Policy     Policy      `json:"policy"`
+	Signatures []Signature `json:"signatures"`
+	Notes      []string    `json:"notes,omitempty"`
+}
+
+// Policy is what was asked of the signatures.
+type Policy struct {
+	Anchors int `json:"trust_anchors"` // how many were given
+	// Revocation is RevocationIfCarried or RevocationRequired.
+	Revocation Revocation `json:"revocation"`
+}
+
+// Revocation says whether a signature can pass of whose certificates the file does not
+// tell whether they were revoked (the RevocationCheckingConstraints of TS 119 172-1).
+type Revocation string
+
+// The policies.
+const (
+	RevocationIfCarried Revocation = "if_carried" // what the file carries counts; nothing is fetched
+	RevocationRequired  Revocation = "required"   // without usable data: TRY_LATER
+)
+
+// Part is a piece of the file that a signature covers.
+type Part struct {
+	Start int64  `json:"start"` // first byte
+	End   int64  `json:"end"`   // the byte behind it
+	Words string `json:"words"`
+}
+
+// The kinds of signatures.
+const (
+	kindSignature = "signature"
+	kindStamp     = "document time-stamp"
+)
+
+// Signature is what is known of one signature or document time-stamp.
+type Signature struct {
+	Field     string  `json:"field"`
+	Kind      string  `json:"kind"`      // "signature" or "document time-stamp"
+	SubFilter string  `json:"subfilter"` // encoding named by the file
+	Verdict   Verdict `json:"verdict"`
+	Status            // in the words of EN 319 102-1
+	// Present is the answer as if there were no proof that the signature is older than now.
+	Present   Status     `json:"at_present"`
+	Why       []string   `json:"why,omitempty"` // reasons for any verdict but valid
+	Level     string     `json:"level,omitempty"`
+	Signer    string     `json:"signer,omitempty"` // subject of the certificate whose key signed
+	Issuer    string     `json:"issuer,omitempty"`
+	Algorithm string     `json:"algorithm,omitempty"`
+	Claimed   *time.Time `json:"claimed_time,omitempty"` // written by the signer's software; nobody vouches for it
+	Proven    *time.Time `json:"proven_time,omitempty"`  // of the earliest trusted time-stamp
+	Reason    string     `json:"reason,omitempty"`
+	Location  string     `json:"location,omitempty"`
+	Covers    int64      `json:"covers_bytes"`     // the signed bytes end here
+	Scope     string     `json:"covers,omitempty"` // of XML: which nodes, in words
+	Parts     []Part     `json:"parts,omitempty"`  // what is covered, as bytes of the file
+	Whole     bool       `json:"covers_whole_file"`
+	Revision  int        `json:"revision"`        // of PDF: which signed revision, from 1
+	Chain     []string   `json:"chain,omitempty"` // subjects, leaf first, up to the trusted one
+	Stamps    []Stamp    `json:"time_stamps,omitempty"`
+	Later     []string   `json:"later_changes,omitempty"`
+	// Revocation is what the file's own validation data says, empty if it settles
+	// nothing.
+	Revocation string `json:"revocation,omitempty"`
+
+	settled     bool      // the file tells that nothing was revoked in time
+	after       time.Time // proven to be made after this time; zero if nothing tells
+	certificate *x509.Certificate
+	others      []*x509.Certificate // in the signature
+	value       []byte
+}
+
+// Certificate is the one whose key made the signature, nil when it does not
+// verify.
+func (s *Signature) Certificate() *x509.Certificate { return s.certificate }
+
+// Value is the signature value of the CMS message, whatever the verdict.
+func (s *Signature) Value() []byte { return s.value }
+
+// Stamp is one time-stamp over a signature or over the document.
+type Stamp struct {
+	Time      time.Time `json:"time"`
+	Authority string    `json:"authority"`
+	Serial    string    `json:"serial"`
+	Chain     []string  `json:"chain,omitempty"`
+	Trusted   bool      `json:"trusted"`
+
+	chain []*x509.Certificate
+}
+
+// Options say what to trust.
+type Options struct {
+	// Anchors are trusted as they are. Without any, no signature is Valid.
+	Anchors []*x509.Certificate
+	// Now is when the question is asked; the zero time is the present.
+	Now time.Time
+	// Revocation is the policy; empty means RevocationIfCarried.
+	Revocation Revocation
+	// Limits bounds the reading of the file.
+	Limits pdf.Limits
+}
+
+// File judges every signature of the PDF or XML document in r. The error is about the file as a
+// whole (neither of them, encrypted, over a limit); what is wrong with a signature is in
+// the report.
+func File(ctx context.Context, name string, r io.ReaderAt, size int64, opt Options) (*Report, error) {
+	if opt.Now.IsZero() {
+		opt.Now = time.Now()
+	}
+	if opt.Revocation == "" {
+		opt.Revocation = RevocationIfCarried
+	}
+	rep := &Report{Schema: Schema, File: name, Format: "PDF", Size: size, Signatures: []Signature{},
+		Time: opt.Now.UTC(), Policy: Policy{Anchors: len(opt.Anchors), Revocation: opt.Revocation}}
+	h := sha256.New()
+	if _, err := io.Copy(h, io.NewSectionReader(r, 0, size)); err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	rep.SHA256 = hex.EncodeToString(h.Sum(nil))
+	j := &judge{ctx: ctx, r: r, size: size, opt: opt}
+	look := j.pdf
+	if IsXML(r) {
+		rep.Format, look = "XML", j.xml
+	}
+	if err := look(rep); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	rep.overall()
+	return rep, nil
+}
+
+// pdf judges every signature of a PDF file.
+func (j *judge) pdf(rep *Report) error {
+	doc, err := pdf.Open(j.r, j.size, j.opt.Limits)
+	if err != nil {
+		return err
+	}
+	found, err := doc.Signatures()
+	if err != nil {
+		return err
+	}
+	for i := range found {
+		rep.Signatures = append(rep.Signatures, j.signature(&found[i]))
+	}
+	open := read(doc, j.opt.Now, "B-LT", rep)
+	j.authorities(rep, open)
+	j.times(rep)
+	for i := range rep.Signatures {
+		if s := &rep.Signatures[i]; s.certificate != nil && s.Kind == kindSignature {
+			j.chain(s, s.certificate, s.others)
+		}
+	}
+	j.later(doc, found, rep.Signatures)
+	j.status(open, rep)
+	for i := range rep.Signatures {
+		j.demand(&rep.Signatures[i])
+	}
+	if doc.Repaired() {
+		rep.repaired()
+	}
+	return nil
+}
+
+// repaired doubts a file of whose content readers may be of different opinions.
+func (r *Report) repaired() {
+	const text = "the file's own table of contents (cross-reference) is broken; viewers may show different things"
+	r.Notes = append(r.Notes, text)
+	for i := range r.Signatures {
+		r.Signatures[i].doubt(SigConstraintsFailure, text)
+	}
+}
+
+// overall is the worst of the signatures; a file without any is Unsigned.
+func (r *Report) overall() {
+	if r.Verdict = Unsigned; len(r.Signatures) == 0 {
+		return
+	}
+	r.Verdict, r.Status = Valid, passed()
+	for _, s := range r.Signatures {
+		if s.Verdict == NotValid || s.Verdict == Indeterminate && r.Verdict == Valid {
+			r.Verdict = s.Verdict
+		}
+		if s.Indication != TotalPassed {
+			r.worsen(s.SubIndication)
+		}
+	}
+}
