@@ -3,6 +3,7 @@ package sam
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,9 @@ type MakeBackup struct {
 
 // EventBackup is a backup that is on disk, whole.
 const EventBackup = "backup_made"
+
+// objectBackup names, in the audit data, the records that tell of backups.
+const objectBackup = "backup"
 
 // Snapshotter is what a Store can do that backups are made of.
 type Snapshotter interface {
@@ -55,6 +59,17 @@ func checkBackup(w *work, args []byte) error {
 	if _, ok := w.m.store.(Snapshotter); !ok || w.m.cfg.Backups == "" {
 		return fmt.Errorf("%w: no folder for backups is configured", sap.ReasonState)
 	}
+	return w.m.mayBackup()
+}
+
+// mayBackup refuses while records of two epochs of the sealing key are in the database
+// (KPR-06, BKP-01): a file made then is worth nothing once the older epoch is destroyed, and the
+// officers who rely on it learn that when they need it.
+func (m *Module) mayBackup() error {
+	if w := m.seal.now.Load(); w.low != w.high {
+		return fmt.Errorf("%w: records of epoch %d are still being sealed anew under epoch %d: order the backup again when status shows one epoch (records_resealed in the audit chain)",
+			sap.ReasonResealing, w.low, w.high)
+	}
 	return nil
 }
 
@@ -75,11 +90,15 @@ func makeBackup(ctx context.Context, m *Module, p *Proposal) error {
 	if err != nil {
 		return err
 	}
+	if err := m.mayBackup(); err != nil { // a change of the sealing key came in between
+		return err
+	}
+	seal := m.seal.now.Load().records.epoch
 	report := &BackupReport{}
 	err = m.store.(Snapshotter).Snapshot(ctx, func(db io.Reader, size int64, last audit.Head) error {
 		h := BackupHeader{
 			Cluster: m.cfg.Cluster, Chain: m.instance, Epoch: m.epoch, Seq: last.Seq, Head: hex.EncodeToString(last.Hash),
-			Created: m.clock.Now().Unix(), Program: m.cfg.Version, Size: size, Seal: laterEpoch(m.seal.now.Load().records.epoch),
+			Created: m.clock.Now().Unix(), Program: m.cfg.Version, Size: size, Seal: laterEpoch(seal),
 		}
 		*report = BackupReport{Name: fmt.Sprintf("%s-%d-%d.backup", h.Cluster, h.Epoch, h.Seq), Seq: h.Seq, Created: h.Created}
 		report.Size, err = m.writeBackupFile(report.Name, func(w io.Writer) error {
@@ -92,12 +111,45 @@ func makeBackup(ctx context.Context, m *Module, p *Proposal) error {
 	}
 	err = m.update(ctx, self(), func(w *work) error {
 		_, err := w.log(EventBackup, audit.OK, "", audit.Data{
-			"name": report.Name, "size": report.Size, "seq": report.Seq, "first": p.By, "second": p.Second, "proposal": p.ID,
+			"obj": objectBackup, "name": report.Name, "size": report.Size, "seq": report.Seq, "seal_epoch": seal,
+			"first": p.By, "second": p.Second, "proposal": p.ID,
 		})
 		return err
 	})
 	m.backup.Store(report)
 	return err
+}
+
+// backedUpSince refuses unless the last backup on record is wholly of a later epoch of the
+// sealing key than the given one (KPR-06). It goes by the audit chain: whether the file is
+// still there, and elsewhere too, only its keepers know.
+func (w *work) backedUpSince(epoch int64) error {
+	none := fmt.Errorf("%w: no backup was made since the records were sealed anew, and all from before are worth nothing without epoch %d of the sealing key: make one first (decision %s)",
+		sap.ReasonNoBackup, epoch, DecideBackup)
+	last, err := w.Audit.LastOf(objectBackup)
+	if err != nil {
+		return err
+	}
+	if last < 0 {
+		return none
+	}
+	page, err := w.Audit.Page(last, 1)
+	if err != nil {
+		return err
+	}
+	if len(page) != 1 || page[0].Seq != last {
+		return fmt.Errorf("%w: audit record %d is missing", sap.ReasonStore, last)
+	}
+	var d struct {
+		SealEpoch int64 `json:"seal_epoch"`
+	}
+	if err := json.Unmarshal([]byte(page[0].Data), &d); err != nil {
+		return fmt.Errorf("%w: audit record %d: %w", sap.ReasonStore, last, err)
+	}
+	if d.SealEpoch <= epoch {
+		return none
+	}
+	return nil
 }
 
 // writeBackupFile writes beside, flushes and renames: there is no half a file under

@@ -89,6 +89,7 @@ func TestKPR06SealRestoreOfBefore(t *testing.T) {
 			if !locked(t, w, bob) {
 				t.Error("failures of after the backup are forgotten")
 			}
+			backUp(t, w)
 			w.Decide(sam.DecideSealEnd, sam.DestroySeal{Epoch: now - 1, Why: "restored"})
 			w.Crash()
 			if _, err := w.Redeem(w.Approve(alice, 1)); err != nil || w.Waits(sam.DecideRestore) != nil {
@@ -99,8 +100,9 @@ func TestKPR06SealRestoreOfBefore(t *testing.T) {
 	}
 }
 
-// KPR-06, BKP-02: a backup that was made while records were sealed anew holds both epochs,
-// and is restored as long as there are keys for both.
+// KPR-06, BKP-02: a backup that a release of before made while records were sealed anew
+// holds both epochs, and is restored as long as there are keys for both. While what it
+// held is sealed anew, this release makes no backup.
 func TestKPR06SealRestoreOfTheMiddle(t *testing.T) {
 	w := samtest.New(t)
 	populate(t, w)
@@ -108,7 +110,10 @@ func TestKPR06SealRestoreOfTheMiddle(t *testing.T) {
 	for range 9 {
 		reseal(t, w)
 	}
-	file := backUp(t, w)
+	file := filepath.Join(w.Cfg.Backups, "of-before.backup")
+	if err := w.M.BackupOfBefore(context.Background(), file); err != nil {
+		t.Fatal(err)
+	}
 	resealAll(t, w)
 	closeAll(t, w)
 	if err := restoreFile(t, w, file); err != nil {
@@ -121,16 +126,26 @@ func TestKPR06SealRestoreOfTheMiddle(t *testing.T) {
 	if got := seals(t, w); got[1] == 0 || got[2] == 0 {
 		t.Fatalf("not the state that this test is about: %v", got)
 	}
+	noBackupYet(t, w)
 	resealAll(t, w)
 	if got := seals(t, w); len(got) != 1 {
 		t.Errorf("records by epoch: %v", got)
 	}
+	after := backUp(t, w)
 	w.Decide(sam.DecideSealEnd, sam.DestroySeal{Epoch: 1, Why: "yearly"})
 	closeAll(t, w)
 	if err := restoreFile(t, w, file); err != nil { // of epoch 2, which is there
 		t.Fatal(err)
 	}
 	stays(t, w, "restore a backup that was made after it")
+	if err := restoreFile(t, w, after); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Open(); err != nil {
+		t.Fatal(err)
+	}
+	accept(t, w, sam.DecideRestore)
+	w.Check()
 }
 
 func readDir(t *testing.T, dir, pattern string) []string {
@@ -269,6 +284,7 @@ func TestKPR06SealOfAnUnfinishedOrder(t *testing.T) {
 	if low, now := sealsOf(t, w); low != 3 || now != 3 || len(seals(t, w)) != 1 {
 		t.Errorf("epochs %d to %d", low, now)
 	}
+	backUp(t, w)
 	w.Decide(sam.DecideSealEnd, sam.DestroySeal{Epoch: 1, Why: "yearly"})
 	w.Decide(sam.DecideSealEnd, sam.DestroySeal{Epoch: 2, Why: "yearly"})
 	if _, err := w.Token.Signer(ctx, ref); !errors.Is(err, cryptotoken.ErrKeyNotFound) {
@@ -284,7 +300,7 @@ func TestKPR06SealOfANewModuleOfTheSameName(t *testing.T) {
 		rotateSeal(t, w)
 		resealAll(t, w)
 	}
-	w.Decide(sam.DecideSealEnd, sam.DestroySeal{Epoch: 2, Why: "yearly"})
+	w.Decide(sam.DecideSealEnd, sam.DestroySeal{Epoch: 2, Why: "yearly", WithoutBackup: true})
 	closeAll(t, w)
 	for _, path := range append(readDir(t, w.Dir, "anchor*"), readDir(t, w.Dir, "sam.db*")...) {
 		remove(t, path)
@@ -332,6 +348,7 @@ func TestKPR06SealOnAnHSM(t *testing.T) {
 	}
 	rotateSeal(t, h.World)
 	resealAll(t, h.World)
+	backUp(t, h.World)
 	h.Decide(sam.DecideSealEnd, sam.DestroySeal{Epoch: 2, Why: "yearly"})
 	h.restart(t)
 	h.sign(t, []*samtest.Signer{alice})

@@ -222,6 +222,7 @@ func TestKPR06SealByTwoOfficers(t *testing.T) {
 	}
 	rotateSeal(t, w)
 	resealAll(t, w)
+	backUp(t, w)
 	p, err = w.M.Propose(ctx, samtest.Officer, sam.DecideSealEnd, w.Args(sam.DestroySeal{Epoch: 2, Why: "backed up"}))
 	if err != nil {
 		t.Fatal(err)

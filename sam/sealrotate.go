@@ -16,9 +16,10 @@ import (
 // which everything new is sealed. Until all records are sealed anew (reseal.go) the old
 // epoch counts too; afterwards it is accepted nowhere in the module. It stays in the
 // token: a backup from before the change is read with it, and what it holds is taken by
-// the decision restore, as every older database, and sealed anew on arrival. When there
-// is a backup from after the change, two officers end the old epoch (seal_destroy), and
-// nothing that was sealed under it is ever read again.
+// the decision restore, as every older database, and sealed anew on arrival. While records
+// are sealed anew no backup is made: it would be of both epochs. When there is one from
+// after that, two officers end the old epoch (seal_destroy), and nothing that was sealed
+// under it is ever read again.
 //
 // A kill before the transaction leaves a mark in the token that nothing names; the next
 // rotation makes its own, of a later number.
@@ -36,9 +37,12 @@ type RotateSeal struct {
 }
 
 // DestroySeal is the argument of the decision seal_destroy: this epoch and all before it.
+// Without a backup of a later epoch it is refused, unless both officers say that they
+// know: afterwards there is none.
 type DestroySeal struct {
-	Epoch int64  `json:"epoch"`
-	Why   string `json:"why"`
+	Epoch         int64  `json:"epoch"`
+	Why           string `json:"why"`
+	WithoutBackup bool   `json:"without_backup,omitempty"`
 }
 
 // Events of the sealing key.
@@ -177,7 +181,10 @@ func checkSealEnd(w *work, args []byte) error {
 	if _, err := w.m.named(); err != nil {
 		return err
 	}
-	return w.m.mayEndSeal(in.Epoch)
+	if err := w.m.mayEndSeal(in.Epoch); err != nil || in.WithoutBackup {
+		return err
+	}
+	return w.backedUpSince(in.Epoch)
 }
 
 func (m *Module) mayEndSeal(epoch int64) error {
@@ -227,7 +234,7 @@ func destroySeal(ctx context.Context, m *Module, p *Proposal) error {
 	// repetition is the only one that can say so.
 	err = m.update(ctx, self(), func(w *work) error {
 		_, err := w.log(EventSealKeyDestroyed, audit.OK, "", audit.Data{
-			"epochs": ended, "through": in.Epoch, "first": p.By, "second": p.Second, "proposal": p.ID,
+			"epochs": ended, "through": in.Epoch, "first": p.By, "second": p.Second, "proposal": p.ID, "without_backup": in.WithoutBackup,
 		})
 		return err
 	})

@@ -27,7 +27,9 @@ func backupMakeCommand() *cobra.Command {
 		Long: `Proposes a backup of samd's database. When another officer approves (assent officer
 approve), samd writes it into the folder that samd.yaml names: one file, encrypted for
 samd's token, so that only a samd with this token can restore it (samd restore FILE). It
-is whole when the approval answers. The anchor and the lists beside it are not in it.
+is whole when the approval answers. The anchor and the lists beside it are not in it. While
+records are sealed anew after a change of the sealing key it is refused
+(resealing_unfinished): again when assent status shows one epoch.
 ` + exitCodes,
 		Example: "  assent backup make --why nightly",
 		Args:    cobra.NoArgs,

@@ -28,7 +28,8 @@ record that does not verify is left as it is and named in the audit chain
 (record_not_resealed).
 
 The old epoch stays in the token until assent seal-key destroy: backups of before need it.
-Make a backup when the change is done.
+Until it is done samd makes no backup (resealing_unfinished): it would be worth nothing when
+the old epoch is destroyed. Make one then.
 ` + exitCodes,
 		Example: "  assent seal-key rotate --why yearly",
 		Args:    cobra.NoArgs,
@@ -46,22 +47,35 @@ Make a backup when the change is done.
 }
 
 func sealDestroyCommand() *cobra.Command {
-	var why string
+	var (
+		why     string
+		without bool
+	)
 	cmd := &cobra.Command{
 		Use:   "destroy EPOCH",
 		Short: "Propose the end of an old sealing key",
 		Long: `Proposes to end an epoch of the sealing key, and all before it, when nothing in the
 database is sealed under it any more. Backups of before its change, and databases put back
-from before it, cannot be opened afterwards. Make a new backup first.
+from before it, cannot be opened afterwards by anybody. samd refuses unless its audit chain
+has a backup of a later epoch (backup_made, seal_epoch); it does not know whether that file
+is still there: look, and keep a copy elsewhere, before you propose it and before you
+approve it. With --without-backup it is done all the same, and if samd's database is lost
+before the next backup, all signers' keys are.
 ` + exitCodes,
 		Example: "  assent seal-key destroy 1 --why yearly",
 		Args:    cobra.ExactArgs(1),
 	}
-	return proposing(cmd, "seal_destroy", &why, func(_ *cobra.Command, _ *settings, _ string, args []string) (any, error) {
+	cmd = proposing(cmd, "seal_destroy", &why, func(_ *cobra.Command, _ *settings, _ string, args []string) (any, error) {
 		epoch, err := strconv.ParseInt(args[0], 10, 64)
 		if err != nil {
 			return nil, &exitError{exitUsage, fmt.Errorf("%q is no number of an epoch; assent status shows the present one", args[0])}
 		}
-		return map[string]any{"epoch": epoch, "why": why}, nil
+		in := map[string]any{"epoch": epoch, "why": why}
+		if without {
+			in["without_backup"] = true
+		}
+		return in, nil
 	})
+	cmd.Flags().BoolVar(&without, "without-backup", false, "also when no backup could be restored afterwards; it goes into the audit record")
+	return cmd
 }

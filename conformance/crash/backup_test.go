@@ -123,7 +123,7 @@ func (s *site) rotate() error {
 		{"kek_destroy", map[string]any{"kek": st.KEK, "why": "crash test"}},
 		{"statement_rotate", map[string]any{"from": st.Info.KeyID, "replace": false, "why": "crash test"}},
 		{"statement_destroy", map[string]any{"key": st.Info.KeyID, "why": "crash test"}},
-		{"seal_destroy", map[string]any{"epoch": st.SealEpoch, "why": "crash test"}},
+		{"seal_destroy", map[string]any{"epoch": st.SealEpoch, "why": "crash test", "without_backup": true}},
 	} {
 		if d.kind == "seal_destroy" {
 			if _, err := sealed(ctx, first); err != nil {
