@@ -16,28 +16,40 @@ import (
 
 func verifyCommand() *cobra.Command {
 	var trust []string
-	var format string
+	var format, revocation string
 	cmd := &cobra.Command{
 		Use:   "verify FILE",
-		Short: "Judge the signatures of a PDF or XML file in plain words",
+		Short: "Judge the signatures of a PDF or XML file by EN 319 102-1 and in plain words",
 		Long: `Says for each signature who made it, when and how that is known, how much of the
 file it covers (of XML: which nodes), whether its chain ends at a certificate you trust, what its
 time-stamps say, and what was changed afterwards. Nothing is fetched from the
 net: whether a certificate was revoked is judged by what the file carries (B-LT, B-LTA).
+
+Beside the plain words stand those of EN 319 102-1: TOTAL-PASSED, TOTAL-FAILED or INDETERMINATE
+with the sub-indication. A file is valid if and only if it is TOTAL-PASSED; "not valid" is also said
+where the standard only says INDETERMINATE, because nothing shows that a signature is older than
+what speaks against it. With --revocation required a signature passes only if the file tells that no
+certificate was revoked (else TRY_LATER). -o json follows the schema ` + validate.Schema + `;
+-o html is one page without scripts that draws what each signature covers.
 ` + exitCodes,
 		Example: `  assent verify contract-signed.pdf --trust root.pem
-  assent verify contract-signed.pdf --trust root.pem -o json`,
+  assent verify contract-signed.pdf --trust root.pem -o json
+  assent verify contract-signed.pdf --trust root.pem --format html > report.html`,
 		Args: cobra.ExactArgs(1),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
 			anchors, err := loadTrust(trust)
 			if err != nil {
 				return err
 			}
-			rep, err := verifyFile(cmd, args[0], anchors)
+			policy := validate.Revocation(revocation)
+			if policy != validate.RevocationIfCarried && policy != validate.RevocationRequired {
+				return &exitError{exitUsage, fmt.Errorf("--revocation %q: want if_carried or required", revocation)}
+			}
+			rep, err := verifyFile(cmd, args[0], validate.Options{Anchors: anchors, Revocation: policy})
 			if err != nil {
 				return err
 			}
-			if err := output(cmd.OutOrStdout(), format, rep, func(w io.Writer) error { return rep.Print(w) }); err != nil {
+			if err := printReport(cmd.OutOrStdout(), format, rep); err != nil {
 				return err
 			}
 			if rep.Verdict != validate.Valid {
@@ -47,17 +59,26 @@ net: whether a certificate was revoked is judged by what the file carries (B-LT,
 		}),
 	}
 	cmd.Flags().StringArrayVar(&trust, "trust", nil, "PEM file with certificates to trust; may be given again")
-	outputFlag(cmd, &format)
+	cmd.Flags().StringVarP(&format, "output", "o", "text", "text, json or html")
+	cmd.Flags().StringVar(&format, "format", "text", "the same as --output")
+	cmd.Flags().StringVar(&revocation, "revocation", string(validate.RevocationIfCarried), "if_carried or required")
 	return cmd
 }
 
-func verifyFile(cmd *cobra.Command, path string, anchors []*x509.Certificate) (*validate.Report, error) {
+func printReport(w io.Writer, format string, rep *validate.Report) error {
+	if format == "html" {
+		return rep.HTML(w)
+	}
+	return output(w, format, rep, rep.Print)
+}
+
+func verifyFile(cmd *cobra.Command, path string, opt validate.Options) (*validate.Report, error) {
 	f, size, err := openFile(path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	return validate.File(cmd.Context(), filepath.Base(path), f, size, validate.Options{Anchors: anchors})
+	return validate.File(cmd.Context(), filepath.Base(path), f, size, opt)
 }
 
 func loadTrust(paths []string) ([]*x509.Certificate, error) {
