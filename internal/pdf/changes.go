@@ -32,8 +32,9 @@ const (
 // Change is one thing that happened to the document after a signature.
 type Change struct {
 	Kind   ChangeKind
-	Page   int // from 1; 0 if it concerns no page
-	Object int // object number; 0 if it concerns none
+	Page   int    // from 1; 0 if it concerns no page
+	Object int    // object number; 0 if it concerns none
+	Field  string // name of the one form field that it is about, empty otherwise
 	Text   string
 }
 
@@ -133,6 +134,15 @@ func (c *comparison) add(kind ChangeKind, page, obj int, format string, args ...
 	}
 	c.out = append(c.out, Change{Kind: kind, Page: page, Object: obj, Text: fmt.Sprintf(format, args...)})
 	return nil
+}
+
+// addField adds a change of one field.
+func (c *comparison) addField(kind ChangeKind, f field, format string, args ...any) error {
+	err := c.add(kind, 0, f.id.num, format, args...)
+	if err == nil {
+		c.out[len(c.out)-1].Field = f.name
+	}
+	return err
 }
 
 // numSet is a set of object numbers.

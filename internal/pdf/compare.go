@@ -171,11 +171,11 @@ func (c *comparison) field(was wasField, existed bool, f field) error {
 	case err != nil || signed:
 		return err
 	case !existed:
-		return c.add(ChangeForm, 0, f.id.num, "form field %q added", f.name)
+		return c.addField(ChangeForm, f, "form field %q added", f.name)
 	case touched && f.ft == "Sig":
-		return c.add(ChangeForm, 0, f.id.num, "signature field %q changed", f.name)
+		return c.addField(ChangeForm, f, "signature field %q changed", f.name)
 	case touched:
-		return c.add(ChangeFormFill, 0, f.id.num, "form field %q filled in or changed", f.name)
+		return c.addField(ChangeFormFill, f, "form field %q filled in or changed", f.name)
 	}
 	return nil
 }
@@ -205,9 +205,9 @@ func (c *comparison) newSignature(f field, sig value) error {
 		c.newSigs = append(c.newSigs, sig)
 	}
 	if s.Type == "DocTimeStamp" {
-		return c.add(ChangeTimestamp, 0, f.id.num, "document time-stamp added in field %q", f.name)
+		return c.addField(ChangeTimestamp, f, "document time-stamp added in field %q", f.name)
 	}
-	return c.add(ChangeSignature, 0, f.id.num, "signature added in field %q", f.name)
+	return c.addField(ChangeSignature, f, "signature added in field %q", f.name)
 }
 
 // newPictures names the pictures that a new signature puts over pages at places

@@ -11,6 +11,8 @@ type lock struct {
 	noMore bool   // DocMDP 1: no change at all
 	action string // FieldMDP: All, Include, Exclude; empty if none
 	fields []string
+	// permission is /P of a field lock (ISO 32000-2, table 236), 0 if it has none.
+	permission int
 }
 
 // allows reports ErrForbidden if signing the field would break the lock. A field
@@ -19,11 +21,7 @@ func (l lock) allows(field string) error {
 	if l.noMore {
 		return fmt.Errorf("%w: the certification in %q permits no change (DocMDP 1)", ErrForbidden, l.by)
 	}
-	listed := false
-	for _, f := range l.fields {
-		listed = listed || f == field || strings.HasPrefix(field, f+".")
-	}
-	if l.action == "All" || l.action == "Include" && listed || l.action == "Exclude" && !listed {
+	if l.locks(field) {
 		return fmt.Errorf("%w: the signature in %q locks field %q (FieldMDP %s)", ErrForbidden, l.by, field, l.action)
 	}
 	return nil
@@ -109,7 +107,7 @@ func (d *Document) lockDict(v value) (lock, error) {
 	if err != nil {
 		return l, err
 	}
-	l.noMore = p == 1
+	l.noMore, l.permission = p == 1, int(max(0, min(p, 3)))
 	fields, err := d.key(v, "Fields")
 	if err != nil || !fields.isArray() {
 		return l, err

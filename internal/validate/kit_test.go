@@ -66,9 +66,19 @@ func (k *kit) anchors() []*x509.Certificate { return []*x509.Certificate{k.ca.Ro
 // sign appends one signature; stamped makes it B-T.
 func (k *kit) sign(t testing.TB, in []byte, stamped bool) []byte {
 	t.Helper()
+	return k.close(t, in, stamped, pdf.SignOptions{Time: time.Now(), Hash: crypto.SHA256, Reserve: 16 << 10, Reason: "test"})
+}
+
+// finish signs as the options say, at B-B.
+func (k *kit) finish(t testing.TB, in []byte, opt pdf.SignOptions) []byte {
+	t.Helper()
+	return k.close(t, in, false, opt)
+}
+
+func (k *kit) close(t testing.TB, in []byte, stamped bool, opt pdf.SignOptions) []byte {
+	t.Helper()
 	var out bytes.Buffer
-	p, err := pdf.Prepare(context.Background(), bytes.NewReader(in), int64(len(in)), &out, pdf.SignOptions{
-		Time: time.Now(), Hash: crypto.SHA256, Reserve: 16 << 10, Reason: "test"})
+	p, err := pdf.Prepare(context.Background(), bytes.NewReader(in), int64(len(in)), &out, opt)
 	must(t, err)
 	attrs, err := sap.PAdESSignedAttributes(p.Digest, k.chain[0])
 	must(t, err)

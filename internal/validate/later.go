@@ -28,10 +28,17 @@ func (j *judge) later(doc *pdf.Document, found []pdf.Signature, sigs []Signature
 			s.fail(FormatFailure, "the file was changed after this signature and the change cannot be read: %v", err)
 			continue
 		}
+		rules, err := doc.Rules(found[i])
+		if err != nil {
+			s.fail(FormatFailure, "what the signature permits of later changes cannot be read: %v", err)
+			continue
+		}
 		for _, c := range changes {
 			s.Later = append(s.Later, changeWords(c))
 			judgeChange(s, c, signed == j.size)
-			judgePermission(s, c, found[i].Certification)
+			if why := rules.Forbids(c); why != "" {
+				s.fail(FormatFailure, "%s: %s", why, changeWords(c))
+			}
 		}
 	}
 }
@@ -53,17 +60,4 @@ func changeWords(c pdf.Change) string {
 		return fmt.Sprintf("page %d: %s", c.Page, c.Text)
 	}
 	return c.Text
-}
-
-// judgePermission holds a change against what a certification permits (ISO 32000-1,
-// table 254): nothing (1), forms and signatures (2), comments too (3). Time-stamps and
-// validation data are always permitted.
-func judgePermission(s *Signature, c pdf.Change, permission int) {
-	switch c.Kind {
-	case pdf.ChangeTimestamp, pdf.ChangeDSS, pdf.ChangeUnused:
-		return
-	}
-	if permission == 1 || permission == 2 && c.Kind == pdf.ChangeAnnotation {
-		s.fail(FormatFailure, "the signature certifies the document and does not permit this: %s", changeWords(c))
-	}
 }

@@ -209,8 +209,16 @@ func (j *judge) chain(s *Signature, cert *x509.Certificate, others []*x509.Certi
 // demand doubts a signature about whose certificates the policy wants to know more than
 // the file tells.
 func (j *judge) demand(s *Signature) {
+	defer s.closed()
 	if j.opt.Revocation == RevocationRequired && !s.settled {
 		s.doubt(TryLater, "the file carries nothing usable that tells whether a certificate was revoked")
+	}
+}
+
+// closed: without proof of its time a signature is no better than with it.
+func (s *Signature) closed() {
+	if s.Present.Indication == TotalPassed || s.Indication == TotalFailed {
+		s.Present = s.Status
 	}
 }
 

@@ -71,7 +71,7 @@ func (s *Signature) print(b *strings.Builder, n, of int, size int64) {
 	for _, w := range s.Why {
 		line("because", "%s", w)
 	}
-	if s.Present.Indication != "" && s.Present.Indication != s.Indication {
+	if s.Present.Indication != "" && s.Present != s.Status {
 		line("at present", "%s, were it not proven when the signature was made", s.Present.Words())
 	}
 	if s.Revocation != "" {
