@@ -120,7 +120,7 @@ func (o *outcomes) commit(group []*outcome) error {
 			if sessions[i], packed[i], err = w.outcome(f, packed[i][:0]); err != nil {
 				return err
 			}
-			if receipts[i], err = unpack(receipts[i][:0], packed[i]); err != nil {
+			if receipts[i], err = unpack(receipts[i][:0], packed[i], f.act.red.given()); err != nil {
 				return err
 			}
 		}
@@ -135,7 +135,8 @@ func (o *outcomes) commit(group []*outcome) error {
 		for i, f := range group {
 			s := sessions[i]
 			o.stored = packAnswer(o.stored[:0], f.sigs, packed[i], tree.Path(i), i, len(group), sig, key.id)
-			if f.answer, err = unpackTo(make([]byte, 0, 2*(len(o.stored)-len(packed[i]))+base64.RawURLEncoding.EncodedLen(len(receipts[i]))), o.stored, packDepth, receipts[i]); err != nil {
+			known := unpacker{nested: receipts[i]}
+			if f.answer, err = known.unpack(make([]byte, 0, 2*(len(o.stored)-len(packed[i]))+base64.RawURLEncoding.EncodedLen(len(receipts[i]))), o.stored, packDepth); err != nil {
 				return err
 			}
 			s.Answer = o.stored // until it is written
@@ -217,11 +218,16 @@ func packAnswer(out []byte, sigs [][]byte, receipt []byte, path [][]byte, index,
 	return p.done()
 }
 
-// storedAnswer is the answer that a consumed session keeps. Installations of
-// before it was packed have it as it went out: JSON, which begins with a brace.
-func storedAnswer(a *Activation) ([]byte, error) {
+// storedAnswer is the answer that a consumed session keeps, with what its repetition
+// brought again. Installations of before it was packed have it as it went out: JSON,
+// which begins with a brace.
+func storedAnswer(a *Activation, g given) ([]byte, error) {
 	if len(a.Answer) > 0 && a.Answer[0] == '{' {
 		return a.Answer, nil
 	}
-	return unpack(make([]byte, 0, 3*len(a.Answer)), a.Answer)
+	return unpack(make([]byte, 0, 3*len(a.Answer)), a.Answer, g)
 }
+
+// given is what r brought. The session's redemption names these very octets
+// (sap.RedemptionID).
+func (r *redemption) given() given { return given{givenSAD: r.sadText, givenProof: r.proofText} }

@@ -17,10 +17,21 @@ const (
 	packStd    = 'S' // base64, padded
 	packURL    = 'U' // base64url, not padded
 	packNested = 'N' // base64url, not padded, of a packed text
+	packGiven  = 'G' // base64url, not padded, of what the redemption brought: one octet, which
 
 	packHead  = 4
 	packDepth = 2
 	maxPack   = 1<<24 - 1 // octets of a segment
+)
+
+// given is what a redemption brought and a byte-identical repetition brings again:
+// the answer holds it, and nobody needs to keep it for the repetition.
+type given [2][]byte
+
+// Places in given.
+const (
+	givenSAD byte = iota
+	givenProof
 )
 
 // packer composes a packed text.
@@ -63,6 +74,11 @@ func (p *packer) octets(kind byte, b []byte) {
 	p.out = append(p.out, b...)
 }
 
+func (p *packer) given(which byte) {
+	p.close()
+	p.out = append(p.out, packGiven, 0, 0, 1, which)
+}
+
 // done ends the text.
 func (p *packer) done() []byte {
 	p.close()
@@ -71,12 +87,22 @@ func (p *packer) done() []byte {
 
 var errPacked = errors.New("sam: a packed text is broken")
 
-// unpack appends the text of a packed text. Its length is known before: no
-// segment becomes longer than maxPack by more than base64 does, twice.
-func unpack(out, packed []byte) ([]byte, error) { return unpackTo(out, packed, packDepth, nil) }
+// unpacker writes out packed texts. nested, when it is there, is the text of the
+// nested ones. Each of the given texts is written once at most, so that a text is no
+// longer than the packed one and the given ones in base64, twice.
+type unpacker struct {
+	given  given
+	nested []byte
+	used   [len(given{})]bool
+}
 
-// unpackTo takes the text of a nested packed text from known, if it is there.
-func unpackTo(out, packed []byte, depth int, known []byte) ([]byte, error) {
+// unpack appends the text of a packed text.
+func unpack(out, packed []byte, g given) ([]byte, error) {
+	u := unpacker{given: g}
+	return u.unpack(out, packed, packDepth)
+}
+
+func (u *unpacker) unpack(out, packed []byte, depth int) ([]byte, error) {
 	if depth == 0 {
 		return nil, errPacked
 	}
@@ -89,27 +115,38 @@ func unpackTo(out, packed []byte, depth int, known []byte) ([]byte, error) {
 		if n > len(rest) {
 			return nil, errPacked
 		}
-		b := rest[:n]
-		packed = rest[n:]
-		switch kind {
-		case packText:
-			out = append(out, b...)
-		case packStd:
-			out = base64.StdEncoding.AppendEncode(out, b)
-		case packURL:
-			out = base64.RawURLEncoding.AppendEncode(out, b)
-		case packNested:
-			inner := known
-			if inner == nil {
-				var err error
-				if inner, err = unpackTo(make([]byte, 0, 2*len(b)), b, depth-1, nil); err != nil {
-					return nil, err
-				}
-			}
-			out = base64.RawURLEncoding.AppendEncode(out, inner)
-		default:
-			return nil, errPacked
+		var err error
+		if out, err = u.segment(out, kind, rest[:n], depth); err != nil {
+			return nil, err
 		}
+		packed = rest[n:]
 	}
 	return out, nil
+}
+
+func (u *unpacker) segment(out []byte, kind byte, b []byte, depth int) ([]byte, error) {
+	switch kind {
+	case packText:
+		return append(out, b...), nil
+	case packStd:
+		return base64.StdEncoding.AppendEncode(out, b), nil
+	case packURL:
+		return base64.RawURLEncoding.AppendEncode(out, b), nil
+	case packGiven:
+		if len(b) != 1 || int(b[0]) >= len(u.given) || u.given[b[0]] == nil || u.used[b[0]] {
+			return nil, errPacked
+		}
+		u.used[b[0]] = true
+		return base64.RawURLEncoding.AppendEncode(out, u.given[b[0]]), nil
+	case packNested:
+		inner := u.nested
+		if inner == nil {
+			var err error
+			if inner, err = u.unpack(make([]byte, 0, 2*(len(b)+len(u.given[givenSAD])+len(u.given[givenProof]))), b, depth-1); err != nil {
+				return nil, err
+			}
+		}
+		return base64.RawURLEncoding.AppendEncode(out, inner), nil
+	}
+	return nil, errPacked
 }

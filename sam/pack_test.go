@@ -22,7 +22,9 @@ func TestPackedAnswerIsTheJSONOfTheWire(t *testing.T) {
 		inner.lit(text)
 		raw := octets.Draw(t, "sad")
 		inner.octets(packURL, raw)
-		got, err := unpack(nil, packAnswer(nil, sigs, inner.done(), path, 3, 9, root, "key-id"))
+		brought := given{octets.Draw(t, "brought"), append([]byte{}, octets.Draw(t, "brought with it")...)}
+		inner.given(givenProof)
+		got, err := unpack(nil, packAnswer(nil, sigs, inner.done(), path, 3, 9, root, "key-id"), brought)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +51,7 @@ func TestPackedAnswerIsTheJSONOfTheWire(t *testing.T) {
 		if string(again) != string(got) {
 			t.Errorf("got  %s\nwant %s", got, again)
 		}
-		want := base64.RawURLEncoding.EncodeToString([]byte(text + base64.RawURLEncoding.EncodeToString(raw)))
+		want := base64.RawURLEncoding.EncodeToString([]byte(text + base64.RawURLEncoding.EncodeToString(raw) + base64.RawURLEncoding.EncodeToString(brought[givenProof])))
 		if out.Receipt.Receipt != want || out.Receipt.Index != 3 || out.Receipt.Size != 9 || out.Receipt.Key != "key-id" ||
 			out.Receipt.Signature != base64.RawURLEncoding.EncodeToString(root) || len(out.Signatures) != len(sigs) || len(out.Receipt.Path) != len(path) {
 			t.Errorf("%+v", out)
@@ -61,7 +63,7 @@ func TestPackedAnswerIsTheJSONOfTheWire(t *testing.T) {
 // and what no packer wrote is an error, not an answer.
 func TestStoredAnswers(t *testing.T) {
 	old := []byte(`{"signatures":[]}`)
-	if got, err := storedAnswer(&Activation{Answer: old}); err != nil || !bytes.Equal(got, old) {
+	if got, err := storedAnswer(&Activation{Answer: old}, given{}); err != nil || !bytes.Equal(got, old) {
 		t.Errorf("answer of before: %q, %v", got, err)
 	}
 	for name, b := range map[string][]byte{
@@ -70,8 +72,13 @@ func TestStoredAnswers(t *testing.T) {
 		"unknown":     {'X', 0, 0, 0},
 		"too deep":    {'N', 0, 0, 9, 'N', 0, 0, 5, 'T', 0, 0, 1, 'x'},
 		"cut inside":  {'N', 0, 0, 1, 'T'},
+		"not brought": {'G', 0, 0, 1, givenProof},
+		"brought not": {'G', 0, 0, 1, 2},
+		"which":       {'G', 0, 0, 0},
+		"twice":       {'G', 0, 0, 1, givenSAD, 'G', 0, 0, 1, givenSAD},
+		"twice deep":  {'G', 0, 0, 1, givenSAD, 'N', 0, 0, 5, 'G', 0, 0, 1, givenSAD},
 	} {
-		if got, err := storedAnswer(&Activation{Answer: b}); err == nil {
+		if got, err := storedAnswer(&Activation{Answer: b}, given{givenSAD: []byte("{}")}); err == nil {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
@@ -81,7 +88,7 @@ func TestStoredAnswers(t *testing.T) {
 func TestPackedTextHasNoTooLongSegment(t *testing.T) {
 	p := newPacker(nil)
 	p.octets(packURL, make([]byte, maxPack+1))
-	if out, err := unpack(nil, p.done()); err == nil {
+	if out, err := unpack(nil, p.done(), given{}); err == nil {
 		t.Errorf("%d octets", len(out))
 	}
 }
@@ -90,9 +97,11 @@ func TestPackedTextHasNoTooLongSegment(t *testing.T) {
 func FuzzUnpack(f *testing.F) {
 	f.Add(packAnswer(nil, [][]byte{{1, 2}}, newPacker(nil).done(), [][]byte{{3}}, 0, 1, []byte{4}, "k"))
 	f.Add([]byte{'N', 0, 0, 5, 'T', 0, 0, 1, 'x'})
+	f.Add([]byte{'N', 0, 0, 10, 'G', 0, 0, 1, givenProof, 'G', 0, 0, 1, givenSAD})
+	brought := given{[]byte(`{"sad":"octets"}`), bytes.Repeat([]byte("proof"), 50)}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		got, err := unpack(nil, b)
-		if err == nil && len(got) > 2*len(b) {
+		got, err := unpack(nil, b, brought)
+		if err == nil && len(got) > 2*(len(b)+len(brought[0])+len(brought[1])) {
 			t.Errorf("%d octets became %d", len(b), len(got))
 		}
 	})

@@ -11,7 +11,7 @@ import (
 // activation. It is composed by hand, members in canonical order, because nearly
 // all of it is base64 of what is at hand: no copies, no reflection.
 func (r *redemption) packReceipt(out []byte, rec audit.Record, sigs [][]byte) []byte {
-	p := newPacker(slices.Grow(out, len(r.sadText)+len(r.proofText)+len(r.auth.Public)+len(r.held.cred.Chain[0])+len(sigs)*256+768))
+	p := newPacker(slices.Grow(out, len(r.auth.Public)+len(r.held.cred.Chain[0])+len(sigs)*256+768))
 	p.lit(`{"assurance":`)
 	p.str(r.m.keyLabel(r.held.parsed))
 	p.lit(`,"aud":`)
@@ -31,11 +31,11 @@ func (r *redemption) packReceipt(out []byte, rec audit.Record, sigs [][]byte) []
 	p.lit(`,"origin":`)
 	p.str(r.m.cfg.Origin)
 	p.lit(`,"proof":"`)
-	p.octets(packURL, r.proofText)
+	p.given(givenProof)
 	p.lit(`","rpId":`)
 	p.str(r.m.cfg.RPID)
 	p.lit(`,"sad":"`)
-	p.octets(packURL, r.sadText)
+	p.given(givenSAD)
 	p.lit(`","time":`)
 	p.int(rec.Time)
 	p.lit(`,"typ":`)

@@ -40,7 +40,7 @@ func TestReceiptTextIsTheCanonicalForm(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := unpack(nil, r.packReceipt(nil, rec, sigs)); err != nil || string(got) != string(text) {
+		if got, err := unpack(nil, r.packReceipt(nil, rec, sigs), r.given()); err != nil || string(got) != string(text) {
 			t.Errorf("%v: got  %s\nwant %s", err, got, text)
 		}
 	})

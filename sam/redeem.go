@@ -140,7 +140,7 @@ var errRepeated = errors.New("sam: byte-identical retry")
 func (r *redemption) repeated(ctx context.Context) ([]byte, error) {
 	switch r.session.State {
 	case ActConsumed:
-		return storedAnswer(r.session)
+		return storedAnswer(r.session, r.given())
 	case ActReleased:
 		return nil, sap.ReasonReleased
 	case ActReserved:

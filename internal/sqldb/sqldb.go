@@ -132,6 +132,12 @@ func (d *DB) connect(cfg Config) error {
 	if d.writer, err = openConn(dsn("")); err != nil {
 		return err
 	}
+	// A page that is split makes SQLite go through all slots of its cache at the commit
+	// (its balancing numbers a page beyond the file's end for a moment), so that the
+	// writer's is small; what falls out of it is in the system's.
+	if err := d.writer.script("PRAGMA cache_size = -4000"); err != nil {
+		return fmt.Errorf("%w: %w", ErrOpen, err)
+	}
 	// Hot pages are copied back from the log once in 16 MB, not once in 4.
 	if err := d.writer.script("PRAGMA wal_autocheckpoint = 4000"); err != nil {
 		return fmt.Errorf("%w: %w", ErrOpen, err)

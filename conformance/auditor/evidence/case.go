@@ -94,6 +94,7 @@ func Check(c Case) (Report, error) {
 		return Report{}, err
 	}
 	c.index()
+	c.unpackAnswers()
 	c.checkChain()
 	c.checkCheckpoints()
 	if err := c.checkKeys(); err != nil {

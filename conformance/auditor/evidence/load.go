@@ -42,6 +42,7 @@ type session struct {
 	Redemption, Answer []byte
 	Digests            []byte
 	Updated            int64 // Unix seconds
+	InPart             bool  // no client log has the redemption, which the answer repeats
 }
 
 // credential is a row of the table credential.
@@ -184,13 +185,6 @@ func (c *Case) readSessions(db *sql.DB) error {
 			return err
 		}
 		s.ID = "session:" + b64(id)
-		if len(s.Answer) > 0 && s.Answer[0] != '{' {
-			text, err := unpack(s.Answer, 2)
-			if err != nil {
-				c.find(4, "I3", s.ID, "its stored answer cannot be read: %v", err)
-			}
-			s.Answer = text
-		}
 		c.sessions[s.ID] = s
 		return nil
 	})
@@ -283,8 +277,31 @@ func unb64(s string) []byte {
 	return b
 }
 
-// unpack writes out the base64 of a packed text.
-func unpack(packed []byte, depth int) ([]byte, error) {
+// unpackAnswers writes out the stored answers. What a client sent is not stored again:
+// it is taken from the client's log, by the name of the redemption.
+func (c *Case) unpackAnswers() {
+	asked := map[string]Event{}
+	for _, e := range c.events {
+		if e.Ev == "redeem" {
+			asked[string((&call{ask: e}).redemption())] = e
+		}
+	}
+	for _, s := range c.sessions {
+		if len(s.Answer) == 0 || s.Answer[0] == '{' {
+			continue
+		}
+		e, ok := asked[string(s.Redemption)]
+		s.InPart = !ok
+		text, err := unpack(s.Answer, [][]byte{e.SAD, e.Proof}, 2)
+		if err != nil {
+			c.find(4, "I3", s.ID, "its stored answer cannot be read: %v", err)
+		}
+		s.Answer = text
+	}
+}
+
+// unpack writes out the base64 of a packed text, and what was given.
+func unpack(packed []byte, given [][]byte, depth int) ([]byte, error) {
 	var text []byte
 	for len(packed) > 0 {
 		if len(packed) < 4 || depth == 0 {
@@ -304,11 +321,16 @@ func unpack(packed []byte, depth int) ([]byte, error) {
 		case 'U':
 			text = base64.RawURLEncoding.AppendEncode(text, b)
 		case 'N':
-			inner, err := unpack(b, depth-1)
+			inner, err := unpack(b, given, depth-1)
 			if err != nil {
 				return nil, err
 			}
 			text = base64.RawURLEncoding.AppendEncode(text, inner)
+		case 'G':
+			if n != 1 || int(b[0]) >= len(given) {
+				return nil, errors.New("a segment names nothing that was given")
+			}
+			text = base64.RawURLEncoding.AppendEncode(text, given[b[0]])
 		default:
 			return nil, fmt.Errorf("unknown segment %q", kind)
 		}
