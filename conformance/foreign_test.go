@@ -81,8 +81,9 @@ func (d *desk) sign(t *testing.T, kind, name string, doc []byte, kt algo.KeyType
 // wants is what DSS must say of a file.
 type wants struct{ level, indication, sub string }
 
-// judged has DSS judge the files, each with one signature, and compares.
-func judged(t *testing.T, q judge.DSSQuestion, want map[string]wants) {
+// judged has DSS judge the files, each with one signature, and compares. It gives
+// what DSS says of each file's time-stamps.
+func judged(t *testing.T, q judge.DSSQuestion, want map[string]wants) map[string]string {
 	t.Helper()
 	var files []string
 	for f := range want {
@@ -92,12 +93,13 @@ func judged(t *testing.T, q judge.DSSQuestion, want map[string]wants) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := map[string]int{}
+	seen, stamps := map[string]int{}, map[string]string{}
 	for _, v := range got {
 		seen[v.File]++
 		if w := want[v.File]; v.Level != w.level || v.Indication != w.indication || v.Sub != w.sub {
 			t.Errorf("%s: DSS says %s %s %s (%s%s), want %v", filepath.Base(v.File), v.Level, v.Indication, v.Sub, v.Words, v.Error, w)
 		}
+		stamps[v.File] = v.Stamps
 	}
 	for f := range want {
 		if seen[f] != 1 {
@@ -105,6 +107,7 @@ func judged(t *testing.T, q judge.DSSQuestion, want map[string]wants) {
 		}
 	}
 	t.Logf("DSS judged %d signatures", len(got))
+	return stamps
 }
 
 // ADE-01, ADE-03: the Commission's DSS recognises the level of each PDF signature

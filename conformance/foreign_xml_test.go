@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/assent-sign/assent/conformance/judge"
 	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/certs"
+	"github.com/assent-sign/assent/workers"
 	"github.com/assent-sign/assent/workers/workertest"
 )
 
@@ -69,4 +72,49 @@ func TestDSSRefusesXML(t *testing.T) {
 		edit("role.xml", "Buyer", "Owner"):         {"XAdES-BASELINE-T", "TOTAL_FAILED", "HASH_FAILURE"},
 	})
 	judged(t, judge.DSSQuestion{Anchor: workertest.NewPKI(t).Root, NoRevocation: true}, map[string]wants{good: {"XAdES-BASELINE-T", "INDETERMINATE", "NO_CERTIFICATE_CHAIN_FOUND"}})
+}
+
+// ADE-03: DSS, with its demand for revocation data in force, recognises XAdES B-LT and
+// B-LTA and finds them TOTAL_PASSED and their time-stamps intact, for every kind of key and
+// every scheme, in both forms; and it notices that what the archive time-stamp is over was changed.
+func TestADE03DSSJudgesLongTermXML(t *testing.T) {
+	a := workertest.NewAuthority(t)
+	_, _, chain := a.Key(t, "tsa", algo.P256, certs.TSAProfile)
+	stamper := workers.Config{Name: "tsa", Kind: "tsa", Token: "local", Key: "tsa", Chain: chain, Properties: map[string]string{"policy": "1.3.6.1.4.1.99999.1.1"}}
+	d := &desk{a.PKI, t.TempDir(), stamper, map[algo.KeyType]string{}}
+	want := map[string]wants{}
+	for _, c := range []struct {
+		kt  algo.KeyType
+		alg algo.Algorithm
+	}{{algo.P256, algo.ES256}, {algo.P384, algo.ES384}, {algo.P521, algo.ES512}, {algo.RSA3072, algo.RS256}, {algo.RSA3072, algo.PS256}, {algo.RSA3072, algo.PS512}} {
+		if d.chains[c.kt] == "" {
+			_, _, d.chains[c.kt] = a.Key(t, "signer-"+string(c.kt), c.kt, certs.SignerProfile)
+		}
+		for _, level := range []string{"LT", "LTA"} {
+			for _, parallel := range []string{"false", "true"} {
+				file := d.xml(t, fmt.Sprintf("%s-%s-%s-%s.xml", c.kt, c.alg, level, parallel), plainXML, c.kt, c.alg, map[string]string{"level": "B-" + level, "tsa": "worker:tsa", "parallel": parallel,
+					"trust_anchors": a.Root, "revocation_addresses": "127.0.0.0/8", "ocsp_nonce": "if_answered"})
+				want[file] = wants{"XAdES-BASELINE-" + level, "TOTAL_PASSED", ""}
+			}
+		}
+	}
+	const first, last = "SIGNATURE_TIMESTAMP intact PASSED", "; ARCHIVE_TIMESTAMP intact PASSED"
+	for file, stamps := range judged(t, judge.DSSQuestion{Anchor: a.Root}, want) {
+		if archived := strings.Contains(file, "LTA"); stamps != first && !archived || stamps != first+last && archived {
+			t.Errorf("%s: %s", filepath.Base(file), stamps)
+		}
+	}
+	good, err := os.ReadFile(filepath.Join(d.dir, "P-256-ES256-LTA-false.xml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// No reference is over this, and neither is the value: only the archive time-stamp.
+	changed := filepath.Join(d.dir, "changed.xml")
+	if err := os.WriteFile(changed, bytes.Replace(good, []byte("<xades:OCSPValues>"), []byte("<xades:OCSPValues>\n"), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stamps := judged(t, judge.DSSQuestion{Anchor: a.Root}, map[string]wants{changed: {"XAdES-BASELINE-LTA", "TOTAL_PASSED", ""}})[changed]
+	if stamps != first+"; ARCHIVE_TIMESTAMP broken FAILED" {
+		t.Errorf("changed validation data: %s", stamps)
+	}
 }

@@ -32,7 +32,7 @@ func demoCommand() *cobra.Command {
 		Short: "Prove the whole path, unattended: sign, judge, try to cheat",
 		Long: `Starts samd, sicd and ssad as processes on free loopback ports, with a self-made CA
 and time-stamp authority. A SOFTWARE signer signs contract.pdf at B-T and B-B and
-invoice.xml at B-T with software keys, contract.pdf at B-LTA, and contract.pdf at B-T with keys behind
+invoice.xml at B-T with software keys, contract.pdf and invoice.xml at B-LTA, and contract.pdf at B-T with keys behind
 PKCS #11 (SoftHSM2) in a second service.
 Programs of others judge the results; then cheats of a hostile ssad are tried
 against samd, and each must be refused with its own reason and no key use.
@@ -179,6 +179,7 @@ func (d *demo) steps(ctx context.Context) bool {
 		{"sign contract.pdf: PAdES B-B", d.signBB},
 		{"sign invoice.xml: XAdES B-T", d.signXML},
 		{"sign contract.pdf: PAdES B-LTA", d.signLTA},
+		{"sign invoice.xml: XAdES B-LTA", d.signXMLLTA},
 		{"a second samd with PKCS #11 (SoftHSM2)", d.startHSM},
 		{"sign contract.pdf with it: PAdES B-T", d.signHSM},
 		{"receipts verify off line", d.receipts},
@@ -283,7 +284,11 @@ func (d *demo) signXML(ctx context.Context) (string, error) {
 }
 
 func (d *demo) signLTA(ctx context.Context) (string, error) {
-	return d.sign(ctx, d.soft, d.anna, "B-LTA", "contract.pdf", "contract-lta")
+	return d.sign(ctx, d.soft, d.anna, "B-LTA", "contract.pdf", longTermFile)
+}
+
+func (d *demo) signXMLLTA(ctx context.Context) (string, error) {
+	return d.sign(ctx, d.soft, d.anna, "B-LTA", "invoice.xml", longTermXML)
 }
 
 func (d *demo) signHSM(ctx context.Context) (string, error) {

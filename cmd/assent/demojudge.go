@@ -16,8 +16,11 @@ import (
 	"github.com/assent-sign/assent/sap/device"
 )
 
-// longTermFile is the one at B-LTA.
-const longTermFile = "contract-lta"
+// longTermFile and longTermXML are those at B-LTA.
+const (
+	longTermFile = "contract-lta"
+	longTermXML  = "invoice-lta"
+)
 
 // signedFiles are the demo's results and the module that signed each.
 var signedFiles = []struct {
@@ -31,6 +34,7 @@ var signedFiles = []struct {
 	{"contract-signed-hsm", "contract.pdf", true, "sam-key-hsm.pem"},
 	{"invoice-signed", "invoice.xml", true, "sam-key.pem"},
 	{longTermFile, "contract.pdf", true, "sam-key.pem"},
+	{longTermXML, "invoice.xml", true, "sam-key.pem"},
 }
 
 // receipts verifies each receipt against its file, and shows that the receipt of
@@ -108,8 +112,11 @@ func (d *demo) judge(ctx context.Context) bool {
 		if filepath.Ext(f.of) == ".xml" {
 			ask = d.judgeXML
 		}
-		if f.name == longTermFile {
+		switch f.name {
+		case longTermFile:
 			ask = d.judgeLongTerm
+		case longTermXML:
+			ask = d.judgeLongTermXML
 		}
 		for _, v := range ask(ctx, name, f.stamped, original) {
 			held = held && v.OK
@@ -180,7 +187,9 @@ func longTermVerdict(ctx context.Context, file, root string) (judge.Verdict, err
 	}
 	if len(rep.Signatures) == 2 {
 		s := rep.Signatures[0]
-		v.OK = rep.Verdict == validate.Valid && s.Level == "B-LTA" && s.Revocation != "" && rep.Signatures[1].Whole
+		// Of PDF the time-stamp must be over the whole file; that of XML is over all of its signature.
+		last := rep.Signatures[1].Whole || rep.Signatures[1].Kind == validate.ArchiveTimeStamp && s.Whole
+		v.OK = rep.Verdict == validate.Valid && s.Level == "B-LTA" && s.Revocation != "" && last
 		v.Words = fmt.Sprintf("%s, %s; revocation: %s", rep.Verdict, s.Level, s.Revocation)
 	}
 	return v, nil
@@ -194,6 +203,17 @@ func (d *demo) judgeXML(ctx context.Context, name string, _ bool, original []byt
 		func() (judge.Verdict, error) { return judge.XMLLint(ctx, file) },
 		func() (judge.Verdict, error) { return judge.XMLSec(ctx, file, root) },
 		func() (judge.Verdict, error) { return ownVerdict(ctx, file, root) },
+		func() (judge.Verdict, error) { return aroundVerdict(file, original) },
+	})
+}
+
+// judgeLongTermXML asks the same, and our own verifier about the level too: none of the others knows it.
+func (d *demo) judgeLongTermXML(ctx context.Context, name string, _ bool, original []byte) []judge.Verdict {
+	file, root := d.path(name), d.path("pki/root.pem")
+	return askAll([]func() (judge.Verdict, error){
+		func() (judge.Verdict, error) { return judge.XMLLint(ctx, file) },
+		func() (judge.Verdict, error) { return judge.XMLSec(ctx, file, root) },
+		func() (judge.Verdict, error) { return longTermVerdict(ctx, file, root) },
 		func() (judge.Verdict, error) { return aroundVerdict(file, original) },
 	})
 }

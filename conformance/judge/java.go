@@ -18,8 +18,9 @@ type DSSVerdict struct {
 	Indication string `json:"indication"` // of EN 319 102-1: "TOTAL_PASSED", "INDETERMINATE", "TOTAL_FAILED"
 	Sub        string `json:"sub"`        // sub-indication, empty for a pass
 	Digest     string `json:"digest"`
-	Words      string `json:"words"` // its errors and warnings
-	Error      string `json:"error"` // the file could not be judged
+	Stamps     string `json:"stamps"` // its time-stamps in order: kind, and whether the imprint is intact and the token valid
+	Words      string `json:"words"`  // its errors and warnings
+	Error      string `json:"error"`  // the file could not be judged
 }
 
 // DSSQuestion says how DSS is to judge.

@@ -1,5 +1,6 @@
 import eu.europa.esig.dss.diagnostic.DiagnosticData;
 import eu.europa.esig.dss.diagnostic.SignatureWrapper;
+import eu.europa.esig.dss.diagnostic.TimestampWrapper;
 import eu.europa.esig.dss.enumerations.SubIndication;
 import eu.europa.esig.dss.jaxb.object.Message;
 import eu.europa.esig.dss.model.DSSDocument;
@@ -90,7 +91,12 @@ final class DSSJudge {
 					words.add(m.getValue());
 				}
 			}
-			System.out.println(object("file", file, "level", String.valueOf(simple.getSignatureFormat(id)),
+			List<String> stamps = new ArrayList<>();
+			for (TimestampWrapper t : s.getTimestampList()) {
+				boolean intact = t.isMessageImprintDataFound() && t.isMessageImprintDataIntact();
+				stamps.add(t.getType() + " " + (intact ? "intact" : "broken") + " " + simple.getIndication(t.getId()));
+			}
+			System.out.println(object("file", file, "stamps", String.join("; ", stamps), "level", String.valueOf(simple.getSignatureFormat(id)),
 				"indication", String.valueOf(simple.getIndication(id)), "sub", sub == null ? "" : sub.toString(),
 				"digest", String.valueOf(s.getDigestAlgorithm()), "words", String.join("; ", words)));
 		}

@@ -46,7 +46,7 @@ func Points() []Point {
 		{12, "post-verify done", "ssad/12-post-verify-done", Signing, "it comes before the embedding: a wrong value is never written"},
 		{13, "TSA asked", "ssad/13-tsa-asked", Signing, "one place: the request is about to go out; before the answer is used is point 14"},
 		{14, "TSA answered", "ssad/14-tsa-answered", Signing, ""},
-		{15, "revocation data fetched", "", "", "workers/pades completes the file from its place on the disk, whatever a killed attempt wrote behind the signature; TestFPT05LongTermCutAnywhere cuts it everywhere instead"},
+		{15, "revocation data fetched", "", "", "workers/pades completes the file from its place on the disk, whatever a killed attempt wrote behind the signature; TestFPT05LongTermCutAnywhere cuts it everywhere instead; workers/xades makes all of it before its one write, and has a test of that name too"},
 		{16, "LTA stamped", "", "", "as 15: the time-stamp is one of the writes behind the signature"},
 		{17, "result row committed", "ssad/17-result-row-committed", Signing, ""},
 		{18, "response header sent", "ssad/18-response-header-sent", Signing, ""},

@@ -166,10 +166,10 @@ func (j *judge) stamp(s *Signature, token []byte, imprint func(crypto.Hash) ([]b
 	}
 }
 
-// subOfStampIn: what is wrong with a document time-stamp is wrong with what is judged;
+// subOfStampIn: what is wrong with a document or archive time-stamp is wrong with what is judged;
 // a time-stamp over a signature only proves nothing then.
 func subOfStampIn(s *Signature, err error, otherwise SubIndication) SubIndication {
-	if s.Kind == kindStamp {
+	if s.Kind != kindSignature {
 		return subOfStamp(err)
 	}
 	return otherwise

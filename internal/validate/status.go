@@ -38,7 +38,7 @@ func (j *judge) authorities(rep *Report, open *material) {
 	}
 }
 
-// status says of every signature whether its certificates were good when it was
+// status says of every signature of a PDF whether its certificates were good when it was
 // made, by what the file carries (EN 319 142-1, 5.4). Any verified revocation, from
 // wherever in the file, is looked for first: sealed good news does not outweigh bad
 // news that came later. Then the strongest proof counts: data under a document
@@ -62,7 +62,7 @@ func (j *judge) status(open *material, rep *Report) {
 		}
 	}
 	for i := range rep.Signatures {
-		if s := &rep.Signatures[i]; s.Kind == kindSignature && s.certificate != nil && s.Verdict != NotValid && s.Proven != nil && len(s.Chain) > 0 {
+		if s := &rep.Signatures[i]; s.Kind == kindSignature {
 			j.signer(s, sealed, open, anchors)
 		}
 	}
@@ -70,6 +70,9 @@ func (j *judge) status(open *material, rep *Report) {
 
 // signer judges one signature by all there is.
 func (j *judge) signer(s *Signature, sealed []*material, open *material, anchors []*pkix.Certificate) {
+	if s.certificate == nil || s.Verdict == NotValid || s.Proven == nil || len(s.Chain) == 0 {
+		return
+	}
 	// Open data whose time is over still tells about its own time.
 	then := *open
 	then.at = *s.Proven
@@ -93,7 +96,7 @@ func (j *judge) signer(s *Signature, sealed []*material, open *material, anchors
 	}
 }
 
-// authority judges the authority of a document time-stamp by what stands open now:
+// authority judges the authority of a document or archive time-stamp by what stands open now:
 // data that is only under the stamp itself cannot speak for it.
 func (j *judge) authority(s *Signature, open *material, anchors []*pkix.Certificate) {
 	if s.Verdict == NotValid || len(s.Stamps) != 1 || s.Proven == nil {
@@ -123,22 +126,27 @@ func read(doc *pdf.Document, at time.Time, level string, rep *Report) *material 
 	if dss == nil {
 		return m
 	}
-	bad := 0
-	for _, raw := range dss.Certs {
+	m.take(dss.Certs, dss.CRLs, dss.OCSPs, 0, rep)
+	return m
+}
+
+// take reads what stands in a file as validation data; bad items are there already.
+func (m *material) take(certs, crls, ocsps [][]byte, bad int, rep *Report) {
+	for _, raw := range certs {
 		if c, err := pkix.Parse(raw); err == nil {
 			m.pool = append(m.pool, c)
 		} else {
 			bad++
 		}
 	}
-	for _, raw := range dss.CRLs {
+	for _, raw := range crls {
 		if c, err := revocation.ParseCRL(raw); err == nil {
 			m.crls = append(m.crls, c)
 		} else {
 			bad++
 		}
 	}
-	for _, raw := range dss.OCSPs {
+	for _, raw := range ocsps {
 		if r, err := revocation.ParseResponse(raw); err == nil {
 			m.responses = append(m.responses, r)
 		} else {
@@ -148,7 +156,6 @@ func read(doc *pdf.Document, at time.Time, level string, rep *Report) *material 
 	if bad > 0 {
 		rep.note("%d items of the validation data in the file cannot be read", bad)
 	}
-	return m
 }
 
 func (r *Report) note(format string, args ...any) {

@@ -23,9 +23,10 @@ import (
 	"github.com/assent-sign/assent/workers/pades"
 	"github.com/assent-sign/assent/workers/tsa"
 	"github.com/assent-sign/assent/workers/workertest"
+	"github.com/assent-sign/assent/workers/xades"
 )
 
-// authority signs PDFs at a level and knows what was revoked.
+// authority signs PDF and XML files at a level and knows what was revoked.
 type authority struct {
 	*workertest.Authority
 	set            *workers.Set
@@ -43,7 +44,9 @@ func newAuthority(t *testing.T) *authority {
 		{Name: "tsa", Kind: "tsa", Token: "local", Key: "tsa", Chain: tsaFile, Properties: map[string]string{"policy": "1.3.6.1.4.1.99999.1.1"}},
 		{Name: "pdf", Kind: "pades", Token: "local", Key: "anna", Chain: file, Properties: map[string]string{"level": "B-LTA", "tsa": "worker:tsa",
 			"trust_anchors": a.Root, "revocation_addresses": "127.0.0.0/8", "ocsp_nonce": "if_answered"}},
-	}, a.Options(map[string]workers.Kind{"pades": pades.Kind(), "tsa": tsa.Kind()}, nil))
+		{Name: "xml", Kind: "xades", Token: "local", Key: "anna", Chain: file, Properties: map[string]string{"level": "B-LTA", "tsa": "worker:tsa",
+			"trust_anchors": a.Root, "revocation_addresses": "127.0.0.0/8", "ocsp_nonce": "if_answered"}},
+	}, a.Options(map[string]workers.Kind{"pades": pades.Kind(), "xades": xades.Kind(), "tsa": tsa.Kind()}, nil))
 	must(t, err)
 	return a
 }

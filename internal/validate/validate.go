@@ -85,7 +85,7 @@ const (
 // Signature is what is known of one signature or document time-stamp.
 type Signature struct {
 	Field     string  `json:"field"`
-	Kind      string  `json:"kind"`      // "signature" or "document time-stamp"
+	Kind      string  `json:"kind"`      // "signature", "document time-stamp" or, of XML, ArchiveTimeStamp
 	SubFilter string  `json:"subfilter"` // encoding named by the file
 	Verdict   Verdict `json:"verdict"`
 	Status            // in the words of EN 319 102-1

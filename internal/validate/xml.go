@@ -3,6 +3,7 @@ package validate
 import (
 	"bytes"
 	"crypto"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -51,13 +52,39 @@ func (j *judge) xml(rep *Report) error {
 		return err
 	}
 	for i := range d.Signatures {
-		rep.Signatures = append(rep.Signatures, j.xmlSignature(d, &d.Signatures[i]))
+		rep.Signatures = append(rep.Signatures, j.xmlGroup(d, &d.Signatures[i], rep)...)
 	}
 	return nil
 }
 
-// xmlSignature judges one: XML Signature 1.1, with the properties of EN 319 132-1.
-func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) Signature {
+// xmlGroup judges a signature and its archive time-stamps: what each time-stamp is over, who
+// made it, what it proves, and then by that the signer.
+func (j *judge) xmlGroup(d *xmlsig.Document, in *xmlsig.Signature, rep *Report) []Signature {
+	s, others := j.xmlSignature(d, in)
+	archives := j.archives(d, in)
+	anchors, open := parsed(j.opt.Anchors), j.xmlOpen(in, rep)
+	for i := range archives {
+		if len(anchors) > 0 {
+			j.authority(&archives[i], open, anchors)
+		}
+	}
+	j.xmlTimes(&s, archives)
+	if s.certificate != nil {
+		j.chain(&s, s.certificate, others)
+	}
+	if len(anchors) > 0 {
+		j.xmlStatus(&s, archives, open, in, anchors, rep)
+	}
+	all := append([]Signature{s}, archives...)
+	for i := range all {
+		j.demand(&all[i])
+	}
+	return all
+}
+
+// xmlSignature judges one by itself: XML Signature 1.1, with the properties of EN 319 132-1. It gives the
+// certificates that come with it too.
+func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) (Signature, []*x509.Certificate) {
 	s := Signature{Field: in.ID, Kind: "signature", SubFilter: "XML Signature", Verdict: Valid, Status: passed(), value: in.Value}
 	if a := in.Algorithm(); a != 0 {
 		s.Algorithm = a.String()
@@ -72,7 +99,7 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) Signature
 	c, err := d.Check(j.r, in, c14n.Limits{})
 	if err != nil {
 		s.fail(subOfXML(err), "%v", err)
-		return s
+		return s, nil
 	}
 	s.scope(c, len(d.Signatures), j.size)
 	if !slices.ContainsFunc(c.Data(), func(v xmlsig.Coverage) bool { return v.Document }) {
@@ -88,10 +115,7 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) Signature
 			s.Later = append(s.Later, "unsigned properties that are not read here: "+strings.Join(p.Further, ", "))
 		}
 	}
-	j.settle(&s, j.opt.Now)
-	j.chain(&s, c.Certificate, c.Chain)
-	j.demand(&s)
-	return s
+	return s, c.Chain
 }
 
 // scope says which node each digest is of: that a digest is right says nothing about

@@ -76,8 +76,9 @@ func (c *Checked) Data() []Coverage {
 
 // plan is how a reference's digest is computed.
 type plan struct {
-	cover Coverage
-	job   c14n.Job
+	cover     Coverage
+	job       c14n.Job
+	canonical bool // a transform says how; else it is the default
 }
 
 // plan resolves a reference. Identifiers are unique in the document (Read).
@@ -128,7 +129,7 @@ func (p *plan) transforms(s *Signature, list []Transform) error {
 		case t.Algorithm == xpathTransform && t.XPath == noSignatures:
 			p.job.Unsigned, p.cover.Less = true, "signatures"
 		case canonical:
-			done = true
+			done, p.canonical = true, true
 			// A reference to the document or by identifier has no comments, whatever
 			// the method says (XML Signature, section 4.4.3.3).
 			p.job.Method, p.job.Prefixes = job.Method, t.Prefixes

@@ -36,6 +36,8 @@ type Signature struct {
 
 	c14nURI       string
 	infoAt, valAt int64
+	keyAt         int64   // of KeyInfo, 0 if there is none
+	objects       []int64 // of Objects, less that of the QualifyingProperties
 	defects       []error // found while reading; Check reports them
 }
 
@@ -64,16 +66,51 @@ type Properties struct {
 	Roles       []string
 	Commitments []string
 	Policy      string
-	Stamps      []Stamp
-	Further     []string // names of unsigned properties that are not read
+	Stamps      []Stamp    // SignatureTimeStamp
+	Archives    []Stamp    // ArchiveTimeStamp of XAdES 1.4.1
+	Unsigned    []Unsigned // all unsigned properties, in order
+	Further     []string   // names of unsigned properties that are not read
 
 	at int64 // of SignedProperties
 }
 
-// Stamp is a SignatureTimeStamp.
+// Stamp is a token of a SignatureTimeStamp or an ArchiveTimeStamp.
 type Stamp struct {
-	Token []byte
-	Form  c14n.Job // of the SignatureValue element, which the token is over
+	ID     string // of the property
+	Token  []byte
+	Form   c14n.Job // of what the token is over: the SignatureValue element, or see ArchiveImprint
+	Before int      // so many unsigned properties come before it
+	Err    error    // why an archive time-stamp cannot be judged, or nil
+}
+
+// Unsigned is an unsigned property and the validation data in it.
+type Unsigned struct {
+	Name   string // local
+	Values Values
+
+	at int64
+}
+
+// Values is validation data, DER as it is written: nobody has verified anything.
+type Values struct {
+	Certs, CRLs, OCSPs [][]byte
+	Bad                int // so many items are not base64, or of no kind known here
+}
+
+// Values are all of the first n unsigned properties; below 0, of all.
+func (p *Properties) Values(n int) Values {
+	var out Values
+	if n < 0 || n > len(p.Unsigned) {
+		n = len(p.Unsigned)
+	}
+	for _, u := range p.Unsigned[:n] {
+		out.add(u.Values)
+	}
+	return out
+}
+
+func (v *Values) add(o Values) {
+	v.Certs, v.CRLs, v.OCSPs, v.Bad = append(v.Certs, o.Certs...), append(v.CRLs, o.CRLs...), append(v.OCSPs, o.OCSPs...), v.Bad+o.Bad
 }
 
 // Document is what Read found.
@@ -155,6 +192,14 @@ func signature(n *node, e c14n.Element) Signature {
 				s.defect("%w: X509Certificate", ErrStructure)
 			}
 			s.Certs = append(s.Certs, der)
+		}
+	}
+	if k := n.one(dsSpace, "KeyInfo"); k != nil {
+		s.keyAt = k.at
+	}
+	for _, o := range n.all(dsSpace, "Object") {
+		if len(o.all(xadesSpace, "QualifyingProperties")) == 0 {
+			s.objects = append(s.objects, o.at)
 		}
 	}
 	s.properties(n)
@@ -290,38 +335,6 @@ func (s *Signature) properties(n *node) {
 		p.Commitments = append(p.Commitments, text(c.one(xadesSpace, "CommitmentTypeId", "Identifier")))
 	}
 	s.unsigned(q.one(xadesSpace, "UnsignedProperties", "UnsignedSignatureProperties"))
-}
-
-func (s *Signature) unsigned(n *node) {
-	if n == nil {
-		return
-	}
-	for _, k := range n.kids {
-		if !k.is(xadesSpace, "SignatureTimeStamp") {
-			s.Properties.Further = append(s.Properties.Further, k.local)
-			continue
-		}
-		st := Stamp{Form: c14n.Job{Method: c14n.Inclusive10}} // the default of XML Signature
-		if m := k.one(dsSpace, "CanonicalizationMethod"); m != nil {
-			uri, _ := m.attr("Algorithm")
-			var ok bool
-			if st.Form, ok = c14n.ByURI(uri); !ok {
-				s.defect("%w: canonicalization %q of a time-stamp", ErrUnsupported, uri)
-			}
-			st.Form.Prefixes = prefixes(m)
-		}
-		tokens := k.all(xadesSpace, "EncapsulatedTimeStamp")
-		if len(tokens) == 0 {
-			s.defect("%w: a time-stamp without token", ErrStructure)
-		}
-		for _, t := range tokens {
-			der, err := octets(t)
-			if err != nil {
-				s.defect("%w: EncapsulatedTimeStamp", ErrStructure)
-			}
-			s.Properties.Stamps = append(s.Properties.Stamps, Stamp{der, st.Form})
-		}
-	}
 }
 
 func text(n *node) string {

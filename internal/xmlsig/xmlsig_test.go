@@ -160,6 +160,10 @@ func FuzzCheck(f *testing.F) {
 	good := xmldsig(f)
 	f.Add([]byte(good))
 	f.Add([]byte(`<a><s:Signature xmlns:s="http://www.w3.org/2000/09/xmldsig#"><s:SignedInfo/><s:SignatureValue>AA==</s:SignatureValue></s:Signature></a>`))
+	const x = `xmlns:x="http://uri.etsi.org/01903/v1.3.2#"`
+	f.Add([]byte(strings.Replace(rep("<Signature ", `<Signature Id="s" `)(good), "</KeyInfo>", `</KeyInfo><Object><x:QualifyingProperties `+x+` Target="#s"><x:SignedProperties/><x:UnsignedProperties><x:UnsignedSignatureProperties>`+
+		`<x:CertificateValues><x:EncapsulatedX509Certificate>AA==</x:EncapsulatedX509Certificate></x:CertificateValues><x:RevocationValues><x:CRLValues><x:EncapsulatedCRLValue>AA==</x:EncapsulatedCRLValue></x:CRLValues></x:RevocationValues>`+
+		`<y:ArchiveTimeStamp xmlns:y="http://uri.etsi.org/01903/v1.4.1#"><x:EncapsulatedTimeStamp>AA==</x:EncapsulatedTimeStamp></y:ArchiveTimeStamp></x:UnsignedSignatureProperties></x:UnsignedProperties></x:QualifyingProperties></Object>`, 1)))
 	first, err := check(f, good)
 	if err != nil {
 		f.Fatal(err)
@@ -172,6 +176,9 @@ func FuzzCheck(f *testing.F) {
 		d.Breaks(int64(len(doc)) / 2)
 		for i := range d.Signatures {
 			c, err := d.Check(bytes.NewReader(doc), &d.Signatures[i], c14n.Limits{})
+			if p := d.Signatures[i].Properties; p != nil && len(p.Archives) > 0 {
+				_, _ = d.ArchiveImprint(bytes.NewReader(doc), &d.Signatures[i], p.Archives[0], crypto.SHA256, c14n.Limits{})
+			}
 			if err == nil && c.Certificate.Equal(first.Certificate) && !bytes.Equal(c.Info, first.Info) {
 				t.Fatalf("another SignedInfo holds: %s", doc)
 			}

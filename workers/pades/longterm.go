@@ -3,107 +3,26 @@ package pades
 import (
 	"context"
 	"crypto"
-	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/assent-sign/assent/internal/certs"
-	"github.com/assent-sign/assent/internal/cms"
 	"github.com/assent-sign/assent/internal/longterm"
 	"github.com/assent-sign/assent/internal/pdf"
-	"github.com/assent-sign/assent/internal/revocation"
 	"github.com/assent-sign/assent/workers"
 )
 
-// longTerm are the properties of the levels B-LT and B-LTA.
-var longTerm = []string{"trust_anchors", "intermediates", "revocation_freshness", "ocsp_nonce", "revocation_hosts", "revocation_addresses"}
-
-// keeper adds validation data and document time-stamps (ADE-03).
-type keeper struct {
-	collect *longterm.Collector
-	current bool // a statement that is current is fresh enough
-}
-
-// newKeeper reads the properties; nil if there are no trust anchors.
-func newKeeper(env workers.Env) (*keeper, error) {
-	p := env.Config.Properties
-	if p["trust_anchors"] == "" {
-		for _, k := range longTerm {
-			if p[k] != "" {
-				return nil, fmt.Errorf("%w: %s needs trust_anchors", workers.ErrConfig, k)
-			}
-		}
-		return nil, nil
-	}
-	k := &keeper{}
-	switch v := p["revocation_freshness"]; v {
-	case "", "after_signature":
-	case "current":
-		k.current = true
-	default:
-		return nil, fmt.Errorf("%w: revocation_freshness: %q is not one of after_signature, current", workers.ErrConfig, v)
-	}
-	guard := revocation.Guard{Hosts: list(strings.ToLower(p["revocation_hosts"]))}
-	for _, s := range list(p["revocation_addresses"]) {
-		prefix, err := netip.ParsePrefix(s)
-		if err != nil {
-			return nil, fmt.Errorf("%w: revocation_addresses: %w", workers.ErrConfig, err)
-		}
-		guard.Addresses = append(guard.Addresses, prefix)
-	}
-	nonce, ok := map[string]revocation.NonceRule{"": revocation.NonceRequired, "required": revocation.NonceRequired, "if_answered": revocation.NonceIfAnswered}[p["ocsp_nonce"]]
-	if !ok {
-		return nil, fmt.Errorf("%w: ocsp_nonce: %q is not one of required, if_answered", workers.ErrConfig, p["ocsp_nonce"])
-	}
-	cfg := longterm.Config{
-		Now: env.Now, Fetcher: &revocation.Fetcher{Guard: guard, Nonce: nonce, Random: env.Random, Cache: &revocation.Cache{}},
-		Fresh: &revocation.Fetcher{Guard: guard, Nonce: nonce, Random: env.Random},
-	}
-	var err error
-	if cfg.Anchors, err = loadDER(p["trust_anchors"]); err != nil {
-		return nil, fmt.Errorf("%w: trust_anchors: %w", workers.ErrConfig, err)
-	}
-	if p["intermediates"] != "" {
-		if cfg.Pool, err = loadDER(p["intermediates"]); err != nil {
-			return nil, fmt.Errorf("%w: intermediates: %w", workers.ErrConfig, err)
-		}
-	}
-	if k.collect, err = longterm.New(cfg); err != nil {
-		return nil, fmt.Errorf("%w: %w", workers.ErrConfig, err)
-	}
-	return k, nil
-}
-
-func list(s string) []string {
-	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
-}
-
-func loadDER(path string) (out [][]byte, err error) {
-	all, err := certs.LoadPEM(path)
-	for _, c := range all {
-		out = append(out, c.Raw)
-	}
-	return out, err
-}
-
 // material is what the security store will hold: all of it, and what belongs to
-// the signature.
-func (k *keeper) material(ctx context.Context, chain [][]byte, token, sig []byte, at time.Time) (*longterm.Material, error) {
-	after := at
-	if k.current {
-		after = time.Time{}
-	}
-	m, err := k.collect.Signer(ctx, chain, at, after)
+// the signature (ADE-03).
+func (w *worker) material(ctx context.Context, chain [][]byte, token, sig []byte, at time.Time) (*longterm.Material, error) {
+	m, err := w.keep.Signer(ctx, chain, at)
 	if err != nil {
-		return nil, invalid("signer", err)
+		return nil, err
 	}
-	authority, err := k.collect.TimeStamp(ctx, token, crypto.SHA256, sum(crypto.SHA256, sig))
+	authority, err := w.keep.Authority(ctx, token, crypto.SHA256, sum(crypto.SHA256, sig))
 	if err != nil {
-		return nil, invalid("time-stamp authority", err)
+		return nil, err
 	}
 	m.Add(authority)
 	return m, nil
@@ -176,29 +95,11 @@ func (w *worker) seal(ctx context.Context, doc workers.Output, size int64, m *lo
 	if err := pdf.Embed(doc, pp, token); err != nil {
 		return 0, fmt.Errorf("%w: %w", workers.ErrTimeStamp, err)
 	}
-	known, err := w.knows(m, token)
-	if err != nil || known {
+	more, err := w.keep.Further(ctx, m, token, crypto.SHA256, digest)
+	if err != nil || more == nil {
 		return pp.Size, err
 	}
-	more, err := w.keep.collect.TimeStamp(ctx, token, crypto.SHA256, digest)
-	if err != nil {
-		return 0, invalid("time-stamp authority", err)
-	}
 	return w.append(doc, pp.Size, more)
-}
-
-// knows tells whether the certificates of a token are in the material already.
-func (w *worker) knows(m *longterm.Material, token []byte) (bool, error) {
-	sd, err := cms.Parse(token)
-	if err != nil {
-		return false, fmt.Errorf("%w: %w", workers.ErrTimeStamp, err)
-	}
-	for _, c := range sd.RawCertificates {
-		if !slices.ContainsFunc(m.Certs, func(have []byte) bool { return slices.Equal(have, c) }) {
-			return false, nil
-		}
-	}
-	return len(sd.RawCertificates) > 0, nil
 }
 
 func (w *worker) append(doc workers.Output, size int64, m *longterm.Material) (int64, error) {
@@ -222,13 +123,4 @@ func cut(doc workers.Output, size int64) error {
 		return fmt.Errorf("%w: a file is needed that can be cut", workers.ErrState)
 	}
 	return f.Truncate(size)
-}
-
-// invalid says whose validation data cannot be had; that time mends no revocation
-// is said too.
-func invalid(whose string, err error) error {
-	if errors.Is(err, revocation.ErrRevoked) {
-		return fmt.Errorf("%w: %s: %w: %w", workers.ErrValidation, whose, workers.ErrRevoked, err)
-	}
-	return fmt.Errorf("%w: %s: %w", workers.ErrValidation, whose, err)
 }

@@ -69,7 +69,7 @@ var certificationLevels = []string{"not_certified", "no_changes_allowed", "form_
 // Kind is this package's entry in the table of kinds.
 func Kind() workers.Kind {
 	return workers.Kind{New: build, Properties: append([]string{"level", "tsa", "reason", "location", "contact", "reserve_extra", "certification_level",
-		"add_visible_signature", "visible_signature_page", "visible_signature_rectangle", "visible_signature_text", "visible_signature_custom_image_path"}, longTerm...)}
+		"add_visible_signature", "visible_signature_page", "visible_signature_rectangle", "visible_signature_text", "visible_signature_custom_image_path"}, workers.KeeperProperties()...)}
 }
 
 type worker struct {
@@ -80,7 +80,7 @@ type worker struct {
 	certify  int // DocMDP, 0 for an approval signature
 	look     *look
 	stamper  workers.Stamper
-	keep     *keeper
+	keep     *workers.Keeper
 	rehearse *workers.Rehearser
 	now      func() time.Time
 }
@@ -118,7 +118,7 @@ func build(_ context.Context, env workers.Env) (any, error) {
 			return nil, fmt.Errorf("tsa: %w", err)
 		}
 	}
-	if w.keep, err = newKeeper(env); err != nil {
+	if w.keep, err = workers.NewKeeper(env); err != nil {
 		return nil, err
 	}
 	if err := w.reaches(w.level); err != nil {
@@ -382,7 +382,7 @@ func (w *worker) Finish(ctx context.Context, p *workers.Prepared, sig []byte, do
 			return nil, err
 		}
 		if p.Level != LevelT {
-			if m, err = w.keep.material(ctx, p.Chain, token, sig, res.TimeStamp); err != nil {
+			if m, err = w.material(ctx, p.Chain, token, sig, res.TimeStamp); err != nil {
 				return nil, err
 			}
 			if tail, err = store(doc, &pp, der, m); err != nil {

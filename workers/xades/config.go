@@ -19,9 +19,13 @@ import (
 
 // Levels of EN 319 132-1 that this worker makes.
 const (
-	LevelB = "B-B"
-	LevelT = "B-T"
+	LevelB   = "B-B"
+	LevelT   = "B-T"
+	LevelLT  = "B-LT"
+	LevelLTA = "B-LTA"
 )
+
+var levels = []string{LevelB, LevelT, LevelLT, LevelLTA}
 
 const (
 	defaultSize = 100 << 20
@@ -34,7 +38,7 @@ var requestParams = []string{"mime_type", "description", "commitment_types", "cl
 // Kind is this package's entry in the table of kinds.
 func Kind() workers.Kind {
 	own := []string{"level", "tsa", "signature_packaging", "parallel", "max_size", "policy_id", "policy_hash"}
-	return workers.Kind{New: build, Properties: append(own, requestParams...)}
+	return workers.Kind{New: build, Properties: slices.Concat(own, requestParams, workers.KeeperProperties())}
 }
 
 type worker struct {
@@ -45,6 +49,7 @@ type worker struct {
 	defaults map[string]string
 	policy   sap.XAdESPolicy
 	stamper  workers.Stamper
+	keep     *workers.Keeper
 	rehearse *workers.Rehearser
 	random   io.Reader
 	now      func() time.Time
@@ -65,21 +70,35 @@ func build(_ context.Context, env workers.Env) (any, error) {
 	if err := w.options(p); err != nil {
 		return nil, fmt.Errorf("%w: %w", workers.ErrConfig, err)
 	}
+	var err error
+	if w.keep, err = workers.NewKeeper(env); err != nil {
+		return nil, err
+	}
 	if p["tsa"] != "" {
-		var err error
 		if w.stamper, err = env.Stamper(p["tsa"]); err != nil {
 			return nil, fmt.Errorf("tsa: %w", err)
 		}
 	}
-	if w.level != LevelB && w.stamper == nil {
-		return nil, fmt.Errorf("%w: level %s needs the property tsa", workers.ErrConfig, w.level)
+	if err := w.reaches(w.level); err != nil {
+		return nil, fmt.Errorf("%w: %w", workers.ErrConfig, err)
 	}
 	return w, nil
 }
 
 func knownLevel(l string) error {
-	if l != LevelB && l != LevelT {
-		return fmt.Errorf("%q is not one of %s, %s", l, LevelB, LevelT)
+	if !slices.Contains(levels, l) {
+		return fmt.Errorf("%q is not one of %s", l, strings.Join(levels, ", "))
+	}
+	return nil
+}
+
+// reaches tells what the worker lacks for a level.
+func (w *worker) reaches(level string) error {
+	if level != LevelB && w.stamper == nil {
+		return fmt.Errorf("worker %q has no time-stamp authority (property tsa) for the level %s", w.name, level)
+	}
+	if (level == LevelLT || level == LevelLTA) && w.keep == nil {
+		return fmt.Errorf("worker %q has no trust anchors (property trust_anchors) for the level %s", w.name, level)
 	}
 	return nil
 }

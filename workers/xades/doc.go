@@ -1,5 +1,5 @@
 // Package xades makes XAdES baseline signatures (EN 319 132-1) in two phases:
-// levels B-B and B-T, enveloped, over the whole document. Prepare reads the XML,
+// levels B-B, B-T, B-LT and B-LTA, enveloped, over the whole document. Prepare reads the XML,
 // computes the digest of its canonical octets, and leaves the user's file as it is;
 // the signer's app shows these octets as text. Finish inserts the Signature element
 // before the root's end tag: every byte of the user stays where it was (of a root
@@ -9,8 +9,9 @@
 // Properties, for all documents of the worker; those marked * can be given with a
 // request as parameters of the same names:
 //
-//	level                 B-B or B-T; default B-B
-//	tsa                   worker:NAME or a URL; needed for B-T
+//	level                 B-B, B-T, B-LT or B-LTA; default B-B
+//	tsa                   worker:NAME or a URL; needed from B-T on
+//	trust_anchors and the others of workers.KeeperProperties; needed from B-LT on
 //	signature_packaging   ENVELOPED, the only one
 //	parallel              true: the signature is over the document less all signatures in
 //	                      it, so that others can sign beside it; false (the default): less itself
@@ -29,5 +30,5 @@
 // signature that the new one would break, since it covers the place where that
 // would stand.
 //
-// It implements ADE-02, of ADE-03 the level B-T, and of ADE-05 what concerns signing.
+// It implements ADE-02, ADE-03 but for renewal, and of ADE-05 what concerns signing.
 package xades

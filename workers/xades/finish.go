@@ -6,12 +6,10 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/x509"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/c14n"
@@ -21,12 +19,6 @@ import (
 	"github.com/assent-sign/assent/sap"
 	composed "github.com/assent-sign/assent/sap/xades"
 	"github.com/assent-sign/assent/workers"
-)
-
-// ends is how composed.Signature ends; unsigned properties go in front of it.
-const (
-	ends    = "</xades:QualifyingProperties></ds:Object></ds:Signature>"
-	c14nURI = "http://www.w3.org/2001/10/xml-exc-c14n#"
 )
 
 // Finish implements workers.Worker. What can fail comes first, then the one write, from
@@ -53,13 +45,9 @@ func (w *worker) Finish(ctx context.Context, p *workers.Prepared, sig []byte, do
 	}
 	failpoint.After("ssad/12-post-verify-done")
 	res := &workers.Result{Level: p.Level, MIME: "application/xml"}
-	if p.Level == LevelT {
-		if element, res.TimeStamp, err = w.stamp(ctx, p, element); err != nil {
+	if p.Level != LevelB {
+		if element, err = w.raise(ctx, p, st, doc, element, res); err != nil {
 			return nil, err
-		}
-		lim.Size += int64(len(element))
-		if err := verify(ctx, p, st, doc, element, lim); err != nil {
-			return nil, fmt.Errorf("%w: %w", workers.ErrTimeStamp, err)
 		}
 	}
 	failpoint.Before("ssad/11-signature-embedded")
@@ -197,42 +185,6 @@ func put(doc workers.Output, st *state, element []byte) (int64, error) {
 	}
 	return s.size(), f.Truncate(s.size())
 }
-
-// stamp adds a SignatureTimeStamp: a token over the canonical SignatureValue element (EN
-// 319 132-1, clause 5.3). Any failure is an error; a B-T that cannot be reached is never
-// delivered as B-B.
-func (w *worker) stamp(ctx context.Context, p *workers.Prepared, element []byte) ([]byte, time.Time, error) {
-	if w.stamper == nil {
-		return nil, time.Time{}, fmt.Errorf("%w: worker %q has no time-stamp authority any more", workers.ErrLevel, w.name)
-	}
-	imprint := crypto.SHA256.New()
-	err := c14n.Canonicalize(bytes.NewReader(element), c14n.Limits{}, c14n.Job{W: imprint, Method: c14n.Exclusive, Target: c14n.ElementByID(p.XAdES.ID + "-value")})
-	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("%w: %w", workers.ErrState, err)
-	}
-	failpoint.Hit("ssad/13-tsa-asked")
-	token, at, err := w.stamper.Stamp(ctx, crypto.SHA256, imprint.Sum(nil))
-	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("%w: %w", workers.ErrTimeStamp, err)
-	}
-	failpoint.Before("ssad/14-tsa-answered")
-	defer failpoint.After("ssad/14-tsa-answered")
-	if len(token) == 0 || len(token) > maxToken {
-		return nil, time.Time{}, fmt.Errorf("%w: a token of %d bytes; %d are possible", workers.ErrTimeStamp, len(token), maxToken)
-	}
-	head, ok := strings.CutSuffix(string(element), ends)
-	if !ok {
-		return nil, time.Time{}, fmt.Errorf("%w: the signature has no place for a time-stamp", workers.ErrState)
-	}
-	properties := "<xades:UnsignedProperties><xades:UnsignedSignatureProperties>" +
-		`<xades:SignatureTimeStamp Id="` + p.XAdES.ID + `-tst"><ds:CanonicalizationMethod Algorithm="` + c14nURI + `"></ds:CanonicalizationMethod>` +
-		"<xades:EncapsulatedTimeStamp>" + base64.StdEncoding.EncodeToString(token) + "</xades:EncapsulatedTimeStamp></xades:SignatureTimeStamp>" +
-		"</xades:UnsignedSignatureProperties></xades:UnsignedProperties>"
-	return []byte(head + properties + ends), at, nil
-}
-
-// maxToken bounds a time-stamp token; real ones with a full chain are 2 to 8 KiB.
-const maxToken = 64 << 10
 
 // rehearsal proves that the container will validate before anybody is asked: with a
 // throw-away key once for each kind of key and algorithm, and, each time, on the

@@ -47,8 +47,8 @@ func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Outp
 	if err := knownLevel(level); err != nil {
 		return nil, fmt.Errorf("%w: %w", workers.ErrLevel, err)
 	}
-	if level == LevelT && w.stamper == nil {
-		return nil, fmt.Errorf("%w: worker %q has no time-stamp authority for %s", workers.ErrLevel, w.name, level)
+	if err := w.reaches(level); err != nil {
+		return nil, fmt.Errorf("%w: %w", workers.ErrLevel, err)
 	}
 	certs, err := w.checkInput(in)
 	if err != nil {

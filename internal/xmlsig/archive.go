@@ -1,0 +1,119 @@
+package xmlsig
+
+import (
+	"bytes"
+	"crypto"
+	"fmt"
+	"hash"
+	"io"
+
+	"github.com/assent-sign/assent/internal/c14n"
+)
+
+// Bounds of computing what an archive time-stamp is over: parts are collected in one pass
+// while they are small; each large one costs a pass of its own.
+const (
+	spoolRoom = 8 << 20
+	maxPasses = 16
+)
+
+// ArchiveImprint is the digest that an ArchiveTimeStamp is over (EN 319 132-1, clause
+// 5.5.2.2, the case that is not distributed). It is of these octets, one after the other: what each reference
+// is a digest of; and, canonical by the time-stamp's method, SignedInfo,
+// SignatureValue, KeyInfo, the unsigned properties before it, and every Object but
+// that of the QualifyingProperties.
+func (d *Document) ArchiveImprint(doc io.ReaderAt, s *Signature, st Stamp, h crypto.Hash, lim c14n.Limits) ([]byte, error) {
+	if st.Err != nil {
+		return nil, st.Err
+	}
+	parts, err := d.archived(s, st)
+	if err != nil {
+		return nil, err
+	}
+	w := h.New()
+	if err := d.concatenate(doc, parts, w, spoolRoom, lim); err != nil {
+		return nil, err
+	}
+	return w.Sum(nil), nil
+}
+
+// archived lists the parts.
+func (d *Document) archived(s *Signature, st Stamp) ([]c14n.Job, error) {
+	if s.infoAt == 0 || s.Properties == nil || st.Before > len(s.Properties.Unsigned) || len(s.References) > maxReferences {
+		return nil, fmt.Errorf("%w: an archive time-stamp of a signature that cannot be read", ErrStructure)
+	}
+	var parts []c14n.Job
+	for i := range s.References {
+		p, err := d.plan(s, i)
+		if err != nil {
+			return nil, fmt.Errorf("reference %d: %w", i+1, err)
+		}
+		if !p.canonical {
+			p.job.Method, p.job.Prefixes = st.Form.Method, st.Form.Prefixes
+		}
+		parts = append(parts, p.job)
+	}
+	at := []int64{s.infoAt, s.valAt}
+	if s.keyAt != 0 {
+		at = append(at, s.keyAt)
+	}
+	for _, u := range s.Properties.Unsigned[:st.Before] {
+		at = append(at, u.at)
+	}
+	for _, a := range append(at, s.objects...) {
+		job := st.Form
+		job.Target = c14n.ElementAt(a)
+		parts = append(parts, job)
+	}
+	return parts, nil
+}
+
+// concatenate writes canonical forms one after the other.
+func (d *Document) concatenate(doc io.ReaderAt, parts []c14n.Job, w hash.Hash, room int, lim c14n.Limits) error {
+	spools := make([]spool, len(parts))
+	jobs := make([]c14n.Job, len(parts))
+	for i := range parts {
+		spools[i].room = &room
+		jobs[i] = parts[i]
+		jobs[i].W = &spools[i]
+	}
+	if err := c14n.Canonicalize(io.NewSectionReader(doc, 0, d.Index.Size), lim, jobs...); err != nil {
+		return err
+	}
+	passes := 0
+	for i := range parts {
+		if !spools[i].over {
+			w.Write(spools[i].buf.Bytes())
+			continue
+		}
+		if passes++; passes > maxPasses {
+			return fmt.Errorf("%w: an archive time-stamp over more than %d large parts", ErrTooLarge, maxPasses)
+		}
+		parts[i].W = w
+		if err := c14n.Canonicalize(io.NewSectionReader(doc, 0, d.Index.Size), lim, parts[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// spool keeps what is written to it as long as there is room for all of it.
+type spool struct {
+	buf  bytes.Buffer
+	room *int // shared
+	over bool
+}
+
+// Write implements io.Writer.
+func (s *spool) Write(b []byte) (int, error) {
+	switch {
+	case s.over:
+	case len(b) > *s.room:
+		*s.room += s.buf.Len()
+		s.buf, s.over = bytes.Buffer{}, true
+	default:
+		*s.room -= len(b)
+		s.buf.Write(b)
+	}
+	return len(b), nil
+}

@@ -1,0 +1,122 @@
+package xmlsig
+
+import (
+	"fmt"
+
+	"github.com/assent-sign/assent/internal/c14n"
+)
+
+// xades141Space is the namespace of what XAdES added later.
+const xades141Space = "http://uri.etsi.org/01903/v1.4.1#"
+
+// maxStamps bounds the tokens of one signature, since each costs a pass over the document.
+const maxStamps = 32
+
+// unsigned reads the unsigned properties in their order (EN 319 132-1, clauses 5.3 to 5.5).
+func (s *Signature) unsigned(n *node) {
+	if n == nil {
+		return
+	}
+	p := s.Properties
+	for i, k := range n.kids {
+		u := Unsigned{Name: k.local, at: k.at}
+		switch {
+		case k.is(xadesSpace, "SignatureTimeStamp"):
+			list, err := stamps(k, i)
+			if err != nil {
+				s.defects = append(s.defects, err)
+			}
+			p.Stamps = append(p.Stamps, list...)
+		case k.is(xades141Space, "ArchiveTimeStamp"):
+			list, err := stamps(k, i)
+			if err == nil && len(k.all(xadesSpace, "Include"))+len(k.all(xadesSpace, "ReferenceInfo")) > 0 {
+				err = fmt.Errorf("%w: a time-stamp over a list of its own", ErrUnsupported)
+			}
+			if len(list) == 0 {
+				list = []Stamp{{Before: i}}
+			}
+			for _, st := range list {
+				st.Err = err
+				p.Archives = append(p.Archives, st)
+			}
+		case k.is(xadesSpace, "CertificateValues"):
+			u.Values.certificates(k)
+		case k.is(xadesSpace, "RevocationValues"):
+			u.Values.revocations(k)
+		case k.is(xades141Space, "TimeStampValidationData"):
+			for _, c := range k.all(xadesSpace, "CertificateValues") {
+				u.Values.certificates(c)
+			}
+			for _, r := range k.all(xadesSpace, "RevocationValues") {
+				u.Values.revocations(r)
+			}
+		default:
+			p.Further = append(p.Further, k.local)
+		}
+		p.Unsigned = append(p.Unsigned, u)
+	}
+	if len(p.Stamps)+len(p.Archives) > maxStamps {
+		s.defect("%w: %d time-stamps; %d are possible", ErrTooLarge, len(p.Stamps)+len(p.Archives), maxStamps)
+		p.Stamps, p.Archives = nil, nil
+	}
+}
+
+// stamps reads the tokens of a time-stamp property before which others come.
+func stamps(k *node, before int) ([]Stamp, error) {
+	form := c14n.Job{Method: c14n.Inclusive10} // the default of XML Signature
+	var err error
+	if m := k.one(dsSpace, "CanonicalizationMethod"); m != nil {
+		uri, _ := m.attr("Algorithm")
+		var ok bool
+		if form, ok = c14n.ByURI(uri); !ok {
+			err = fmt.Errorf("%w: canonicalization %q of a time-stamp", ErrUnsupported, uri)
+		}
+		form.Prefixes = prefixes(m)
+	}
+	id, _ := k.attr("Id")
+	tokens := k.all(xadesSpace, "EncapsulatedTimeStamp")
+	if len(tokens) == 0 {
+		return nil, fmt.Errorf("%w: a time-stamp without token", ErrStructure)
+	}
+	var out []Stamp
+	for _, t := range tokens {
+		der, bad := octets(t)
+		if bad != nil {
+			err = fmt.Errorf("%w: EncapsulatedTimeStamp", ErrStructure)
+		}
+		out = append(out, Stamp{ID: id, Token: der, Form: form, Before: before})
+	}
+	return out, err
+}
+
+// certificates reads CertificateValues.
+func (v *Values) certificates(n *node) {
+	for _, k := range n.kids {
+		v.item(&v.Certs, k, k.is(xadesSpace, "EncapsulatedX509Certificate"))
+	}
+}
+
+// revocations reads RevocationValues.
+func (v *Values) revocations(n *node) {
+	for _, list := range n.kids {
+		for _, k := range list.kids {
+			switch {
+			case list.is(xadesSpace, "CRLValues"):
+				v.item(&v.CRLs, k, k.is(xadesSpace, "EncapsulatedCRLValue"))
+			case list.is(xadesSpace, "OCSPValues"):
+				v.item(&v.OCSPs, k, k.is(xadesSpace, "EncapsulatedOCSPValue"))
+			default:
+				v.Bad++
+			}
+		}
+	}
+}
+
+func (v *Values) item(dst *[][]byte, k *node, known bool) {
+	der, err := octets(k)
+	if !known || err != nil {
+		v.Bad++
+		return
+	}
+	*dst = append(*dst, der)
+}
