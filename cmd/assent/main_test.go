@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,6 +16,7 @@ import (
 	"github.com/assent-sign/assent/cmd/assent/internal/procs"
 	"github.com/assent-sign/assent/cmd/assent/internal/sample"
 	"github.com/assent-sign/assent/cryptotoken/pkcs11"
+	"github.com/assent-sign/assent/internal/certs"
 	"github.com/assent-sign/assent/internal/testenv"
 )
 
@@ -32,7 +34,12 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
-			return os.WriteFile(filepath.Join(e.WorkDir, "contract.pdf"), sample.Contract(), 0o600)
+			ca, err := certs.NewDemoCA(certs.DemoConfig{})
+			if err != nil {
+				return err
+			}
+			return errors.Join(os.WriteFile(filepath.Join(e.WorkDir, "contract.pdf"), sample.Contract(), 0o600),
+				os.WriteFile(filepath.Join(e.WorkDir, "root.pem"), certs.EncodePEM(ca.Root.Raw), 0o600))
 		},
 	})
 }

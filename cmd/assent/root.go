@@ -28,7 +28,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		initCommand(), ceremonyCommand(), roleCommand(), officerCommand(), policyCommand(), backupCommand(), restoreCommand(), kekCommand(), statementKeyCommand(), sealKeyCommand(), tokenCommand(), statusCommand(), signerCommand(), credentialCommand(), certCommand(), demoCACommand(),
 		signCommand(), workerCommand(), demoCommand(), runCommand(),
-		verifyCommand(), receiptCommand(), auditCommand(), explainCommand(), lockoutCommand(), conformanceCommand(), samdCommand(),
+		verifyCommand(), extendCommand(), receiptCommand(), auditCommand(), explainCommand(), lockoutCommand(), conformanceCommand(), samdCommand(),
 	)
 	return root
 }

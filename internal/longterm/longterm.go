@@ -135,7 +135,7 @@ func (c *Collector) collect(ctx context.Context, chain [][]byte, at, after time.
 	}
 	// The leaf apart from its authorities: only about the leaf must the statement be
 	// fresh, since lists of authorities appear rarely.
-	if err := c.check(ctx, m, &pkix.Path{Chain: path.Chain[:2]}, c.fresh, after); err != nil {
+	if err := c.check(ctx, m, &pkix.Path{Chain: path.Chain[:min(2, len(path.Chain))]}, c.fresh, after); err != nil {
 		return nil, err
 	}
 	return m, c.check(ctx, m, &pkix.Path{Chain: path.Chain[1:]}, c.fetcher, time.Time{})

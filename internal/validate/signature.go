@@ -20,6 +20,8 @@ type judge struct {
 	r    io.ReaderAt
 	size int64
 	opt  Options
+	// sealed is the validation data under each document time-stamp, in file order.
+	sealed []*material
 }
 
 // signature judges one entry of the file.

@@ -22,18 +22,34 @@ type material struct {
 	at        time.Time // when it is proven to have existed
 	level     string
 	covers    int64 // of the document time-stamp above it
+	by        int   // which signature of the report that is
 	pool      []*pkix.Certificate
 	crls      []*revocation.CRL
 	responses []*revocation.Response
 }
 
-// authorities judges those of the document time-stamps by what stands open: whoever
-// was revoked proves nothing about anything.
+// authorities judges those of the document time-stamps, the last one first: by what
+// stands open, and by what later time-stamps of good authorities cover. Whoever was
+// revoked proves nothing about anything. What each time-stamp covers is kept for status.
 func (j *judge) authorities(rep *Report, open *material) {
 	anchors := parsed(j.opt.Anchors)
-	for i := range rep.Signatures {
-		if s := &rep.Signatures[i]; s.Kind == kindStamp && len(anchors) > 0 {
-			j.authority(s, open, anchors)
+	if len(anchors) == 0 {
+		return
+	}
+	for i := len(rep.Signatures) - 1; i >= 0; i-- {
+		s := &rep.Signatures[i]
+		if s.Kind != kindStamp {
+			continue
+		}
+		j.authority(s, open, anchors)
+		if s.Verdict != Valid || s.Proven == nil {
+			continue
+		}
+		old, err := pdf.Open(io.NewSectionReader(j.r, 0, s.Covers), s.Covers, j.opt.Limits)
+		if err == nil {
+			m := read(old, *s.Proven, "B-LTA", rep)
+			m.covers, m.by = s.Covers, i
+			j.sealed = append([]*material{m}, j.sealed...)
 		}
 	}
 }
@@ -49,15 +65,8 @@ func (j *judge) status(open *material, rep *Report) {
 		return
 	}
 	var sealed []*material
-	for i := range rep.Signatures {
-		s := &rep.Signatures[i]
-		if s.Kind != kindStamp || s.Verdict != Valid || s.Proven == nil {
-			continue
-		}
-		old, err := pdf.Open(io.NewSectionReader(j.r, 0, s.Covers), s.Covers, j.opt.Limits)
-		if err == nil {
-			m := read(old, *s.Proven, "B-LTA", rep)
-			m.covers = s.Covers
+	for _, m := range j.sealed {
+		if by := &rep.Signatures[m.by]; by.Verdict == Valid && by.Proven != nil {
 			sealed = append(sealed, m)
 		}
 	}
@@ -96,15 +105,21 @@ func (j *judge) signer(s *Signature, sealed []*material, open *material, anchors
 	}
 }
 
-// authority judges the authority of a document or archive time-stamp by what stands open now:
-// data that is only under the stamp itself cannot speak for it.
+// authority judges the authority of a document or archive time-stamp: data that is only
+// under the stamp itself cannot speak for it.
 func (j *judge) authority(s *Signature, open *material, anchors []*pkix.Certificate) {
 	if s.Verdict == NotValid || len(s.Stamps) != 1 || s.Proven == nil {
 		return
 	}
 	then := *open
 	then.at = *s.Proven
-	for _, m := range []*material{open, &then} {
+	all := []*material{open, &then}
+	for _, m := range j.sealed {
+		if m.covers > s.Covers {
+			all = append(all, m)
+		}
+	}
+	for _, m := range all {
 		f, err := j.path(s.Stamps[0].chain, m, anchors, *s.Proven, time.Time{}, stamping())
 		if s.refuted(err) {
 			return

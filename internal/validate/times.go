@@ -18,6 +18,14 @@ func (j *judge) times(rep *Report) {
 			}
 		}
 		j.settle(s, poe)
+		// A document time-stamp shows when everything below it existed, as one over the
+		// signature does (EN 319 142-1, 6.3: B-T by either).
+		if s.Kind == kindSignature && s.certificate != nil && s.Proven == nil && poe.Before(j.opt.Now) {
+			s.Proven = &poe
+			if s.Level == "B-B" {
+				s.Level = "B-T"
+			}
+		}
 	}
 	for i := range rep.Signatures {
 		rep.Signatures[i].order(rep.Signatures)

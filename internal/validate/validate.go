@@ -126,6 +126,13 @@ func (s *Signature) Certificate() *x509.Certificate { return s.certificate }
 // Value is the signature value of the CMS message, whatever the verdict.
 func (s *Signature) Value() []byte { return s.value }
 
+// Settled tells whether the file shows that no certificate was revoked in time: then
+// nothing has to be collected for the signature any more.
+func (s *Signature) Settled() bool { return s.settled }
+
+// IsTimeStamp tells a document or archive time-stamp from a signature.
+func (s *Signature) IsTimeStamp() bool { return s.Kind != kindSignature }
+
 // Stamp is one time-stamp over a signature or over the document.
 type Stamp struct {
 	Time      time.Time `json:"time"`

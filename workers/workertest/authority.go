@@ -98,6 +98,13 @@ func (a *Authority) Key(t testing.TB, label string, kt algo.KeyType, profile cer
 	if err != nil {
 		t.Fatal(err)
 	}
+	chain, file := a.Certify(t, label, s.Public(), profile)
+	return s, chain, file
+}
+
+// Certify gives a key that somebody else holds a certificate.
+func (a *Authority) Certify(t testing.TB, label string, pub crypto.PublicKey, profile certs.Profile) (chain [][]byte, file string) {
+	t.Helper()
 	c := &x509.Certificate{Subject: pkix.Name{CommonName: "DEMO " + label}, OCSPServer: []string{a.Server.URL + "/ocsp"}, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment}
 	if profile == certs.TSAProfile {
 		c.KeyUsage = x509.KeyUsageDigitalSignature
@@ -107,12 +114,12 @@ func (a *Authority) Key(t testing.TB, label string, kt algo.KeyType, profile cer
 		}
 		c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Critical: true, Value: purpose}}
 	}
-	chain := [][]byte{a.issue(t, c, a.issuing, s.Public(), a.issuingKey).Raw, a.issuing.Raw}
-	file := filepath.Join(a.dir, label+".pem")
+	chain = [][]byte{a.issue(t, c, a.issuing, pub, a.issuingKey).Raw, a.issuing.Raw}
+	file = filepath.Join(a.dir, label+".pem")
 	if err := os.WriteFile(file, certs.EncodePEM(chain...), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return s, chain, file
+	return chain, file
 }
 
 // Revoke revokes a certificate as of a time.

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/assent-sign/assent/internal/extend"
+	"github.com/assent-sign/assent/internal/longterm"
+	"github.com/assent-sign/assent/internal/revocation"
+	"github.com/assent-sign/assent/internal/tsp"
+	"github.com/assent-sign/assent/internal/validate"
+)
+
+// extension is what the command line says.
+type extension struct {
+	in, out, level                string
+	anchors, intermediates        []string
+	tsas, tsaAnchors              []string
+	freshness, nonce              string
+	revocationHosts, revocationIP []string
+}
+
+func extendCommand() *cobra.Command {
+	x := extension{}
+	var format string
+	cmd := &cobra.Command{
+		Use:   "extend FILE -o OUT --level LEVEL --anchor ROOT.PEM --tsa URL",
+		Short: "Raise the level of a signed PDF, of ours or of others, or renew its last time-stamp",
+		Long: `Adds to a signed PDF what lets it be verified for longer, without its signers: a
+time-stamp over each signature (B-T), the certificates and answers about revocation
+(B-LT), a document time-stamp over all of it (B-LTA). Of a file at B-LTA the document
+time-stamp is renewed: what is known of its authority is added, and a new one over that.
+
+The file must be valid against the given anchors first, else it is refused; no byte of it
+changes but the unused room of a signature that gets a time-stamp. Where a signature has
+no such room, or a later one covers it, B-LTA proves the time by a document time-stamp.
+Time-stamp authorities are tried in the order given. What cannot be had is an error, and
+then no file is written.
+` + exitCodes,
+		Example: `  assent extend signed.pdf -o signed-lta.pdf --level B-LTA --anchor root.pem --tsa http://tsa.example/tsa
+  assent extend signed-lta.pdf -o renewed.pdf --level B-LTA --anchor root.pem --tsa http://tsa.example/tsa`,
+		Args: cobra.ExactArgs(1),
+		RunE: action(func(cmd *cobra.Command, args []string) error {
+			x.in = args[0]
+			res, err := x.run(cmd)
+			if err != nil {
+				return err
+			}
+			return output(cmd.OutOrStdout(), format, res, func(w io.Writer) error {
+				for _, a := range res.Added {
+					fmt.Fprintln(w, "added:", a)
+				}
+				_, err := fmt.Fprintf(w, "written: %s (%d bytes), %s %s\n", x.out, res.Size, res.Report.Verdict, res.Report.Words())
+				return err
+			})
+		}),
+	}
+	f := cmd.Flags()
+	f.StringVarP(&x.out, "out", "o", "", "the file to write; it must not exist")
+	f.StringVar(&x.level, "level", "B-LTA", "B-T, B-LT or B-LTA (or T, LT, LTA)")
+	f.StringArrayVar(&x.anchors, "anchor", nil, "PEM file with certificates to trust; may be given again")
+	f.StringArrayVar(&x.intermediates, "intermediates", nil, "PEM file with further certificates of paths")
+	f.StringArrayVar(&x.tsas, "tsa", nil, "http(s) address of a time-stamp authority; may be given again")
+	f.StringArrayVar(&x.tsaAnchors, "tsa-anchor", nil, "PEM file with anchors of the authorities; default those of --anchor")
+	f.StringVar(&x.freshness, "revocation-freshness", "after_signature", "after_signature, or current for authorities that only publish lists")
+	f.StringVar(&x.nonce, "ocsp-nonce", "if_answered", "required or if_answered")
+	f.StringSliceVar(&x.revocationHosts, "revocation-hosts", nil, "the only host names that may be asked about revocation")
+	f.StringSliceVar(&x.revocationIP, "revocation-addresses", nil, "networks that may be asked besides public ones")
+	f.StringVar(&format, "format", "text", "text or json")
+	return cmd
+}
+
+func (x *extension) run(cmd *cobra.Command) (*extend.Result, error) {
+	if x.out == "" {
+		return nil, missing("-o OUT: which file to write")
+	}
+	cfg, err := x.config(func(err error) { fmt.Fprintln(cmd.ErrOrStderr(), "time-stamp authority failed:", err) })
+	if err != nil {
+		return nil, err
+	}
+	level := x.level
+	if !strings.HasPrefix(level, "B-") {
+		level = "B-" + level
+	}
+	f, size, err := openFile(x.in)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	if validate.IsXML(f) {
+		return nil, missing("%s is XML; only PDF files are extended", x.in)
+	}
+	return x.write(cmd.Context(), f, size, extend.Level(level), cfg)
+}
+
+// write makes the file under another name and gives it its own when it is whole.
+func (x *extension) write(ctx context.Context, in io.ReaderAt, size int64, level extend.Level, cfg extend.Config) (*extend.Result, error) {
+	tmp, err := os.CreateTemp(filepath.Dir(x.out), ".assent-*")
+	if err != nil {
+		return nil, err
+	}
+	res, err := extend.PDF(ctx, filepath.Base(x.in), in, size, tmp, level, cfg)
+	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err == nil {
+		err = os.Link(tmp.Name(), x.out) // fails if it exists
+	}
+	err = errors.Join(err, os.Remove(tmp.Name()))
+	switch {
+	case errors.Is(err, extend.ErrNotValid):
+		return nil, &exitError{exitNotValid, err}
+	case errors.Is(err, extend.ErrLevel):
+		return nil, &exitError{exitUsage, err}
+	case err != nil:
+		return nil, err
+	}
+	return res, nil
+}
+
+func (x *extension) config(failed func(error)) (extend.Config, error) {
+	anchors, err := loadTrust(x.anchors)
+	if err != nil {
+		return extend.Config{}, err
+	}
+	stampers := anchors
+	if len(x.tsaAnchors) > 0 {
+		if stampers, err = loadTrust(x.tsaAnchors); err != nil {
+			return extend.Config{}, err
+		}
+	}
+	pool, err := loadTrust(x.intermediates)
+	if err != nil {
+		return extend.Config{}, err
+	}
+	if len(anchors) == 0 || len(x.tsas) == 0 {
+		return extend.Config{}, missing("--anchor and --tsa: whom to trust and who tells the time")
+	}
+	list := &tsp.Clients{OnFailure: failed}
+	for _, url := range x.tsas {
+		list.List = append(list.List, &tsp.Client{URL: url, Anchors: stampers})
+	}
+	all := append(append([]*x509.Certificate{}, anchors...), stampers...)
+	collect, err := x.collector(all, pool)
+	return extend.Config{Anchors: all, Stamper: list, Collector: collect, Current: x.freshness == "current"}, err
+}
+
+func (x *extension) collector(anchors, pool []*x509.Certificate) (*longterm.Collector, error) {
+	if x.freshness != "after_signature" && x.freshness != "current" {
+		return nil, missing("--revocation-freshness %q: want after_signature or current", x.freshness)
+	}
+	nonce, ok := map[string]revocation.NonceRule{"required": revocation.NonceRequired, "if_answered": revocation.NonceIfAnswered}[x.nonce]
+	if !ok {
+		return nil, missing("--ocsp-nonce %q: want required or if_answered", x.nonce)
+	}
+	guard := revocation.Guard{}
+	for _, h := range x.revocationHosts {
+		guard.Hosts = append(guard.Hosts, strings.ToLower(h))
+	}
+	for _, s := range x.revocationIP {
+		prefix, err := netip.ParsePrefix(s)
+		if err != nil {
+			return nil, missing("--revocation-addresses: %v", err)
+		}
+		guard.Addresses = append(guard.Addresses, prefix)
+	}
+	fetcher := &revocation.Fetcher{Guard: guard, Nonce: nonce}
+	return longterm.New(longterm.Config{Anchors: raw(anchors), Pool: raw(pool), Now: time.Now, Fetcher: fetcher, Fresh: fetcher})
+}
+
+func raw(list []*x509.Certificate) (out [][]byte) {
+	for _, c := range list {
+		out = append(out, c.Raw)
+	}
+	return out
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/assent-sign/assent/cmd/assent/internal/sample"
+	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/certs"
+	"github.com/assent-sign/assent/internal/cms"
+	"github.com/assent-sign/assent/internal/pdf"
+	"github.com/assent-sign/assent/internal/tsp"
+	"github.com/assent-sign/assent/sap"
+	"github.com/assent-sign/assent/workers/workertest"
+)
+
+// ADE-03: the command raises a file and renews it; the first of two time-stamp
+// authorities fails, is named, and lowers nothing; an output that exists stays.
+func TestADE03ExtendCommand(t *testing.T) {
+	a := workertest.NewAuthority(t)
+	dir := t.TempDir()
+	in, lta, renewed := filepath.Join(dir, "in.pdf"), filepath.Join(dir, "lta.pdf"), filepath.Join(dir, "renewed.pdf")
+	signedForExtension(t, a, in)
+	good, bad := stamper(t, a), httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(bad.Close)
+	run := func(args ...string) (string, string, error) {
+		var out, errs bytes.Buffer
+		c := newRoot()
+		c.SetArgs(append(args, "--anchor", a.Root, "--tsa", bad.URL, "--tsa", good, "--revocation-addresses", "127.0.0.0/8"))
+		c.SetOut(&out)
+		c.SetErr(&errs)
+		err := c.ExecuteContext(t.Context())
+		return out.String(), errs.String(), err
+	}
+	out, errs, err := run("extend", in, "-o", lta, "--level", "LTA")
+	if err != nil || !strings.Contains(out, "valid TOTAL-PASSED") || !strings.Contains(errs, bad.URL) {
+		t.Fatalf("%s %s %v", out, errs, err)
+	}
+	if out, errs, err = run("extend", lta, "-o", renewed, "--format", "json"); err != nil || strings.Count(out, `"kind": "document time-stamp"`) != 2 {
+		t.Errorf("%s %s %v", out, errs, err)
+	}
+	if _, _, err = run("extend", in, "-o", renewed); err == nil {
+		t.Error("a file was overwritten")
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, ".assent-*")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
+func stamper(t *testing.T, a *workertest.Authority) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain, _ := a.Certify(t, "tsa", key.Public(), certs.TSAProfile)
+	r := &tsp.Responder{Signer: key, Alg: algo.ES256, Chain: chain, Policy: []int{1, 3, 6, 1, 4, 1, 99999, 1}}
+	s := httptest.NewServer(tsp.Handler(r, nil))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+func signedForExtension(t *testing.T, a *workertest.Authority, path string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain, _ := a.Certify(t, "anna", key.Public(), certs.SignerProfile)
+	doc := sample.Contract()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	p, err := pdf.Prepare(t.Context(), bytes.NewReader(doc), int64(len(doc)), f, pdf.SignOptions{Time: time.Now(), Hash: crypto.SHA256, Reserve: 16 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	attrs, err := sap.PAdESSignedAttributes(p.Digest, chain[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(attrs)
+	sig, err := key.Sign(rand.Reader, sum[:], crypto.SHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := cms.Assemble(cms.Input{SignedAttrs: attrs, Alg: algo.ES256, Signature: sig, Chain: chain})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pdf.Embed(f, p, der); err != nil {
+		t.Fatal(err)
+	}
+}

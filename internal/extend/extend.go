@@ -1,0 +1,226 @@
+// Package extend raises the level of signed PDF files, our own and foreign ones, without
+// their signers (ADE-03; EN 319 142-1, 5.4 and 6.3): a time-stamp over the signature
+// value, validation data, a document time-stamp; and renews the last one before its
+// authority's certificate or its algorithm ends.
+//
+// Nothing is extended that is not valid: a time-stamp over a broken signature would
+// vouch for it. Every byte of the file stays as it is, with one exception: a signature
+// time-stamp goes into the unused room of its own signature's /Contents, and only if no
+// later signature covers that room. What cannot be had is an error and never a lower
+// level; the caller throws the output away then.
+package extend
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/assent-sign/assent/internal/longterm"
+	"github.com/assent-sign/assent/internal/pdf"
+	"github.com/assent-sign/assent/internal/tsp"
+	"github.com/assent-sign/assent/internal/validate"
+)
+
+// Level is what the file shall reach.
+type Level string
+
+// The levels of EN 319 142-1 that a signature can be raised to.
+const (
+	LevelT   Level = "B-T"
+	LevelLT  Level = "B-LT"
+	LevelLTA Level = "B-LTA"
+)
+
+// Why a file is not extended. Each is wrapped together with what was found.
+var (
+	ErrLevel    = errors.New("extend: not a level to extend to")
+	ErrNotValid = errors.New("extend: only a valid file can be extended")
+	ErrNotPAdES = errors.New("extend: not a PAdES signature")
+	ErrCovered  = errors.New("extend: a later signature covers the place of the time-stamp; extend to B-LTA, which proves the time by a document time-stamp")
+	ErrNoRoom   = errors.New("extend: the signature left no room for a time-stamp; extend to B-LTA, which proves the time by a document time-stamp")
+	ErrNothing  = errors.New("extend: the file has the level already")
+	ErrReached  = errors.New("extend: the level was not reached")
+)
+
+// Output is where the extended file is written, from its first byte.
+type Output interface {
+	io.ReaderAt
+	io.WriterAt
+}
+
+// Config is whom to trust and to ask.
+type Config struct {
+	// Anchors are trusted as they are.
+	Anchors []*x509.Certificate
+	// Stamper gives time-stamps.
+	Stamper tsp.Stamper
+	// Collector gives validation data; needed from B-LT on.
+	Collector *longterm.Collector
+	// Current takes a statement about a signer that is current, although it is older
+	// than the signature.
+	Current bool
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Limits bounds the reading of the file.
+	Limits pdf.Limits
+}
+
+// Result says what was done.
+type Result struct {
+	Size   int64            `json:"size"`   // of the output, bytes
+	Added  []string         `json:"added"`  // in words, in order
+	Report *validate.Report `json:"report"` // of the output
+}
+
+// job is one file on its way.
+type job struct {
+	ctx  context.Context
+	cfg  Config
+	name string
+	out  Output
+	size int64
+	done []string
+
+	doc  *pdf.Document
+	sigs []pdf.Signature
+	rep  *validate.Report
+}
+
+// PDF reads a signed file and writes it at the level. name is for messages.
+//
+// Errors: the sentinels of this package, those of tsp, longterm and pdf, and of the
+// context. On an error the output is not to be used.
+func PDF(ctx context.Context, name string, in io.ReaderAt, size int64, out Output, level Level, cfg Config) (*Result, error) {
+	if !slices.Contains([]Level{LevelT, LevelLT, LevelLTA}, level) {
+		return nil, fmt.Errorf("%w: %q", ErrLevel, level)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	j := &job{ctx: ctx, cfg: cfg, name: name, out: out, size: size}
+	if err := copyFile(ctx, out, in, size); err != nil {
+		return nil, err
+	}
+	if err := j.look(); err != nil {
+		return nil, err
+	}
+	if err := j.extendable(); err != nil {
+		return nil, err
+	}
+	if err := j.steps(level); err != nil {
+		return nil, err
+	}
+	if len(j.done) == 0 {
+		return nil, fmt.Errorf("%w: %s", ErrNothing, level)
+	}
+	if err := j.reached(level); err != nil {
+		return nil, err
+	}
+	return &Result{Size: j.size, Added: j.done, Report: j.rep}, nil
+}
+
+func (j *job) steps(level Level) error {
+	if err := j.proveTimes(level); err != nil {
+		return err
+	}
+	if level == LevelT {
+		return nil
+	}
+	if err := j.store(level == LevelLTA); err != nil {
+		return err
+	}
+	if level == LevelLT {
+		return nil
+	}
+	if err := j.seal("document time-stamp over everything"); err != nil {
+		return err
+	}
+	return j.sealed()
+}
+
+// copyFile writes the input to the output in pieces.
+func copyFile(ctx context.Context, out io.WriterAt, in io.ReaderAt, size int64) error {
+	buf := make([]byte, 256<<10)
+	for off := int64(0); off < size; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n, err := in.ReadAt(buf[:min(int64(len(buf)), size-off)], off)
+		if n == 0 {
+			return fmt.Errorf("read at offset %d: %w", off, errors.Join(err, io.ErrUnexpectedEOF))
+		}
+		if _, err := out.WriteAt(buf[:n], off); err != nil {
+			return fmt.Errorf("write at offset %d: %w", off, err)
+		}
+		off += int64(n)
+	}
+	return nil
+}
+
+// look reads and judges the output as it is now.
+func (j *job) look() (err error) {
+	if j.doc, err = pdf.Open(j.out, j.size, j.cfg.Limits); err != nil {
+		return err
+	}
+	if j.sigs, err = j.doc.Signatures(); err != nil {
+		return err
+	}
+	j.rep, err = validate.File(j.ctx, j.name, j.out, j.size, validate.Options{Anchors: j.cfg.Anchors, Now: j.cfg.Now(), Limits: j.cfg.Limits})
+	if err == nil && len(j.rep.Signatures) != len(j.sigs) {
+		err = fmt.Errorf("%w: %d signatures were read and %d judged", ErrNotValid, len(j.sigs), len(j.rep.Signatures))
+	}
+	return err
+}
+
+// extendable refuses what must not be vouched for, and what is not PAdES.
+func (j *job) extendable() error {
+	if j.rep.Verdict != validate.Valid {
+		var why []string
+		for _, s := range j.rep.Signatures {
+			why = append(why, s.Why...)
+		}
+		return fmt.Errorf("%w: %s %s %q", ErrNotValid, j.rep.Verdict, j.rep.Words(), why)
+	}
+	for i := range j.sigs {
+		if f := j.sigs[i].SubFilter; f != pdf.SubFilterCAdES && f != pdf.SubFilterRFC3161 {
+			return fmt.Errorf("%w: the signature in %q is %q", ErrNotPAdES, j.sigs[i].Field, f)
+		}
+	}
+	return nil
+}
+
+// reached judges the output: the level is on every signature, and nothing broke.
+func (j *job) reached(level Level) error {
+	if err := j.look(); err != nil {
+		return fmt.Errorf("%w: %w", ErrReached, err)
+	}
+	if j.rep.Verdict != validate.Valid {
+		return fmt.Errorf("%w: the extended file is %s: %s", ErrReached, j.rep.Verdict, j.rep.Words())
+	}
+	order := []Level{LevelT, LevelLT, LevelLTA}
+	for i := range j.rep.Signatures {
+		s := &j.rep.Signatures[i]
+		if !s.IsTimeStamp() && slices.Index(order, Level(s.Level)) < slices.Index(order, level) {
+			return fmt.Errorf("%w: the signature in %q is at %s", ErrReached, s.Field, s.Level)
+		}
+	}
+	return nil
+}
+
+// write puts an update behind the file and reads all of it again.
+func (j *job) write(tail []byte, what string) error {
+	if _, err := j.out.WriteAt(tail, j.size); err != nil {
+		return fmt.Errorf("write at offset %d: %w", j.size, err)
+	}
+	j.size += int64(len(tail))
+	j.done = append(j.done, what)
+	return j.look()
+}
+
+// hashes are those that time-stamps of others may be over.
+var hashes = []crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512}
