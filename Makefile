@@ -15,7 +15,7 @@ TESTSUM  = $(GO) run ./conformance/cmd/testsum $(SKIPS)
 MUTATE   = mkdir -p bin && $(GO) run ./conformance/cmd/mutate -reviewed conformance/testdata/mutants.tsv -again open,survived,unreached -seed $(SEED)
 MUTANTS  ?= 400
 # The files of sam that decide about keys and roles; MUTATED=. is all of it.
-MUTATED  ?= ^sam/(activate|anchor|caller|condition|dual|enrol|keystate|lockout|once|once_approve|outcome|redeem|roles|seal|verify)\.go:
+MUTATED  ?= ^sam/(activate|anchor|backup|caller|condition|dual|enrol|keystate|lockout|once|once_approve|outcome|redeem|reseal|roles|seal|sealkeys|sealrotate|verify)\.go:
 MATRIX   = $(GO) run ./cmd/assent conformance report $(if $(filter true,$(CI)),,--any-skip) --out bin/conformance
 
 .PHONY: help build demo run test race lint fuzz soak bench mutate conformance assets deps judges
