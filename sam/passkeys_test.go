@@ -88,27 +88,13 @@ func flipped(b []byte) []byte {
 	return out
 }
 
-// register makes the registration of a device with the modification.
-func (c ceremony) register(t *testing.T, o *opened, d *samtest.Device) []byte {
+// answer is a registration that reaches samd, with the proof of the officer's code.
+func (o *opened) answer(t *testing.T, object, client []byte) []byte {
 	t.Helper()
-	var req sap.RegistrationRequest
-	if err := sap.OpenStatement(o.StatementKey(), sap.LabelRegistration, o.req, &req); err != nil {
-		t.Fatal(err)
-	}
 	statement, err := sap.UnB64(o.req.Statement)
 	if err != nil {
 		t.Fatal(err)
 	}
-	nonce, err := sap.UnB64(req.Nonce)
-	if err != nil {
-		t.Fatal(err)
-	}
-	challenge, err := sap.RegistrationChallenge(nonce, statement)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := c.clientData(t, "webauthn.create", challenge)
-	object := c.attest(t, d, client)
 	key, err := sap.CodeKey(o.code.Code)
 	if err != nil {
 		t.Fatal(err)
@@ -120,6 +106,13 @@ func (c ceremony) register(t *testing.T, o *opened, d *samtest.Device) []byte {
 		t.Fatal(err)
 	}
 	return reg
+}
+
+// registration is what browser and authenticator return for a challenge.
+func (c ceremony) registration(t *testing.T, d *samtest.Device, challenge []byte) (object, client []byte) {
+	t.Helper()
+	client = c.clientData(t, "webauthn.create", challenge)
+	return c.attest(t, d, client), client
 }
 
 // attest is a packed self attestation by the device's key over modified data.
@@ -185,13 +178,26 @@ func (c ceremony) approve(t *testing.T, w *samtest.World, s *samtest.Signer) (sa
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Device.Count++
-	count := s.Device.Count
+	a := c.assertion(t, s.Device, challenge)
+	if c.spare != nil {
+		c.spare(&a)
+	}
+	if proof, err = jcs.Marshal(a); err != nil {
+		t.Fatal(err)
+	}
+	return sad, proof
+}
+
+// assertion is what browser and authenticator return for a challenge.
+func (c ceremony) assertion(t *testing.T, d *samtest.Device, challenge []byte) sap.Assertion {
+	t.Helper()
+	d.Count++
+	count := d.Count
 	if c.count != 0 {
 		count = c.count
 	}
 	client, auth := c.clientData(t, "webauthn.get", challenge), c.authData(samtest.UP|samtest.UV, count)
-	key, id, hash := s.Device.Key, s.Device.ID, crypto.SHA256
+	key, id, hash := d.Key, d.ID, crypto.SHA256
 	if c.key != nil {
 		key = c.key
 	}
@@ -211,14 +217,7 @@ func (c ceremony) approve(t *testing.T, w *samtest.World, s *samtest.Signer) (sa
 	if c.sig != nil {
 		sig = c.sig(sig)
 	}
-	a := sap.Assertion{Carrier: sap.CarrierWebAuthn, Credential: sap.B64(id), AuthenticatorData: sap.B64(auth), ClientDataJSON: sap.B64(client), Signature: sap.B64(sig)}
-	if c.spare != nil {
-		c.spare(&a)
-	}
-	if proof, err = jcs.Marshal(a); err != nil {
-		t.Fatal(err)
-	}
-	return sad, proof
+	return sap.Assertion{Carrier: sap.CarrierWebAuthn, Credential: sap.B64(id), AuthenticatorData: sap.B64(auth), ClientDataJSON: sap.B64(client), Signature: sap.B64(sig)}
 }
 
 func client(k string, v any) ceremony { return ceremony{client: map[string]any{k: v}} }
@@ -254,97 +253,11 @@ func shared(swap string) map[string]struct {
 // T4, ENR-03, SAP-02: the 48 passkey modifications, each through the module, each
 // refused for its own reason with one audit record and no call of the token.
 func TestT4PasskeyModifications(t *testing.T) {
-	created := createModifications(t)
+	created := createModifications(t, enrolments(t))
 	got := getModifications(t)
 	if created != 23 || got != 25 {
 		t.Errorf("%d modifications of a registration and %d of an authentication, want 23 and 25", created, got)
 	}
-}
-
-// createModifications runs those of a registration and counts them.
-func createModifications(t *testing.T) (n int) {
-	w := samtest.New(t, deep)
-	victim := &samtest.Signer{ID: "victim", Device: samtest.NewDevice(deepOrigin, deepRPID)}
-	w.Enrol(victim)
-	attacker := samtest.NewDevice(deepOrigin, deepRPID)
-	id := 0
-	run := func(name string, want sap.Reason, make func(o *opened) []byte) {
-		n++
-		t.Run("create/"+name, func(t *testing.T) {
-			o := &opened{World: w}
-			id++
-			o.again(t, "signer-"+string(rune('a'+id/26))+string(rune('a'+id%26)))
-			reg := make(o)
-			calls := len(w.Token.Log())
-			refused(t, w, want, func() error { return o.finish(reg) })
-			if len(w.Token.Log()) != calls {
-				t.Error("the token was called")
-			}
-			// The same enrolment, honest, still works.
-			honest := samtest.NewDevice(deepOrigin, deepRPID)
-			if err := o.finish(ceremony{}.register(t, o, honest)); err != nil {
-				t.Errorf("honest registration afterwards: %v", err)
-			}
-		})
-	}
-	for name, m := range shared("webauthn.get") {
-		run(name, m.want, func(o *opened) []byte { return m.c.register(t, o, attacker) })
-	}
-	run("Challenge | Bit Flip", sap.ReasonChallenge, func(o *opened) []byte {
-		return ceremony{challenge: flipped(registrationChallenge(t, o))}.register(t, o, attacker)
-	})
-	run("Challenge | Reuse", sap.ReasonChallenge, func(o *opened) []byte {
-		old := registrationChallenge(t, o) // of a request that a newer one voided
-		var err error
-		if o.req, err = o.M.BeginEnrolment(context.Background(), samtest.SSPU, o.code.ID); err != nil {
-			t.Fatal(err)
-		}
-		return ceremony{challenge: old}.register(t, o, attacker)
-	})
-	run("Challenge | Session Binding", sap.ReasonChallenge, func(o *opened) []byte {
-		other := &opened{World: w}
-		other.again(t, o.code.ID) // the challenge of somebody else's enrolment
-		return ceremony{challenge: registrationChallenge(t, other)}.register(t, o, attacker)
-	})
-	run("Algorithm", sap.ReasonAlgorithm, func(o *opened) []byte {
-		return ceremony{cose: func(k map[int]any) { k[3] = -257 }}.register(t, o, attacker)
-	})
-	run("Credential ID Length", sap.ReasonAuthData, func(o *opened) []byte {
-		return ceremony{id: make([]byte, 1024)}.register(t, o, attacker)
-	})
-	run("Credential ID Unused | ID+Pubkey Swap", sap.ReasonExists, func(o *opened) []byte {
-		return ceremony{}.register(t, o, victim.Device) // what the victim enrolled, whole
-	})
-	run("Credential ID Unused | ID Swap", sap.ReasonExists, func(o *opened) []byte {
-		return ceremony{id: victim.Device.ID}.register(t, o, attacker)
-	})
-	run("Credential ID Unused | Pubkey Swap", sap.ReasonAttestation, func(o *opened) []byte {
-		return ceremony{key: victim.Device.Key}.register(t, o, attacker) // the attacker cannot sign with it
-	})
-	w.Check()
-	return n
-}
-
-// registrationChallenge is the honest challenge of the open request.
-func registrationChallenge(t *testing.T, o *opened) []byte {
-	t.Helper()
-	statement, err := sap.UnB64(o.req.Statement)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var req sap.RegistrationRequest
-	if err := jcs.Unmarshal(statement, &req); err != nil {
-		t.Fatal(err)
-	}
-	nonce, err := sap.UnB64(req.Nonce)
-	if err != nil {
-		t.Fatal(err)
-	}
-	challenge, err := sap.RegistrationChallenge(nonce, statement)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return challenge
 }
 
 // getModifications runs those of an authentication and counts them.

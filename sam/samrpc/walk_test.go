@@ -83,7 +83,7 @@ func arguments() map[string]any {
 		sam.DecideDestroy: sam.DestroyKey{}, sam.DecideEndSigner: sam.EndSigner{},
 		sam.DecideRecovery: sam.Recovery{}, sam.DecideDowngrade: sam.Downgrade{},
 		sam.DecideStatement: sam.RotateStatement{}, sam.DecideStatementEnd: sam.DestroyStatement{},
-		sam.DecideSeal: sam.RotateSeal{}, sam.DecideSealEnd: sam.DestroySeal{},
+		sam.DecideSeal: sam.RotateSeal{}, sam.DecideSealEnd: sam.DestroySeal{WithoutBackup: true},
 	}
 	maps.Copy(out, plantedArguments)
 	return out
