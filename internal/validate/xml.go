@@ -105,6 +105,9 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) (Signatur
 	if !slices.ContainsFunc(c.Data(), func(v xmlsig.Coverage) bool { return v.Document }) {
 		s.doubt(SigConstraintsFailure, "it covers only a part of the document; nobody signed the rest with it")
 	}
+	for _, what := range c.Stray {
+		s.doubt(SigConstraintsFailure, "inside of the signature stands what nobody signed with it: %s", what)
+	}
 	s.certificate, s.Signer, s.Issuer = c.Certificate, Name(c.Certificate), issuerName(c.Certificate)
 	s.Level = xmlLevel(in)
 	if p := in.Properties; p != nil {

@@ -10,6 +10,7 @@ import (
 	"hash"
 	"io"
 	"math/big"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -61,6 +62,9 @@ type Checked struct {
 	Covers      []Coverage // by reference
 	Info        []byte     // canonical SignedInfo
 	Digests     [][]byte   // by reference, as computed
+	// Stray names what stands inside of the Signature element, is no part of its form, and is
+	// covered by no reference.
+	Stray []string
 }
 
 // Data are the references that are not the signature's own properties.
@@ -180,11 +184,22 @@ func (d *Document) Check(doc io.ReaderAt, s *Signature, lim c14n.Limits) (*Check
 			return nil, fmt.Errorf("%w: reference %d, %s", ErrDigest, i+1, out.Covers[i].Words())
 		}
 	}
-	out.Info = info.Bytes()
+	out.Info, out.Stray = info.Bytes(), s.uncovered(out.Covers)
 	if err := s.propertiesSigned(out); err != nil {
 		return nil, err
 	}
 	return out, s.value(out, a)
+}
+
+// uncovered adds the Objects that no reference names to what has no place at all.
+func (s *Signature) uncovered(covers []Coverage) []string {
+	out := slices.Clone(s.stray)
+	for _, at := range s.objects {
+		if !slices.ContainsFunc(covers, func(c Coverage) bool { return !c.Document && c.Element.Start == at }) {
+			out = append(out, "an Object that no reference names")
+		}
+	}
+	return out
 }
 
 const maxReferences = 100

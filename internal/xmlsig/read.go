@@ -38,6 +38,7 @@ type Signature struct {
 	infoAt, valAt int64
 	keyAt         int64   // of KeyInfo, 0 if there is none
 	objects       []int64 // of Objects, less that of the QualifyingProperties
+	stray         []string
 	defects       []error // found while reading; Check reports them
 }
 
@@ -197,13 +198,48 @@ func signature(n *node, e c14n.Element) Signature {
 	if k := n.one(dsSpace, "KeyInfo"); k != nil {
 		s.keyAt = k.at
 	}
-	for _, o := range n.all(dsSpace, "Object") {
-		if len(o.all(xadesSpace, "QualifyingProperties")) == 0 {
-			s.objects = append(s.objects, o.at)
-		}
-	}
+	s.strays(n)
 	s.properties(n)
 	return s
+}
+
+// strays notes what has no place in a signature. No signature covers what stands in itself but for
+// what its references name, so data could hide there (signature wrapping, ADE-05).
+func (s *Signature) strays(n *node) {
+	name := func(k *node) { s.stray = append(s.stray, "an element "+k.local) }
+	for _, k := range n.kids {
+		switch {
+		case k.is(dsSpace, "Object") && len(k.all(xadesSpace, "QualifyingProperties")) == 0:
+			s.objects = append(s.objects, k.at)
+		case k.is(dsSpace, "Object"):
+			s.around(k)
+		case k.is(dsSpace, "KeyInfo"):
+			for _, i := range k.kids {
+				if i.space != dsSpace && i.space != dsig11Space {
+					name(i)
+				}
+			}
+		case !k.is(dsSpace, "SignedInfo") && !k.is(dsSpace, "SignatureValue"):
+			name(k)
+		}
+	}
+	if text(n) != "" {
+		s.stray = append(s.stray, "text")
+	}
+}
+
+// around notes what stands beside the properties in their Object.
+func (s *Signature) around(o *node) {
+	if o.more || text(o) != "" {
+		s.stray = append(s.stray, "data beside the properties")
+	}
+	for _, q := range o.kids {
+		for _, k := range q.kids {
+			if q.is(xadesSpace, "QualifyingProperties") && !k.is(xadesSpace, "SignedProperties") && !k.is(xadesSpace, "UnsignedProperties") {
+				s.stray = append(s.stray, "an element "+k.local)
+			}
+		}
+	}
 }
 
 func (s *Signature) defect(format string, args ...any) Signature {

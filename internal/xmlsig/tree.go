@@ -19,6 +19,8 @@ const (
 const (
 	dsSpace    = c14n.SignatureNamespace
 	xadesSpace = "http://uri.etsi.org/01903/v1.3.2#"
+
+	dsig11Space = "http://www.w3.org/2009/xmldsig11#"
 )
 
 // node is an element of a signature.
@@ -29,6 +31,7 @@ type node struct {
 	attrs        []attr
 	text         strings.Builder // its own, without that of its children
 	kids         []*node
+	more         bool // it has elements that are not kept
 }
 
 type attr struct{ space, local, value string }
@@ -132,6 +135,9 @@ func (b *builder) kept(nodes, bytes int) error {
 func (b *builder) start(ev *c14n.Event) error {
 	parent, signature := b.top(), ev.Name.Is(dsSpace, "Signature")
 	if !signature && (parent == nil || foreign(parent, ev)) {
+		if parent != nil {
+			parent.more = true
+		}
 		if len(b.open) > 0 {
 			b.open = append(b.open, nil)
 		}
