@@ -399,7 +399,7 @@ func TestADE04RevisionAttacksAreNamed(t *testing.T) {
 }
 
 // What nobody forbids goes on: a field that is not locked, a permitted filling in, and
-// time-stamps and validation data whatever is locked.
+// time-stamps and validation data whatever is locked (ADE-06).
 func TestD15PermittedChangesAreNotCalledViolations(t *testing.T) {
 	k := newKit(t)
 	for _, lock := range []string{"<< /Action /All >>", "<< /Action /Include /Fields [(note)] >>", "<< /Action /Exclude /Fields [(amount)] >>"} {
