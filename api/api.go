@@ -21,11 +21,13 @@ import (
 	"github.com/assent-sign/assent/signapp"
 )
 
-// Documents takes in documents and gives results out (signapp.Service).
+// Documents takes in documents, has them judged and gives results out (signapp.Service).
 type Documents interface {
 	Upload(ctx context.Context, c signapp.Client, name string, r io.Reader) (*signapp.Document, error)
 	Result(ctx context.Context, c signapp.Client, id string, item int) (io.ReadSeekCloser, *signapp.Item, error)
 	Receipt(ctx context.Context, c signapp.Client, id string) ([]byte, error)
+	// Validate has a worker judge an upload; the report is JSON.
+	Validate(ctx context.Context, c signapp.Client, document, worker string) ([]byte, error)
 }
 
 // Operations are requests to signers (signapp.Service). Every method finds only

@@ -291,6 +291,21 @@ func (a *app) Receipt(_ context.Context, c signapp.Client, id string) ([]byte, e
 	return []byte(`{"receipt":"` + id + `"}`), nil
 }
 
+func (a *app) Validate(_ context.Context, c signapp.Client, document, worker string) ([]byte, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch d, ok := a.docs[document]; {
+	case a.fail != nil:
+		return nil, a.fail
+	case !ok || d.owner != c.ID:
+		return nil, signapp.ErrNotFound
+	case worker != "check":
+		return nil, fmt.Errorf("%w: worker %q does not validate", signapp.ErrInput, worker)
+	default:
+		return []byte(`{"file":"` + d.Name + `"}`), nil
+	}
+}
+
 func (a *app) Credentials(_ context.Context, signer string) ([]sapclient.Credential, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

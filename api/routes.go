@@ -9,6 +9,7 @@ import (
 // Paths of this package.
 const (
 	pathDocuments   = "/api/v1/documents"
+	pathValidations = "/api/v1/validations"
 	pathOperations  = "/api/v1/operations"
 	pathOperation   = "/api/v1/operations/{id}"
 	pathCancel      = "/api/v1/operations/{id}/cancel"
@@ -38,6 +39,7 @@ func (a *API) routes() []route {
 	l := a.cfg.Limits
 	return append([]route{
 		{"POST", pathDocuments, accessService, styleNative, l.Document, a.upload},
+		{"POST", pathValidations, accessService, styleNative, limitJSON, a.validate},
 		{"POST", pathOperations, accessService, styleNative, limitJSON, a.createOperation},
 		{"GET", pathOperation, accessService, styleNative, limitNone, a.getOperation},
 		{"POST", pathCancel, accessService, styleNative, limitJSON, a.cancelOperation},

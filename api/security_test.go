@@ -20,6 +20,7 @@ import (
 // compared with the router: a route that is not in it fails the test.
 var opens = map[string]string{
 	"POST /api/v1/documents":                         "service",
+	"POST /api/v1/validations":                       "service",
 	"POST /api/v1/operations":                        "service",
 	"GET /api/v1/operations/{id}":                    "service",
 	"POST /api/v1/operations/{id}/cancel":            "service",

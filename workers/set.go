@@ -32,8 +32,9 @@ type Config struct {
 
 // Kind makes workers of one kind.
 type Kind struct {
-	New        func(ctx context.Context, env Env) (any, error) // a Worker, a Processor, or both
+	New        func(ctx context.Context, env Env) (any, error) // a Worker, a Processor, a Validator, or several of them
 	Properties []string                                        // names that are allowed
+	Keyless    bool                                            // it uses no key: token, key and chain must not be given
 }
 
 // Env is what a kind gets to build a worker from.
@@ -61,11 +62,12 @@ type Info struct {
 	Properties map[string]string `json:"properties"`
 }
 
-// Entry is a worker of a set. Worker or Processor may be nil.
+// Entry is a worker of a set. What the worker is not is nil.
 type Entry struct {
 	Info      Info
 	Worker    Worker
 	Processor Processor
+	Validator Validator
 	Signer    cryptotoken.Signer
 	Chain     [][]byte
 }
@@ -121,23 +123,50 @@ func needsWorker(c Config) bool {
 
 const workerPrefix = "worker:"
 
-func (s *Set) add(ctx context.Context, c Config, opt Options) error {
+// Check tells what can be told of a configuration without opening a token: names, kinds
+// and properties of all workers, and all about those of kinds that use no key.
+func Check(ctx context.Context, cfgs []Config, opt Options) error {
+	s := &Set{entries: make(map[string]*Entry, len(cfgs))}
+	var errs []error
+	for _, c := range cfgs {
+		kind, err := s.kind(c, opt)
+		if err == nil && kind.Keyless {
+			err = s.add(ctx, c, opt)
+		}
+		s.entries[c.Name] = &Entry{}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("worker %q: %w", c.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// kind finds the kind of a worker and holds its name and properties against it.
+func (s *Set) kind(c Config, opt Options) (Kind, error) {
 	if !sap.ValidID(c.Name) {
-		return fmt.Errorf("%w: name may have letters, digits, . _ -", ErrConfig)
+		return Kind{}, fmt.Errorf("%w: name may have letters, digits, . _ -", ErrConfig)
 	}
 	if _, ok := s.entries[c.Name]; ok {
-		return fmt.Errorf("%w: name is used twice", ErrConfig)
+		return Kind{}, fmt.Errorf("%w: name is used twice", ErrConfig)
 	}
 	kind, ok := opt.Kinds[c.Kind]
 	if !ok {
-		return fmt.Errorf("%w: kind %q is not known", ErrConfig, c.Kind)
+		return Kind{}, fmt.Errorf("%w: kind %q is not known", ErrConfig, c.Kind)
 	}
 	for name := range c.Properties {
 		if !slices.Contains(kind.Properties, name) {
-			return fmt.Errorf("%w: kind %s has no property %q (it has: %s)", ErrConfig, c.Kind, name, strings.Join(kind.Properties, ", "))
+			return Kind{}, fmt.Errorf("%w: kind %s has no property %q (it has: %s)", ErrConfig, c.Kind, name, strings.Join(kind.Properties, ", "))
 		}
 	}
-	env, err := s.env(ctx, c, opt)
+	return kind, nil
+}
+
+func (s *Set) add(ctx context.Context, c Config, opt Options) error {
+	kind, err := s.kind(c, opt)
+	if err != nil {
+		return err
+	}
+	env, err := s.env(ctx, c, kind, opt)
 	if err != nil {
 		return err
 	}
@@ -148,12 +177,19 @@ func (s *Set) add(ctx context.Context, c Config, opt Options) error {
 	e := &Entry{Info: Info{c.Name, c.Kind, c.Token, env.Activation, c.Properties}, Signer: env.Signer, Chain: env.Chain}
 	e.Worker, _ = w.(Worker)
 	e.Processor, _ = w.(Processor)
+	e.Validator, _ = w.(Validator)
 	s.entries[c.Name] = e
 	return nil
 }
 
-func (s *Set) env(ctx context.Context, c Config, opt Options) (Env, error) {
+func (s *Set) env(ctx context.Context, c Config, kind Kind, opt Options) (Env, error) {
 	env := Env{Config: c, Now: opt.Now, Random: opt.Random, Stamper: func(name string) (Stamper, error) { return s.stamper(name, opt) }}
+	if kind.Keyless {
+		if c.Token != "" || c.Key != "" || c.Chain != "" {
+			return env, fmt.Errorf("%w: kind %s uses no key; token, key and chain must not be given", ErrConfig, c.Kind)
+		}
+		return env, nil
+	}
 	tok, ok := opt.Tokens[c.Token]
 	if !ok {
 		return env, fmt.Errorf("%w: token %q is not configured", ErrConfig, c.Token)

@@ -33,6 +33,13 @@ type Shower interface {
 	Show(ctx context.Context, p *Prepared, doc io.ReaderAt, out io.Writer) error
 }
 
+// Validator is a worker that judges signed documents.
+type Validator interface {
+	// Validate answers a report in JSON, whatever the verdict. ErrInput is about a file
+	// that is no document of a kind that it knows, or is over a limit.
+	Validate(ctx context.Context, name string, doc io.ReaderAt, size int64) (report []byte, err error)
+}
+
 // Input is a document and what is to be done with it.
 type Input struct {
 	Document io.ReaderAt

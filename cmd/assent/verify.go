@@ -16,7 +16,7 @@ import (
 
 func verifyCommand() *cobra.Command {
 	var trust []string
-	var format, revocation string
+	var format, revocation, level string
 	cmd := &cobra.Command{
 		Use:   "verify FILE",
 		Short: "Judge the signatures of a PDF or XML file by EN 319 102-1 and in plain words",
@@ -41,11 +41,11 @@ certificate was revoked (else TRY_LATER). -o json follows the schema ` + validat
 			if err != nil {
 				return err
 			}
-			policy := validate.Revocation(revocation)
-			if policy != validate.RevocationIfCarried && policy != validate.RevocationRequired {
-				return &exitError{exitUsage, fmt.Errorf("--revocation %q: want if_carried or required", revocation)}
+			opt := validate.Options{Anchors: anchors, Revocation: validate.Revocation(revocation), Level: level}
+			if err := opt.Check(); err != nil {
+				return &exitError{exitUsage, err}
 			}
-			rep, err := verifyFile(cmd, args[0], validate.Options{Anchors: anchors, Revocation: policy})
+			rep, err := verifyFile(cmd, args[0], opt)
 			if err != nil {
 				return err
 			}
@@ -62,6 +62,7 @@ certificate was revoked (else TRY_LATER). -o json follows the schema ` + validat
 	cmd.Flags().StringVarP(&format, "output", "o", "text", "text, json or html")
 	cmd.Flags().StringVar(&format, "format", "text", "the same as --output")
 	cmd.Flags().StringVar(&revocation, "revocation", string(validate.RevocationIfCarried), "if_carried or required")
+	cmd.Flags().StringVar(&level, "level", "", "the lowest level that passes: B-B, B-T, B-LT or B-LTA")
 	return cmd
 }
 

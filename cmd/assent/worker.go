@@ -48,11 +48,14 @@ func workerListCommand() *cobra.Command {
 		}
 		return output(cmd.OutOrStdout(), format, out.Workers, func(w io.Writer) error {
 			for _, wk := range out.Workers {
-				who := "signs at once"
-				if wk.Activation {
-					who = "signs when the signer approves"
+				who := "token " + wk.Token + ", signs at once"
+				switch {
+				case wk.Activation:
+					who = "token " + wk.Token + ", signs when the signer approves"
+				case wk.Token == "":
+					who = "no key"
 				}
-				fmt.Fprintf(w, "%-12s %-8s token %s, %s%s\n", wk.Name, wk.Kind, wk.Token, who, propertyWords(wk.Properties))
+				fmt.Fprintf(w, "%-12s %-9s %s%s\n", wk.Name, wk.Kind, who, propertyWords(wk.Properties))
 			}
 			return nil
 		})

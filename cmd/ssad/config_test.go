@@ -121,15 +121,20 @@ func TestRunRefuses(t *testing.T) {
 	if err := os.WriteFile(good, []byte(least), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	wrong := filepath.Join(dir, "wrong.yaml")
+	if err := os.WriteFile(wrong, []byte(least+"workers:\n  - {name: judge, kind: validator, properties: {trust_anchors: /nowhere.pem}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		args []string
 		code int
 		want string
 	}{
-		"no file":      {[]string{"-config", filepath.Join(dir, "none.yaml")}, 2, "none.yaml"},
-		"unknown flag": {[]string{"-x"}, 2, "-x"},
-		"check":        {[]string{"-config", good, "-check"}, 0, "good"},
-		"no keys":      {[]string{"-config", good}, 1, "certificate"},
+		"a worker that cannot be": {[]string{"-config", wrong, "-check"}, 2, "/nowhere.pem"},
+		"no file":                 {[]string{"-config", filepath.Join(dir, "none.yaml")}, 2, "none.yaml"},
+		"unknown flag":            {[]string{"-x"}, 2, "-x"},
+		"check":                   {[]string{"-config", good, "-check"}, 0, "good"},
+		"no keys":                 {[]string{"-config", good}, 1, "certificate"},
 	} {
 		var out bytes.Buffer
 		if code := run(context.Background(), c.args, &out); code != c.code || !strings.Contains(out.String(), c.want) {

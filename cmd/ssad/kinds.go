@@ -18,16 +18,18 @@ import (
 	"github.com/assent-sign/assent/workers/pades"
 	"github.com/assent-sign/assent/workers/plain"
 	"github.com/assent-sign/assent/workers/tsa"
+	"github.com/assent-sign/assent/workers/validator"
 	"github.com/assent-sign/assent/workers/xades"
 )
 
 // kinds is the table of worker kinds: a reader sees all of them here.
 func kinds() map[string]workers.Kind {
 	return map[string]workers.Kind{
-		"pades": pades.Kind(),
-		"plain": plain.Kind(),
-		"tsa":   tsa.Kind(),
-		"xades": xades.Kind(),
+		"pades":     pades.Kind(),
+		"plain":     plain.Kind(),
+		"tsa":       tsa.Kind(),
+		"validator": validator.Kind(),
+		"xades":     xades.Kind(),
 	}
 }
 

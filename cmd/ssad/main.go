@@ -26,7 +26,9 @@ import (
 	"time"
 
 	"github.com/assent-sign/assent/cryptotoken/pkcs11"
+	"github.com/assent-sign/assent/internal/clock"
 	"github.com/assent-sign/assent/internal/config"
+	"github.com/assent-sign/assent/workers"
 )
 
 // version is set by the linker.
@@ -57,6 +59,10 @@ func run(ctx context.Context, args []string, logTo io.Writer) int {
 		return 2
 	}
 	if *check {
+		if err := workers.Check(ctx, cfg.Workers, workers.Options{Kinds: kinds(), Now: clock.System{}.Now}); err != nil {
+			fmt.Fprintln(logTo, "ssad:", err)
+			return 2
+		}
 		fmt.Fprintln(logTo, "ssad: the configuration is good")
 		return 0
 	}

@@ -143,6 +143,7 @@ func (w *world) makeTSA() {
 		w.Fatal(err)
 	}
 	w.write("tsa.pem", string(certs.EncodePEM(append(chain, ca.Root.Raw)...)))
+	w.write("root.pem", string(certs.EncodePEM(ca.Root.Raw)))
 }
 
 // config is a demo configuration of this world.
@@ -169,11 +170,12 @@ workers:
   - {name: pades, kind: pades, token: signers, properties: {level: B-B}}
   - {name: pades-t, kind: pades, token: signers, properties: {level: B-T, tsa: "worker:tsa"}}
   - {name: xades-t, kind: xades, token: signers, properties: {level: B-T, tsa: "worker:tsa"}}
+  - {name: judge, kind: validator, properties: {trust_anchors: %s}}
 uses: {upload: pades, tsa: tsa, signdoc: pades, levels: [B-B]}
 clients:
   - {id: acme, name: Acme Ltd, secret_file: acme.secret, scopes: [service], workers: ["*"], signers: ["*"]}
 admin: {listen: %s, token_file: admin.token}
-`, strings.TrimPrefix(w.origin, "http://"), w.origin, samtest.Origin, w.samURL, f.Cert, f.Key, f.CA, w.samKeys, w.admin))
+`, strings.TrimPrefix(w.origin, "http://"), w.origin, samtest.Origin, w.samURL, f.Cert, f.Key, f.CA, w.samKeys, filepath.Join(w.dir, "root.pem"), w.admin))
 }
 
 // start runs ssad as main does.

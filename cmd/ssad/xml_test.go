@@ -86,6 +86,18 @@ func TestADE02ServeXML(t *testing.T) {
 	if out, err := exec.Command(testenv.Need(t, "xmlsec1"), "--verify", "--insecure", "--enabled-key-data", "x509", "--id-attr:Id", "http://uri.etsi.org/01903/v1.3.2#:SignedProperties", file).CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s\n%s", err, out, signed)
 	}
+	// Another worker judges it: the time-stamp's root is trusted here, the signer's is not.
+	var report struct {
+		Format        string `json:"format"`
+		Indication    string `json:"indication"`
+		SubIndication string `json:"sub_indication"`
+	}
+	call("POST", "/api/v1/documents?name=signed.xml", "application/xml", string(signed), http.StatusCreated, &doc)
+	call("POST", "/api/v1/validations", "application/json", fmt.Sprintf(`{"document":%q,"worker":"judge"}`, doc.ID), http.StatusOK, &report)
+	if report.Format != "XML" || report.Indication != "INDETERMINATE" || report.SubIndication != "NO_CERTIFICATE_CHAIN_FOUND" {
+		t.Errorf("%+v", report)
+	}
+	call("POST", "/api/v1/validations", "application/json", fmt.Sprintf(`{"document":%q,"worker":"tsa"}`, doc.ID), http.StatusUnprocessableEntity, nil)
 	var receipt sap.SignedReceipt
 	call("GET", "/api/v1/operations/"+op.ID+"/receipt", "", "", http.StatusOK, &receipt)
 	rec, err := sap.OpenReceipt(w.sam.StatementKey(), receipt)

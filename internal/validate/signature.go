@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/assent-sign/assent/internal/certs"
@@ -212,6 +213,9 @@ func (j *judge) chain(s *Signature, cert *x509.Certificate, others []*x509.Certi
 // the file tells.
 func (j *judge) demand(s *Signature) {
 	defer s.closed()
+	if s.Kind == kindSignature && slices.Index(levels, s.Level) < slices.Index(levels, j.opt.Level) {
+		s.doubt(SigConstraintsFailure, "the signature is at %q, and %s is wanted", s.Level, j.opt.Level)
+	}
 	if j.opt.Revocation == RevocationRequired && !s.settled {
 		s.doubt(TryLater, "the file carries nothing usable that tells whether a certificate was revoked")
 	}

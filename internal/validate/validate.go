@@ -14,8 +14,10 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/assent-sign/assent/internal/pdf"
@@ -57,6 +59,8 @@ type Policy struct {
 	Anchors int `json:"trust_anchors"` // how many were given
 	// Revocation is RevocationIfCarried or RevocationRequired.
 	Revocation Revocation `json:"revocation"`
+	// Level is the lowest that passes, empty for any.
+	Level string `json:"level,omitempty"`
 }
 
 // Revocation says whether a signature can pass of whose certificates the file does not
@@ -152,14 +156,39 @@ type Options struct {
 	Now time.Time
 	// Revocation is the policy; empty means RevocationIfCarried.
 	Revocation Revocation
+	// Level is the lowest baseline level of a signature that passes: B-B, B-T, B-LT or
+	// B-LTA; empty for any.
+	Level string
 	// Limits bounds the reading of the file.
 	Limits pdf.Limits
+}
+
+// ErrOptions means a policy that is not known.
+var ErrOptions = errors.New("validate: unknown policy")
+
+// levels are the baseline levels, the lowest first.
+var levels = []string{"B-B", "B-T", "B-LT", "B-LTA"}
+
+// Check tells whether the options are a policy that File knows. ErrOptions.
+func (o *Options) Check() error {
+	switch o.Revocation {
+	case "", RevocationIfCarried, RevocationRequired:
+	default:
+		return fmt.Errorf("%w: revocation %q: want %s or %s", ErrOptions, o.Revocation, RevocationIfCarried, RevocationRequired)
+	}
+	if o.Level != "" && !slices.Contains(levels, o.Level) {
+		return fmt.Errorf("%w: level %q: want one of %v", ErrOptions, o.Level, levels)
+	}
+	return nil
 }
 
 // File judges every signature of the PDF or XML document in r. The error is about the file as a
 // whole (neither of them, encrypted, over a limit); what is wrong with a signature is in
 // the report.
 func File(ctx context.Context, name string, r io.ReaderAt, size int64, opt Options) (*Report, error) {
+	if err := opt.Check(); err != nil {
+		return nil, err
+	}
 	if opt.Now.IsZero() {
 		opt.Now = time.Now()
 	}
@@ -167,7 +196,7 @@ func File(ctx context.Context, name string, r io.ReaderAt, size int64, opt Optio
 		opt.Revocation = RevocationIfCarried
 	}
 	rep := &Report{Schema: Schema, File: name, Format: "PDF", Size: size, Signatures: []Signature{},
-		Time: opt.Now.UTC(), Policy: Policy{Anchors: len(opt.Anchors), Revocation: opt.Revocation}}
+		Time: opt.Now.UTC(), Policy: Policy{Anchors: len(opt.Anchors), Revocation: opt.Revocation, Level: opt.Level}}
 	h := sha256.New()
 	if _, err := io.Copy(h, io.NewSectionReader(r, 0, size)); err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)

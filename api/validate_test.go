@@ -1,0 +1,32 @@
+package api_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// A client has its own uploads judged by workers that it may use; nobody else's, and by
+// no other worker.
+func TestValidationOverTheAPI(t *testing.T) {
+	w := newWorld(t)
+	shop, bank, small := w.serviceToken("shop"), w.serviceToken("bank"), w.serviceToken("small")
+	doc := w.upload(shop)
+	ask := func(token, document, worker string, want int, code string) {
+		t.Helper()
+		a := w.call("POST", "/api/v1/validations", token, map[string]string{"document": document, "worker": worker})
+		if a.StatusCode != want || code != "" && a.field("code") != code {
+			t.Errorf("%s by %q: %d %s", document, worker, a.StatusCode, a.body)
+		}
+		if want == 200 && (!strings.Contains(string(a.body), `"file"`) || a.Header.Get("Cache-Control") != "no-store") {
+			t.Errorf("%s %v", a.body, a.Header)
+		}
+	}
+	ask(shop, doc, "check", 200, "")
+	ask(bank, doc, "check", 404, "not_found")
+	ask(small, doc, "check", 403, "not_allowed")
+	ask(shop, doc, "pades", 422, "cannot_be_served")
+	ask(shop, "doc-none", "check", 404, "not_found")
+	ask(shop, "../../etc/passwd", "check", 404, "not_found")
+	ask(shop, "", "check", 400, "invalid_parameter")
+	ask(shop, doc, "", 400, "invalid_parameter")
+}

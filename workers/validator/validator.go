@@ -1,0 +1,85 @@
+// Package validator is a worker that judges signed documents (EN 319 102-1) and answers a
+// report, for applications that get documents of others. It holds no key: no token, key
+// or chain is configured for it.
+//
+// Properties: trust_anchors (PEM file; required), revocation (if_carried, the default, or
+// required: what the file does not tell about revocation is TRY_LATER), level (B-B, B-T,
+// B-LT or B-LTA: signatures below it do not pass; default none).
+//
+// Nothing is fetched from the net. The report is internal/validate's, in JSON; its schema
+// is named in it.
+package validator
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/assent-sign/assent/internal/certs"
+	"github.com/assent-sign/assent/internal/validate"
+	"github.com/assent-sign/assent/workers"
+)
+
+// longest bounds the judging of one document; the reader's limits end it before for all
+// but the largest files.
+const longest = 2 * time.Minute
+
+// Kind is this package's entry in the table of kinds.
+func Kind() workers.Kind {
+	return workers.Kind{New: build, Properties: []string{"trust_anchors", "revocation", "level"}, Keyless: true}
+}
+
+// worker implements workers.Validator.
+type worker struct {
+	opt validate.Options
+	now func() time.Time
+}
+
+func build(_ context.Context, env workers.Env) (any, error) {
+	p := env.Config.Properties
+	if p["trust_anchors"] == "" {
+		return nil, fmt.Errorf("%w: trust_anchors is required: without any nobody vouches for a name", workers.ErrConfig)
+	}
+	anchors, err := certs.LoadPEM(p["trust_anchors"])
+	if err != nil {
+		return nil, fmt.Errorf("%w: trust_anchors: %w", workers.ErrConfig, err)
+	}
+	for _, c := range anchors {
+		if err := anchor(c, env.Now()); err != nil {
+			return nil, fmt.Errorf("%w: trust_anchors: %w", workers.ErrConfig, err)
+		}
+	}
+	w := &worker{opt: validate.Options{Anchors: anchors, Revocation: validate.Revocation(p["revocation"]), Level: p["level"]}, now: env.Now}
+	if err := w.opt.Check(); err != nil {
+		return nil, fmt.Errorf("%w: %w", workers.ErrConfig, err)
+	}
+	return w, nil
+}
+
+// anchor refuses a certificate that vouches for nobody any more.
+func anchor(c *x509.Certificate, now time.Time) error {
+	if now.After(c.NotAfter) {
+		return fmt.Errorf("%s ended on %s", c.Subject, c.NotAfter.UTC().Format(time.DateOnly))
+	}
+	return nil
+}
+
+// Validate implements workers.Validator.
+func (w *worker) Validate(ctx context.Context, name string, doc io.ReaderAt, size int64) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
+	opt := w.opt
+	opt.Now = w.now()
+	rep, err := validate.File(ctx, name, doc, size, opt)
+	switch {
+	case ctx.Err() != nil:
+		return nil, errors.Join(ctx.Err(), err)
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", workers.ErrInput, err)
+	}
+	return json.Marshal(rep)
+}

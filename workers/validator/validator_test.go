@@ -1,0 +1,127 @@
+package validator_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/certs"
+	"github.com/assent-sign/assent/internal/validate"
+	"github.com/assent-sign/assent/workers"
+	"github.com/assent-sign/assent/workers/pades"
+	"github.com/assent-sign/assent/workers/tsa"
+	"github.com/assent-sign/assent/workers/validator"
+	"github.com/assent-sign/assent/workers/workertest"
+)
+
+var kinds = map[string]workers.Kind{"pades": pades.Kind(), "tsa": tsa.Kind(), "validator": validator.Kind()}
+
+const page = "%PDF-1.4\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n2 0 obj\n<< /Type /Pages /Kids [3 0 R] /Count 1 >>\nendobj\n" +
+	"3 0 obj\n<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] >>\nendobj\nxref\n0 4\n0000000000 65535 f \n0000000009 00000 n \n0000000058 00000 n \n0000000115 00000 n \n" +
+	"trailer\n<< /Size 4 /Root 1 0 R >>\nstartxref\n178\n%%EOF\n"
+
+// set has a signer at B-T and validators.
+func set(t *testing.T, checks ...workers.Config) (*workers.Set, *workertest.PKI, error) {
+	t.Helper()
+	p := workertest.NewPKI(t)
+	_, _, stamps := p.Key(t, "tsa", algo.P256, certs.TSAProfile)
+	_, _, signer := p.Key(t, "anna", algo.P256, certs.SignerProfile)
+	all := []workers.Config{
+		{Name: "tsa", Kind: "tsa", Token: "local", Key: "tsa", Chain: stamps, Properties: map[string]string{"policy": "1.3.6.1.4.1.99999.1.1"}},
+		{Name: "pdf", Kind: "pades", Token: "local", Key: "anna", Chain: signer, Properties: map[string]string{"level": "B-T", "tsa": "worker:tsa"}},
+	}
+	for _, c := range checks {
+		if c.Properties["trust_anchors"] == "ROOT" {
+			c.Properties["trust_anchors"] = p.Root
+		}
+		all = append(all, c)
+	}
+	s, err := workers.NewSet(t.Context(), all, p.Options(kinds, nil))
+	return s, p, err
+}
+
+func check(name string, properties map[string]string) workers.Config {
+	return workers.Config{Name: name, Kind: "validator", Properties: properties}
+}
+
+// ADE-03: a document of the one worker is judged by the other, against its anchors and its policy.
+func TestADE03ValidatorJudges(t *testing.T) {
+	other := filepath.Join(t.TempDir(), "other.pem")
+	ca, err := certs.NewDemoCA(certs.DemoConfig{})
+	must(t, err)
+	must(t, os.WriteFile(other, certs.EncodePEM(ca.Root.Raw), 0o600))
+	s, _, err := set(t, check("any", map[string]string{"trust_anchors": "ROOT"}), check("told", map[string]string{"trust_anchors": "ROOT", "revocation": "required"}),
+		check("long", map[string]string{"trust_anchors": "ROOT", "level": "B-LT"}), check("t", map[string]string{"trust_anchors": "ROOT", "level": "B-T"}),
+		check("stranger", map[string]string{"trust_anchors": other}))
+	must(t, err)
+	signer, err := s.Get("pdf")
+	must(t, err)
+	out := workertest.File(t, "out.pdf")
+	_, err = workers.SignNow(t.Context(), signer, workers.Input{Document: strings.NewReader(page), Size: int64(len(page)), Name: "a.pdf"}, out)
+	must(t, err)
+	file, err := os.ReadFile(out.Name())
+	must(t, err)
+	changed := bytes.Replace(file, []byte("[0 0 9 9]"), []byte("[0 0 8 8]"), 1)
+	for _, c := range []struct {
+		worker string
+		file   []byte
+		want   validate.Status
+	}{
+		{"any", file, validate.Status{Indication: validate.TotalPassed}},
+		{"t", file, validate.Status{Indication: validate.TotalPassed}},
+		{"told", file, validate.Status{Indication: validate.InDoubt, SubIndication: validate.TryLater}},
+		{"long", file, validate.Status{Indication: validate.InDoubt, SubIndication: validate.SigConstraintsFailure}},
+		{"stranger", file, validate.Status{Indication: validate.InDoubt, SubIndication: validate.NoPOE}},
+		{"any", changed, validate.Status{Indication: validate.TotalFailed, SubIndication: validate.HashFailure}},
+		{"any", []byte(page), validate.Status{}},
+	} {
+		e, err := s.Get(c.worker)
+		must(t, err)
+		text, err := e.Validator.Validate(t.Context(), "a.pdf", bytes.NewReader(c.file), int64(len(c.file)))
+		must(t, err)
+		var rep validate.Report
+		must(t, json.Unmarshal(text, &rep))
+		if rep.Schema != validate.Schema || rep.Status != c.want || rep.Policy.Anchors != 1 {
+			t.Errorf("%s: %s", c.worker, text)
+		}
+	}
+	e, err := s.Get("any")
+	must(t, err)
+	if _, err := e.Validator.Validate(t.Context(), "a.txt", strings.NewReader("hello"), 5); !errors.Is(err, workers.ErrInput) {
+		t.Errorf("no document: %v", err)
+	}
+	if e.Worker != nil || e.Signer != nil {
+		t.Error("a validator signs")
+	}
+	if _, err := workers.SignNow(t.Context(), e, workers.Input{}, nil); !errors.Is(err, workers.ErrNeedSigner) {
+		t.Errorf("signing with it: %v", err)
+	}
+}
+
+// The configuration is proven when it is read, with the reason.
+func TestValidatorConfiguration(t *testing.T) {
+	for name, c := range map[string]workers.Config{
+		"trust_anchors is required": check("c", nil),
+		"no such file":              check("c", map[string]string{"trust_anchors": "/nowhere.pem"}),
+		"revocation":                check("c", map[string]string{"trust_anchors": "ROOT", "revocation": "never"}),
+		"level":                     check("c", map[string]string{"trust_anchors": "ROOT", "level": "B-X"}),
+		"has no property":           check("c", map[string]string{"trust_anchors": "ROOT", "tsa": "worker:tsa"}),
+		"must not be given":         {Name: "c", Kind: "validator", Token: "local", Properties: map[string]string{"trust_anchors": "ROOT"}},
+	} {
+		if _, _, err := set(t, c); !errors.Is(err, workers.ErrConfig) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
