@@ -15,7 +15,7 @@ import (
 )
 
 func verifyCommand() *cobra.Command {
-	var trust []string
+	var trust, detached []string
 	var format, revocation, level string
 	cmd := &cobra.Command{
 		Use:   "verify FILE",
@@ -34,6 +34,7 @@ certificate was revoked (else TRY_LATER). -o json follows the schema ` + validat
 ` + exitCodes,
 		Example: `  assent verify contract-signed.pdf --trust root.pem
   assent verify contract-signed.pdf --trust root.pem -o json
+  assent verify invoice.xml.xades --detached invoice.xml --trust root.pem
   assent verify contract-signed.pdf --trust root.pem --format html > report.html`,
 		Args: cobra.ExactArgs(1),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
@@ -44,6 +45,14 @@ certificate was revoked (else TRY_LATER). -o json follows the schema ` + validat
 			opt := validate.Options{Anchors: anchors, Revocation: validate.Revocation(revocation), Level: level}
 			if err := opt.Check(); err != nil {
 				return &exitError{exitUsage, err}
+			}
+			for _, path := range detached {
+				f, size, err := openFile(path)
+				if err != nil {
+					return err
+				}
+				defer func() { _ = f.Close() }()
+				opt.Detached = append(opt.Detached, validate.Detached{Name: filepath.Base(path), ReaderAt: f, Size: size})
 			}
 			rep, err := verifyFile(cmd, args[0], opt)
 			if err != nil {
@@ -59,6 +68,7 @@ certificate was revoked (else TRY_LATER). -o json follows the schema ` + validat
 		}),
 	}
 	cmd.Flags().StringArrayVar(&trust, "trust", nil, "PEM file with certificates to trust; may be given again")
+	cmd.Flags().StringArrayVar(&detached, "detached", nil, "file that an XML signature names and that stands beside it; may be given again")
 	cmd.Flags().StringVarP(&format, "output", "o", "text", "text, json or html")
 	cmd.Flags().StringVar(&format, "format", "text", "the same as --output")
 	cmd.Flags().StringVar(&revocation, "revocation", string(validate.RevocationIfCarried), "if_carried or required")

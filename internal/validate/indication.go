@@ -149,7 +149,7 @@ func subOfChain(err error) SubIndication {
 func subOfXML(err error) SubIndication {
 	return first(err, FormatFailure,
 		reason{xmlsig.ErrDigest, HashFailure}, reason{xmlsig.ErrSignature, SigCryptoFailure},
-		reason{xmlsig.ErrCertificate, NoSigningCertificateFound}, reason{xmlsig.ErrUnsupported, SigConstraintsFailure})
+		reason{xmlsig.ErrCertificate, NoSigningCertificateFound}, reason{xmlsig.ErrUnsupported, SigConstraintsFailure}, reason{xmlsig.ErrDetached, SignedDataNotFound})
 }
 
 func subOfProblem(kind pdf.ProblemKind) SubIndication {

@@ -161,6 +161,15 @@ type Options struct {
 	Level string
 	// Limits bounds the reading of the file.
 	Limits pdf.Limits
+	// Detached are files that a signature of XML may name beside its own file.
+	Detached []Detached
+}
+
+// Detached is a file beside a signature.
+type Detached struct {
+	Name string // as the reference has it, less percent-encoding
+	io.ReaderAt
+	Size int64 // bytes
 }
 
 // ErrOptions means a policy that is not known.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -51,17 +52,36 @@ func (j *judge) xml(rep *Report) error {
 	if err != nil {
 		return err
 	}
+	d.Detached = j.detached
 	for i := range d.Signatures {
 		rep.Signatures = append(rep.Signatures, j.xmlGroup(d, &d.Signatures[i], rep)...)
 	}
 	return nil
 }
 
+// detached finds the file that a reference names: by its name, and only if there is one of it.
+func (j *judge) detached(uri string) (xmlsig.File, bool) {
+	name, err := url.PathUnescape(uri)
+	if err != nil {
+		return xmlsig.File{}, false
+	}
+	var found []xmlsig.File
+	for _, f := range j.opt.Detached {
+		if f.Name == name {
+			found = append(found, xmlsig.File{ReaderAt: f.ReaderAt, Size: f.Size})
+		}
+	}
+	if len(found) != 1 {
+		return xmlsig.File{}, false
+	}
+	return found[0], true
+}
+
 // xmlGroup judges a signature and its archive time-stamps: what each time-stamp is over, who
 // made it, what it proves, and then by that the signer.
 func (j *judge) xmlGroup(d *xmlsig.Document, in *xmlsig.Signature, rep *Report) []Signature {
 	s, others := j.xmlSignature(d, in)
-	archives := j.archives(d, in)
+	archives := j.archives(d, in, &s)
 	anchors, open := parsed(j.opt.Anchors), j.xmlOpen(in, rep)
 	for i := range archives {
 		if len(anchors) > 0 {
@@ -98,11 +118,16 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) (Signatur
 	}
 	c, err := d.Check(j.r, in, c14n.Limits{})
 	if err != nil {
-		s.fail(subOfXML(err), "%v", err)
+		if errors.Is(err, xmlsig.ErrDetached) {
+			s.doubt(subOfXML(err), "%v (--detached FILE)", err)
+		} else {
+			s.fail(subOfXML(err), "%v", err)
+		}
 		return s, nil
 	}
 	s.scope(c, len(d.Signatures), j.size)
-	if !slices.ContainsFunc(c.Data(), func(v xmlsig.Coverage) bool { return v.Document }) {
+	alone := in.Element == d.Index.Root // enveloping or detached: nothing is around it
+	if !alone && !slices.ContainsFunc(c.Data(), func(v xmlsig.Coverage) bool { return v.Document }) {
 		s.doubt(SigConstraintsFailure, "it covers only a part of the document; nobody signed the rest with it")
 	}
 	for _, what := range c.Stray {
@@ -127,6 +152,10 @@ func (s *Signature) scope(c *xmlsig.Checked, signatures int, size int64) {
 	var words []string
 	for _, v := range c.Data() {
 		text := v.Words()
+		if v.File != "" { // no byte of this file
+			words = append(words, text)
+			continue
+		}
 		if !v.Document {
 			text += fmt.Sprintf(" (bytes %d to %d)", v.Element.Start, v.Element.End)
 		}

@@ -15,7 +15,7 @@ const ArchiveTimeStamp = "archive time-stamp"
 
 // archives judges the archive time-stamps of a signature (EN 319 132-1, 5.5.2): each is
 // over the signed data, the signature, and all of its properties that come before.
-func (j *judge) archives(d *xmlsig.Document, in *xmlsig.Signature) []Signature {
+func (j *judge) archives(d *xmlsig.Document, in *xmlsig.Signature, of *Signature) []Signature {
 	if in.Properties == nil {
 		return nil
 	}
@@ -25,6 +25,8 @@ func (j *judge) archives(d *xmlsig.Document, in *xmlsig.Signature) []Signature {
 			Scope: fmt.Sprintf("the signature %q with its data, and the %d of its unsigned properties that come before", in.ID, st.Before),
 			Parts: []Part{{Start: in.Element.Start, End: in.Element.End, Words: "the signature, up to this time-stamp"}}}
 		switch {
+		case of.SubIndication == SignedDataNotFound:
+			s.doubt(SignedDataNotFound, "it is over a file that is not at hand")
 		case errors.Is(st.Err, xmlsig.ErrUnsupported):
 			s.doubt(SigConstraintsFailure, "%v", st.Err)
 		case st.Err != nil:

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto"
 	"fmt"
-	"hash"
 	"io"
 
 	"github.com/assent-sign/assent/internal/c14n"
@@ -38,11 +37,11 @@ func (d *Document) ArchiveImprint(doc io.ReaderAt, s *Signature, st Stamp, h cry
 }
 
 // archived lists the parts.
-func (d *Document) archived(s *Signature, st Stamp) ([]c14n.Job, error) {
+func (d *Document) archived(s *Signature, st Stamp) ([]plan, error) {
 	if s.infoAt == 0 || s.Properties == nil || st.Before > len(s.Properties.Unsigned) || len(s.References) > maxReferences {
 		return nil, fmt.Errorf("%w: an archive time-stamp of a signature that cannot be read", ErrStructure)
 	}
-	var parts []c14n.Job
+	var parts []plan
 	for i := range s.References {
 		p, err := d.plan(s, i)
 		if err != nil {
@@ -51,7 +50,7 @@ func (d *Document) archived(s *Signature, st Stamp) ([]c14n.Job, error) {
 		if !p.canonical {
 			p.job.Method, p.job.Prefixes = st.Form.Method, st.Form.Prefixes
 		}
-		parts = append(parts, p.job)
+		parts = append(parts, p)
 	}
 	at := []int64{s.infoAt, s.valAt}
 	if s.keyAt != 0 {
@@ -61,36 +60,62 @@ func (d *Document) archived(s *Signature, st Stamp) ([]c14n.Job, error) {
 		at = append(at, u.at)
 	}
 	for _, a := range append(at, s.objects...) {
-		job := st.Form
-		job.Target = c14n.ElementAt(a)
-		parts = append(parts, job)
+		p := plan{job: st.Form}
+		p.job.Target = c14n.ElementAt(a)
+		parts = append(parts, p)
 	}
 	return parts, nil
 }
 
-// concatenate writes canonical forms one after the other.
-func (d *Document) concatenate(doc io.ReaderAt, parts []c14n.Job, w hash.Hash, room int, lim c14n.Limits) error {
+// concatenate writes what is planned one after the other, collecting up to room bytes in one pass.
+func (d *Document) concatenate(doc io.ReaderAt, parts []plan, w io.Writer, room int, lim c14n.Limits) error {
 	spools := make([]spool, len(parts))
-	jobs := make([]c14n.Job, len(parts))
+	var jobs []c14n.Job
+	var dones []func() error
 	for i := range parts {
 		spools[i].room = &room
-		jobs[i] = parts[i]
-		jobs[i].W = &spools[i]
+		if parts[i].cover.File == "" {
+			dones = append(dones, parts[i].sink(&spools[i]))
+			jobs = append(jobs, parts[i].job)
+		}
 	}
-	if err := c14n.Canonicalize(io.NewSectionReader(doc, 0, d.Index.Size), lim, jobs...); err != nil {
+	if err := d.pass(doc, lim, dones, jobs...); err != nil {
 		return err
 	}
 	passes := 0
 	for i := range parts {
-		if !spools[i].over {
-			w.Write(spools[i].buf.Bytes())
+		p := &parts[i]
+		switch {
+		case p.cover.File == "" && !spools[i].over:
+			if _, err := w.Write(spools[i].buf.Bytes()); err != nil {
+				return err
+			}
 			continue
-		}
-		if passes++; passes > maxPasses {
+		case passes >= maxPasses:
 			return fmt.Errorf("%w: an archive time-stamp over more than %d large parts", ErrTooLarge, maxPasses)
 		}
-		parts[i].W = w
-		if err := c14n.Canonicalize(io.NewSectionReader(doc, 0, d.Index.Size), lim, parts[i]); err != nil {
+		passes++
+		var err error
+		if p.cover.File != "" {
+			err = p.outside(w, lim)
+		} else {
+			done := p.sink(w)
+			err = d.pass(doc, lim, []func() error{done}, p.job)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pass reads the document once.
+func (d *Document) pass(doc io.ReaderAt, lim c14n.Limits, dones []func() error, jobs ...c14n.Job) error {
+	if err := c14n.Canonicalize(io.NewSectionReader(doc, 0, d.Index.Size), lim, jobs...); err != nil {
+		return err
+	}
+	for _, done := range dones {
+		if err := done(); err != nil {
 			return err
 		}
 	}

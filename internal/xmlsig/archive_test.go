@@ -20,15 +20,15 @@ func TestADE03ArchivedPartsKeepTheirOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	part := func(id string) c14n.Job {
-		return c14n.Job{Method: c14n.Exclusive, Target: c14n.ElementByID(id)}
+	part := func(id string) plan {
+		return plan{job: c14n.Job{Method: c14n.Exclusive, Target: c14n.ElementByID(id)}}
 	}
 	for _, order := range []string{"123", "321", "213", "2", "1323"} {
-		var parts []c14n.Job
+		var parts []plan
 		var want bytes.Buffer
 		for _, id := range order {
 			parts = append(parts, part(string(id)))
-			one := part(string(id))
+			one := part(string(id)).job
 			one.W = &want
 			if err := c14n.Canonicalize(strings.NewReader(doc), c14n.Limits{}, one); err != nil {
 				t.Fatal(err)
@@ -42,7 +42,7 @@ func TestADE03ArchivedPartsKeepTheirOrder(t *testing.T) {
 			t.Errorf("%s: another digest", order)
 		}
 	}
-	var many []c14n.Job
+	var many []plan
 	for range maxPasses + 1 {
 		many = append(many, part("2"))
 	}

@@ -25,6 +25,7 @@ const (
 	envelopedTransform = dsSpace + "enveloped-signature"
 	xpathTransform     = "http://www.w3.org/TR/1999/REC-xpath-19991116"
 	noSignatures       = "not(ancestor-or-self::ds:Signature)"
+	base64Transform    = dsSpace + "base64"
 	propertiesType     = "http://uri.etsi.org/01903#SignedProperties"
 )
 
@@ -36,6 +37,8 @@ type Coverage struct {
 	Element    c14n.Element
 	Less       string // "", "itself" or "signatures": what of it is left out
 	Properties bool   // it is this signature's SignedProperties
+	File       string // else, of a detached file: its URI in the reference
+	Content    bool   // what the element's base64 text stands for, or the file's bytes; else canonical XML
 }
 
 // Words says it to a person.
@@ -45,6 +48,12 @@ func (c Coverage) Words() string {
 		what = fmt.Sprintf("the element with the identifier %q", c.ID)
 	}
 	switch {
+	case c.File != "" && c.Content:
+		return fmt.Sprintf("the bytes of the file %q", c.File)
+	case c.File != "":
+		return fmt.Sprintf("the XML document in the file %q, without comments", c.File)
+	case c.Content:
+		return what + ", which holds a file in base64: that file's bytes"
 	case c.Properties:
 		return "the signature's own properties"
 	case c.Less == "itself":
@@ -83,6 +92,28 @@ type plan struct {
 	cover     Coverage
 	job       c14n.Job
 	canonical bool // a transform says how; else it is the default
+	file      File // of a detached one
+}
+
+// sink prepares the plan's canonical form to go to w, with base64 taken off; done must be called when it has.
+func (p *plan) sink(w io.Writer) (done func() error) {
+	if p.job.W = w; !p.cover.Content {
+		return func() error { return nil }
+	}
+	dec := &decoder{w: w}
+	p.job.W = dec
+	return dec.done
+}
+
+// outside writes what a detached plan is a digest of.
+func (p *plan) outside(w io.Writer, lim c14n.Limits) error {
+	r := io.NewSectionReader(p.file, 0, p.file.Size)
+	if p.cover.Content {
+		_, err := io.Copy(w, r)
+		return err
+	}
+	p.job.W = w
+	return c14n.Canonicalize(r, lim, p.job)
 }
 
 // plan resolves a reference. Identifiers are unique in the document (Read).
@@ -94,7 +125,9 @@ func (d *Document) plan(s *Signature, i int) (plan, error) {
 		return p, fmt.Errorf("%w: a reference without URI", ErrUnsupported)
 	case r.URI == "":
 		p.cover.Document, p.cover.Element = true, d.Index.Root
-	case !ok || id == "" || strings.ContainsAny(id, "()/"):
+	case !ok:
+		return p, d.detached(&p, r)
+	case id == "" || strings.ContainsAny(id, "()/"):
 		return p, fmt.Errorf("%w: a reference to %q, which is not in this file", ErrUnsupported, r.URI)
 	default:
 		e, err := d.Index.ByID(id)
@@ -112,8 +145,36 @@ func (d *Document) plan(s *Signature, i int) (plan, error) {
 	return p, nil
 }
 
-// transforms takes filters, then at most one canonicalization.
+// detached plans a reference to a file beside the document: its bytes, or, after a
+// canonicalization, the XML document in it.
+func (d *Document) detached(p *plan, r Reference) error {
+	var ok bool
+	if d.Detached != nil {
+		p.file, ok = d.Detached(r.URI)
+	}
+	if !ok {
+		return fmt.Errorf("%w: %q", ErrDetached, r.URI)
+	}
+	p.cover.File = r.URI
+	if len(r.Transforms) == 0 {
+		p.cover.Content, p.canonical = true, true
+		return nil
+	}
+	job, ok := c14n.ByURI(r.Transforms[0].Algorithm)
+	if !ok || len(r.Transforms) > 1 || job.Comments {
+		return fmt.Errorf("%w: transforms of the file %q", ErrUnsupported, r.URI)
+	}
+	p.job.Method, p.job.Prefixes, p.canonical = job.Method, r.Transforms[0].Prefixes, true
+	return nil
+}
+
+// transforms takes filters, then at most one canonicalization; or base64 alone.
 func (p *plan) transforms(s *Signature, list []Transform) error {
+	if len(list) == 1 && list[0].Algorithm == base64Transform && !p.cover.Document {
+		// Its text alone counts (XML Signature, section 6.6.2).
+		p.cover.Content, p.canonical, p.job.Method = true, true, c14n.Exclusive
+		return nil
+	}
 	done := false
 	for _, t := range list {
 		job, canonical := c14n.ByURI(t.Algorithm)
@@ -166,16 +227,23 @@ func (d *Document) Check(doc io.ReaderAt, s *Signature, lim c14n.Limits) (*Check
 	form := s.Form
 	form.W, form.Target = &info, c14n.ElementAt(s.infoAt)
 	jobs, sums := []c14n.Job{form}, make([]hash.Hash, len(s.References))
+	var dones []func() error
 	for i := range s.References {
 		p, err := d.plan(s, i)
 		if err != nil {
 			return nil, fmt.Errorf("reference %d: %w", i+1, err)
 		}
 		sums[i] = s.References[i].Hash.New()
-		p.job.W = sums[i]
-		jobs, out.Covers = append(jobs, p.job), append(out.Covers, p.cover)
+		if out.Covers = append(out.Covers, p.cover); p.cover.File != "" {
+			if err := p.outside(sums[i], lim); err != nil {
+				return nil, fmt.Errorf("reference %d: %w", i+1, err)
+			}
+			continue
+		}
+		dones = append(dones, p.sink(sums[i]))
+		jobs = append(jobs, p.job)
 	}
-	if err := c14n.Canonicalize(io.NewSectionReader(doc, 0, d.Index.Size), lim, jobs...); err != nil {
+	if err := d.pass(doc, lim, dones, jobs...); err != nil {
 		return nil, err
 	}
 	for i, h := range sums {

@@ -1,6 +1,5 @@
 // Package xmlsig reads the XML signatures of a document and checks them: XML
-// Signature 1.1 with XAdES (EN 319 132-1), in the forms that stand in the document
-// they sign. It is a reader for verifiers and for the worker that looks at what is
+// Signature 1.1 with XAdES (EN 319 132-1), enveloped, enveloping or detached. It is a reader for verifiers and for the worker that looks at what is
 // in a document before and after it signs; it has no place where a signer's approval
 // is checked.
 //
@@ -11,8 +10,8 @@
 //
 // The set of algorithms is closed: digests SHA-256, SHA-384 and SHA-512, the signature
 // algorithms of internal/algo, the canonicalization methods of internal/c14n, the
-// transforms enveloped-signature and the XPath filter of all signatures
+// transforms enveloped-signature, base64 and the XPath filter of all signatures
 // (not(ancestor-or-self::ds:Signature)). Anything else is ErrUnsupported, never
-// skipped. References reach the document and elements in it by identifier; nothing is
-// fetched. Identifiers that two elements have are refused.
+// skipped. References reach the document, elements in it by identifier, and files that the caller
+// has at hand (Document.Detached); nothing is fetched. Identifiers that two elements have are refused.
 package xmlsig

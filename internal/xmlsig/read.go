@@ -18,6 +18,7 @@ var (
 	ErrTooLarge    = errors.New("xmlsig: the signatures are too large")
 	ErrStructure   = errors.New("xmlsig: the signature's structure is wrong")
 	ErrUnsupported = errors.New("xmlsig: not supported")
+	ErrDetached    = errors.New("xmlsig: a reference to a file beside the document, which is not at hand")
 	ErrDigest      = errors.New("xmlsig: what a reference covers was changed after signing")
 	ErrSignature   = errors.New("xmlsig: the signature value does not fit the certificate's key")
 	ErrCertificate = errors.New("xmlsig: the certificate is not the one that the signature names")
@@ -118,7 +119,16 @@ func (v *Values) add(o Values) {
 type Document struct {
 	Index      *c14n.Index
 	Signatures []Signature
-	refs       []reach
+	// Detached gives the file that a reference names which is not in the document, and whether there
+	// is one. Nothing is ever fetched: who calls decides what a name means.
+	Detached func(uri string) (File, bool)
+	refs     []reach
+}
+
+// File is a file beside the document.
+type File struct {
+	io.ReaderAt
+	Size int64
 }
 
 // reach is any reference inside of a signature, nested ones and those of manifests too.

@@ -103,7 +103,7 @@ func TestADE05ChangedSignaturesFail(t *testing.T) {
 		"XSLT":              {rep("2000/09/xmldsig#enveloped-signature", "TR/1999/REC-xslt-19991116"), xmlsig.ErrUnsupported},
 		"another XPath":     {rep(`<Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature">`, `<Transform Algorithm="http://www.w3.org/TR/1999/REC-xpath-19991116"><ds:XPath xmlns:ds="http://www.w3.org/2000/09/xmldsig#">false()</ds:XPath>`), xmlsig.ErrUnsupported},
 		"canonical twice":   {rep(`<Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"></Transform>`, strings.Repeat(`<Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"></Transform>`, 2)), xmlsig.ErrUnsupported},
-		"from the net":      {rep(`URI="#p"`, `URI="http://127.0.0.1/p"`), xmlsig.ErrUnsupported},
+		"from the net":      {rep(`URI="#p"`, `URI="http://127.0.0.1/p"`), xmlsig.ErrDetached},
 		"xpointer":          {rep(`URI="#p"`, `URI="#xpointer(/)"`), xmlsig.ErrUnsupported},
 		"no URI":            {rep(` URI="#p"`, ``), xmlsig.ErrUnsupported},
 		"no references": {func(s string) string {
@@ -164,6 +164,7 @@ func FuzzCheck(f *testing.F) {
 	f.Add([]byte(strings.Replace(rep("<Signature ", `<Signature Id="s" `)(good), "</KeyInfo>", `</KeyInfo><Object><x:QualifyingProperties `+x+` Target="#s"><x:SignedProperties/><x:UnsignedProperties><x:UnsignedSignatureProperties>`+
 		`<x:CertificateValues><x:EncapsulatedX509Certificate>AA==</x:EncapsulatedX509Certificate></x:CertificateValues><x:RevocationValues><x:CRLValues><x:EncapsulatedCRLValue>AA==</x:EncapsulatedCRLValue></x:CRLValues></x:RevocationValues>`+
 		`<y:ArchiveTimeStamp xmlns:y="http://uri.etsi.org/01903/v1.4.1#"><x:EncapsulatedTimeStamp>AA==</x:EncapsulatedTimeStamp></y:ArchiveTimeStamp></x:UnsignedSignatureProperties></x:UnsignedProperties></x:QualifyingProperties></Object>`, 1)))
+	f.Add([]byte(strings.Replace(good, `<Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#">`, `<Transform Algorithm="http://www.w3.org/2000/09/xmldsig#base64">`, 1)))
 	first, err := check(f, good)
 	if err != nil {
 		f.Fatal(err)

@@ -1,0 +1,118 @@
+package validate_test
+
+import (
+	"crypto"
+	"crypto/rand"
+	"encoding/base64"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/validate"
+	"github.com/assent-sign/assent/sap/xades"
+)
+
+// packaged makes a Signature element over the bytes of data as the file a b.txt, and edits SignedInfo before it
+// is signed.
+func (k *kit) packaged(t testing.TB, data string, edit func(info string) string) string {
+	t.Helper()
+	h := crypto.SHA256.New()
+	h.Write([]byte(data))
+	p := &xades.Parameters{ID: "s1", Algorithm: algo.ES256, Certificate: k.chain[0], Time: time.Now().Unix(),
+		Objects: []xades.Object{{URI: "a%20b.txt", Hash: crypto.SHA256, Digest: h.Sum(nil), MimeType: "text/plain"}}}
+	bare, err := xades.SignedInfo(p)
+	must(t, err)
+	info := edit(string(bare))
+	sum := crypto.SHA256.New()
+	sum.Write([]byte(info))
+	value, err := k.key.Sign(rand.Reader, sum.Sum(nil), crypto.SHA256)
+	must(t, err)
+	element, err := xades.Signature(p, value, k.chain)
+	must(t, err)
+	return strings.Replace(string(element), string(bare), info, 1)
+}
+
+func asIs(s string) string { return s }
+
+// toObject has the reference name an Object that holds the file in base64.
+func toObject(info string) string {
+	return strings.Replace(strings.Replace(info, ` URI="a%20b.txt">`, ` URI="#s1-object">`, 1), `URI="#s1-object">`,
+		`URI="#s1-object"><ds:Transforms><ds:Transform Algorithm="http://www.w3.org/2000/09/xmldsig#base64"></ds:Transform></ds:Transforms>`, 1)
+}
+
+func detached(name, data string) validate.Detached {
+	return validate.Detached{Name: name, ReaderAt: strings.NewReader(data), Size: int64(len(data))}
+}
+
+// ADE-02, ADE-05: a detached signature is judged with the file that it names, which the report names as the
+// signed one; without it, or with one of another name, nothing is decided; with other bytes it is not valid.
+func TestADE05DetachedSignatures(t *testing.T) {
+	k := newKit(t)
+	const data = "any bytes \x00\xff, 240 euros"
+	signed := []byte(k.packaged(t, data, asIs))
+	for name, c := range map[string]struct {
+		files   []validate.Detached
+		verdict validate.Verdict
+		sub     validate.SubIndication
+	}{
+		"the file":       {[]validate.Detached{detached("other", "x"), detached("a b.txt", data)}, validate.Valid, ""},
+		"no file":        {nil, validate.Indeterminate, validate.SignedDataNotFound},
+		"another name":   {[]validate.Detached{detached("a%20b.txt", data)}, validate.Indeterminate, validate.SignedDataNotFound},
+		"two of a name":  {[]validate.Detached{detached("a b.txt", data), detached("a b.txt", "x")}, validate.Indeterminate, validate.SignedDataNotFound},
+		"other bytes":    {[]validate.Detached{detached("a b.txt", strings.Replace(data, "240", "999", 1))}, validate.NotValid, validate.HashFailure},
+		"one byte more":  {[]validate.Detached{detached("a b.txt", data+" ")}, validate.NotValid, validate.HashFailure},
+		"nothing in it":  {[]validate.Detached{detached("a b.txt", "")}, validate.NotValid, validate.HashFailure},
+		"a line removed": {[]validate.Detached{detached("a b.txt", data[1:])}, validate.NotValid, validate.HashFailure},
+	} {
+		opt := k.trust()
+		opt.Detached = c.files
+		rep := k.look(t, signed, opt)
+		s := rep.Signatures[0]
+		if rep.Verdict != c.verdict || s.SubIndication != c.sub || s.Whole || len(s.Parts) > 0 || (c.verdict == validate.Valid) != (s.Scope == `the bytes of the file "a%20b.txt"`) {
+			t.Errorf("%s: %s, %s, %q, %v", name, rep.Verdict, s.Words(), s.Scope, s.Why)
+		}
+	}
+	// An XML document beside the signature, by its canonical form.
+	form := func(info string) string {
+		return strings.Replace(info, ` URI="a%20b.txt">`, ` URI="a%20b.txt"><ds:Transforms><ds:Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"></ds:Transform></ds:Transforms>`, 1)
+	}
+	opt := k.trust()
+	opt.Detached = []validate.Detached{detached("a b.txt", "<a  b='1'/>")}
+	rep := k.look(t, []byte(k.packaged(t, `<a b="1"></a>`, form)), opt)
+	if rep.Verdict != validate.Valid || rep.Signatures[0].Scope != `the XML document in the file "a%20b.txt", without comments` {
+		t.Errorf("%+v", rep)
+	}
+}
+
+// ADE-02, ADE-05: an enveloping signature is over the file in its object, and says so by place; a second object, elements
+// in the first, or a root around it are named.
+func TestADE05EnvelopingSignatures(t *testing.T) {
+	k := newKit(t)
+	const data = "any bytes \x00\xff, 240 euros"
+	element := k.packaged(t, data, toObject)
+	object := func(id, data string) string {
+		return `<ds:Object Id="` + id + `" Encoding="http://www.w3.org/2000/09/xmldsig#base64">` + base64.StdEncoding.EncodeToString([]byte(data)) + `</ds:Object>`
+	}
+	good := into(element, "<ds:Object>", object("s1-object", data))
+	rep := k.look(t, []byte(good), k.trust())
+	s := rep.Signatures[0]
+	if rep.Verdict != validate.Valid || !strings.Contains(s.Scope, `the element with the identifier "s1-object", which holds a file in base64: that file's bytes`) || len(s.Parts) != 1 || !strings.HasPrefix(good[s.Parts[0].Start:], `<ds:Object Id="s1-object"`) {
+		t.Fatalf("%+v", rep)
+	}
+	for name, c := range map[string]struct {
+		doc     string
+		verdict validate.Verdict
+	}{
+		"data":           {strings.Replace(good, object("s1-object", data), object("s1-object", "999"), 1), validate.NotValid},
+		"another object": {into(good, "<ds:Object>", object("evil", "999")), validate.Indeterminate},
+		"elements in it": {strings.Replace(good, "</ds:Object><ds:Object>", "<b>999</b></ds:Object><ds:Object>", 1), validate.NotValid},
+		"a root":         {"<evil>999" + good + "</evil>", validate.Indeterminate},
+		"no object":      {element, validate.NotValid},
+		"two of them":    {into(good, "<ds:Object>", object("s1-object", "999")), validate.NotValid},
+	} {
+		if v, _ := k.wrapped(t, name, c.doc); v != c.verdict {
+			t.Errorf("%s: %s, want %s", name, v, c.verdict)
+		}
+	}
+}
