@@ -92,6 +92,7 @@ var table = []struct {
 	{workers.ErrNotFound, wire{400, "no_such_worker", "There is no such worker", retryNever, csc.ErrInvalidRequest, false}},
 	{workers.ErrParams, wire{400, "invalid_parameter", "A worker's parameter is not acceptable", retryNever, csc.ErrInvalidRequest, true}},
 	{workers.ErrLevel, wire{400, "level", "The level cannot be reached", retryNever, csc.ErrInvalidRequest, true}},
+	{workers.ErrHazard, wire{422, "document_hazardous", "The document holds what may not be signed", retryNever, csc.ErrInvalidRequest, true}},
 	{workers.ErrInput, wire{422, "document_unusable", "The document cannot be signed", retryNever, csc.ErrInvalidRequest, true}},
 	{signapp.ErrInput, wire{422, "cannot_be_served", "The request cannot be served", retryNever, csc.ErrInvalidRequest, true}},
 	{signapp.ErrExpired, wire{410, "expired", "Expired", retryNever, csc.ErrInvalidRequest, false}},

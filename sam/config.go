@@ -21,7 +21,7 @@ import (
 var ErrConfig = errors.New("sam: configuration cannot be used")
 
 // PolicyQualified is the policy under which a raw digest is never signed.
-const PolicyQualified = "qualified"
+const PolicyQualified = sap.PolicyQualified
 
 // PolicySeal is reserved, and so is every id that begins with it and a dash, for
 // the activation data of seals of legal persons. They are a policy of their own

@@ -32,6 +32,11 @@ const (
 	MaxProofSize = 16 << 10
 )
 
+// PolicyQualified is the activation policy whose meaning is the protocol's own: no raw
+// digest is signed under it, and no document that may show something else than the
+// signer saw or does something by itself (ADE-04).
+const PolicyQualified = "qualified"
+
 // Binding is what an activation is bound to (SAP-05). The SAM composes it; the device
 // copies it unchanged into the SAD; the SAM keeps only its hash. Times are Unix
 // seconds of the SAM's clock.

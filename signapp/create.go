@@ -334,7 +334,7 @@ func (s *Service) prepareSource(ctx context.Context, r *record, src source, i in
 	failpoint.Before("ssad/05-dtbsr-computed")
 	p, err := e.Worker.Prepare(ctx, workers.Input{
 		Document: doc, Size: src.Size, Name: src.Name, Chain: chain, Alg: alg,
-		Level: src.Level, Time: r.created, Params: src.Params,
+		Level: src.Level, Time: r.created, Params: src.Params, Policy: s.policy(r),
 	}, out)
 	failpoint.After("ssad/05-dtbsr-computed")
 	if err == nil {

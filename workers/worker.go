@@ -50,6 +50,7 @@ type Input struct {
 	Level    string            // "" for the worker's default
 	Time     time.Time         // claimed signing time
 	Params   map[string]string // per request, checked by the worker: reason, location, field
+	Policy   string            // activation policy that the signer will be asked under; "": the module's default
 }
 
 // Output is where a document is written: a file.
@@ -102,6 +103,7 @@ type Stamper interface {
 // Errors of workers; each kind wraps them with what it found.
 var (
 	ErrInput      = errors.New("workers: the document cannot be signed")
+	ErrHazard     = errors.New("workers: the document holds what may not be signed")
 	ErrParams     = errors.New("workers: a parameter is not allowed")
 	ErrLevel      = errors.New("workers: the level cannot be reached")
 	ErrSignature  = errors.New("workers: the signature value is wrong")

@@ -21,6 +21,7 @@ type Document struct {
 	newest   int64    // absolute offset of the newest section
 	trailer  value    // of the newest section
 	repaired bool     // xref comes from a scan, there is no usable section
+	hybrid   bool     // some objects are listed for newer readers only
 
 	streams   map[int]*objectStream // inflated object streams
 	streamMem int64

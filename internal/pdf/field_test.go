@@ -186,16 +186,46 @@ func TestInspectNamesWhatSignersShouldKnow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Summary{Pages: 3, Fields: 1, EmptyFields: []string{"Approval"}, JavaScript: true, Launch: true, EmbeddedFiles: true, HiddenLayers: true}
+	want := Summary{Pages: 3, Fields: 1, EmptyFields: []string{"Approval"}, JavaScript: true, Launch: true, EmbeddedFiles: true, HiddenLayers: true,
+		Unused: true} // an annotation that no page has
 	if fmt.Sprint(s) != fmt.Sprint(want) {
 		t.Errorf("got %+v, want %+v", s, want)
 	}
-	if len(s.Warnings()) != 5 {
+	if len(s.Warnings()) != 6 || len(s.Hazards()) != 5 {
 		t.Errorf("%v", s.Warnings())
 	}
 	plain, err := Inspect(bytes.NewReader(plainPDF()), int64(len(plainPDF())), Limits{})
 	if err != nil || fmt.Sprint(plain) != fmt.Sprint(Summary{Pages: 1}) || len(plain.Warnings()) > 0 {
 		t.Errorf("plain: %+v, %v", plain, err)
+	}
+}
+
+// ADE-04: content that nothing uses waits to be put in place of what is shown (shadow
+// attacks, replace); what readers find without a reference is none.
+func TestADE04UnusedContentIsFlagged(t *testing.T) {
+	for name, c := range map[string]struct {
+		object string
+		want   bool
+	}{
+		"none":              {"null", false},
+		"content stream":    {"<< /Length 4 >>\nstream\nQ q \nendstream", true},
+		"font":              {"<< /Type /Font /Subtype /Type1 /BaseFont /Courier >>", true},
+		"page":              {"<< /Type /Page /Parent 2 0 R >>", true},
+		"catalogue":         {"<< /Type /Cat#61log /Pages 2 0 R >>", true},
+		"image":             {"<< /Type /XObject /Subtype /Image /Length 0 >>\nstream\n\nendstream", true},
+		"annotation":        {"<< /Type /Annot /Subtype /Stamp >>", true},
+		"number":            {"12", false},
+		"dictionary":        {"<< /Producer (x) >>", false},
+		"linearization":     {"<< /Linearized 1 /L 1000 /H [ 10 10 ] /O 3 /E 500 /N 1 /T 900 >>", false},
+		"hints":             {"<< /S 36 /Length 0 >>\nstream\n\nendstream", false},
+		"metadata":          {"<< /Type /Metadata /Subtype /XML /Length 0 >>\nstream\n\nendstream", false},
+		"used by an unused": {"<< /Type /Page /Contents 4 0 R >>", true},
+	} {
+		in := buildPDF("/Root 1 0 R", "<< /Type /Catalog /Pages 2 0 R >>", plainPages, plainPage, plainContent, c.object)
+		s, err := Inspect(bytes.NewReader(in), int64(len(in)), Limits{})
+		if err != nil || s.Unused != c.want || (len(s.Hazards()) > 0) != c.want {
+			t.Errorf("%s: %v, %q, %v", name, s.Unused, s.Hazards(), err)
+		}
 	}
 }
 

@@ -27,7 +27,13 @@ type Summary struct {
 	XFA           bool `json:"xfa"`            // a second form description that some viewers show instead
 	Multimedia    bool `json:"multimedia"`     // sound, film, 3D
 	ExternalRefs  bool `json:"external_refs"`  // page content or data fetched from elsewhere
+	// Unused: content that nothing in the file refers to, which a later revision
+	// could put in place of what is shown (shadow attacks, replace).
+	Unused bool `json:"unused"`
 
+	// Hybrid: readers of before PDF 1.5 do not see all objects. Word processors write
+	// such files, so that it is a warning and no hazard.
+	Hybrid bool `json:"hybrid"`
 	// Damaged: the cross-reference had to be rebuilt.
 	Damaged bool `json:"damaged"`
 	// Incomplete: a limit was reached, or objects could not be read; what is not
@@ -49,8 +55,8 @@ func Inspect(r io.ReaderAt, size int64, lim Limits) (Summary, error) {
 	if err != nil {
 		return s, err
 	}
-	s.Damaged = d.repaired
-	steps := []func(*Summary) error{d.countPages, d.countFields, d.scanFeatures}
+	s.Damaged, s.Hybrid = d.repaired, d.hybrid
+	steps := []func(*Summary) error{d.countPages, d.countFields, d.scanFeatures, d.scanUnused}
 	for _, step := range steps {
 		switch err := step(&s); {
 		case errors.Is(err, ErrLimit), errors.Is(err, ErrMalformed), errors.Is(err, ErrUnsupported):
@@ -119,6 +125,56 @@ func (d *Document) scanFeatures(s *Summary) error {
 	})
 }
 
+// scanUnused looks for content that the trailer does not lead to. What readers find
+// without a reference (cross-references, object streams, the first object of a
+// linearized file and its hints) is none, nor is what shows nothing by itself.
+func (d *Document) scanUnused(s *Summary) error {
+	used, err := (&comparison{cur: d}).inUse()
+	if err != nil {
+		return err
+	}
+	return d.xref.each(func(num int, e entry) error {
+		if s.Unused || e.kind <= entryFree || used.has(num) {
+			return nil
+		}
+		o, err := d.loadNumber(num)
+		if errors.Is(err, ErrMalformed) || errors.Is(err, ErrUnsupported) {
+			return nil // counted by scanFeatures
+		}
+		if err != nil {
+			return err
+		}
+		s.Unused, err = d.isContent(o)
+		return err
+	})
+}
+
+// isContent tells a stream that could be drawn, and a dictionary that leads to some.
+func (d *Document) isContent(o object) (bool, error) {
+	if !o.val.isDict() {
+		return false, nil
+	}
+	typ, err := o.val.getDict("Type")
+	if err != nil {
+		return false, err
+	}
+	if o.stream >= 0 {
+		for _, plumbing := range []string{"XRef", "ObjStm", "Metadata"} {
+			if typ.nameIs(plumbing) {
+				return false, nil
+			}
+		}
+		hints, err := o.val.getDict("S") // of a hint stream: where the shared object table begins
+		return hints.isNull(), err
+	}
+	for _, leads := range []string{"Catalog", "Pages", "Page", "Font", "Annot", "XObject", "Pattern", "FontDescriptor", "OCG"} {
+		if typ.nameIs(leads) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 func (s *Summary) scanNames(v value) error {
 	l := v.sub(0)
 	for {
@@ -155,11 +211,29 @@ func (s *Summary) note(name []byte) {
 
 // Warnings words the summary for the signer, one sentence each.
 func (s Summary) Warnings() []string {
+	out := s.Hazards()
+	for _, w := range []warning{
+		{s.Fields > 0, "The document is a form; fields can be filled in after signing."},
+		{s.Hybrid, "The file has a part that very old readers do not see."},
+		{s.Signatures > 0, "The document already carries " + plural(s.Signatures, "signature") + "."},
+	} {
+		if w.on {
+			out = append(out, w.text)
+		}
+	}
+	return out
+}
+
+type warning struct {
+	on   bool
+	text string
+}
+
+// Hazards words what a reader may show otherwise than it was shown to the signer, or
+// what does something by itself: what a qualified signature should not cover (ADE-04).
+func (s Summary) Hazards() []string {
 	var out []string
-	for _, w := range []struct {
-		on   bool
-		text string
-	}{
+	for _, w := range []warning{
 		{s.Encrypted, "The file is encrypted."},
 		{s.JavaScript, "The document contains scripts."},
 		{s.Launch, "The document contains actions that open programs, other files or send data."},
@@ -168,8 +242,7 @@ func (s Summary) Warnings() []string {
 		{s.XFA, "The document has a second form description (XFA) that other viewers may show instead."},
 		{s.Multimedia, "The document contains sound, film or 3D content."},
 		{s.ExternalRefs, "The document refers to content outside of itself."},
-		{s.Fields > 0, "The document is a form; fields can be filled in after signing."},
-		{s.Signatures > 0, "The document already carries " + plural(s.Signatures, "signature") + "."},
+		{s.Unused, "The document has content that nothing in it uses; a later change could put it in place of what is shown."},
 		{s.Damaged, "The file was damaged and has been repaired."},
 		{s.Incomplete, "The file could not be examined completely."},
 	} {

@@ -259,6 +259,7 @@ func (d *Document) readTableSection(off int64) (section, error) {
 		return sec, err
 	}
 	if hidden >= 0 {
+		d.hybrid = true
 		if _, err := d.readStreamSection(hidden); err != nil {
 			return sec, err
 		}

@@ -103,6 +103,7 @@ var words = []struct {
 	{signapp.ErrExpired, 410, "This was kept for a limited time and is deleted now."},
 	{signapp.ErrState, 409, "This is not possible any more: the request has moved on."},
 	{signapp.ErrTooLarge, 413, "The file is larger than allowed."},
+	{workers.ErrHazard, 400, "This file holds scripts, attachments, hidden layers or the like, which a qualified signature here may not cover. Print it to a new PDF and try again."},
 	{workers.ErrInput, 400, "This file cannot be signed. It must be an unencrypted PDF that is not damaged."},
 	{signapp.ErrPaused, 429, "You have declined several requests in a row. New ones are possible again later."},
 	{signapp.ErrTooMany, 429, "Too many requests wait for you already. Decide on some of them first."},

@@ -45,6 +45,7 @@ type fake struct {
 	keysMade      int    // one-time keys
 	onceName      string // in the certificate of a one-time key
 	refusals      []string
+	policy        string                 // activation policy; "": standard
 	lifetime      int64                  // seconds of an activation request
 	lie           lies                   // what the application changes
 	config        func(c *signer.Config) // what sicd is told differently

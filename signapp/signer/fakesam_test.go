@@ -2,6 +2,7 @@ package signer_test
 
 import (
 	"bytes"
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -27,7 +28,7 @@ func (f *fake) request(o *operation) (any, *apiError) {
 	now := time.Now().Unix()
 	o.bind = sap.Binding{
 		Audience: "demo#1", Session: sap.B64(sid), Nonce: sap.B64(nonce), Signer: testSigner, Key: o.keyID, Cert: sap.B64(sum[:]), Alg: "ES256",
-		Caller: "ssad-1", Policy: "standard", N: len(o.items), IssuedAt: now, Expires: now + f.lifetime,
+		Caller: "ssad-1", Policy: cmp.Or(f.policy, "standard"), N: len(o.items), IssuedAt: now, Expires: now + f.lifetime,
 	}
 	cred := f.credential
 	if cred == "" {

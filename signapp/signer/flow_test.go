@@ -261,15 +261,51 @@ func TestHiddenPartsAreNamed(t *testing.T) {
 	f, b := newFake(t, nil), browsertest.New(t)
 	p := enrolled(t, f, b)
 	o, link := f.add()
-	in := bytes.Replace(makePDF("with code"), []byte("/Type /Catalog"), []byte(`/Type /Catalog /Names << /JavaScript << /Names [(a) << /S /JavaScript /JS (app.alert\(1\)) >>] >> /EmbeddedFiles << /Names [(b.txt) << /Type /Filespec /F (b.txt) >>] >> >> /OCProperties << /OCGs [6 0 R] /D << /OFF [6 0 R] /Order [6 0 R] >> >>`), 1)
-	in = bytes.Replace(in, []byte("xref\n0 "), []byte("6 0 obj\n<< /Type /OCG /Name (small print) >>\nendobj\nxref\n0 "), 1)
-	// The table behind moved; the writer repairs nothing, so it is written anew.
-	prepared, state := preparePDF(t, rebuildTable(in))
+	prepared, state := preparePDF(t, hiddenParts())
 	f.set(func() { o.items = append(o.items, f.item("code.pdf", prepared, state)) })
 	p.Go(link)
 	p.WaitText("This document contains program code. The code does not run here")
 	p.WaitText("Files are attached inside this document.")
 	p.WaitText("This document has parts that are switched off and not visible here.")
+	p.WaitText("This document has links that open programs or other files.")
+	p.WaitText("This document contains sound, film or 3D content")
+	clean(t, p)
+}
+
+// hiddenParts is a PDF with nearly everything that its picture does not show.
+func hiddenParts() []byte {
+	in := bytes.Replace(makePDF("with code"), []byte("/Type /Catalog"), []byte(`/Type /Catalog /Names << /JavaScript << /Names [(a) << /S /JavaScript /JS (app.alert\(1\)) >>] >> /EmbeddedFiles << /Names [(b.txt) << /Type /Filespec /F (b.txt) >>] >> >> /OCProperties << /OCGs [6 0 R] /D << /OFF [6 0 R] /Order [6 0 R] >> >>`), 1)
+	in = bytes.Replace(in, []byte("/Type /Page "), []byte("/Type /Page /Annots [<< /Type /Annot /Subtype /Link /Rect [0 0 50 50] /A << /S /Launch /F (calc.exe) >> >> << /Type /Annot /Subtype /Movie /Rect [0 0 50 50] >>] "), 1)
+	in = bytes.Replace(in, []byte("xref\n0 "), []byte("6 0 obj\n<< /Type /OCG /Name (small print) >>\nendobj\nxref\n0 "), 1)
+	return rebuildTable(in) // what is behind moved; the writer repairs nothing
+}
+
+// ADE-04: under the policy for qualified signatures a document with hidden or active
+// parts is not signed, whatever the service says, and although the signer opened only
+// the other one.
+func TestADE04QualifiedPolicyAndHiddenParts(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	f.policy = "qualified"
+	p := enrolled(t, f, b)
+	o, link := f.add("plain.pdf")
+	prepared, state := preparePDF(t, hiddenParts())
+	f.set(func() { o.items = append(o.items, f.item("code.pdf", prepared, state)) })
+	p.Go(link)
+	p.WaitText("“code.pdf” holds parts")
+	p.Click("#sign")
+	if gets, _ := p.Ceremonies(); gets != 0 {
+		t.Error("a document with hidden parts reached the passkey dialog under the policy for qualified signatures")
+	}
+	p.Click("#decline")
+	p.Click("#confirm-decline")
+	p.WaitText("You did not sign")
+
+	_, link = f.add("plain.pdf", "second.pdf")
+	p.Go(link)
+	p.WaitFor(`document.querySelector("#sign")?.getAttribute("aria-disabled") === "false"`)
+	p.Click("#sign")
+	p.WaitText("Signed: 2 documents")
 	clean(t, p)
 }
 

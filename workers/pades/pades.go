@@ -11,6 +11,9 @@
 // revocation_hosts and revocation_addresses (host names that may be asked, and
 // networks besides the public ones), reason, location, contact (defaults of the request's parameters),
 // reserve_extra (bytes kept free besides the computed size; default 0),
+// hygiene (qualified, always, or never: under which activation policy a document is
+// refused that could look different elsewhere or do something by itself; default
+// qualified),
 // certification_level (not_certified; or no_changes_allowed, form_filling_allowed,
 // form_filling_and_annotations_allowed: DocMDP 1, 2, 3; only for the first
 // signature of a document), add_visible_signature (true or false; default false),
@@ -26,6 +29,7 @@ package pades
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -68,7 +72,7 @@ var certificationLevels = []string{"not_certified", "no_changes_allowed", "form_
 
 // Kind is this package's entry in the table of kinds.
 func Kind() workers.Kind {
-	return workers.Kind{New: build, Properties: append([]string{"level", "tsa", "reason", "location", "contact", "reserve_extra", "certification_level",
+	return workers.Kind{New: build, Properties: append([]string{"level", "tsa", "reason", "location", "contact", "reserve_extra", "hygiene", "certification_level",
 		"add_visible_signature", "visible_signature_page", "visible_signature_rectangle", "visible_signature_text", "visible_signature_custom_image_path"}, workers.KeeperProperties()...)}
 }
 
@@ -77,6 +81,7 @@ type worker struct {
 	level    string
 	defaults map[string]string
 	extra    int
+	hygiene  string
 	certify  int // DocMDP, 0 for an approval signature
 	look     *look
 	stamper  workers.Stamper
@@ -103,6 +108,9 @@ func build(_ context.Context, env workers.Env) (any, error) {
 			return nil, fmt.Errorf("%w: reserve_extra: want bytes, 0 to 1048576, got %q", workers.ErrConfig, v)
 		}
 		w.extra = n
+	}
+	if w.hygiene = cmp.Or(p["hygiene"], hygieneQualified); !slices.Contains(hygienes, w.hygiene) {
+		return nil, fmt.Errorf("%w: hygiene: %q is not one of %v", workers.ErrConfig, w.hygiene, hygienes)
 	}
 	var err error
 	if w.look, err = newLook(p); err != nil {
@@ -166,6 +174,9 @@ func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Outp
 		return nil, err
 	}
 	if err := w.checkVisible(in.Params); err != nil {
+		return nil, err
+	}
+	if err := w.clean(in); err != nil {
 		return nil, err
 	}
 	if w.look != nil {

@@ -28,7 +28,10 @@ import (
 )
 
 // minimalPDF is a one-page document with exact offsets.
-func minimalPDF() []byte {
+func minimalPDF() []byte { return pdfWith("") }
+
+// pdfWith is minimalPDF with more in its catalogue.
+func pdfWith(catalog string) []byte {
 	var b bytes.Buffer
 	var off []int
 	obj := func(s string) {
@@ -36,7 +39,7 @@ func minimalPDF() []byte {
 		b.WriteString(s)
 	}
 	b.WriteString("%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
-	obj("1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n")
+	obj("1 0 obj\n<< /Type /Catalog /Pages 2 0 R " + catalog + " >>\nendobj\n")
 	obj("2 0 obj\n<< /Type /Pages /Kids [3 0 R] /Count 1 >>\nendobj\n")
 	obj("3 0 obj\n<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 200] /Resources << /Font << /F1 4 0 R >> >> /Contents 5 0 R >>\nendobj\n")
 	obj("4 0 obj\n<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>\nendobj\n")
@@ -355,6 +358,7 @@ func TestConfigRefusals(t *testing.T) {
 		"visible image": func(c *workers.Config) {
 			c.Properties = map[string]string{"add_visible_signature": "true", "visible_signature_custom_image_path": "none.png"}
 		},
+		"hygiene":     func(c *workers.Config) { c.Properties = map[string]string{"hygiene": "sometimes"} },
 		"bad reserve": func(c *workers.Config) { c.Properties = map[string]string{"reserve_extra": "-1"} },
 	} {
 		c := base

@@ -1029,6 +1029,9 @@
     "review.warn.attachments": "Files are attached inside this document. They are signed with it, but not shown here.",
     "review.warn.layers": "This document has parts that are switched off and not visible here.",
     "review.warn.xfa": "This document has a second, program-like form inside that is not shown here.",
+    "review.warn.launch": "This document has links that open programs or other files. They do not work here.",
+    "review.warn.media": "This document contains sound, film or 3D content that is not shown here.",
+    "review.hazard": "“{name}” holds parts that are named above it and that other readers may show differently. Under the policy for qualified signatures it cannot be signed. Ask for a document without them.",
     "review.certifies.1": "Your signature certifies this document: after it, nothing may be changed and nobody else may sign.",
     "review.certifies.2": "Your signature certifies this document: after it, forms may be filled in and others may sign; nothing else may be changed.",
     "review.certifies.3": "Your signature certifies this document: after it, forms may be filled in, comments added, and others may sign; nothing else may be changed.",
@@ -1068,6 +1071,7 @@
     "review.decline": "Do not sign",
     "review.unopened.one": "You have not opened 1 of the documents.",
     "review.unopened.other": "You have not opened {n} of the documents.",
+    "review.wait.looking": "The documents are being looked through. Please wait.",
     "review.wait.drawing": "The document is still being drawn; a moment please.",
     "review.blocked": "“{name}” cannot be shown here, so it cannot be signed here. You can still say no.",
     "review.no_viewer": "This installation has no document viewer, so documents cannot be signed in the browser here.",
@@ -2858,7 +2862,7 @@
 
   // ts/viewerframe.ts
   var patience = 3e4;
-  var knownWarnings = /* @__PURE__ */ new Set(["script", "attachments", "layers", "xfa"]);
+  var knownWarnings = /* @__PURE__ */ new Set(["script", "launch", "attachments", "layers", "xfa", "media"]);
   var dataFile = /^[A-Za-z0-9_-]{1,64}\.(?:bcmap|pfb|ttf|wasm)$/;
   var dataFolder = { cMapUrl: "cmaps", standardFontDataUrl: "standard_fonts", wasmUrl: "wasm" };
   function openFrame(host, title, bytes, draw = true) {
@@ -2951,6 +2955,8 @@
     rows = /* @__PURE__ */ new Map();
     opened = /* @__PURE__ */ new Set();
     failed = /* @__PURE__ */ new Set();
+    hazards = /* @__PURE__ */ new Map();
+    // of PDFs that were looked through
     frame;
     waiting = 0;
     // documents being drawn
@@ -3108,6 +3114,7 @@
       try {
         const drawn = await frame.drawn;
         this.shown(d.item.i, t("review.pages", { n: drawn.pages }));
+        this.hazards.set(d.item.i, drawn.warnings.length > 0);
         fill(this.warnings, ...drawn.warnings.map((w) => el("p", { class: "warning" }, t(`review.warn.${w}`))));
       } catch {
         if (this.frame === frame) this.cannotShow(d);
@@ -3141,13 +3148,14 @@
       this.frame?.close();
       fill(this.stage, el("p", { class: "warning", role: "alert" }, text2));
     }
-    /** countOthers opens the other documents out of sight, one by one. */
+    /** countOthers opens the other documents out of sight, one by one; all of them where each is looked through. */
     async countOthers() {
-      for (const d of this.offer.documents.slice(0, countAhead)) {
+      for (const d of this.offer.documents.slice(0, this.strict() ? void 0 : countAhead)) {
         if (!d.bytes || d.item.xades || this.opened.has(d.item.i) || this.failed.has(d.item.i)) continue;
         const frame = openFrame(this.counter, "", d.bytes, false);
         try {
-          const { pages } = await frame.drawn;
+          const { pages, warnings } = await frame.drawn;
+          this.hazards.set(d.item.i, warnings.length > 0);
           if (!this.opened.has(d.item.i)) this.rows.get(d.item.i).state.textContent = `${t("review.pages", { n: pages })}, ${t("review.not_opened")}`;
         } catch {
           this.failed.add(d.item.i);
@@ -3155,8 +3163,24 @@
           this.ready();
         } finally {
           frame.close();
+          this.ready();
         }
       }
+    }
+    /**
+     * strict tells whether the SAM asks under the policy that allows no document which
+     * may show something else than the signer saw, or does something by itself.
+     */
+    strict() {
+      return this.offer.request.bind.policy === "qualified";
+    }
+    /** hazard tells why the policy keeps the documents from being signed; "" for nothing. */
+    hazard() {
+      if (!this.strict()) return "";
+      const pdfs = this.offer.documents.filter((d) => d.bytes && !d.item.xades);
+      const bad = pdfs.find((d) => this.hazards.get(d.item.i));
+      if (bad) return t("review.hazard", { name: bad.item.name });
+      return pdfs.some((d) => !this.hazards.has(d.item.i)) ? t("review.wait.looking") : "";
     }
     /**
      * ready sets the buttons. Signing needs that the document was drawn and that
@@ -3169,7 +3193,8 @@
       const blocked = this.offer.documents.find((d) => this.failed.has(d.item.i));
       this.sign.setAttribute("aria-disabled", String(this.why() !== ""));
       this.no.setAttribute("aria-disabled", String(this.busy));
-      this.unopened.textContent = blocked ? t("review.blocked", { name: blocked.item.name }) : docs.length > 1 && missing > 0 && this.opened.size > 0 ? t("review.unopened", { n: missing }) : "";
+      const hazard = this.waiting === 0 ? this.hazard() : "";
+      this.unopened.textContent = blocked ? t("review.blocked", { name: blocked.item.name }) : hazard ? hazard : docs.length > 1 && missing > 0 && this.opened.size > 0 ? t("review.unopened", { n: missing }) : "";
     }
     /** why tells what keeps the signer from signing now; "" for nothing. */
     why() {
@@ -3177,6 +3202,8 @@
       if (blocked) return this.cfg.viewer ? t("review.blocked", { name: blocked.item.name }) : t("review.no_viewer");
       if (this.over) return t("review.time.over");
       if (this.waiting > 0) return t("review.wait.drawing");
+      const hazard = this.hazard();
+      if (hazard) return hazard;
       return this.busy ? " " : "";
     }
     press() {

@@ -37,6 +37,7 @@ export class Review {
   private readonly rows = new Map<number, { state: HTMLElement; open: HTMLButtonElement }>();
   private readonly opened = new Set<number>();
   private readonly failed = new Set<number>();
+  private readonly hazards = new Map<number, boolean>(); // of PDFs that were looked through
   private frame: Frame | undefined;
   private waiting = 0; // documents being drawn
   private busy = false;
@@ -216,6 +217,7 @@ export class Review {
     try {
       const drawn = await frame.drawn;
       this.shown(d.item.i, t("review.pages", { n: drawn.pages }));
+      this.hazards.set(d.item.i, drawn.warnings.length > 0);
       fill(this.warnings, ...drawn.warnings.map((w) => el("p", { class: "warning" }, t(`review.warn.${w}` as Key))));
     } catch {
       // A frame that was closed for another document is no failure of this one.
@@ -254,13 +256,14 @@ export class Review {
     fill(this.stage, el("p", { class: "warning", role: "alert" }, text));
   }
 
-  /** countOthers opens the other documents out of sight, one by one. */
+  /** countOthers opens the other documents out of sight, one by one; all of them where each is looked through. */
   private async countOthers(): Promise<void> {
-    for (const d of this.offer.documents.slice(0, countAhead)) {
+    for (const d of this.offer.documents.slice(0, this.strict() ? undefined : countAhead)) {
       if (!d.bytes || d.item.xades || this.opened.has(d.item.i) || this.failed.has(d.item.i)) continue;
       const frame = openFrame(this.counter, "", d.bytes, false);
       try {
-        const { pages } = await frame.drawn;
+        const { pages, warnings } = await frame.drawn;
+        this.hazards.set(d.item.i, warnings.length > 0);
         if (!this.opened.has(d.item.i)) this.rows.get(d.item.i)!.state.textContent = `${t("review.pages", { n: pages })}, ${t("review.not_opened")}`;
       } catch {
         this.failed.add(d.item.i);
@@ -268,8 +271,26 @@ export class Review {
         this.ready();
       } finally {
         frame.close();
+        this.ready();
       }
     }
+  }
+
+  /**
+   * strict tells whether the SAM asks under the policy that allows no document which
+   * may show something else than the signer saw, or does something by itself.
+   */
+  private strict(): boolean {
+    return this.offer.request.bind.policy === "qualified";
+  }
+
+  /** hazard tells why the policy keeps the documents from being signed; "" for nothing. */
+  private hazard(): string {
+    if (!this.strict()) return "";
+    const pdfs = this.offer.documents.filter((d) => d.bytes && !d.item.xades);
+    const bad = pdfs.find((d) => this.hazards.get(d.item.i));
+    if (bad) return t("review.hazard", { name: bad.item.name });
+    return pdfs.some((d) => !this.hazards.has(d.item.i)) ? t("review.wait.looking") : "";
   }
 
   /**
@@ -283,7 +304,8 @@ export class Review {
     const blocked = this.offer.documents.find((d) => this.failed.has(d.item.i));
     this.sign.setAttribute("aria-disabled", String(this.why() !== ""));
     this.no.setAttribute("aria-disabled", String(this.busy));
-    this.unopened.textContent = blocked ? t("review.blocked", { name: blocked.item.name }) : docs.length > 1 && missing > 0 && this.opened.size > 0 ? t("review.unopened", { n: missing }) : "";
+    const hazard = this.waiting === 0 ? this.hazard() : "";
+    this.unopened.textContent = blocked ? t("review.blocked", { name: blocked.item.name }) : hazard ? hazard : docs.length > 1 && missing > 0 && this.opened.size > 0 ? t("review.unopened", { n: missing }) : "";
   }
 
   /** why tells what keeps the signer from signing now; "" for nothing. */
@@ -292,6 +314,8 @@ export class Review {
     if (blocked) return this.cfg.viewer ? t("review.blocked", { name: blocked.item.name }) : t("review.no_viewer");
     if (this.over) return t("review.time.over");
     if (this.waiting > 0) return t("review.wait.drawing");
+    const hazard = this.hazard();
+    if (hazard) return hazard;
     return this.busy ? " " : "";
   }
 
