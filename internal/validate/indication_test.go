@@ -61,6 +61,7 @@ func TestADE03IndicationsOfTheStandard(t *testing.T) {
 		{"over, and the proof too", stamped, at(5), validate.InDoubt, validate.OutOfBoundsNoPOE},
 		{"not yet valid, proven", early.sign(t, contract(), true), k.trust(), validate.TotalFailed, validate.NotYetValid},
 		{"made when it was over", over.sign(t, stamped, true), k.trust(), validate.TotalFailed, validate.Expired},
+		{"over, below a later time-stamp", k.stamped(t, over.sign(t, k.sign(t, contract(), false), false), ""), k.trust(), validate.InDoubt, validate.OutOfBoundsNoPOE},
 		{"over when it was stamped", over.sign(t, contract(), true), k.trust(), validate.InDoubt, validate.OutOfBoundsNoPOE},
 		{"nothing about revocation", stamped, required, validate.InDoubt, validate.TryLater},
 	} {

@@ -36,18 +36,34 @@ func (j *judge) times(rep *Report) {
 // that covers another must not be the older) and notes what the signature is younger
 // than: time-stamps that are part of what it signs.
 func (s *Signature) order(all []Signature) {
+	mine := s.stampTimes()
 	for i := range all {
 		o := &all[i]
-		if o.Covers >= s.Covers || o.Verdict == NotValid || o.Proven == nil {
+		if o.Covers >= s.Covers || o.Verdict == NotValid {
 			continue
 		}
-		if o.Proven.After(s.after) {
-			s.after = *o.Proven
-		}
-		if s.Proven != nil && s.Proven.Add(skew).Before(*o.Proven) {
-			s.doubt(TimestampOrderFailure, "its time-stamp says %s, and it covers one that says %s", stampTime(*s.Proven), stampTime(*o.Proven))
+		for _, t := range o.stampTimes() {
+			if t.After(s.after) {
+				s.after = t
+			}
+			for _, m := range mine {
+				if m.Add(skew).Before(t) {
+					s.doubt(TimestampOrderFailure, "its time-stamp says %s, and it covers one that says %s", stampTime(m), stampTime(t))
+				}
+			}
 		}
 	}
+}
+
+// stampTimes are those of the signature's own time-stamps that prove something; Proven can
+// be that of a later document time-stamp.
+func (s *Signature) stampTimes() (out []time.Time) {
+	for _, st := range s.Stamps {
+		if st.Trusted {
+			out = append(out, st.Time)
+		}
+	}
+	return out
 }
 
 // settle takes from a signature the time-stamps whose authorities' certificates were

@@ -3,6 +3,7 @@ package pades_test
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/certs"
 	"github.com/assent-sign/assent/internal/testenv"
+	"github.com/assent-sign/assent/internal/validate"
 	"github.com/assent-sign/assent/workers"
 	"github.com/assent-sign/assent/workers/workertest"
 )
@@ -142,4 +144,76 @@ func refusals(t *testing.T) map[string]bool {
 		}
 	}
 	return out
+}
+
+// ADE-03, ADE-04: PDFs by others are signed at B-LTA wherever they are at B-B: our own
+// judgement finds the level, and pdfsig the signature.
+func TestADE03CorpusAtLTA(t *testing.T) {
+	pdfsig := testenv.Need(t, "pdfsig")
+	root := testenv.Corpora(t, "pdf/pyhanko")
+	a := workertest.NewAuthority(t)
+	e, _, _ := longterm(t, a, "B-LTA", nil)
+	anchors, err := certs.LoadPEM(a.Root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried, reached := 0, 0
+	err = filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".pdf") {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		in := workers.Input{Document: bytes.NewReader(b), Size: int64(len(b)), Name: filepath.Base(path), Level: "B-B"}
+		if _, err := workers.SignNow(t.Context(), e, in, workertest.File(t, "b.pdf")); err != nil {
+			return nil // refused, with a cause that the other test holds against the list
+		}
+		tried++
+		in.Level = ""
+		out := workertest.File(t, "lta.pdf")
+		if _, err := workers.SignNow(t.Context(), e, in, out); err != nil {
+			t.Logf("%s: %v", in.Name, err)
+			return nil
+		}
+		if judgeLTA(t, in.Name, b, out, anchors, pdfsig) {
+			reached++
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d at B-LTA of %d that are signed at B-B", reached, tried)
+	if tried < 75 || reached*100 < tried*95 {
+		t.Errorf("%d at B-LTA of %d", reached, tried)
+	}
+}
+
+func judgeLTA(t *testing.T, name string, in []byte, out *os.File, anchors []*x509.Certificate, pdfsig string) bool {
+	t.Helper()
+	got, err := os.ReadFile(out.Name())
+	if err != nil || !bytes.HasPrefix(got, in) {
+		t.Errorf("the original is no prefix (%v)", err)
+		return false
+	}
+	rep, err := validate.File(t.Context(), out.Name(), bytes.NewReader(got), int64(len(got)), validate.Options{Anchors: anchors})
+	if err != nil {
+		t.Errorf("%v", err)
+		return false
+	}
+	found := false
+	for _, s := range rep.Signatures {
+		if found = s.Signer == "DEMO anna" && s.Level == "B-LTA" && s.Indication == validate.TotalPassed; found {
+			break
+		}
+		t.Log(name, s.Signer, s.Level, s.Words(), s.Why)
+	}
+	say, err := exec.Command(pdfsig, "-nocert", out.Name()).CombinedOutput()
+	if err != nil || !bytes.Contains(say, []byte("Signature is Valid")) {
+		t.Logf("pdfsig: %v\n%s", err, say)
+		return false
+	}
+	return found
 }
