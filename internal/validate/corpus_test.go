@@ -42,12 +42,12 @@ func TestADE04CorpusPassesOnlyWhereItIsRight(t *testing.T) {
 		}
 		signed++
 		rep, err := validate.File(t.Context(), name, bytes.NewReader(b), int64(len(b)), validate.Options{Anchors: anchors, Now: at})
-		if err != nil || rep.Verdict != validate.Valid {
-			return nil
+		ok := err == nil && rep.Verdict == validate.Valid
+		if ok {
+			passed++
 		}
-		passed++
 		// The sneaky files that override nothing change only what belongs to the new signature.
-		if strings.Contains(name, "form-update-override") || strings.Contains(name, "coverage-anomalies") || strings.Contains(name, "disallowed") {
+		if ok && (strings.Contains(name, "form-update-override") || strings.Contains(name, "coverage-anomalies") || strings.Contains(name, "disallowed")) {
 			t.Errorf("%s passes", name)
 		}
 		return nil

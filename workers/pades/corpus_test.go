@@ -167,18 +167,13 @@ func TestADE03CorpusAtLTA(t *testing.T) {
 			return err
 		}
 		in := workers.Input{Document: bytes.NewReader(b), Size: int64(len(b)), Name: filepath.Base(path), Level: "B-B"}
-		if _, err := workers.SignNow(t.Context(), e, in, workertest.File(t, "b.pdf")); err != nil {
-			return nil // refused, with a cause that the other test holds against the list
-		}
-		tried++
-		in.Level = ""
-		out := workertest.File(t, "lta.pdf")
-		if _, err := workers.SignNow(t.Context(), e, in, out); err != nil {
-			t.Logf("%s: %v", in.Name, err)
-			return nil
-		}
-		if judgeLTA(t, in.Name, b, out, anchors, pdfsig) {
-			reached++
+		// What is refused at B-B is held against a list by the other test.
+		if _, err := workers.SignNow(t.Context(), e, in, workertest.File(t, "b.pdf")); err == nil {
+			tried++
+			in.Level = ""
+			if signLTA(t, e, in, b, anchors, pdfsig) {
+				reached++
+			}
 		}
 		return nil
 	})
@@ -189,6 +184,16 @@ func TestADE03CorpusAtLTA(t *testing.T) {
 	if tried < 75 || reached*100 < tried*95 {
 		t.Errorf("%d at B-LTA of %d", reached, tried)
 	}
+}
+
+func signLTA(t *testing.T, e *workers.Entry, in workers.Input, b []byte, anchors []*x509.Certificate, pdfsig string) bool {
+	t.Helper()
+	out := workertest.File(t, "lta.pdf")
+	if _, err := workers.SignNow(t.Context(), e, in, out); err != nil {
+		t.Logf("%s: %v", in.Name, err)
+		return false
+	}
+	return judgeLTA(t, in.Name, b, out, anchors, pdfsig)
 }
 
 func judgeLTA(t *testing.T, name string, in []byte, out *os.File, anchors []*x509.Certificate, pdfsig string) bool {
