@@ -128,6 +128,12 @@ func forgeries() []attack {
 		{"USF: Contents zero", edit(contentsForm, "/Contents <00>"), "/Contents"},
 		{"USF: Contents of a literal string", edit(contentsForm, "/Contents (signed)"), "/Contents"},
 		{"USF: Contents behind a reference", edit(contentsForm, "/Contents 8 0 R"), "/Contents"},
+		{"USF: the signature is freed", func(t *testing.T, l *lab) []byte {
+			return upd(l.signed, map[int]string{4: evilPage, signatureOf(t, l.signed): "null"})
+		}, "it was taken away"},
+		{"USF: no form", func(t *testing.T, l *lab) []byte {
+			return upd(l.signed, map[int]string{4: evilPage, signatureOf(t, l.signed): "null", 1: "<< /Type /Catalog /Pages 2 0 R >>"})
+		}, "it was taken away"},
 		{"USF: another handler", func(t *testing.T, l *lab) []byte {
 			return same(t, l.signed, "/SubFilter /ETSI.CAdES.detached", "/SubFilter /none")
 		}, "not known here"},

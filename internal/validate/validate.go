@@ -10,6 +10,7 @@
 package validate
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -236,6 +237,11 @@ func (j *judge) pdf(rep *Report) error {
 	for i := range found {
 		rep.Signatures = append(rep.Signatures, j.signature(&found[i]))
 	}
+	if len(found) == 0 {
+		if err := j.lost(rep); err != nil {
+			return err
+		}
+	}
 	open := read(doc, j.opt.Now, "B-LT", rep)
 	j.authorities(rep, open)
 	j.times(rep)
@@ -251,6 +257,31 @@ func (j *judge) pdf(rep *Report) error {
 	}
 	if doc.Repaired() {
 		rep.repaired()
+	}
+	return nil
+}
+
+// lost notes that a file without signatures holds the bytes of one: an update can take
+// it away as well as its fields.
+func (j *judge) lost(rep *Report) error {
+	word := []byte("/ByteRange")
+	buf := make([]byte, 64<<10)
+	kept := 0
+	for off := int64(0); off < j.size; {
+		if err := j.ctx.Err(); err != nil {
+			return err
+		}
+		n, err := j.r.ReadAt(buf[kept:min(int64(len(buf)), int64(kept)+j.size-off)], off)
+		if n == 0 {
+			return fmt.Errorf("read at offset %d: %w", off, errors.Join(err, io.ErrUnexpectedEOF))
+		}
+		if bytes.Contains(buf[:kept+n], word) {
+			rep.note("the file holds the bytes of a signature, and nothing leads to it: it was taken away, or never put in")
+			return nil
+		}
+		off += int64(n)
+		end := kept + n
+		kept = copy(buf, buf[max(0, end-len(word)+1):end])
 	}
 	return nil
 }
