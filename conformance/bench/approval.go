@@ -51,7 +51,7 @@ func benchApproval(ctx context.Context, c config) error {
 		defer func() { _ = job.out.Close() }()
 		cs = append(cs, contender{name: fmt.Sprintf("%d KiB", n>>10), run: func() error { return job.finish(ctx) }, reset: func() { job.approve(ctx) }})
 	}
-	return compare("CPU of the application only; the first size is the floor", c.rounds*2, cs)
+	return compare("CPU of the application only; the first size is the floor", "floor", c.rounds*2, cs)
 }
 
 // job is one prepared document that is approved and finished again and again.

@@ -120,7 +120,11 @@ func contenderJob(ctx context.Context, name string) (func(in, out string) error,
 	case "floor":
 		return s.floor, nil
 	case "assent":
-		return func(in, out string) error { return s.inTwoSteps(ctx, in, out) }, nil
+		return func(in, out string) error { return s.inTwoSteps(ctx, s.entry, in, out) }, nil
+	case "assent, canonical form":
+		return canonicalDigest, nil
+	case "assent, XAdES":
+		return func(in, out string) error { return s.inTwoSteps(ctx, s.xml, in, out) }, nil
 	case "assent, at once":
 		return func(in, out string) error { return s.atOnce(ctx, in, out) }, nil
 	case "digitorus/pdfsign":

@@ -3,7 +3,7 @@
 // and system) first, because operations per second move with the machine.
 //
 //	go run ./conformance/bench              # everything
-//	go run ./conformance/bench -only pdf    # pdf, activation, approval
+//	go run ./conformance/bench -only pdf    # pdf, xml, activation, approval
 //	go run ./conformance/bench -short       # fewer rounds, smaller documents
 //
 // A ratio is the median over the rounds, with the quartiles beside it: where they
@@ -44,7 +44,7 @@ func main() {
 		return
 	}
 	var c config
-	flag.StringVar(&c.only, "only", "", "one section: pdf, activation, approval")
+	flag.StringVar(&c.only, "only", "", "one section: pdf, xml, activation, approval")
 	flag.BoolVar(&c.short, "short", false, "fewer rounds and smaller documents")
 	flag.IntVar(&c.rounds, "rounds", 9, "rounds of each comparison")
 	flag.StringVar(&c.dir, "dir", "", "where the documents are written; empty: the system's folder for temporary files")
@@ -55,7 +55,7 @@ func main() {
 	sections := []struct {
 		name string
 		run  func(context.Context, config) error
-	}{{"pdf", benchPDF}, {"activation", benchActivation}, {"approval", benchApproval}}
+	}{{"pdf", benchPDF}, {"xml", benchXML}, {"activation", benchActivation}, {"approval", benchApproval}}
 	for _, s := range sections {
 		if c.only != "" && c.only != s.name {
 			continue
@@ -97,9 +97,10 @@ func (c contender) once() (sample, error) {
 	return sample{CPU: cpuTime() - cpu, Wall: time.Since(start)}, err
 }
 
-// compare runs the contenders in turns and prints each against the first. Every
-// other round goes backwards, so that nobody always comes after the same one.
-func compare(title string, rounds int, cs []contender) error {
+// compare runs the contenders in turns and prints each against the first, which of
+// names. Every other round goes backwards, so that nobody always comes after the same
+// one.
+func compare(title, of string, rounds int, cs []contender) error {
 	figs := make([][]sample, len(cs))
 	for r := -1; r < rounds; r++ {
 		for i := range cs {
@@ -118,8 +119,8 @@ func compare(title string, rounds int, cs []contender) error {
 	fmt.Printf("\n%s\n", title)
 	for i, c := range cs {
 		low, ratio, high := quartiles(ratios(figs[i], figs[0]))
-		line := fmt.Sprintf("  %-28s CPU %10s  %6s of floor (%.2f to %.2f)   wall %10s", c.name,
-			round(medianOf(figs[i], func(s sample) time.Duration { return s.CPU })), fmt.Sprintf("%.2fx", ratio), low, high,
+		line := fmt.Sprintf("  %-28s CPU %10s  %6s of %s (%.2f to %.2f)   wall %10s", c.name,
+			round(medianOf(figs[i], func(s sample) time.Duration { return s.CPU })), fmt.Sprintf("%.2fx", ratio), of, low, high,
 			round(medianOf(figs[i], func(s sample) time.Duration { return s.Wall })))
 		if rss := medianOf(figs[i], func(s sample) int64 { return s.RSS }); rss > 0 {
 			line += fmt.Sprintf("   peak RSS %3d MiB", rss>>20)

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/assent-sign/assent/internal/c14n"
+)
+
+// bigXML writes an invoice of about n bytes: namespaces, attributes out of order,
+// references, and with place the element that xmlsec1 is to fill in.
+func bigXML(path string, n int64, place string) (err error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	w := bufio.NewWriterSize(f, 1<<20)
+	_, _ = w.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n" +
+		`<inv:Invoice xmlns:inv="urn:example:invoice" xmlns:cac="urn:example:cac" xmlns:cbc="urn:example:cbc">` + "\n")
+	for i, size := 0, int64(200); size < n; i++ {
+		k, err := fmt.Fprintf(w, `  <cac:Line  unit='EA' id="l%d" cbc:zone="b&lt;%d"><cbc:Name>Item %d &amp; more, at 5 &#8364;</cbc:Name><cbc:Quantity>%d</cbc:Quantity><cbc:Note/></cac:Line>`+"\n", i, i%7, i, i%13)
+		if err != nil {
+			return err
+		}
+		size += int64(k)
+	}
+	_, _ = w.WriteString(place + "</inv:Invoice>\n")
+	return w.Flush()
+}
+
+// canonicalDigest writes the SHA-256 of a file's exclusive canonical form.
+func canonicalDigest(in, out string) error {
+	f, err := os.Open(in)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	h := sha256.New()
+	if err := c14n.Canonicalize(f, c14n.Limits{}, c14n.Job{W: h, Method: c14n.Exclusive}); err != nil {
+		return err
+	}
+	return os.WriteFile(out, []byte(hex.EncodeToString(h.Sum(nil))), 0o600)
+}
+
+// program is a peer that runs once for each document. What it writes goes nowhere.
+func program(ctx context.Context, name string, args ...string) contender {
+	return contender{name: name + " " + args[0], measure: func() (sample, error) {
+		cmd := exec.CommandContext(ctx, name, args...)
+		var complaint bytes.Buffer
+		cmd.Stderr = &complaint
+		start := time.Now()
+		if err := cmd.Run(); err != nil {
+			return sample{}, fmt.Errorf("%w: %s", err, complaint.Bytes())
+		}
+		s := sample{Wall: time.Since(start), CPU: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
+		if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+			s.RSS = u.Maxrss << 10
+		}
+		return s, nil
+	}}
+}
+
+// sameForm fails when xmllint's octets are not ours.
+func sameForm(ctx context.Context, in, digest string) error {
+	cmd := exec.CommandContext(ctx, "xmllint", "--huge", "--exc-c14n", in)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, out); err != nil {
+		return err
+	}
+	if err := cmd.Wait(); err != nil {
+		return err
+	}
+	ours, err := os.ReadFile(digest)
+	if err != nil {
+		return err
+	}
+	if hex.EncodeToString(h.Sum(nil)) != string(ours) {
+		return fmt.Errorf("%s: the canonical form is not xmllint's", in)
+	}
+	return nil
+}
+
+// signaturePlace is what xmlsec1 fills in.
+const signaturePlace = `<ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:SignedInfo><ds:CanonicalizationMethod Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"/>` +
+	`<ds:SignatureMethod Algorithm="http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"/><ds:Reference URI=""><ds:Transforms><ds:Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature"/>` +
+	`<ds:Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"/></ds:Transforms><ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/><ds:DigestValue/></ds:Reference></ds:SignedInfo><ds:SignatureValue/></ds:Signature>`
+
+func benchXML(ctx context.Context, c config) error {
+	for _, tool := range []string{"xmllint", "xmlsec1", "openssl"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			fmt.Printf("\nxml: not measured, %s is not installed\n", tool)
+			return nil
+		}
+	}
+	dir, err := os.MkdirTemp(c.dir, "assent-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if err := benchCanonical(ctx, c, dir); err != nil {
+		return err
+	}
+	return benchXAdES(ctx, c, dir)
+}
+
+func benchCanonical(ctx context.Context, c config, dir string) error {
+	heading("Exclusive canonical form and SHA-256 of it (xmllint: the form alone), the same octets")
+	job, err := startContender(ctx, "assent, canonical form", filepath.Join(dir, "canonical"))
+	if err != nil {
+		return err
+	}
+	defer job.stop()
+	sizes := []int64{100 << 10, 1 << 20, 10 << 20, 1 << 30}
+	if c.short {
+		sizes = sizes[:2]
+	}
+	in, digest := filepath.Join(dir, "in.xml"), filepath.Join(dir, "digest")
+	for _, n := range sizes {
+		if err := bigXML(in, n, ""); err != nil {
+			return err
+		}
+		rounds := c.rounds
+		if n > 100<<20 {
+			rounds = 1
+		}
+		o := order{In: in, Out: digest, Times: int(min(max(10<<20/n, 1), 20))}
+		cs := []contender{
+			program(ctx, "xmllint", "--exc-c14n", "--huge", in),
+			{name: job.name, measure: func() (sample, error) { return job.do(o) }},
+		}
+		if err := compare(fmt.Sprintf("%d KiB", n>>10), "xmllint", rounds, cs); err != nil {
+			return err
+		}
+		if err := sameForm(ctx, in, digest); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func benchXAdES(ctx context.Context, c config, dir string) error {
+	heading("XAdES B-B enveloped: prepare, sign, finish, sync (xmlsec1: XML Signature, no sync)")
+	key := filepath.Join(dir, "key.pem")
+	if out, err := exec.CommandContext(ctx, "openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key).CombinedOutput(); err != nil {
+		return fmt.Errorf("openssl: %w: %s", err, out)
+	}
+	job, err := startContender(ctx, "assent, XAdES", filepath.Join(dir, "xades"))
+	if err != nil {
+		return err
+	}
+	defer job.stop()
+	sizes := []int64{100 << 10, 1 << 20, 10 << 20}
+	if c.short {
+		sizes = sizes[:2]
+	}
+	in, template := filepath.Join(dir, "in.xml"), filepath.Join(dir, "template.xml")
+	for _, n := range sizes {
+		if err := errors.Join(bigXML(in, n, ""), bigXML(template, n, signaturePlace)); err != nil {
+			return err
+		}
+		o := order{In: in, Out: filepath.Join(dir, "out.xml"), Times: int(min(max(10<<20/n, 1), 20))}
+		cs := []contender{
+			program(ctx, "xmlsec1", "--sign", "--privkey-pem", key, "--output", "/dev/null", template),
+			{name: job.name, measure: func() (sample, error) { return job.do(o) }},
+		}
+		if err := compare(fmt.Sprintf("%d KiB", n>>10), "xmlsec1", c.rounds, cs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
