@@ -43,6 +43,12 @@ type Index struct {
 // It refuses what is not well-formed, and identifiers that two elements have
 // (ErrDuplicateID): which one a reference means would be the reader's choice.
 func Scan(r io.Reader, lim Limits, attrs ...IDAttr) (*Index, error) {
+	return ScanEach(r, lim, func(*Event) error { return nil }, attrs...)
+}
+
+// ScanEach is Scan for a caller who looks at every event too: a large document is
+// read once for both. An error of each ends it.
+func ScanEach(r io.Reader, lim Limits, each func(*Event) error, attrs ...IDAttr) (*Index, error) {
 	if len(attrs) == 0 {
 		attrs = DefaultIDs()
 	}
@@ -61,6 +67,9 @@ func Scan(r io.Reader, lim Limits, attrs ...IDAttr) (*Index, error) {
 			err = b.start(ev)
 		case EndElement:
 			b.end(ev)
+		}
+		if err == nil {
+			err = each(ev)
 		}
 		if err != nil {
 			return nil, err

@@ -140,22 +140,16 @@ type reach struct {
 // Read reads a whole document and its signatures. The error is about the document; what is
 // wrong with a signature Check says.
 func Read(doc io.ReaderAt, size int64, lim c14n.Limits) (*Document, error) {
-	x, err := c14n.Scan(io.NewSectionReader(doc, 0, size), lim)
+	var b builder
+	x, err := c14n.ScanEach(io.NewSectionReader(doc, 0, size), lim, b.event)
 	if err != nil {
 		return nil, err
 	}
 	d := &Document{Index: x}
-	if len(x.Signatures) == 0 {
-		return d, nil
+	if len(b.found) != len(x.Signatures) {
+		return nil, fmt.Errorf("%w: %d signatures read, %d counted", ErrStructure, len(b.found), len(x.Signatures))
 	}
-	found, err := trees(io.NewSectionReader(doc, 0, size), lim)
-	if err != nil {
-		return nil, err
-	}
-	if len(found) != len(x.Signatures) {
-		return nil, fmt.Errorf("%w: %d signatures read, %d counted", ErrStructure, len(found), len(x.Signatures))
-	}
-	for i, n := range found {
+	for i, n := range b.found {
 		d.Signatures = append(d.Signatures, signature(n, x.Signatures[i]))
 		d.collect(n, n.at)
 	}

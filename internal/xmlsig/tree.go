@@ -1,9 +1,7 @@
 package xmlsig
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/assent-sign/assent/internal/c14n"
@@ -74,26 +72,9 @@ func (n *node) one(space string, path ...string) *node {
 	return n
 }
 
-// trees reads the Signature elements of a document, those inside of others too. Of
+// builder keeps the Signature elements of a document, those inside of others too, while it is read. Of
 // an Object only what belongs to the signature is kept.
-func trees(r io.Reader, lim c14n.Limits) ([]*node, error) {
-	b := builder{s: c14n.NewScanner(r, lim)}
-	for {
-		ev, err := b.s.Next()
-		if errors.Is(err, io.EOF) {
-			return b.found, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if err := b.event(ev); err != nil {
-			return nil, err
-		}
-	}
-}
-
 type builder struct {
-	s     *c14n.Scanner
 	found []*node
 	open  []*node // within the outermost signature; nil for what is not kept
 	nodes int
