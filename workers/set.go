@@ -45,7 +45,7 @@ type Env struct {
 	Chain      [][]byte           // DER, leaf first; nil with an activation token
 	Now        func() time.Time
 	Random     io.Reader                          // for throw-away keys and serial numbers
-	Stamper    func(name string) (Stamper, error) // another worker of the set that stamps, or an http(s) URL
+	Stamper    func(name string) (Stamper, error) // another worker of the set that stamps, an http(s) URL, or several, tried in order
 }
 
 // Processor is a worker that answers a request at once, such as a TSA.
@@ -79,8 +79,10 @@ type Options struct {
 	LoadChain func(path string) ([][]byte, error)
 	// HTTPStamper returns a client of an external TSA; nil when none is allowed.
 	HTTPStamper func(url string) (Stamper, error)
-	Now         func() time.Time
-	Random      io.Reader
+	// StampFailure, which may be nil, is told of every authority of a list that failed.
+	StampFailure func(error)
+	Now          func() time.Time
+	Random       io.Reader
 }
 
 // Set is the configured workers by name.
@@ -114,7 +116,7 @@ func sortedByNeed(cfgs []Config) []Config {
 
 func needsWorker(c Config) bool {
 	for _, v := range c.Properties {
-		if strings.HasPrefix(v, workerPrefix) {
+		if slices.ContainsFunc(strings.Fields(v), func(w string) bool { return strings.HasPrefix(w, workerPrefix) }) {
 			return true
 		}
 	}
@@ -214,7 +216,7 @@ func (s *Set) env(ctx context.Context, c Config, kind Kind, opt Options) (Env, e
 	return env, checkChain(env.Chain, env.Signer)
 }
 
-func (s *Set) stamper(name string, opt Options) (Stamper, error) {
+func (s *Set) oneStamper(name string, opt Options) (Stamper, error) {
 	if rest, ok := strings.CutPrefix(name, workerPrefix); ok {
 		e, ok := s.entries[rest]
 		if !ok {

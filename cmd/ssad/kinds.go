@@ -66,14 +66,15 @@ func openToken(profile string, t TokenConfig, log *slog.Logger) (cryptotoken.Tok
 
 // openWorkers builds the configured workers over the tokens.
 func openWorkers(ctx context.Context, c *Config, tokens map[string]cryptotoken.Token, log *slog.Logger) (*workers.Set, error) {
-	opt := workers.Options{Kinds: kinds(), Tokens: tokens, LoadChain: loadChain, Now: clock.System{}.Now, Random: rand.Reader}
+	opt := workers.Options{Kinds: kinds(), Tokens: tokens, LoadChain: loadChain, Now: clock.System{}.Now, Random: rand.Reader,
+		StampFailure: func(err error) { log.Warn("time-stamp authority failed", "error", err) }}
 	if c.TSAAnchors != "" {
 		anchors, err := certs.LoadPEM(c.TSAAnchors)
 		if err != nil {
 			return nil, fmt.Errorf("%w: tsa_anchors: %w", errConfig, err)
 		}
 		opt.HTTPStamper = func(url string) (workers.Stamper, error) {
-			return tsa.NewRemote(url, anchors, func(err error) { log.Warn("time-stamp authority failed", "error", err) })
+			return tsa.NewRemote(url, anchors, nil)
 		}
 	}
 	return workers.NewSet(ctx, c.Workers, opt)

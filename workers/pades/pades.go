@@ -5,7 +5,7 @@
 // the signer's app and the SAM rebuild them from the document digest alone.
 //
 // Properties: level (B-B, B-T, B-LT or B-LTA; default B-B), tsa (worker:NAME or a
-// URL; needed from B-T on), trust_anchors (PEM file, needed from B-LT on),
+// URL, or several separated by blanks and tried in order; needed from B-T on), trust_anchors (PEM file, needed from B-LT on),
 // intermediates (PEM file), revocation_freshness (after_signature, or current),
 // ocsp_nonce (required, or if_answered for responders that do not repeat it),
 // revocation_hosts and revocation_addresses (host names that may be asked, and
