@@ -47,7 +47,7 @@ func TestADE03AuthoritiesAreTriedInOrder(t *testing.T) {
 		return err
 	}
 	imprint := sha256.Sum256([]byte("x"))
-	for property, failures := range map[string]int{"worker:own": 0, "worker:own http://a": 0, "http://a worker:own": 1, "http://a http://b worker:own": 2} {
+	for property, failures := range map[string]int{"worker:own": 0, "worker:own http://a.example": 0, "http://a.example worker:own": 1, "http://a.example http://b.example worker:own": 2} {
 		if err := set(property); err != nil {
 			t.Fatalf("%s: %v", property, err)
 		}
@@ -56,14 +56,14 @@ func TestADE03AuthoritiesAreTriedInOrder(t *testing.T) {
 			t.Errorf("%s: %d bytes, %v, told %q", property, len(token), err, told)
 		}
 	}
-	if err := set("http://a http://b"); err != nil {
+	if err := set("http://a.example http://b.example"); err != nil {
 		t.Fatal(err)
 	}
 	token, _, err := got.Stamp(t.Context(), crypto.SHA256, imprint[:])
-	if err == nil || token != nil || !strings.Contains(err.Error(), "http://a") || !strings.Contains(err.Error(), "http://b") || len(told) != 2 {
+	if err == nil || token != nil || !strings.Contains(err.Error(), "http://a.example") || !strings.Contains(err.Error(), "http://b.example") || len(told) != 2 {
 		t.Errorf("%d bytes, %v, told %q", len(token), err, told)
 	}
-	if err := set("http://a worker:none"); !errors.Is(err, workers.ErrNotFound) {
+	if err := set("http://a.example worker:none"); !errors.Is(err, workers.ErrNotFound) {
 		t.Errorf("a worker that is not there: %v", err)
 	}
 }
