@@ -22,12 +22,12 @@ var keyUses = map[string][]string{
 	// What asks a token to sign with a wrapped key: the activation, and the proof of
 	// possession at a key's generation. The others are no way to a signer's key: the
 	// gate that shuts the token off in the secure state, a recorder in front of the
-	// token of test builds, benchmarks of tokens, and the hole that a test of PRV-01
-	// plants in its own build to see that it is found.
+	// token of test builds, benchmarks of tokens, and the holes that a test of PRV-01
+	// plants in its own build to see that they are found.
 	"SignWrapped": {
 		"cmd/samd/recorder_on.go:recorder.SignWrapped", "conformance/bench/floor.go:tokenAlone",
 		"sam/activate.go:Module.sign", "sam/condition.go:gate.SignWrapped", "sam/credential.go:popSigner.Sign",
-		"sam/hole.go:planted",
+		"sam/hole.go:planted", "sam/hole.go:redemption.again",
 	},
 	// The signer of one certification request (KEY-07), and the permission to use a
 	// key for approved digests, with the one way that leads to it.
@@ -37,7 +37,7 @@ var keyUses = map[string][]string{
 	"redemption.authorise":    {"sam/redeem.go:redemption.run"},
 	"Module.sign":             {"sam/activate.go:Module.activate"},
 	"Module.activate":         {"sam/redeem.go:redemption.run"},
-	"redemption.rebuild":      {"sam/redeem.go:redemption.authorise"},
+	"redemption.rebuild":      {"sam/hole.go:redemption.again", "sam/redeem.go:redemption.authorise"}, // the first in no delivered program
 	"redemption.authenticate": {"sam/redeem.go:redemption.authorise"}, // the first is another type's
 }
 

@@ -39,6 +39,7 @@ func (k *walker) decide(kind string) {
 	if status, _ = k.call(k.certs[sam.RoleOfficer][1], "POST", sapclient.PathApprove, body(k.t, sapclient.ProposalIn{ID: p.ID})); status == http.StatusOK {
 		k.done[sam.OpApprove]++
 		k.decided[kind]++
+		k.judge(sam.OpApprove, sam.RoleOfficer)
 	}
 	k.look(sam.OpApprove, sam.RoleOfficer)
 }

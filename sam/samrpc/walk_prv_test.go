@@ -4,8 +4,6 @@ import (
 	"maps"
 	mrand "math/rand/v2"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,7 +29,7 @@ func walk(t *testing.T, seed uint64, steps int) (calls, signed, accepted int, do
 	}
 	kinds := slices.Sorted(maps.Keys(arguments()))
 	order, tried := mrand.New(mrand.NewPCG(seed, 1)).Perm(len(kinds)), 0
-	for episode := uint64(0); calls < steps; episode++ {
+	for episode := uint64(0); calls < steps && (!planted || len(breach) == 0); episode++ {
 		k := newWalker(t, seed<<20+episode)
 		seldom := leastDone(done)
 		for i := range uint64(2) { // each kind in turn, early, whatever the seed
@@ -42,7 +40,7 @@ func walk(t *testing.T, seed uint64, steps int) (calls, signed, accepted int, do
 		if episode%3 == 1 {
 			old = k.copyDB()
 		}
-		for todo, disturbed := min(300, steps-calls), false; k.calls < todo; {
+		for todo, disturbed := min(300, steps-calls), false; k.calls < todo && (!planted || len(k.breach) == 0); {
 			switch {
 			case !disturbed && episode%3 == 1 && k.calls > 150:
 				k.restart(old, func(*sam.Config) {})
@@ -83,7 +81,7 @@ func walk(t *testing.T, seed uint64, steps int) (calls, signed, accepted int, do
 		}
 		k.M = nil
 	}
-	if tried < len(kinds) {
+	if tried < len(kinds) && !planted {
 		t.Errorf("%d of %d kinds of decisions had their turn: walk longer", tried, len(kinds))
 	}
 	return calls, signed, accepted, done, breach
@@ -146,31 +144,6 @@ func TestPRV01RandomWalkFindsNoSignature(t *testing.T) {
 	for _, rt := range samrpc.Routes() {
 		if done[rt.Op] == 0 {
 			t.Errorf("operation %s never succeeded: what it opens was not walked", rt.Op)
-		}
-	}
-}
-
-// PRV-01: the walk finds a hole, with any seed. In a build with the tag planted_hole
-// two officers can decide to sign; that build exists for this test only. The soak form
-// takes ten seeds.
-func TestPRV01PlantedHoleIsFound(t *testing.T) {
-	if planted {
-		return // this is that build
-	}
-	program := filepath.Join(t.TempDir(), "walk.test")
-	if out, err := exec.Command("go", "test", "-tags", "planted_hole", "-c", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	seeds := []string{"20261121"}
-	if os.Getenv("ASSENT_SOAK") != "" {
-		seeds = append(seeds, "1", "2", "3", "4", "5", "6", "7", "8", "9", "10")
-	}
-	for _, seed := range seeds {
-		cmd := exec.Command(program, "-test.run", "TestPRV01RandomWalkFindsNoSignature$", "-test.v")
-		cmd.Env = append(os.Environ(), "ASSENT_SOAK=", "ASSENT_SEED="+seed)
-		out, err := cmd.CombinedOutput()
-		if err != nil || !strings.Contains(string(out), "--- PASS: TestPRV01RandomWalkFindsNoSignature") || !strings.Contains(string(out), "found: call") {
-			t.Errorf("seed %s: %v\n%s", seed, err, out)
 		}
 	}
 }

@@ -53,7 +53,8 @@ type walker struct {
 	calls   int
 	done    map[sam.Op]int // calls that succeeded
 	decided map[string]int // kinds that decide carried out
-	signed  int            // honest approvals that led to signatures
+	spent   []sapclient.RedeemIn
+	signed  int // honest approvals that led to signatures
 	breach  []string
 	change  changeLore
 	samKey  *ecdsa.PublicKey
@@ -315,6 +316,9 @@ func (k *walker) destruction(kind string) []byte {
 // composeRedemption answers an offer with the walker's own passkey, or uses a
 // spent approval once more, or mixes both.
 func (k *walker) composeRedemption() []byte {
+	if len(k.spent) > 0 && k.rnd.IntN(5) == 0 {
+		return body(k.t, pick(k, k.spent))
+	}
 	in := sapclient.RedeemIn{Evidence: []byte("[]")}
 	if len(k.offers) > 0 {
 		if req, err := sap.OpenActivationRequest(k.StatementKey(), pick(k, k.offers)); err == nil && req.Bind.N < 10 {
@@ -367,6 +371,7 @@ func (k *walker) step(routes []samrpc.Route) {
 	status, out := k.call(pick(k, k.certs[role]), rt.Method, path, text)
 	if status == http.StatusOK {
 		k.done[rt.Op]++
+		k.judge(rt.Op, role)
 		k.harvest(rt.Op, out)
 	}
 	k.look(rt.Op, role)
@@ -430,6 +435,7 @@ func (k *walker) harvest(op sam.Op, out []byte) {
 			status, _ := k.call(k.certs[sam.RoleOfficer][k.rnd.IntN(2)], "POST", sapclient.PathApprove, body(k.t, sapclient.ProposalIn{ID: id}))
 			if status == http.StatusOK {
 				k.done[sam.OpApprove]++
+				k.judge(sam.OpApprove, sam.RoleOfficer)
 			}
 			k.look(sam.OpApprove, sam.RoleOfficer)
 		}
@@ -457,7 +463,7 @@ func (k *walker) look(op sam.Op, role sam.Role) {
 		}
 		for _, d := range use.Digests {
 			if owed[string(d)]--; owed[string(d)] < 0 {
-				k.breach = append(k.breach, fmt.Sprintf("call %d, %s as %s: a victim's key signed %x", k.calls, op, role, d))
+				k.found(op, role, "a victim's key signed %x", d)
 			}
 		}
 	}
@@ -505,6 +511,7 @@ func (k *walker) honest() {
 	if _, err := k.Redeem(sad, proof); err == nil {
 		k.signed++
 		k.bytes["sad"], k.bytes["proof"] = append(k.bytes["sad"], sad), append(k.bytes["proof"], proof)
+		k.spent = append(k.spent, sapclient.RedeemIn{SAD: sad, Proof: proof, Evidence: []byte("[]")})
 	}
 	k.look(sam.OpRedeem, sam.RoleSSPU)
 }
