@@ -38,7 +38,7 @@ var keyUses = map[string][]string{
 	"Module.sign":             {"sam/activate.go:Module.activate"},
 	"Module.activate":         {"sam/redeem.go:redemption.run"},
 	"redemption.rebuild":      {"sam/hole.go:redemption.again", "sam/redeem.go:redemption.authorise"}, // the first in no delivered program
-	"redemption.authenticate": {"sam/redeem.go:redemption.authorise"}, // the first is another type's
+	"redemption.authenticate": {"sam/redeem.go:redemption.authorise"},                                 // the first is another type's
 }
 
 // bytesIn is every exported function and method of the module and of the ways to

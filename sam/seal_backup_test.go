@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/assent-sign/assent/internal/algo"
@@ -207,5 +208,49 @@ func TestKPR06SealFaultsWhileLookingForABackup(t *testing.T) {
 	exec(t, dba(t, w), `UPDATE audit SET data = '{"obj":"backup","seal_epoch":9}' WHERE type = 'backup_made'`)
 	if err := ask(ctx); !errors.Is(err, sap.ReasonSeal) {
 		t.Errorf("edited: %v", err)
+	}
+}
+
+// BKP-01, ROL-04: a backup has a reason that the record can show: given, of at most 200
+// octets, of one line.
+func TestBKP01BackupHasAReason(t *testing.T) {
+	w := samtest.New(t)
+	propose := func(why string) error {
+		_, err := w.M.Propose(context.Background(), samtest.Officer, sam.DecideBackup, w.Args(sam.MakeBackup{Why: why}))
+		return err
+	}
+	for _, why := range []string{"", strings.Repeat("a", 201), "two\nlines"} {
+		refused(t, w, sap.ReasonInvalid, func() error { return propose(why) })
+	}
+	if err := propose(strings.Repeat("a", 200)); err != nil {
+		t.Error(err)
+	}
+}
+
+// BKP-01, AUD-01, FPT-05: whichever call of the database fails while a backup is approved and
+// made, the approver is told that it was made exactly when that is on record.
+func TestBKP01FaultsWhileABackupIsMade(t *testing.T) {
+	w := samtest.New(t)
+	ctx := context.Background()
+	hits := []string{}
+	for n := 0; ; n++ {
+		p, err := w.M.Propose(ctx, samtest.Officer, sam.DecideBackup, w.Args(sam.MakeBackup{Why: "nightly"}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := count(w, sam.EventBackup)
+		w.Store.Faults.Arm(n)
+		_, err = w.M.Approve(samtest.Faulty(ctx), samtest.Second, p.ID)
+		hit := w.Store.Faults.Disarm()
+		if made := count(w, sam.EventBackup) - before; made == 1 != (err == nil) {
+			t.Errorf("%q fails: %v, %d on record", hit, err, made)
+		}
+		if hit == "" {
+			break
+		}
+		hits = append(hits, hit)
+	}
+	if n := len(hits); n < 6 {
+		t.Errorf("hit %v", hits)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/sam"
 	"github.com/assent-sign/assent/sam/samtest"
+	"github.com/assent-sign/assent/sap"
 )
 
 // noMarks is a token that makes no keys.
@@ -144,5 +145,79 @@ func TestKPR06SealFaultsAroundTheChange(t *testing.T) {
 	}
 	if closed == 0 {
 		t.Error("the change was always known: no fault hit its question")
+	}
+}
+
+// KPR-06, FPT-05: whichever call of the database fails while records are sealed anew: the
+// batch says so and nothing of it is kept, no record is passed over, and the walk ends with
+// all of them under the new epoch.
+func TestKPR06SealFaultsWhileSealingAnew(t *testing.T) {
+	w := samtest.New(t)
+	ctx := context.Background()
+	alice, _ := populate(t, w)
+	rotateSeal(t, w)
+	hits := map[string]bool{}
+	for batch := 0; ; batch++ {
+		if batch > 50 {
+			t.Fatal("it does not end")
+		}
+		before := seals(t, w)
+		for n := 0; ; n++ {
+			w.Store.Faults.Arm(n)
+			_, err := w.M.Reseal(samtest.Faulty(ctx))
+			hit := w.Store.Faults.Disarm()
+			if hit == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				break
+			}
+			hits[hit] = true
+			low, now := sealsOf(t, w)
+			if err == nil && low == now { // after the end is written nothing is left that must be
+				break
+			}
+			if now := seals(t, w); err == nil || now[2] != before[2] {
+				t.Errorf("batch %d, %s fails: %v; %d records are sealed anew, before %d", batch, hit, err, now[2], before[2])
+			}
+		}
+		if low, now := sealsOf(t, w); low == now {
+			break
+		}
+	}
+	for _, call := range []string{"Seals.After", "Seals.Reseal", "Meta.Get", "Meta.Update"} {
+		if !hits[call] {
+			t.Errorf("%s never failed: %v", call, hits)
+		}
+	}
+	if got := seals(t, w); len(got) != 1 || count(w, sam.EventNotResealed) != 0 {
+		t.Errorf("records by epoch: %v, %d refused", got, count(w, sam.EventNotResealed))
+	}
+	if _, err := w.Redeem(w.Approve(alice, 1)); err != nil {
+		t.Error(err)
+	}
+	w.Check()
+}
+
+// KPR-06, AUD-04: an authenticator's row that does not verify is named by its credential in
+// the record that says so.
+func TestKPR06SealNamesAnAuthenticatorThatDoesNotVerify(t *testing.T) {
+	w := samtest.New(t)
+	s := w.NewSigner("alice", algo.P256)
+	rotateSeal(t, w)
+	exec(t, dba(t, w), "UPDATE authenticator SET backup_eligible = 1 - backup_eligible WHERE signer = 'alice'")
+	resealAll(t, w)
+	names := map[string]bool{}
+	for _, r := range w.Records() {
+		if r.Type == sam.EventNotResealed {
+			names[r.Data] = true
+		}
+	}
+	found := false
+	for data := range names {
+		found = found || contains(data, `"record":"authenticator:`+sap.B64(s.Device.ID)+`"`)
+	}
+	if !found {
+		t.Errorf("%v", names)
 	}
 }

@@ -24,11 +24,11 @@ var holes = map[string]struct {
 	"decision": {"a victim's key signed", nil},
 	// The application redeems without the signer's assertion.
 	"assertion": {"a victim's key signed", []patch{{
-		"sam/redeem.go", "\treturn v.Err\n}\n\n// judge is", "\tif hole(\"assertion\") {\n\t\tr.failed, r.alarm = false, false\n\t\treturn nil\n\t}\n\treturn v.Err\n}\n\n// judge is",
+		"sam/redeem.go", "\tv := r.m.judge(", "\tif hole(\"assertion\") {\n\t\treturn nil\n\t}\n\tv := r.m.judge(",
 	}}},
 	// What was approved once is signed again when it is sent again.
 	"replay": {"a victim's key signed", []patch{{
-		"sam/redeem.go", "\t\treturn storedAnswer(r.session)\n", "\t\tif hole(\"replay\") {\n\t\t\tr.again(ctx)\n\t\t}\n\t\treturn storedAnswer(r.session)\n",
+		"sam/redeem.go", "\tcase ActConsumed:\n", "\tcase ActConsumed:\n\t\tif hole(\"replay\") {\n\t\t\tr.again(ctx)\n\t\t}\n",
 	}}},
 	// An operator links certificates.
 	"operator": {"certificate_link as operator: it succeeded", []patch{{

@@ -23,8 +23,10 @@ func walk(t *testing.T, seed uint64, steps int) (calls, signed, accepted int, do
 		switch rt.Op {
 		case sam.OpPropose:
 			routes = append(routes, rt, rt, rt)
-		case sam.OpWithdraw, sam.OpGenerate, sam.OpLink, sam.OpEnrolFinish, sam.OpReopen, sam.OpRequest:
+		case sam.OpWithdraw, sam.OpGenerate, sam.OpLink, sam.OpEnrolFinish, sam.OpReopen:
 			routes = append(routes, rt)
+		case sam.OpRequest, sam.OpRedeem: // which the whole is about
+			routes = append(routes, rt, rt)
 		}
 	}
 	kinds := slices.Sorted(maps.Keys(arguments()))

@@ -250,8 +250,13 @@ func (k *walker) compose(op sam.Op) []byte {
 		return body(k.t, sapclient.OnceEndIn{Key: key})
 	case sam.OpLink:
 		key, cert := k.value("key"), pick(k, k.bytes["chain"])
-		if k.rnd.IntN(2) == 0 && k.made != "" {
-			key, cert = k.made, k.bytes["chain"][len(k.bytes["chain"])-1]
+		if k.made != "" {
+			switch k.rnd.IntN(4) {
+			case 0, 1:
+				key, cert = k.made, k.bytes["chain"][len(k.bytes["chain"])-1]
+			case 2: // a key that waits for its certificate, and another one's
+				key = k.made
+			}
 		}
 		return body(k.t, map[string]any{"key": key, "chain": [][]byte{cert, k.CA.Cert.Raw}})
 	case sam.OpWithdraw:
@@ -321,12 +326,20 @@ func (k *walker) composeRedemption() []byte {
 	}
 	in := sapclient.RedeemIn{Evidence: []byte("[]")}
 	if len(k.offers) > 0 {
-		if req, err := sap.OpenActivationRequest(k.StatementKey(), pick(k, k.offers)); err == nil && req.Bind.N < 10 {
-			d := *k.device
-			if k.rnd.IntN(2) == 0 {
-				d.ID = pick(k, k.victims).Device.ID
+		offer := k.offers[len(k.offers)-1] // mostly the youngest, which is open if any is
+		if k.rnd.IntN(3) == 0 {
+			offer = pick(k, k.offers)
+		}
+		if req, err := sap.OpenActivationRequest(k.StatementKey(), offer); err == nil && req.Bind.N < 10 {
+			d, s := *k.device, pick(k, k.victims)
+			for _, v := range k.victims { // mostly as its owner would answer it
+				if v.Key == req.Bind.Key && k.rnd.IntN(4) > 0 {
+					s = v
+				}
 			}
-			s := pick(k, k.victims)
+			if k.rnd.IntN(2) == 0 {
+				d.ID = s.Device.ID
+			}
 			if full, err := d.SAD(req, s.Items(k.t, req, req.Bind.N)); err == nil {
 				if in.SAD, in.Proof, err = d.Sign(full); err != nil {
 					in.SAD, in.Proof = nil, nil
@@ -334,10 +347,10 @@ func (k *walker) composeRedemption() []byte {
 			}
 		}
 	}
-	if list := k.bytes["proof"]; len(list) > 0 && k.rnd.IntN(3) == 0 {
+	if list := k.bytes["proof"]; len(list) > 0 && k.rnd.IntN(4) == 0 {
 		in.Proof = pick(k, list)
 	}
-	if list := k.bytes["sad"]; len(list) > 0 && (in.SAD == nil || k.rnd.IntN(3) == 0) {
+	if list := k.bytes["sad"]; len(list) > 0 && (in.SAD == nil || k.rnd.IntN(4) == 0) {
 		in.SAD = pick(k, list)
 	}
 	return body(k.t, in)
@@ -444,6 +457,14 @@ func (k *walker) harvest(op sam.Op, out []byte) {
 		var o sapclient.Credential
 		if err := json.Unmarshal(out, &o); err != nil {
 			k.t.Fatal(err)
+		}
+		if others := k.bytes["chain"]; k.rnd.IntN(2) == 0 { // while it waits for its certificate: another one's
+			role := sam.RoleOfficer
+			status, _ := k.call(k.certs[role][k.rnd.IntN(2)], "POST", sapclient.PathCertificate,
+				body(k.t, map[string]any{"key": o.Key, "chain": [][]byte{pick(k, others), k.CA.Cert.Raw}}))
+			if status == http.StatusOK {
+				k.judge(sam.OpLink, role)
+			}
 		}
 		k.bytes["chain"], k.made = append(k.bytes["chain"], k.CA.Issue(k.t, o.CSR, k.Clock.Now(), nil).Raw), o.Key
 	}

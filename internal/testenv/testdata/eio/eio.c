@@ -1,10 +1,11 @@
 /*
  * A device that fails: put before the C library (LD_PRELOAD), this answers EIO to the
- * calls by which SQLite writes and syncs the module's database. What it is to do stands
- * in the file that EIO_CONTROL names, one line "serial kind from": kind w (writes), t
- * (writes that get half way), s (syncs), o (off); from is the first such call that fails,
- * and all behind it do. It writes the number of failed calls to EIO_CONTROL.hits. The
- * module's other files are written by the Go runtime, which asks no library.
+ * calls by which SQLite reads, writes and syncs a database, the files whose paths have
+ * EIO_FILE in them. What it is to do stands in the file that EIO_CONTROL names, one line
+ * "serial kind from": kind r (reads), w (writes), t (writes that get half way), s (syncs),
+ * o (off); from is the first such call that fails, and all behind it do; of kind x it is
+ * this one read alone. It writes the number of failed calls to EIO_CONTROL.hits. Other
+ * files are read and written by the Go runtime, which asks no library.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -27,10 +28,11 @@ static int database(int fd) {
 	if (n <= 0)
 		return 0;
 	path[n] = 0;
-	return strstr(path, "sam.db") != NULL;
+	const char *file = getenv("EIO_FILE");
+	return file != NULL && strstr(path, file) != NULL;
 }
 
-/* fails counts a call and tells what becomes of it: 0 nothing, 'w', 't', 's'. */
+/* fails counts a call and tells what becomes of it: 0 nothing, else the kind. */
 static char fails(char what, int fd) {
 	const char *control = getenv("EIO_CONTROL");
 	if (control == NULL || !database(fd))
@@ -47,8 +49,8 @@ static char fails(char what, int fd) {
 	pthread_mutex_lock(&lock);
 	if (now != serial)
 		serial = now, calls = 0, hits = 0;
-	if ((what == 'w' && (kind == 'w' || kind == 't')) || (what == 's' && kind == 's')) {
-		if (++calls >= from) {
+	if (what == kind || (what == 'w' && kind == 't') || (what == 'r' && kind == 'x')) {
+		if (++calls == from || (calls > from && kind != 'x')) {
 			hits++, hit = kind;
 			char path[4096];
 			snprintf(path, sizeof path, "%s.hits", control);
@@ -64,6 +66,11 @@ static char fails(char what, int fd) {
 	return hit;
 }
 
+static ssize_t bad(void) {
+	errno = EIO;
+	return -1;
+}
+
 static ssize_t written(int fd, const void *b, size_t n, off_t at, int there) {
 	char f = fails('w', fd);
 	if (f == 't' && n > 1) { /* half of it reaches the device, the rest is an error */
@@ -72,10 +79,8 @@ static ssize_t written(int fd, const void *b, size_t n, off_t at, int there) {
 		else
 			syscall(SYS_write, fd, b, n / 2);
 	}
-	if (f != 0) {
-		errno = EIO;
-		return -1;
-	}
+	if (f != 0)
+		return bad();
 	return there ? syscall(SYS_pwrite64, fd, b, n, at) : syscall(SYS_write, fd, b, n);
 }
 
@@ -83,12 +88,12 @@ ssize_t write(int fd, const void *b, size_t n) { return written(fd, b, n, 0, 0);
 ssize_t pwrite(int fd, const void *b, size_t n, off_t at) { return written(fd, b, n, at, 1); }
 ssize_t pwrite64(int fd, const void *b, size_t n, off64_t at) { return written(fd, b, n, at, 1); }
 
+ssize_t read(int fd, void *b, size_t n) { return fails('r', fd) ? bad() : syscall(SYS_read, fd, b, n); }
+ssize_t pread(int fd, void *b, size_t n, off_t at) { return fails('r', fd) ? bad() : syscall(SYS_pread64, fd, b, n, at); }
+ssize_t pread64(int fd, void *b, size_t n, off64_t at) { return fails('r', fd) ? bad() : syscall(SYS_pread64, fd, b, n, at); }
+
 static int synced(int fd, long call) {
-	if (fails('s', fd) != 0) {
-		errno = EIO;
-		return -1;
-	}
-	return (int)syscall(call, fd);
+	return fails('s', fd) ? (int)bad() : (int)syscall(call, fd);
 }
 
 int fsync(int fd) { return synced(fd, SYS_fsync); }
