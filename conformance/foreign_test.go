@@ -29,14 +29,15 @@ type desk struct {
 	dir    string
 	tsa    workers.Config
 	chains map[algo.KeyType]string
+	name   string // of documents, if it is not that of the result
 }
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	p := workertest.NewPKI(t)
 	_, _, chain := p.Key(t, "tsa", algo.P256, certs.TSAProfile)
-	return &desk{p, t.TempDir(), workers.Config{Name: "tsa", Kind: "tsa", Token: "local", Key: "tsa", Chain: chain,
-		Properties: map[string]string{"policy": "1.3.6.1.4.1.99999.1.1"}}, map[algo.KeyType]string{}}
+	return &desk{pki: p, dir: t.TempDir(), tsa: workers.Config{Name: "tsa", Kind: "tsa", Token: "local", Key: "tsa", Chain: chain,
+		Properties: map[string]string{"policy": "1.3.6.1.4.1.99999.1.1"}}, chains: map[algo.KeyType]string{}}
 }
 
 // pdf signs a PDF and returns the file.
@@ -72,6 +73,9 @@ func (d *desk) sign(t *testing.T, kind, name string, doc []byte, kt algo.KeyType
 	}
 	defer func() { _ = out.Close() }()
 	in := workers.Input{Document: bytes.NewReader(doc), Size: int64(len(doc)), Name: name, Alg: alg}
+	if d.name != "" {
+		in.Name = d.name
+	}
 	if _, err := workers.SignNow(t.Context(), e, in, out); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
@@ -254,7 +258,7 @@ func TestADE03DSSJudgesLongTermPDF(t *testing.T) {
 	a := workertest.NewAuthority(t)
 	_, _, chain := a.Key(t, "tsa", algo.P256, certs.TSAProfile)
 	stamper := workers.Config{Name: "tsa", Kind: "tsa", Token: "local", Key: "tsa", Chain: chain, Properties: map[string]string{"policy": "1.3.6.1.4.1.99999.1.1"}}
-	d := &desk{a.PKI, t.TempDir(), stamper, map[algo.KeyType]string{}}
+	d := &desk{pki: a.PKI, dir: t.TempDir(), tsa: stamper, chains: map[algo.KeyType]string{}}
 	want := map[string]wants{}
 	for _, kt := range []algo.KeyType{algo.P256, algo.P384, algo.RSA3072} {
 		_, _, d.chains[kt] = a.Key(t, "signer-"+string(kt), kt, certs.SignerProfile)

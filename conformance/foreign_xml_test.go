@@ -81,7 +81,7 @@ func TestADE03DSSJudgesLongTermXML(t *testing.T) {
 	a := workertest.NewAuthority(t)
 	_, _, chain := a.Key(t, "tsa", algo.P256, certs.TSAProfile)
 	stamper := workers.Config{Name: "tsa", Kind: "tsa", Token: "local", Key: "tsa", Chain: chain, Properties: map[string]string{"policy": "1.3.6.1.4.1.99999.1.1"}}
-	d := &desk{a.PKI, t.TempDir(), stamper, map[algo.KeyType]string{}}
+	d := &desk{pki: a.PKI, dir: t.TempDir(), tsa: stamper, chains: map[algo.KeyType]string{}}
 	want := map[string]wants{}
 	for _, c := range []struct {
 		kt  algo.KeyType
@@ -116,5 +116,41 @@ func TestADE03DSSJudgesLongTermXML(t *testing.T) {
 	stamps := judged(t, judge.DSSQuestion{Anchor: a.Root}, map[string]wants{changed: {"XAdES-BASELINE-LTA", "TOTAL_PASSED", ""}})[changed]
 	if stamps != first+"; ARCHIVE_TIMESTAMP broken FAILED" {
 		t.Errorf("changed validation data: %s", stamps)
+	}
+}
+
+// ADE-02, ADE-03: DSS finds detached signatures over the bytes of a file TOTAL_PASSED with that file, and not
+// with another.
+func TestADE02DSSJudgesDetachedXML(t *testing.T) {
+	a := workertest.NewAuthority(t)
+	_, _, chain := a.Key(t, "tsa", algo.P256, certs.TSAProfile)
+	stamper := workers.Config{Name: "tsa", Kind: "tsa", Token: "local", Key: "tsa", Chain: chain, Properties: map[string]string{"policy": "1.3.6.1.4.1.99999.1.1"}}
+	d := &desk{pki: a.PKI, dir: t.TempDir(), tsa: stamper, chains: map[algo.KeyType]string{}}
+	const text = "Terms: 240 euros, \u0391 & <more>\n"
+	beside := filepath.Join(t.TempDir(), "terms 1.txt")
+	for _, content := range []string{text, text + " "} {
+		if err := os.WriteFile(beside, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, level := range []string{"B", "T", "LT"} {
+			want := map[string]wants{}
+			for _, kt := range []algo.KeyType{algo.P256, algo.P384, algo.RSA3072} {
+				if d.chains[kt] == "" {
+					_, _, d.chains[kt] = a.Key(t, "signer-"+string(kt), kt, certs.SignerProfile)
+				}
+				for _, alg := range algo.All() {
+					if !kt.Fits(alg) {
+						continue
+					}
+					d.name = "terms 1.txt"
+					file := d.xml(t, fmt.Sprintf("%s-%s-%s.xml", kt, alg, level), text, kt, alg, map[string]string{"level": "B-" + level, "tsa": "worker:tsa", "signature_packaging": "DETACHED",
+						"mime_type": "text/plain", "trust_anchors": a.Root, "revocation_addresses": "127.0.0.0/8", "ocsp_nonce": "if_answered"})
+					if want[file] = (wants{"XAdES-BASELINE-" + level, "TOTAL_PASSED", ""}); content != text {
+						want[file] = wants{"XAdES-BASELINE-" + level, "TOTAL_FAILED", "HASH_FAILURE"}
+					}
+				}
+			}
+			judged(t, judge.DSSQuestion{Anchor: a.Root, NoRevocation: level != "LT", Detached: beside}, want)
+		}
 	}
 }

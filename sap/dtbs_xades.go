@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/sap/xades"
@@ -13,6 +14,7 @@ import (
 const (
 	XAdESEnveloped = "enveloped" // the document less this signature
 	XAdESParallel  = "parallel"  // the document less all signatures in it, so that others can sign beside
+	XAdESDetached  = "detached"  // the bytes of a file beside the signature, which names it by Item.Name
 )
 
 // maxTime is the end of the year 9999 in Unix seconds.
@@ -25,7 +27,7 @@ const maxTime = 253402300799
 // present; empty texts and lists say that the property is not in the signature.
 type XAdES struct {
 	ID          string      `json:"id"`          // of the Signature element; others derive from it
-	Form        string      `json:"form"`        // XAdESEnveloped, XAdESParallel
+	Form        string      `json:"form"`        // XAdESEnveloped, XAdESParallel, XAdESDetached
 	Time        int64       `json:"time"`        // SigningTime, Unix seconds: what the signature claims
 	MIME        string      `json:"mime"`        // DataObjectFormat/MimeType
 	Description string      `json:"description"` // DataObjectFormat/Description
@@ -54,7 +56,7 @@ type XAdESPolicy struct {
 // check looks at what does not need a certificate: texts can be shown (SAP-02), numbers are
 // in range. What has no place in XML is refused when it is composed.
 func (x *XAdES) check() error {
-	if x.Form != XAdESEnveloped && x.Form != XAdESParallel {
+	if x.Form != XAdESEnveloped && x.Form != XAdESParallel && x.Form != XAdESDetached {
 		return fmt.Errorf("%w: form %q", ReasonEvidence, x.Form)
 	}
 	if x.Time < 1 || x.Time > maxTime {
@@ -71,13 +73,16 @@ func (x *XAdES) check() error {
 }
 
 // parameters joins what was approved with the certificate and the algorithm.
-func (x *XAdES) parameters(h crypto.Hash, doc, certDER []byte, alg algo.Algorithm) (*xades.Parameters, error) {
+func (x *XAdES) parameters(name string, h crypto.Hash, doc, certDER []byte, alg algo.Algorithm) (*xades.Parameters, error) {
 	if err := x.check(); err != nil {
 		return nil, err
 	}
 	p := &xades.Parameters{
 		ID: x.ID, Algorithm: alg, Certificate: certDER, Time: x.Time, Commitments: x.Commitments, Roles: x.Roles,
 		Objects: []xades.Object{{Enveloped: true, Parallel: x.Form == XAdESParallel, Hash: h, Digest: doc, MimeType: x.MIME, Description: x.Description}},
+	}
+	if x.Form == XAdESDetached {
+		p.Objects[0].Enveloped, p.Objects[0].URI = false, FileURI(name)
 	}
 	if x.Place != (XAdESPlace{}) {
 		p.Place = &xades.Place{City: x.Place.City, Street: x.Place.Street, State: x.Place.State, PostalCode: x.Place.Postal, Country: x.Place.Country}
@@ -96,6 +101,24 @@ func (x *XAdES) parameters(h crypto.Hash, doc, certDER []byte, alg algo.Algorith
 	return p, nil
 }
 
+// FileURI is how a signature names a file beside it: one relative segment, all of whose bytes but ASCII letters,
+// digits, "-", "_", "." and "~" are percent-encoded (RFC 3986, section 2.1).
+func FileURI(name string) string {
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(name) {
+		c := name[i]
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-_.~", c) >= 0 {
+			b.WriteByte(c)
+			continue
+		}
+		b.WriteByte('%')
+		b.WriteByte(hex[c>>4])
+		b.WriteByte(hex[c&15])
+	}
+	return b.String()
+}
+
 // XAdESParameters are those of an item for package sap/xades, which composes the
 // octets of the signature from them. ReasonEvidence: they have none.
 func XAdESParameters(it Item, certDER []byte, alg algo.Algorithm) (*xades.Parameters, error) {
@@ -110,7 +133,7 @@ func XAdESParameters(it Item, certDER []byte, alg algo.Algorithm) (*xades.Parame
 	if err != nil {
 		return nil, fmt.Errorf("%w: doc", ReasonDigest)
 	}
-	return it.XAdES.parameters(h, doc, certDER, alg)
+	return it.XAdES.parameters(it.Name, h, doc, certDER, alg)
 }
 
 // xadesSignedInfo rebuilds the octets that the key signs.

@@ -139,7 +139,7 @@ func TestSAP02XAdESForm(t *testing.T) {
 		edit func(*XAdES)
 		want Reason
 	}{
-		"form":             {func(x *XAdES) { x.Form = "detached" }, ReasonEvidence},
+		"form":             {func(x *XAdES) { x.Form = "external" }, ReasonEvidence},
 		"no time":          {func(x *XAdES) { x.Time = 0 }, ReasonEvidence},
 		"too late":         {func(x *XAdES) { x.Time = maxTime + 1 }, ReasonEvidence},
 		"direction trick":  {func(x *XAdES) { x.Roles[0] = "a\u202eb" }, ReasonText},

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ type signing struct {
 	in, out, receipt   string
 	signer, key, level string
 	worker, purpose    string
+	packaging          string
 	approve            bool
 	wait               time.Duration
 }
@@ -34,7 +36,8 @@ func signCommand() *cobra.Command {
 		Long: `Uploads the file, asks the signer, prints the approval link, waits until they have
 decided, and writes the signed file. The link is for the signer: it asks for their
 login and then for their approval. A PDF gets a PAdES signature, a file whose name
-ends in .xml an XAdES signature in it, over the whole document.
+ends in .xml an XAdES signature in it, over the whole document. With --packaging
+detached the result is an XAdES signature beside the file, over its bytes, which it names.
 
 --demo-approve lets the demo's software signer approve (assent signer add
 --software), so that scripts can sign. It exists in the demo and development
@@ -42,6 +45,7 @@ profiles only.
 ` + exitCodes,
 		Example: `  assent sign contract.pdf -o contract-signed.pdf --signer anna --level B-T
   assent sign invoice.xml -o invoice-signed.xml --signer anna
+  assent sign terms.txt -o terms.txt.xades --signer anna --packaging detached
   assent sign contract.pdf -o contract-signed.pdf --signer robot --demo-approve`,
 		Args: cobra.ExactArgs(1),
 	}
@@ -52,7 +56,8 @@ profiles only.
 	f.StringVar(&j.signer, "signer", "", "signer id")
 	f.StringVar(&j.key, "key", "", "key id, if the signer has several")
 	f.StringVar(&j.level, "level", "B-B", "level: B-B, B-T, B-LT or B-LTA")
-	f.StringVar(&j.worker, "worker", "", "worker that makes the signature; default: pades or xades by the file's name for B-B, pades-t or xades-t for B-T, pades-lta or xades-lta for B-LT and B-LTA")
+	f.StringVar(&j.packaging, "packaging", "enveloped", "of XML signatures: enveloped, in the document; or detached, a file of its own over the bytes of any text")
+	f.StringVar(&j.worker, "worker", "", "worker that makes the signature; default: pades or xades by the file's name for B-B, pades-t or xades-t for B-T, pades-lta or xades-lta for B-LT and B-LTA; xades-detached with --packaging detached")
 	f.StringVar(&j.purpose, "purpose", "signature of a document", "shown to the signer and approved by them")
 	f.BoolVar(&j.approve, "demo-approve", false, "let the demo's software signer approve")
 	f.DurationVar(&j.wait, "wait", time.Hour, "how long to wait for the signer")
@@ -136,6 +141,12 @@ func (s *settings) ask(ctx context.Context, c *native.Client, j *signing) (*nati
 		return nil, err
 	}
 	worker := j.worker
+	switch {
+	case !slices.Contains([]string{"", "enveloped", "detached"}, j.packaging):
+		return nil, missing("packaging %q: want enveloped or detached", j.packaging)
+	case worker == "" && j.packaging == "detached":
+		worker = "xades-detached"
+	}
 	if worker == "" {
 		kind := "pades"
 		if strings.EqualFold(filepath.Ext(j.in), ".xml") {

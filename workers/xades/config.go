@@ -100,17 +100,28 @@ func (w *worker) reaches(level string) error {
 	if (level == LevelLT || level == LevelLTA) && w.keep == nil {
 		return fmt.Errorf("worker %q has no trust anchors (property trust_anchors) for the level %s", w.name, level)
 	}
+	if level == LevelLTA && w.form == sap.XAdESDetached {
+		// Its archive time-stamp is over the file too, which the signature has replaced when an attempt is taken up again.
+		return fmt.Errorf("worker %q makes detached signatures, up to the level %s and not %s", w.name, LevelLT, level)
+	}
 	return nil
 }
 
 // options reads the properties that are about the signature's form and content.
 func (w *worker) options(p map[string]string) error {
-	if v := p["signature_packaging"]; v != "" && v != "ENVELOPED" {
-		return fmt.Errorf("signature_packaging: %q is not built; only ENVELOPED is", v)
+	switch v := p["signature_packaging"]; v {
+	case "", "ENVELOPED":
+	case "DETACHED":
+		w.form = sap.XAdESDetached
+	default:
+		return fmt.Errorf("signature_packaging: %q is not one of ENVELOPED, DETACHED", v)
 	}
 	switch v := p["parallel"]; v {
 	case "", "false":
 	case "true":
+		if w.form == sap.XAdESDetached {
+			return fmt.Errorf("parallel: a detached signature is in no document that others could sign too")
+		}
 		w.form = sap.XAdESParallel
 	default:
 		return fmt.Errorf("parallel: want true or false, got %q", v)

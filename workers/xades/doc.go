@@ -1,5 +1,5 @@
 // Package xades makes XAdES baseline signatures (EN 319 132-1) in two phases:
-// levels B-B, B-T, B-LT and B-LTA, enveloped, over the whole document. Prepare reads the XML,
+// levels B-B, B-T, B-LT and B-LTA, enveloped or detached, over the whole document. Prepare reads the XML,
 // computes the digest of its canonical octets, and leaves the user's file as it is;
 // the signer's app shows these octets as text. Finish inserts the Signature element
 // before the root's end tag: every byte of the user stays where it was (of a root
@@ -12,7 +12,8 @@
 //	level                 B-B, B-T, B-LT or B-LTA; default B-B
 //	tsa                   worker:NAME or a URL; needed from B-T on
 //	trust_anchors and the others of workers.KeeperProperties; needed from B-LT on
-//	signature_packaging   ENVELOPED, the only one
+//	signature_packaging   ENVELOPED (default); or DETACHED: the signature is a file of its own over the bytes of
+//	                      the document, a text in UTF-8, which it names; up to B-LT
 //	parallel              true: the signature is over the document less all signatures in
 //	                      it, so that others can sign beside it; false (the default): less itself
 //	max_size              bytes of a document; default 100 MiB (104857600)

@@ -40,7 +40,7 @@ func (w *worker) Finish(ctx context.Context, p *workers.Prepared, sig []byte, do
 		return nil, err
 	}
 	lim := c14n.Limits{Size: w.max + int64(len(element)) + maxTail}
-	if err := verify(ctx, p, st, doc, element, lim); err != nil {
+	if err := verify(ctx, p, st, doc, element, lim); err != nil && !replaced(ctx, p, st, doc, err) {
 		return nil, fmt.Errorf("%w: %w", workers.ErrState, err)
 	}
 	failpoint.After("ssad/12-post-verify-done")
@@ -138,11 +138,26 @@ func verify(ctx context.Context, p *workers.Prepared, st *state, doc io.ReaderAt
 	return covers(p, sig, c.Info, c.Covers, c.Digests)
 }
 
+// replaced tells whether a file that no longer has the approved digest can be passed over: an attempt that was
+// cut has begun to write the detached signature in its place. That is composed from the approval alone, and its value
+// was verified, so that it is right for the approved file and for no other.
+func replaced(ctx context.Context, p *workers.Prepared, st *state, doc io.ReaderAt, err error) bool {
+	if !st.Detached || ctx.Err() != nil || !(errors.Is(err, xmlsig.ErrDigest) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
+		return false
+	}
+	head := make([]byte, 1)
+	_, err = doc.ReadAt(head, 0)
+	return err == nil && head[0] == '<' // as the signature begins
+}
+
 // find gives the signature that was put in.
 func find(p *workers.Prepared, st *state, s *spliced, lim c14n.Limits) (*xmlsig.Document, *xmlsig.Signature, error) {
 	d, err := xmlsig.Read(s, s.size(), lim)
 	if err != nil {
 		return nil, nil, err
+	}
+	d.Detached = func(uri string) (xmlsig.File, bool) {
+		return xmlsig.File{ReaderAt: s.head, Size: st.Size}, st.Detached && uri == sap.FileURI(p.Name)
 	}
 	for i := range d.Signatures {
 		if sig := &d.Signatures[i]; sig.Element.Start == st.Offset+int64(len(st.Before)) && sig.ID == p.XAdES.ID {
@@ -154,12 +169,13 @@ func find(p *workers.Prepared, st *state, s *spliced, lim c14n.Limits) (*xmlsig.
 
 // covers compares what a reader found with what was approved.
 func covers(p *workers.Prepared, sig *xmlsig.Signature, info []byte, cover []xmlsig.Coverage, digests [][]byte) error {
+	detached := p.XAdES.Form == sap.XAdESDetached
 	less := map[string]string{sap.XAdESEnveloped: "itself", sap.XAdESParallel: "signatures"}[p.XAdES.Form]
 	h := p.Alg.Hash()
 	switch {
 	case sig.Algorithm() != p.Alg:
 		return fmt.Errorf("a reader finds the algorithm %v", sig.Algorithm())
-	case len(cover) != 2 || !cover[0].Document || cover[0].Less != less || !cover[1].Properties:
+	case len(cover) != 2 || cover[0].Document == detached || cover[0].Content != detached || cover[0].Less != less || !cover[1].Properties:
 		return errors.New("a reader finds other references than those that were approved")
 	case !bytes.Equal(digests[0], p.DocDigest):
 		return errors.New("a reader computes another digest of the document")

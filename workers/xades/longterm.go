@@ -73,7 +73,7 @@ func (w *worker) raise(ctx context.Context, p *workers.Prepared, st *state, doc 
 	if len(out)-len(element) > maxKept {
 		return nil, fmt.Errorf("%w: %d bytes of validation data; %d are possible", workers.ErrValidation, len(out)-len(element), maxKept)
 	}
-	if err := verify(ctx, p, st, doc, out, r.limits(out)); err != nil {
+	if err := verify(ctx, p, st, doc, out, r.limits(out)); err != nil && !replaced(ctx, p, st, doc, err) {
 		return nil, fmt.Errorf("%w: %w", workers.ErrTimeStamp, err)
 	}
 	return out, nil

@@ -1,6 +1,7 @@
 package xades
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/x509"
@@ -10,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/c14n"
@@ -36,6 +38,8 @@ type state struct {
 	Offset int64  `json:"offset"` // where the signature is put in
 	Before string `json:"before"` // written in front of it
 	Tail   []byte `json:"tail"`   // what follows it, to the end of the new document
+	// Detached: the signature takes the place of the document, at 0.
+	Detached bool `json:"detached,omitempty"`
 }
 
 // Prepare implements workers.Worker. out becomes the user's document, byte for byte.
@@ -61,7 +65,7 @@ func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Outp
 	} else if bytes.Contains(head[:n], []byte("%PDF-")) {
 		return nil, fmt.Errorf("%w: the XML document begins so that readers of PDF open it as a PDF; what they show would not be signed", workers.ErrInput)
 	}
-	place, err := w.place(doc, in.Size)
+	st, err := w.state(doc, in.Size)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +73,7 @@ func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Outp
 	if err != nil {
 		return nil, err
 	}
-	if p.State, err = keep(place, doc, in.Size); err != nil {
+	if p.State, err = json.Marshal(st); err != nil {
 		return nil, err
 	}
 	if _, err := io.Copy(out, io.NewSectionReader(doc, 0, in.Size)); err != nil {
@@ -170,12 +174,63 @@ func (w *worker) prepared(in workers.Input, level string, doc io.ReaderAt) (*wor
 	}, nil
 }
 
+// state says where the signature goes.
+func (w *worker) state(doc io.ReaderAt, size int64) (*state, error) {
+	if w.form == sap.XAdESDetached {
+		return &state{Size: size, Detached: true}, readable(doc, size, w.limits())
+	}
+	place, err := w.place(doc, size)
+	if err != nil {
+		return nil, err
+	}
+	return keep(place, doc, size)
+}
+
+// readable refuses a file that the signer's app cannot show: it must be text in UTF-8, and XML that begins as XML does.
+func readable(doc io.ReaderAt, size int64, lim c14n.Limits) error {
+	if size < 1 {
+		return fmt.Errorf("%w: an empty file", workers.ErrInput)
+	}
+	r := bufio.NewReader(io.NewSectionReader(doc, 0, size))
+	head, err := r.Peek(int(min(size, 64)))
+	if err != nil {
+		return fmt.Errorf("read the document: %w", err)
+	}
+	if bytes.HasPrefix(bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\uFEFF")), " \t\r\n"), []byte("<")) {
+		_, err := c14n.Scan(r, lim)
+		return refuseIf(err)
+	}
+	for at := int64(0); ; {
+		c, n, err := r.ReadRune()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("read the document: %w", err)
+		case c == utf8.RuneError && n == 1, c < 0x20 && c != '\t' && c != '\n' && c != '\r', c == 0x7F:
+			return fmt.Errorf("%w: byte %d of the file is no text in UTF-8; what cannot be shown is not signed detached", workers.ErrInput, at)
+		}
+		at += int64(n)
+	}
+}
+
+func refuseIf(err error) error {
+	if err == nil {
+		return nil
+	}
+	return refuse(err)
+}
+
 // canonical writes what the signature is over, of a document that does not have it yet.
 func (w *worker) canonical(doc io.ReaderAt, size int64, out io.Writer) error {
 	return canonical(doc, size, w.limits(), w.form, out)
 }
 
 func canonical(doc io.ReaderAt, size int64, lim c14n.Limits, form string, out io.Writer) error {
+	if form == sap.XAdESDetached {
+		_, err := io.Copy(out, io.NewSectionReader(doc, 0, size))
+		return err
+	}
 	return c14n.Canonicalize(io.NewSectionReader(doc, 0, size), lim, c14n.Job{W: out, Method: c14n.Exclusive, Unsigned: form == sap.XAdESParallel})
 }
 
@@ -195,8 +250,8 @@ func (c *counted) Write(b []byte) (int, error) {
 	return c.w.Write(b)
 }
 
-// keep makes the state.
-func keep(at c14n.Insertion, doc io.ReaderAt, size int64) ([]byte, error) {
+// keep makes the state of an enveloped signature.
+func keep(at c14n.Insertion, doc io.ReaderAt, size int64) (*state, error) {
 	from := at.Offset + int64(at.Drop)
 	if size-from > maxTail {
 		return nil, fmt.Errorf("%w: %d bytes follow the root element's content; %d are possible", workers.ErrInput, size-from, maxTail)
@@ -205,7 +260,7 @@ func keep(at c14n.Insertion, doc io.ReaderAt, size int64) ([]byte, error) {
 	if _, err := io.ReadFull(io.NewSectionReader(doc, from, size-from), rest); err != nil {
 		return nil, fmt.Errorf("read the document: %w", err)
 	}
-	return json.Marshal(state{Size: size, Offset: at.Offset, Before: at.Before, Tail: append([]byte(at.After), rest...)})
+	return &state{Size: size, Offset: at.Offset, Before: at.Before, Tail: append([]byte(at.After), rest...)}, nil
 }
 
 // Show implements workers.Shower.
@@ -226,7 +281,8 @@ func (w *worker) Show(ctx context.Context, p *workers.Prepared, doc io.ReaderAt,
 
 func readState(p *workers.Prepared) (*state, error) {
 	var st state
-	if p.Kind != sap.KindXAdES || p.XAdES == nil || json.Unmarshal(p.State, &st) != nil || st.Size < 1 || st.Offset < 1 || st.Offset > st.Size {
+	if p.Kind != sap.KindXAdES || p.XAdES == nil || json.Unmarshal(p.State, &st) != nil || st.Size < 1 || st.Offset > st.Size ||
+		st.Detached != (p.XAdES.Form == sap.XAdESDetached) || st.Detached != (st.Offset < 1) {
 		return nil, fmt.Errorf("%w: not a state of this kind", workers.ErrState)
 	}
 	return &st, nil

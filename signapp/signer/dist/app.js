@@ -274,7 +274,7 @@
     place: { city: "string", street: "string", state: "string", postal: "string", country: "string" },
     policy: { id: "string", hash: "string", digest: "string" }
   };
-  var forms = ["enveloped", "parallel"];
+  var forms = ["enveloped", "parallel", "detached"];
   var ds = "http://www.w3.org/2000/09/xmldsig#";
   var more = "http://www.w3.org/2001/04/xmldsig-more#";
   var pss = "http://www.w3.org/2007/05/xmldsig-more#";
@@ -390,9 +390,11 @@
       optional("xades:CountryName", p.country)
     );
   }
-  async function signedInfo(x, alg, hash, doc, certificate) {
+  var fileURI = (name) => encodeURIComponent(name).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+  async function signedInfo(x, name, alg, hash, doc, certificate) {
     const method = Object.hasOwn(signatureMethods, alg) ? signatureMethods[alg] : void 0;
     if (!method || doc.length !== hashSize[hash]) throw new Error("XAdES: algorithm or digest");
+    if (x.form === "detached" && name === "") throw new Error("XAdES: a file without a name");
     const properties2 = await signedProperties(x, certificate);
     const transform = (a) => element2("ds:Transform", [["Algorithm", a]], a === xpath ? leaf("ds:XPath", noSignatures) : "");
     const transforms = (...algorithms2) => element2("ds:Transforms", [], ...algorithms2.map(transform));
@@ -404,8 +406,8 @@
         leaf("ds:SignatureMethod", "", [["Algorithm", method]]),
         element2(
           "ds:Reference",
-          [["Id", `${x.id}-ref0`], ["URI", ""]],
-          transforms(x.form === "parallel" ? xpath : `${ds}enveloped-signature`, c14n),
+          [["Id", `${x.id}-ref0`], ["URI", x.form === "detached" ? fileURI(name) : ""]],
+          x.form === "detached" ? "" : transforms(x.form === "parallel" ? xpath : `${ds}enveloped-signature`, c14n),
           digestOf(hash, doc)
         ),
         element2("ds:Reference", [["Type", propertyType], ["URI", `#${x.id}-props`]], transforms(c14n), digestOf(hash, await digest(hash, properties2)))
@@ -1013,6 +1015,7 @@
     "xades.form": "Covers",
     "xades.form.enveloped": "the whole document, with any signatures in it",
     "xades.form.parallel": "the whole document, without the signatures in it; others can sign beside you",
+    "xades.form.detached": "the file as it is, by its name; the signature is a file of its own",
     "xades.commitment.ProofOfOrigin": "having made, approved and sent it (proof of origin)",
     "xades.commitment.ProofOfReceipt": "having received it (proof of receipt)",
     "xades.commitment.ProofOfDelivery": "having delivered it (proof of delivery)",
@@ -2437,7 +2440,7 @@
     let properties2;
     try {
       properties2 = await signedProperties(x, cert.der);
-      attributes = await signedInfo(x, alg, hash, doc, cert.der);
+      attributes = await signedInfo(x, claim.name, alg, hash, doc, cert.der);
     } catch (e) {
       throw stop("attributes", e);
     }
@@ -2832,7 +2835,7 @@
       const value = base64(xmlValue(this.offer.request.bind.alg, decode(this.receipt.items[d.item.i].signature)));
       const mine = [d.attributes, d.properties, utf8(`>${value}</ds:SignatureValue>`)].every((part) => find(file, part) >= 0);
       if (!mine) return this.note(t("result.download.bad"));
-      download(file, name.replace(/(\.xml)?$/i, "-signed.xml"), "application/xml");
+      download(file, d.item.xades?.form === "detached" ? `${name}.xades.xml` : name.replace(/(\.xml)?$/i, "-signed.xml"), "application/xml");
       this.note(t("result.download.xml", { name }));
     }
     saveReceipt() {
@@ -3268,7 +3271,7 @@
   };
   function properties(x) {
     const rows = [
-      [t("xades.form"), t(x.form === "parallel" ? "xades.form.parallel" : "xades.form.enveloped")],
+      [t("xades.form"), form(x.form)],
       [t("xades.time"), moment(new Date(x.time * 1e3))],
       [t("xades.mime"), foreign(x.mime)]
     ];
@@ -3280,6 +3283,10 @@
     }
     if (x.policy.id !== "") rows.push([t("xades.policy"), foreign(`${x.policy.id} (${x.policy.hash} ${x.policy.digest})`)]);
     return facts(...rows);
+  }
+  function form(name) {
+    const key = `xades.form.${name}`;
+    return has(key) ? t(key) : foreign(name);
   }
   var etsi = "http://uri.etsi.org/01903/v1.2.2#";
   function commitment2(uri) {

@@ -138,7 +138,7 @@ export async function checkXML(claim: View["items"][number], bytes: Bytes, alg: 
   let properties: Bytes;
   try {
     properties = await signedProperties(x, cert.der);
-    attributes = await signedInfo(x, alg, hash, doc, cert.der);
+    attributes = await signedInfo(x, claim.name, alg, hash, doc, cert.der);
   } catch (e) {
     throw stop("attributes", e);
   }

@@ -135,7 +135,7 @@ export class Result {
     const value = base64(xmlValue(this.offer.request.bind.alg, decode(this.receipt.items[d.item.i]!.signature)));
     const mine = [d.attributes!, d.properties!, utf8(`>${value}</ds:SignatureValue>`)].every((part) => find(file, part) >= 0);
     if (!mine) return this.note(t("result.download.bad"));
-    download(file, name.replace(/(\.xml)?$/i, "-signed.xml"), "application/xml");
+    download(file, d.item.xades?.form === "detached" ? `${name}.xades.xml` : name.replace(/(\.xml)?$/i, "-signed.xml"), "application/xml");
     this.note(t("result.download.xml", { name }));
   }
 

@@ -389,7 +389,7 @@ export class Review {
 /** properties lists what an XAdES signature says besides the document; all of it is signed. */
 function properties(x: XAdES): HTMLElement {
   const rows: [string, Child][] = [
-    [t("xades.form"), t(x.form === "parallel" ? "xades.form.parallel" : "xades.form.enveloped")],
+    [t("xades.form"), form(x.form)],
     [t("xades.time"), moment(new Date(x.time * 1000))],
     [t("xades.mime"), foreign(x.mime)],
   ];
@@ -401,6 +401,12 @@ function properties(x: XAdES): HTMLElement {
   }
   if (x.policy.id !== "") rows.push([t("xades.policy"), foreign(`${x.policy.id} (${x.policy.hash} ${x.policy.digest})`)]);
   return facts(...rows);
+}
+
+/** form says what the signature is over. */
+function form(name: string): Child {
+  const key = `xades.form.${name}`;
+  return has(key) ? t(key) : foreign(name);
 }
 
 const etsi = "http://uri.etsi.org/01903/v1.2.2#";

@@ -52,6 +52,7 @@ const en = {
   "xades.form": "Covers",
   "xades.form.enveloped": "the whole document, with any signatures in it",
   "xades.form.parallel": "the whole document, without the signatures in it; others can sign beside you",
+  "xades.form.detached": "the file as it is, by its name; the signature is a file of its own",
   "xades.commitment.ProofOfOrigin": "having made, approved and sent it (proof of origin)",
   "xades.commitment.ProofOfReceipt": "having received it (proof of receipt)",
   "xades.commitment.ProofOfDelivery": "having delivered it (proof of delivery)",

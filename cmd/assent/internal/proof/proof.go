@@ -99,6 +99,9 @@ func Verify(ctx context.Context, receipt []byte, file io.ReaderAt, size int64, s
 	if file == nil {
 		return res, nil
 	}
+	if found, err := res.matchDetached(r, sad, file, size); found || err != nil {
+		return res, err
+	}
 	if validate.IsXML(file) {
 		if err := validate.TwoFaced(file); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrFile, err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 
@@ -13,6 +14,37 @@ import (
 	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/sap/xades"
 )
+
+// matchDetached tells whether a file is one that was approved for a detached signature: its bytes have the digest
+// that was approved, from which follows what the key signed (VerifyEvidence has rebuilt it).
+func (res *Result) matchDetached(r *sap.Receipt, sad *sap.SAD, file io.ReaderAt, size int64) (bool, error) {
+	for i, it := range sad.Items {
+		if it.XAdES == nil || it.XAdES.Form != sap.XAdESDetached || i >= len(r.Items) {
+			continue
+		}
+		hash, err := algo.ParseHash(it.Hash)
+		if err != nil {
+			return false, fmt.Errorf("%w: %w", ErrForm, err)
+		}
+		h := hash.New()
+		if _, err := io.Copy(h, io.NewSectionReader(file, 0, size)); err != nil {
+			return false, err
+		}
+		approved, err := sap.UnB64(it.Doc)
+		if err != nil || !bytes.Equal(h.Sum(nil), approved) {
+			continue
+		}
+		dtbsr, err := sap.UnB64(it.DTBSR)
+		if err != nil {
+			return false, fmt.Errorf("%w: %w", ErrForm, err)
+		}
+		print := hex.EncodeToString(approved)
+		res.Item, res.Field, res.Name, res.Shown, res.Whole = i, it.XAdES.ID, it.Name, r.Items[i].Shown, true
+		res.InFile, res.Approved, res.Signed, res.DTBSR = print, print, print, hex.EncodeToString(dtbsr)
+		return true, nil
+	}
+	return false, nil
+}
 
 // matchXML finds the signature of the receipt in an XML document and compares every step
 // between the document's canonical octets, which are computed anew here, and the key.
@@ -46,6 +78,9 @@ func (res *Result) compareXML(d *xmlsig.Document, s *xmlsig.Signature, sad *sap.
 		return fmt.Errorf("%w: %w", ErrForm, err)
 	}
 	c, err := d.Check(file, s, c14n.Limits{})
+	if errors.Is(err, xmlsig.ErrDetached) {
+		return fmt.Errorf("%w: it is a detached signature; compare the receipt with the file that was signed, %q", ErrFile, it.Name)
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrChanged, err)
 	}

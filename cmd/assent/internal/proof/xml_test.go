@@ -31,7 +31,11 @@ func newXMLAct(t testing.TB, form string) *act {
 	dev, err := device.New(&a.sam.PublicKey, origin, rpID)
 	must(t, err)
 	var shown strings.Builder
-	must(t, c14n.Canonicalize(strings.NewReader(invoice), c14n.Limits{}, c14n.Job{W: &shown, Method: c14n.Exclusive, Unsigned: form == sap.XAdESParallel}))
+	if form == sap.XAdESDetached {
+		shown.WriteString(invoice)
+	} else {
+		must(t, c14n.Canonicalize(strings.NewReader(invoice), c14n.Limits{}, c14n.Job{W: &shown, Method: c14n.Exclusive, Unsigned: form == sap.XAdESParallel}))
+	}
 	x := sap.XAdES{ID: "sig", Form: form, Time: 1_800_000_000, MIME: "text/xml", Roles: []string{"Buyer"}, Commitments: []string{}}
 	sadText, proofText, err := dev.Approve(t.Context(), device.Offer{
 		Request: a.request(t, dev, chain[0]), Chain: chain, Ctx: sap.Context{Operation: "op1", Asker: "Garden Owners", Purpose: "invoice", Level: "B-B"},
@@ -49,6 +53,9 @@ func newXMLAct(t testing.TB, form string) *act {
 	element, err := xades.Signature(p, sig, chain)
 	must(t, err)
 	a.file = memFile(strings.Replace(invoice, "</invoice>", string(element)+"</invoice>", 1))
+	if form == sap.XAdESDetached {
+		a.file = memFile(element)
+	}
 	a.receipt = a.sign(t, sap.Receipt{
 		Type: sap.TypeReceipt, Audience: a.sad.Bind.Audience, Instance: "sam1", Time: time.Now().UnixMilli(),
 		SAD: sap.B64(sadText), Proof: sap.B64(proofText), Authenticator: sap.B64(spki(t, dev)), Certificate: sap.B64(chain[0]),
@@ -92,5 +99,24 @@ func TestAUD11XMLReceiptHoldsForItsFile(t *testing.T) {
 		if _, err := a.verify(t, newXMLAct(t, form).receipt, a.file, &a.sam.PublicKey); err == nil {
 			t.Errorf("%s: the receipt of another approval holds", form)
 		}
+	}
+}
+
+// AUD-11: a receipt of a detached signature holds for the file that was signed, byte for byte, and for no other; of the
+// signature's own file it says which file it is about.
+func TestAUD11DetachedReceiptHoldsForTheSignedFile(t *testing.T) {
+	a := newXMLAct(t, sap.XAdESDetached)
+	res, err := a.verify(t, a.receipt, []byte(invoice), &a.sam.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.InFile == "" || res.InFile != res.Approved || res.InFile != res.Signed || !res.Shown || !res.Whole || res.Field != "sig" || res.Name != "invoice.xml" || res.DTBSR == "" {
+		t.Errorf("%+v", res)
+	}
+	if _, err := a.verify(t, a.receipt, []byte(invoice+"\n"), &a.sam.PublicKey); !errors.Is(err, proof.ErrFile) {
+		t.Errorf("another file: %v", err)
+	}
+	if _, err := a.verify(t, a.receipt, a.file, &a.sam.PublicKey); !errors.Is(err, proof.ErrFile) || !strings.Contains(err.Error(), "the file that was signed") {
+		t.Errorf("the signature itself: %v", err)
 	}
 }

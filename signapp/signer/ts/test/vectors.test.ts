@@ -21,7 +21,7 @@ interface Vectors {
   jcs: { in: string; out: string }[];
   b64: { in: string; ok: boolean }[];
   signedAttributes: { alg: string; doc: string; der: string; dtbsr: string }[];
-  xades: { name: string; alg: string; doc: string; xades: XAdES; signedProperties: string; signedInfo: string; dtbsr: string }[];
+  xades: { name: string; file: string; alg: string; doc: string; xades: XAdES; signedProperties: string; signedInfo: string; dtbsr: string }[];
   activationRequests: { name: string; signed: Signed; ok: boolean }[];
   sads: { name: string; request: string; cred: string; ctx: Context; items: Item[]; sad: string; challenge: string; proof: string }[];
   jws: { kid: string; sad: string; input: string; proof: string; ok: boolean }[];
@@ -76,7 +76,7 @@ test("SGN-04 what XAdES signs is composed byte for byte, and what has no text is
     const make = async () => {
       // What a SAD refuses (checkSAD) comes first, as in Go.
       if (!texts(c.xades).every(displayable)) throw new Error("not displayable");
-      return [await signedProperties(c.xades, cert), await signedInfo(c.xades, c.alg, hashOf(c.alg), decode(c.doc), cert)] as const;
+      return [await signedProperties(c.xades, cert), await signedInfo(c.xades, c.file, c.alg, hashOf(c.alg), decode(c.doc), cert)] as const;
     };
     if (c.signedInfo === "") {
       await assert.rejects(make());
