@@ -20,6 +20,9 @@ func (j *judge) later(doc *pdf.Document, found []pdf.Signature, sigs []Signature
 	}
 	for i := range sigs {
 		s := &sigs[i]
+		if j.ctx.Err() != nil {
+			return // File reports it
+		}
 		if s.Whole || s.Verdict == NotValid {
 			continue
 		}

@@ -38,7 +38,7 @@ func (j *judge) authorities(rep *Report, open *material) {
 	}
 	for i := len(rep.Signatures) - 1; i >= 0; i-- {
 		s := &rep.Signatures[i]
-		if s.Kind != kindStamp {
+		if s.Kind != kindStamp || j.ctx.Err() != nil {
 			continue
 		}
 		j.authority(s, open, anchors)
@@ -71,7 +71,7 @@ func (j *judge) status(open *material, rep *Report) {
 		}
 	}
 	for i := range rep.Signatures {
-		if s := &rep.Signatures[i]; s.Kind == kindSignature {
+		if s := &rep.Signatures[i]; s.Kind == kindSignature && j.ctx.Err() == nil {
 			j.signer(s, sealed, open, anchors)
 		}
 	}

@@ -193,8 +193,8 @@ func (o *Options) Check() error {
 }
 
 // File judges every signature of the PDF or XML document in r. The error is about the file as a
-// whole (neither of them, encrypted, over a limit); what is wrong with a signature is in
-// the report.
+// whole (neither of them, encrypted, over a limit; ErrTooMany), or the context's: an interrupted judgement
+// is none. What is wrong with a signature is in the report.
 func File(ctx context.Context, name string, r io.ReaderAt, size int64, opt Options) (*Report, error) {
 	if err := opt.Check(); err != nil {
 		return nil, err
@@ -207,6 +207,8 @@ func File(ctx context.Context, name string, r io.ReaderAt, size int64, opt Optio
 	}
 	rep := &Report{Schema: Schema, File: name, Format: "PDF", Size: size, Signatures: []Signature{},
 		Time: opt.Now.UTC(), Policy: Policy{Anchors: len(opt.Anchors), Revocation: opt.Revocation, Level: opt.Level}}
+	r = &patient{ctx, r}
+	opt.patient(ctx)
 	h := sha256.New()
 	if _, err := io.Copy(h, io.NewSectionReader(r, 0, size)); err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
@@ -217,7 +219,11 @@ func File(ctx context.Context, name string, r io.ReaderAt, size int64, opt Optio
 	if IsXML(r) {
 		rep.Format, look = "XML", j.xml
 	}
-	if err := look(rep); err != nil {
+	err := look(rep)
+	if ctx.Err() != nil {
+		err = ctx.Err() // what was not read because of it is no fault of the file
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	rep.overall()
@@ -234,7 +240,13 @@ func (j *judge) pdf(rep *Report) error {
 	if err != nil {
 		return err
 	}
+	if err := bounded(len(found)); err != nil {
+		return err
+	}
 	for i := range found {
+		if err := j.ctx.Err(); err != nil {
+			return err
+		}
 		rep.Signatures = append(rep.Signatures, j.signature(&found[i]))
 	}
 	if len(found) == 0 {

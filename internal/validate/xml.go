@@ -52,8 +52,14 @@ func (j *judge) xml(rep *Report) error {
 	if err != nil {
 		return err
 	}
+	if err := bounded(len(d.Signatures)); err != nil {
+		return err
+	}
 	d.Detached = j.detached
 	for i := range d.Signatures {
+		if err := j.ctx.Err(); err != nil {
+			return err
+		}
 		rep.Signatures = append(rep.Signatures, j.xmlGroup(d, &d.Signatures[i], rep)...)
 	}
 	return nil
