@@ -175,6 +175,61 @@ func TestADE05WrappingOfAWholeDocument(t *testing.T) {
 	}
 }
 
+// ADE-05: in the parts of a signature that no digest covers nothing stands that is no part of their form: data cannot
+// hide in the description of the key or among the unsigned properties, and a time-stamp is not made to go by a second list.
+func TestADE05DataInsideOfASignature(t *testing.T) {
+	k := newKit(t)
+	signed := string(k.signXML(t, `<invoice><line Id="l">240 euros</line></invoice>`, "s1", false, true))
+	if v := k.look(t, []byte(signed), k.trust()); v.Verdict != validate.Valid || len(v.Signatures[0].Stamps) != 1 {
+		t.Fatal("the good one is not valid")
+	}
+	const key, stamp, list, props = "</ds:KeyInfo>", "</xades:SignatureTimeStamp>", "</xades:UnsignedSignatureProperties>", "</xades:UnsignedProperties>"
+	for name, c := range map[string]struct{ before, text string }{
+		"an object in KeyInfo":              {key, "<ds:Object>" + evilSum + "</ds:Object>"},
+		"a signature in KeyInfo":            {key, "<ds:Signature>" + evilSum + "</ds:Signature>"},
+		"a name of the key":                 {key, "<ds:KeyName>" + evilSum + "</ds:KeyName>"},
+		"a value of the key":                {key, "<ds:KeyValue>" + evilSum + "</ds:KeyValue>"},
+		"text in KeyInfo":                   {key, "999 euros"},
+		"X509Data":                          {"</ds:X509Data>", evilSum},
+		"an unknown item of X509Data":       {"</ds:X509Data>", "<ds:Object>" + evilSum + "</ds:Object>"},
+		"text in X509Data":                  {"</ds:X509Data>", "999 euros"},
+		"X509Certificate":                   {"</ds:X509Certificate>", evilSum},
+		"SignatureValue":                    {"</ds:SignatureValue>", evilSum},
+		"a time-stamp":                      {stamp, evilSum},
+		"text in a time-stamp":              {stamp, "999 euros"},
+		"a token":                           {"</xades:EncapsulatedTimeStamp>", evilSum},
+		"the method of a time-stamp":        {"<xades:EncapsulatedTimeStamp>", "<xades:Include>" + evilSum + "</xades:Include>"},
+		"an unsigned property":              {list, evilSum},
+		"in a property that is not read":    {list, "<xades:CompleteCertificateRefs>" + evilSum + "</xades:CompleteCertificateRefs>"},
+		"an object in such":                 {list, "<xades:CompleteCertificateRefs><ds:Object>" + evilSum + "</ds:Object></xades:CompleteCertificateRefs>"},
+		"a certificate value":               {list, "<xades:CertificateValues>" + evilSum + "</xades:CertificateValues>"},
+		"text in unsigned properties":       {list, "999 euros"},
+		"a list of unsigned properties":     {props, evilSum},
+		"text of unsigned properties":       {props, "999 euros"},
+		"text in the properties":            {"</xades:QualifyingProperties>", "999 euros"},
+		"a manifest beside the properties":  {"</ds:Object>", "<ds:Manifest>" + evilSum + "</ds:Manifest>"},
+		"unsigned properties twice":         {"</xades:QualifyingProperties>", "<xades:UnsignedProperties/>"},
+		"unsigned signature properties too": {props, "<xades:UnsignedSignatureProperties/>"},
+	} {
+		if !strings.Contains(signed, c.before) {
+			t.Fatalf("%s: nothing to put it into", name)
+		}
+		if v, _ := k.wrapped(t, name, into(signed, c.before, c.text)); v == validate.Valid {
+			t.Errorf("%s: valid", name)
+		}
+	}
+	for name, text := range map[string]string{
+		"names of the key":            "<ds:KeyName>Anna</ds:KeyName>",
+		"the key":                     "<ds:KeyValue><ds:RSAKeyValue><ds:Modulus>AQAB</ds:Modulus><ds:Exponent>AQAB</ds:Exponent></ds:RSAKeyValue></ds:KeyValue>",
+		"the certificate's issuer":    "<ds:X509Data><ds:X509IssuerSerial><ds:X509IssuerName>CN=CA</ds:X509IssuerName><ds:X509SerialNumber>1</ds:X509SerialNumber></ds:X509IssuerSerial></ds:X509Data>",
+		"white space in all of these": "\n <ds:X509Data>\n <ds:X509SubjectName>CN=A</ds:X509SubjectName>\n</ds:X509Data>\n",
+	} {
+		if rep := k.look(t, []byte(into(signed, key, text)), k.trust()); rep.Verdict != validate.Valid {
+			t.Errorf("%s: %+v", name, rep)
+		}
+	}
+}
+
 // ADE-05: signed properties cannot be wrapped either: what is read is what the reference is over.
 func TestADE05WrappingOfSignedProperties(t *testing.T) {
 	k := newKit(t)

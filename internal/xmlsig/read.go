@@ -207,45 +207,6 @@ func signature(n *node, e c14n.Element) Signature {
 	return s
 }
 
-// strays notes what has no place in a signature. No signature covers what stands in itself but for
-// what its references name, so data could hide there (signature wrapping, ADE-05).
-func (s *Signature) strays(n *node) {
-	name := func(k *node) { s.stray = append(s.stray, "an element "+k.local) }
-	for _, k := range n.kids {
-		switch {
-		case k.is(dsSpace, "Object") && len(k.all(xadesSpace, "QualifyingProperties")) == 0:
-			s.objects = append(s.objects, k.at)
-		case k.is(dsSpace, "Object"):
-			s.around(k)
-		case k.is(dsSpace, "KeyInfo"):
-			for _, i := range k.kids {
-				if i.space != dsSpace && i.space != dsig11Space {
-					name(i)
-				}
-			}
-		case !k.is(dsSpace, "SignedInfo") && !k.is(dsSpace, "SignatureValue"):
-			name(k)
-		}
-	}
-	if text(n) != "" {
-		s.stray = append(s.stray, "text")
-	}
-}
-
-// around notes what stands beside the properties in their Object.
-func (s *Signature) around(o *node) {
-	if o.more || text(o) != "" {
-		s.stray = append(s.stray, "data beside the properties")
-	}
-	for _, q := range o.kids {
-		for _, k := range q.kids {
-			if q.is(xadesSpace, "QualifyingProperties") && !k.is(xadesSpace, "SignedProperties") && !k.is(xadesSpace, "UnsignedProperties") {
-				s.stray = append(s.stray, "an element "+k.local)
-			}
-		}
-	}
-}
-
 func (s *Signature) defect(format string, args ...any) Signature {
 	s.defects = append(s.defects, fmt.Errorf(format, args...))
 	return *s
@@ -374,7 +335,19 @@ func (s *Signature) properties(n *node) {
 	for _, c := range data.all(xadesSpace, "CommitmentTypeIndication") {
 		p.Commitments = append(p.Commitments, text(c.one(xadesSpace, "CommitmentTypeId", "Identifier")))
 	}
-	s.unsigned(q.one(xadesSpace, "UnsignedProperties", "UnsignedSignatureProperties"))
+	s.unsigned(s.single(s.single(q, "UnsignedProperties"), "UnsignedSignatureProperties"))
+}
+
+// single is the child of XAdES of a name. Two are a defect: which one counts each reader would decide for itself.
+func (s *Signature) single(n *node, local string) *node {
+	list := n.all(xadesSpace, local)
+	if len(list) > 1 {
+		s.defect("%w: %s are there %d times", ErrStructure, local, len(list))
+	}
+	if len(list) != 1 {
+		return nil
+	}
+	return list[0]
 }
 
 func text(n *node) string {

@@ -1,0 +1,132 @@
+package xmlsig
+
+import (
+	"slices"
+
+	"github.com/assent-sign/assent/internal/c14n"
+)
+
+type name struct{ space, local string }
+
+func (n *node) name() name { return name{n.space, n.local} }
+
+// shapes says which elements may stand in those elements of a signature that no digest covers. They
+// hold no text of their own; an element that is not in the table holds text and no elements.
+var shapes = map[name][]name{
+	{dsSpace, "KeyInfo"}:        {{dsSpace, "KeyName"}, {dsSpace, "KeyValue"}, {dsSpace, "X509Data"}},
+	{dsSpace, "KeyValue"}:       {{dsSpace, "RSAKeyValue"}, {dsig11Space, "ECKeyValue"}},
+	{dsSpace, "RSAKeyValue"}:    {{dsSpace, "Modulus"}, {dsSpace, "Exponent"}},
+	{dsig11Space, "ECKeyValue"}: {{dsig11Space, "NamedCurve"}, {dsig11Space, "PublicKey"}},
+	{dsig11Space, "NamedCurve"}: {},
+	{dsSpace, "X509Data"}: {{dsSpace, "X509IssuerSerial"}, {dsSpace, "X509SKI"}, {dsSpace, "X509SubjectName"}, {dsSpace, "X509Certificate"},
+		{dsSpace, "X509CRL"}, {dsig11Space, "X509Digest"}},
+	{dsSpace, "X509IssuerSerial"}:                    {{dsSpace, "X509IssuerName"}, {dsSpace, "X509SerialNumber"}},
+	{dsSpace, "CanonicalizationMethod"}:              {{c14n.ExclusiveNamespace, "InclusiveNamespaces"}},
+	{c14n.ExclusiveNamespace, "InclusiveNamespaces"}: {},
+
+	{xadesSpace, "UnsignedProperties"}: {{xadesSpace, "UnsignedSignatureProperties"}},
+	{xadesSpace, "UnsignedSignatureProperties"}: {{xadesSpace, "SignatureTimeStamp"}, {xades141Space, "ArchiveTimeStamp"}, {xadesSpace, "CertificateValues"},
+		{xadesSpace, "RevocationValues"}, {xades141Space, "TimeStampValidationData"}},
+	{xadesSpace, "SignatureTimeStamp"}:         stampShape,
+	{xades141Space, "ArchiveTimeStamp"}:        stampShape,
+	{xadesSpace, "Include"}:                    {},
+	{xadesSpace, "CertificateValues"}:          {{xadesSpace, "EncapsulatedX509Certificate"}},
+	{xadesSpace, "RevocationValues"}:           {{xadesSpace, "CRLValues"}, {xadesSpace, "OCSPValues"}},
+	{xadesSpace, "CRLValues"}:                  {{xadesSpace, "EncapsulatedCRLValue"}},
+	{xadesSpace, "OCSPValues"}:                 {{xadesSpace, "EncapsulatedOCSPValue"}},
+	{xades141Space, "TimeStampValidationData"}: {{xadesSpace, "CertificateValues"}, {xadesSpace, "RevocationValues"}},
+}
+
+var stampShape = []name{{dsSpace, "CanonicalizationMethod"}, {xadesSpace, "EncapsulatedTimeStamp"}, {xadesSpace, "Include"}}
+
+// unread are the unsigned properties of XAdES that are known and not read (EN 319 132-1, clauses 5.2.7 and 5.5
+// and annexes A and B, and TS 101 903).
+var unread = []name{
+	{xadesSpace, "CounterSignature"}, {xadesSpace, "ArchiveTimeStamp"},
+	{xadesSpace, "CompleteCertificateRefs"}, {xades141Space, "CompleteCertificateRefsV2"}, {xadesSpace, "CompleteRevocationRefs"},
+	{xadesSpace, "AttributeCertificateRefs"}, {xades141Space, "AttributeCertificateRefsV2"}, {xadesSpace, "AttributeRevocationRefs"},
+	{xadesSpace, "SigAndRefsTimeStamp"}, {xades141Space, "SigAndRefsTimeStampV2"}, {xadesSpace, "RefsOnlyTimeStamp"}, {xades141Space, "RefsOnlyTimeStampV2"},
+	{xadesSpace, "AttrAuthoritiesCertValues"}, {xadesSpace, "AttributeRevocationValues"},
+	{xades141Space, "SignaturePolicyStore"}, {xades141Space, "RenewedDigests"}, {xades141Space, "RenewedDigestsV2"},
+}
+
+// strays notes what has no place in a signature. No signature covers what stands in itself but for
+// what its references name, so data could hide there (signature wrapping, ADE-05).
+func (s *Signature) strays(n *node) {
+	for _, k := range n.kids {
+		switch {
+		case k.is(dsSpace, "Object") && len(k.all(xadesSpace, "QualifyingProperties")) == 0:
+			s.objects = append(s.objects, k.at)
+		case k.is(dsSpace, "Object"):
+			s.around(k)
+		case k.is(dsSpace, "KeyInfo"), k.is(dsSpace, "SignatureValue"):
+			s.shaped(k)
+		case !k.is(dsSpace, "SignedInfo"):
+			s.astray(k)
+		}
+	}
+	s.silent(n)
+}
+
+// around notes what stands beside the properties in their Object, and in those that are not signed.
+func (s *Signature) around(o *node) {
+	if o.more || text(o) != "" {
+		s.stray = append(s.stray, "data beside the properties")
+	}
+	for _, q := range o.kids {
+		if !q.is(xadesSpace, "QualifyingProperties") {
+			s.astray(q)
+			continue
+		}
+		s.silent(q)
+		for _, k := range q.kids {
+			switch {
+			case k.is(xadesSpace, "UnsignedProperties"):
+				s.shaped(k)
+			case !k.is(xadesSpace, "SignedProperties"):
+				s.astray(k)
+			}
+		}
+	}
+}
+
+// shaped holds an element against the table.
+func (s *Signature) shaped(n *node) {
+	kids, inner := shapes[n.name()]
+	if inner {
+		s.silent(n)
+	}
+	for _, k := range n.kids {
+		switch {
+		case slices.Contains(kids, k.name()):
+			s.shaped(k)
+		case n.is(xadesSpace, "UnsignedSignatureProperties") && slices.Contains(unread, k.name()):
+			s.alien(k)
+		default:
+			s.astray(k)
+		}
+	}
+}
+
+// alien notes, in a property that is not read, what is of no namespace of signatures, and data. A signature in it is
+// read by itself.
+func (s *Signature) alien(n *node) {
+	for _, k := range n.kids {
+		switch {
+		case k.is(dsSpace, "Signature"):
+		case k.is(dsSpace, "Object") || !slices.Contains([]string{dsSpace, dsig11Space, xadesSpace, xades141Space, c14n.ExclusiveNamespace}, k.space):
+			s.astray(k)
+		default:
+			s.alien(k)
+		}
+	}
+}
+
+// silent notes text where only elements may stand.
+func (s *Signature) silent(n *node) {
+	if text(n) != "" {
+		s.stray = append(s.stray, "text in the element "+n.local)
+	}
+}
+
+func (s *Signature) astray(n *node) { s.stray = append(s.stray, "an element "+n.local) }
