@@ -180,7 +180,7 @@ func (j *job) look() (err error) {
 // extendable refuses what must not be vouched for, and what is not PAdES.
 func (j *job) extendable() error {
 	if j.rep.Verdict != validate.Valid {
-		var why []string
+		why := slices.Clone(j.rep.Notes)
 		for _, s := range j.rep.Signatures {
 			why = append(why, s.Why...)
 		}

@@ -145,6 +145,22 @@ func (d *desk) extend(t *testing.T, in []byte, level extend.Level) ([]byte, *ext
 	return out, res, err
 }
 
+// stamped puts a document time-stamp on a file as anybody can.
+func (d *desk) stamped(t *testing.T, in []byte) []byte {
+	t.Helper()
+	doc, err := pdf.Open(bytes.NewReader(in), int64(len(in)), pdf.Limits{})
+	must(t, err)
+	tail, p, err := doc.PlanSignature(pdf.SignOptions{SubFilter: pdf.SubFilterRFC3161, Hash: crypto.SHA256, Reserve: 16 << 10, Time: time.Now()})
+	must(t, err)
+	f := memory(append(bytes.Clone(in), tail...))
+	digest, err := pdf.HashRange(t.Context(), &f, p.ByteRange, crypto.SHA256)
+	must(t, err)
+	token, _, err := d.cfg.Stamper.Stamp(t.Context(), crypto.SHA256, digest)
+	must(t, err)
+	must(t, pdf.Embed(&f, p, token))
+	return f
+}
+
 func contract() []byte {
 	var b bytes.Buffer
 	b.WriteString("%PDF-1.7\n")
@@ -271,6 +287,7 @@ func TestADE03ExtensionRefuses(t *testing.T) {
 		want  error
 	}{
 		"not signed":              {contract(), extend.LevelLTA, extend.ErrNotValid},
+		"only a time-stamp":       {d.stamped(t, contract()), extend.LevelLTA, extend.ErrNotValid},
 		"changed":                 {bytes.Replace(good, []byte("[0 0 200 200]"), []byte("[0 0 200 300]"), 1), extend.LevelLTA, extend.ErrNotValid},
 		"changed afterwards":      {append(bytes.Clone(good), "% more\n"...), extend.LevelLTA, extend.ErrNotValid},
 		"another kind":            {older, extend.LevelLTA, extend.ErrNotValid},

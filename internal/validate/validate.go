@@ -10,7 +10,6 @@
 package validate
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -249,11 +248,6 @@ func (j *judge) pdf(rep *Report) error {
 		}
 		rep.Signatures = append(rep.Signatures, j.signature(&found[i]))
 	}
-	if len(found) == 0 {
-		if err := j.lost(rep); err != nil {
-			return err
-		}
-	}
 	open := read(doc, j.opt.Now, "B-LT", rep)
 	j.authorities(rep, open)
 	j.times(rep)
@@ -270,32 +264,7 @@ func (j *judge) pdf(rep *Report) error {
 	if doc.Repaired() {
 		rep.repaired()
 	}
-	return nil
-}
-
-// lost notes that a file without signatures holds the bytes of one: an update can take
-// it away as well as its fields.
-func (j *judge) lost(rep *Report) error {
-	word := []byte("/ByteRange")
-	buf := make([]byte, 64<<10)
-	kept := 0
-	for off := int64(0); off < j.size; {
-		if err := j.ctx.Err(); err != nil {
-			return err
-		}
-		n, err := j.r.ReadAt(buf[kept:min(int64(len(buf)), int64(kept)+j.size-off)], off)
-		if n == 0 {
-			return fmt.Errorf("read at offset %d: %w", off, errors.Join(err, io.ErrUnexpectedEOF))
-		}
-		if bytes.Contains(buf[:kept+n], word) {
-			rep.note("the file holds the bytes of a signature, and nothing leads to it: it was taken away, or never put in")
-			return nil
-		}
-		off += int64(n)
-		end := kept + n
-		kept = copy(buf, buf[max(0, end-len(word)+1):end])
-	}
-	return nil
+	return j.gone(rep, found)
 }
 
 // repaired doubts a file of whose content readers may be of different opinions.
@@ -307,11 +276,13 @@ func (r *Report) repaired() {
 	}
 }
 
-// overall is the worst of the signatures; a file without any is Unsigned.
+// overall is the worst of the signatures; a file without any is Unsigned, also if there are
+// time-stamps: they say when something existed and not who wants it (D16).
 func (r *Report) overall() {
 	if r.Verdict = Unsigned; len(r.Signatures) == 0 {
 		return
 	}
+	defer r.onlyStamped()
 	r.Verdict, r.Status = Valid, passed()
 	for _, s := range r.Signatures {
 		if s.Verdict == NotValid || s.Verdict == Indeterminate && r.Verdict == Valid {
@@ -321,4 +292,14 @@ func (r *Report) overall() {
 			r.worsen(s.SubIndication)
 		}
 	}
+}
+
+// onlyStamped takes the good verdict from a file that has only time-stamps.
+func (r *Report) onlyStamped() {
+	if r.Verdict == NotValid || slices.ContainsFunc(r.Signatures, func(s Signature) bool { return !s.IsTimeStamp() }) {
+		return
+	}
+	r.note("there is only a time-stamp; nobody signed")
+	r.Verdict = Unsigned
+	r.worsen(SigConstraintsFailure)
 }
