@@ -128,7 +128,7 @@ type Service struct {
 	files   *files
 	log     *slog.Logger
 	slots   chan struct{} // documents in work
-	judging chan struct{} // documents being validated
+	judging *turns        // documents being validated
 	locks   keyLocks      // one driver for each operation
 	changes broadcast
 	ring    atomic.Pointer[sap.Keyring] // keys of the module that are verified so far
@@ -150,7 +150,7 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{cfg: cfg, store: cfg.Store, files: f, log: cfg.Log,
-		slots: make(chan struct{}, cfg.Limits.Parallel), judging: make(chan struct{}, cfg.Limits.Parallel)}
+		slots: make(chan struct{}, cfg.Limits.Parallel), judging: newTurns(cfg.Limits.Parallel)}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	if err := s.removeOrphans(ctx); err != nil {
 		return nil, err

@@ -1,6 +1,9 @@
 package signapp
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
 
 // keyLocks is a mutex for each key in use.
 type keyLocks struct {
@@ -34,6 +37,58 @@ func (k *keyLocks) lock(key string) func() {
 			delete(k.m, key)
 		}
 		k.mu.Unlock()
+	}
+}
+
+// turns lets so many things be done at one time, and of each client no more than half of
+// them, so that one cannot keep out the others.
+type turns struct {
+	all  chan struct{}
+	each int
+	mu   sync.Mutex
+	of   map[string]*lane
+}
+
+type lane struct {
+	room  chan struct{}
+	users int
+}
+
+func newTurns(n int) *turns {
+	return &turns{all: make(chan struct{}, n), each: max(1, n/2), of: map[string]*lane{}}
+}
+
+// take waits for the client's turn and returns the function that gives it back. Who waits for room of the
+// client's own holds nothing that others wait for.
+func (t *turns) take(ctx context.Context, client string) (func(), error) {
+	t.mu.Lock()
+	l := t.of[client]
+	if l == nil {
+		l = &lane{room: make(chan struct{}, t.each)}
+		t.of[client] = l
+	}
+	l.users++
+	t.mu.Unlock()
+	leave := func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if l.users--; l.users == 0 {
+			delete(t.of, client)
+		}
+	}
+	select {
+	case l.room <- struct{}{}:
+	case <-ctx.Done():
+		leave()
+		return nil, ctx.Err()
+	}
+	select {
+	case t.all <- struct{}{}:
+		return func() { <-t.all; <-l.room; leave() }, nil
+	case <-ctx.Done():
+		<-l.room
+		leave()
+		return nil, ctx.Err()
 	}
 }
 

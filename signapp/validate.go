@@ -7,7 +7,7 @@ import (
 
 // Validate has a worker judge an upload of a client and returns its report in JSON. It
 // takes none of the places of documents in work: judging many large files must not hold
-// up signing. As many are judged at one time, the others wait.
+// up signing. As many are judged at one time, of one client half as many; the others wait.
 //
 // Errors: ErrNotFound for a document that is not the client's, ErrExpired, ErrInput for a
 // worker that does not validate or a file that it does not know.
@@ -19,17 +19,17 @@ func (s *Service) Validate(ctx context.Context, c Client, document, worker strin
 	if e.Validator == nil {
 		return nil, fmt.Errorf("%w: worker %q does not validate", ErrInput, worker)
 	}
+	// Those that wait have no file open.
+	done, err := s.judging.take(ctx, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	row, f, err := s.document(ctx, c, document)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	select {
-	case s.judging <- struct{}{}:
-		defer func() { <-s.judging }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 	report, err := e.Validator.Validate(ctx, row.Name, f, row.Size)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInput, err)

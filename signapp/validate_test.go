@@ -1,0 +1,91 @@
+package signapp_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/assent-sign/assent/signapp"
+	"github.com/assent-sign/assent/signapp/apptest"
+	"github.com/assent-sign/assent/workers"
+)
+
+// slow is a validator that judges until it is told to go on.
+type slow struct {
+	signapp.Workers
+	began chan string
+	open  chan struct{}
+	mu    sync.Mutex
+	now   map[string]int // being judged, by name of the document
+	most  map[string]int
+}
+
+func (s *slow) Get(string) (*workers.Entry, error) { return &workers.Entry{Validator: s}, nil }
+
+func (s *slow) count(name string, by int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now[name] += by
+	s.most[name] = max(s.most[name], s.now[name])
+}
+
+func (s *slow) Validate(ctx context.Context, name string, _ io.ReaderAt, _ int64) ([]byte, error) {
+	s.count(name, 1)
+	defer s.count(name, -1)
+	s.began <- name
+	select {
+	case <-s.open:
+		return []byte("{}"), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// I9: one client's files that take long to judge leave room for those of others; who gives up
+// waiting gives up the turn too.
+func TestI9OneClientLeavesRoomForJudgingOthers(t *testing.T) {
+	for parallel, most := range map[int]int{4: 2, 5: 2, 1: 1} {
+		w := &slow{began: make(chan string, 100), open: make(chan struct{}), now: map[string]int{}, most: map[string]int{}}
+		r := newRig(t, func(c *signapp.Config) { c.Limits.Parallel = parallel; c.Workers = w })
+		ids := map[string]string{}
+		for _, c := range []signapp.Client{apptest.Acme, apptest.Other} {
+			d, err := r.Service.Upload(bg, c, c.ID, strings.NewReader("file"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids[c.ID] = d.ID
+		}
+		var impatient, others sync.WaitGroup
+		judge := func(ctx context.Context, all *sync.WaitGroup, c signapp.Client, want error) {
+			all.Go(func() {
+				if _, err := r.Service.Validate(ctx, c, ids[c.ID], "slow"); !errors.Is(err, want) {
+					t.Errorf("%s: %v", c.ID, err)
+				}
+			})
+		}
+		gone, give := context.WithCancel(t.Context())
+		for range 8 {
+			judge(gone, &impatient, apptest.Acme, context.Canceled)
+		}
+		for range most {
+			<-w.began
+		}
+		if parallel > 1 {
+			judge(bg, &others, apptest.Other, nil)
+			if name := <-w.began; name != apptest.Other.ID {
+				t.Errorf("%d places: %s has all of them", parallel, name)
+			}
+		}
+		give()
+		impatient.Wait()
+		judge(bg, &others, apptest.Acme, nil)
+		close(w.open)
+		others.Wait()
+		if w.most[apptest.Acme.ID] != most {
+			t.Errorf("%d places: %d files of one client were judged at one time", parallel, w.most[apptest.Acme.ID])
+		}
+	}
+}
