@@ -71,7 +71,7 @@ then no file is written.
 	f.StringArrayVar(&x.anchors, "anchor", nil, "PEM file with certificates to trust; may be given again")
 	f.StringArrayVar(&x.intermediates, "intermediates", nil, "PEM file with further certificates of paths")
 	f.StringArrayVar(&x.tsas, "tsa", nil, "http(s) address of a time-stamp authority; may be given again")
-	f.StringArrayVar(&x.tsaAnchors, "tsa-anchor", nil, "PEM file with anchors of the authorities; default those of --anchor")
+	f.StringArrayVar(&x.tsaAnchors, "tsa-anchor", nil, "PEM file with anchors of the authorities, which vouch for no signer; default those of --anchor")
 	f.StringVar(&x.freshness, "revocation-freshness", "after_signature", "after_signature, or current for authorities that only publish lists")
 	f.StringVar(&x.nonce, "ocsp-nonce", "if_answered", "required or if_answered")
 	f.StringSliceVar(&x.revocationHosts, "revocation-hosts", nil, "the only host names that may be asked about revocation")
@@ -149,7 +149,7 @@ func (x *extension) config(failed func(error)) (extend.Config, error) {
 	}
 	all := append(append([]*x509.Certificate{}, anchors...), stampers...)
 	collect, err := x.collector(all, pool)
-	return extend.Config{Anchors: all, Stamper: list, Collector: collect, Current: x.freshness == "current"}, err
+	return extend.Config{Anchors: anchors, StampAnchors: stampers, Stamper: list, Collector: collect, Current: x.freshness == "current"}, err
 }
 
 func (x *extension) collector(anchors, pool []*x509.Certificate) (*longterm.Collector, error) {

@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -103,5 +104,33 @@ func signedForExtension(t *testing.T, a *workertest.Authority, path string) {
 	}
 	if err := pdf.Embed(f, p, der); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// ADE-03: --tsa-anchor vouches for time-stamp authorities only. Were it for signers too, whoever gets a
+// certificate of the authority's CA would have signatures that are extended as valid.
+func TestADE03ExtendTrustsStampAnchorsForStampsOnly(t *testing.T) {
+	signers, stampers := workertest.NewAuthority(t), workertest.NewAuthority(t)
+	dir := t.TempDir()
+	in, out := filepath.Join(dir, "in.pdf"), filepath.Join(dir, "out.pdf")
+	signedForExtension(t, signers, in)
+	run := func(anchor, stampAnchor, url string) (string, error) {
+		var text bytes.Buffer
+		c := newRoot()
+		c.SetArgs([]string{"extend", in, "-o", out, "--anchor", anchor, "--tsa-anchor", stampAnchor, "--tsa", url, "--revocation-addresses", "127.0.0.0/8"})
+		c.SetOut(&text)
+		c.SetErr(&text)
+		err := c.ExecuteContext(t.Context())
+		return text.String(), err
+	}
+	var exit *exitError
+	if text, err := run(stampers.Root, signers.Root, stamper(t, signers)); !errors.As(err, &exit) || exit.code != exitNotValid {
+		t.Errorf("the signer's CA as that of authorities: %s %v", text, err)
+	}
+	if _, err := os.Stat(out); err == nil {
+		t.Error("a file was written")
+	}
+	if text, err := run(signers.Root, stampers.Root, stamper(t, stampers)); err != nil || !strings.Contains(text, "valid TOTAL-PASSED") {
+		t.Errorf("each its own: %s %v", text, err)
 	}
 }

@@ -57,6 +57,8 @@ type Output interface {
 type Config struct {
 	// Anchors are trusted as they are.
 	Anchors []*x509.Certificate
+	// StampAnchors are trusted for time-stamp authorities only; without any, those of Anchors are.
+	StampAnchors []*x509.Certificate
 	// Stamper gives time-stamps.
 	Stamper tsp.Stamper
 	// Collector gives validation data; needed from B-LT on.
@@ -170,7 +172,7 @@ func (j *job) look() (err error) {
 	if j.sigs, err = j.doc.Signatures(); err != nil {
 		return err
 	}
-	j.rep, err = validate.File(j.ctx, j.name, j.out, j.size, validate.Options{Anchors: j.cfg.Anchors, Now: j.cfg.Now(), Limits: j.cfg.Limits})
+	j.rep, err = validate.File(j.ctx, j.name, j.out, j.size, validate.Options{Anchors: j.cfg.Anchors, StampAnchors: j.cfg.StampAnchors, Now: j.cfg.Now(), Limits: j.cfg.Limits})
 	if err == nil && len(j.rep.Signatures) != len(j.sigs) {
 		err = fmt.Errorf("%w: %d signatures were read and %d judged", ErrNotValid, len(j.sigs), len(j.rep.Signatures))
 	}

@@ -151,7 +151,7 @@ func (j *judge) stamp(s *Signature, token []byte, imprint func(crypto.Hash) ([]b
 		if sum, err = imprint(h); err != nil {
 			break
 		}
-		if info, err = tsp.VerifyToken(token, h, sum, j.opt.Anchors, time.Time{}); !errors.Is(err, tsp.ErrImprint) {
+		if info, err = tsp.VerifyToken(token, h, sum, j.opt.StampAnchors, time.Time{}); !errors.Is(err, tsp.ErrImprint) {
 			break
 		}
 	}

@@ -279,6 +279,9 @@ func (j *judge) path(chain []*x509.Certificate, m *material, anchors []*pkix.Cer
 		return nil, errors.New("the certificate cannot be read")
 	}
 	want.Anchors, want.Pool, want.At = anchors, append(known[1:], m.pool...), proven
+	if want.Purpose == pkix.PurposeTimeStamping {
+		want.Anchors = parsed(j.opt.StampAnchors)
+	}
 	p, err := pkix.Build(j.ctx, known[0], want)
 	if err != nil {
 		return nil, err

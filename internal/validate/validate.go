@@ -152,6 +152,9 @@ type Stamp struct {
 type Options struct {
 	// Anchors are trusted as they are. Without any, no signature is Valid.
 	Anchors []*x509.Certificate
+	// StampAnchors are trusted for time-stamp authorities and for nobody else; without any, those of
+	// Anchors are. A signer's certificate must lead to one of Anchors.
+	StampAnchors []*x509.Certificate
 	// Now is when the question is asked; the zero time is the present.
 	Now time.Time
 	// Revocation is the policy; empty means RevocationIfCarried.
@@ -203,6 +206,9 @@ func File(ctx context.Context, name string, r io.ReaderAt, size int64, opt Optio
 	}
 	if opt.Revocation == "" {
 		opt.Revocation = RevocationIfCarried
+	}
+	if len(opt.StampAnchors) == 0 {
+		opt.StampAnchors = opt.Anchors
 	}
 	rep := &Report{Schema: Schema, File: name, Format: "PDF", Size: size, Signatures: []Signature{},
 		Time: opt.Now.UTC(), Policy: Policy{Anchors: len(opt.Anchors), Revocation: opt.Revocation, Level: opt.Level}}
