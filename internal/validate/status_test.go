@@ -112,48 +112,56 @@ func (a *authority) store(t *testing.T, file []byte, ocsps ...[]byte) []byte {
 // recognised, a revocation before the proven time makes the signature not valid,
 // a later one does not, and what proves nothing is no proof.
 func TestADE03RevocationByWhatTheFileCarries(t *testing.T) {
+	revocationCarried(t, func(t *testing.T, a *authority, level string) []byte { return a.sign(t, level) },
+		func(t *testing.T, a *authority, file []byte, ocsps ...[]byte) []byte {
+			return a.store(t, file, ocsps...)
+		})
+}
+
+// revocationCarried judges files of one format: sign makes one of a level, keep adds
+// answers that no worker would.
+func revocationCarried(t *testing.T, sign func(t *testing.T, a *authority, level string) []byte, keep func(t *testing.T, a *authority, file []byte, ocsps ...[]byte) []byte) {
+	plain := func(level string) func(*testing.T, *authority) []byte {
+		return func(t *testing.T, a *authority) []byte { return sign(t, a, level) }
+	}
+	revoked := func(level string, who func(*authority) []byte, after time.Duration) func(*testing.T, *authority) []byte {
+		return func(t *testing.T, a *authority) []byte {
+			file := sign(t, a, level)
+			a.Revoke(t, who(a), time.Now().Add(after))
+			mine, _ := a.fetch(t, a.signer)
+			his, _ := a.fetch(t, a.stamps)
+			return keep(t, a, file, mine, his)
+		}
+	}
+	signer := func(a *authority) []byte { return a.signer[0] }
+	stamper := func(a *authority) []byte { return a.stamps[0] }
+	const good = "good, by what the file carries"
 	for name, c := range map[string]struct {
 		make              func(t *testing.T, a *authority) []byte
 		verdict           validate.Verdict
 		level, revocation string
 	}{
-		"B-LTA": {func(t *testing.T, a *authority) []byte { return a.sign(t, "B-LTA") }, validate.Valid, "B-LTA", "good, by what the file carries"},
-		"B-LT":  {func(t *testing.T, a *authority) []byte { return a.sign(t, "B-LT") }, validate.Valid, "B-LT", "good, by what the file carries"},
-		"B-T":   {func(t *testing.T, a *authority) []byte { return a.sign(t, "B-T") }, validate.Valid, "B-T", ""},
-		"revoked before": {func(t *testing.T, a *authority) []byte {
-			file := a.sign(t, "B-T")
-			a.Revoke(t, a.signer[0], time.Now().Add(-time.Hour))
-			mine, _ := a.fetch(t, a.signer)
-			his, _ := a.fetch(t, a.stamps)
-			return a.store(t, file, mine, his)
-		}, validate.NotValid, "B-T", "revoked on"},
-		"revoked afterwards": {func(t *testing.T, a *authority) []byte {
-			file := a.sign(t, "B-T")
-			a.Revoke(t, a.signer[0], time.Now().Add(2*time.Second))
-			mine, _ := a.fetch(t, a.signer)
-			his, _ := a.fetch(t, a.stamps)
-			return a.store(t, file, mine, his)
-		}, validate.Valid, "B-LT", "was revoked later"},
-		"time-stamper revoked before": {func(t *testing.T, a *authority) []byte {
-			file := a.sign(t, "B-T")
-			a.Revoke(t, a.stamps[0], time.Now().Add(-time.Hour))
-			mine, _ := a.fetch(t, a.signer)
-			his, _ := a.fetch(t, a.stamps)
-			return a.store(t, file, mine, his)
-		}, validate.NotValid, "B-T", "revoked on"},
+		"B-LTA":                                  {plain("B-LTA"), validate.Valid, "B-LTA", good},
+		"B-LT":                                   {plain("B-LT"), validate.Valid, "B-LT", good},
+		"B-T":                                    {plain("B-T"), validate.Valid, "B-T", ""},
+		"B-B":                                    {plain("B-B"), validate.Valid, "B-B", ""},
+		"revoked before":                         {revoked("B-T", signer, -time.Hour), validate.NotValid, "B-T", "revoked on"},
+		"revoked afterwards":                     {revoked("B-T", signer, 2*time.Second), validate.Valid, "B-LT", "was revoked later"},
+		"bad news behind the archive time-stamp": {revoked("B-LTA", signer, -time.Hour), validate.NotValid, "B-T", "revoked on"},
+		"time-stamper revoked before":            {revoked("B-T", stamper, -time.Hour), validate.NotValid, "B-T", "revoked on"},
 		"nothing about the time-stamper": {func(t *testing.T, a *authority) []byte {
-			file := a.sign(t, "B-T")
 			mine, _ := a.fetch(t, a.signer)
-			return a.store(t, file, mine)
+			return keep(t, a, sign(t, a, "B-T"), mine)
 		}, validate.Valid, "B-T", ""},
 		"answers of another authority": {func(t *testing.T, a *authority) []byte {
 			other := newAuthority(t)
-			file := a.sign(t, "B-T")
 			mine, _ := other.fetch(t, other.signer)
 			his, _ := other.fetch(t, other.stamps)
-			return a.store(t, file, mine, his)
+			return keep(t, a, sign(t, a, "B-T"), mine, his)
 		}, validate.Valid, "B-T", ""},
-		"no answers at all": {func(t *testing.T, a *authority) []byte { return a.store(t, a.sign(t, "B-T"), []byte("none")) }, validate.Valid, "B-T", ""},
+		"no answers at all": {func(t *testing.T, a *authority) []byte {
+			return keep(t, a, sign(t, a, "B-T"), []byte("none"))
+		}, validate.Valid, "B-T", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newAuthority(t)

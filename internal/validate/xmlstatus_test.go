@@ -56,65 +56,10 @@ func (a *authority) keep(t *testing.T, file []byte, ocsps ...[]byte) []byte {
 // recognised, a revocation before the proven time makes the signature not valid, a later
 // one does not, and what proves nothing is no proof.
 func TestADE03RevocationByWhatTheXMLCarries(t *testing.T) {
-	for name, c := range map[string]struct {
-		make              func(t *testing.T, a *authority) []byte
-		verdict           validate.Verdict
-		level, revocation string
-	}{
-		"B-LTA": {func(t *testing.T, a *authority) []byte { return a.signXML(t, "B-LTA", invoice) }, validate.Valid, "B-LTA", "good, by what the file carries"},
-		"B-LT":  {func(t *testing.T, a *authority) []byte { return a.signXML(t, "B-LT", invoice) }, validate.Valid, "B-LT", "good, by what the file carries"},
-		"B-T":   {func(t *testing.T, a *authority) []byte { return a.signXML(t, "B-T", invoice) }, validate.Valid, "B-T", ""},
-		"B-B":   {func(t *testing.T, a *authority) []byte { return a.signXML(t, "B-B", invoice) }, validate.Valid, "B-B", ""},
-		"revoked before": {func(t *testing.T, a *authority) []byte {
-			file := a.signXML(t, "B-T", invoice)
-			a.Revoke(t, a.signer[0], time.Now().Add(-time.Hour))
-			mine, _ := a.fetch(t, a.signer)
-			his, _ := a.fetch(t, a.stamps)
-			return a.keep(t, file, mine, his)
-		}, validate.NotValid, "B-T", "revoked on"},
-		"revoked afterwards": {func(t *testing.T, a *authority) []byte {
-			file := a.signXML(t, "B-T", invoice)
-			a.Revoke(t, a.signer[0], time.Now().Add(2*time.Second))
-			mine, _ := a.fetch(t, a.signer)
-			his, _ := a.fetch(t, a.stamps)
-			return a.keep(t, file, mine, his)
-		}, validate.Valid, "B-LT", "was revoked later"},
-		"bad news behind the archive time-stamp": {func(t *testing.T, a *authority) []byte {
-			file := a.signXML(t, "B-LTA", invoice)
-			a.Revoke(t, a.signer[0], time.Now().Add(-time.Hour))
-			mine, _ := a.fetch(t, a.signer)
-			his, _ := a.fetch(t, a.stamps)
-			return a.keep(t, file, mine, his)
-		}, validate.NotValid, "B-T", "revoked on"},
-		"time-stamper revoked before": {func(t *testing.T, a *authority) []byte {
-			file := a.signXML(t, "B-T", invoice)
-			a.Revoke(t, a.stamps[0], time.Now().Add(-time.Hour))
-			mine, _ := a.fetch(t, a.signer)
-			his, _ := a.fetch(t, a.stamps)
-			return a.keep(t, file, mine, his)
-		}, validate.NotValid, "B-T", "revoked on"},
-		"nothing about the time-stamper": {func(t *testing.T, a *authority) []byte {
-			mine, _ := a.fetch(t, a.signer)
-			return a.keep(t, a.signXML(t, "B-T", invoice), mine)
-		}, validate.Valid, "B-T", ""},
-		"answers of another authority": {func(t *testing.T, a *authority) []byte {
-			other := newAuthority(t)
-			mine, _ := other.fetch(t, other.signer)
-			his, _ := other.fetch(t, other.stamps)
-			return a.keep(t, a.signXML(t, "B-T", invoice), mine, his)
-		}, validate.Valid, "B-T", ""},
-		"no answers at all": {func(t *testing.T, a *authority) []byte {
-			return a.keep(t, a.signXML(t, "B-T", invoice), []byte("none"))
-		}, validate.Valid, "B-T", ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			a := newAuthority(t)
-			s := a.report(t, c.make(t, a)).Signatures[0]
-			if s.Verdict != c.verdict || s.Level != c.level || (c.revocation == "") != (s.Revocation == "") || !strings.Contains(s.Revocation, c.revocation) {
-				t.Errorf("%s, %s, %q (%v); want %s, %s, %q", s.Verdict, s.Level, s.Revocation, s.Why, c.verdict, c.level, c.revocation)
-			}
+	revocationCarried(t, func(t *testing.T, a *authority, level string) []byte { return a.signXML(t, level, invoice) },
+		func(t *testing.T, a *authority, file []byte, ocsps ...[]byte) []byte {
+			return a.keep(t, file, ocsps...)
 		})
-	}
 }
 
 // ADE-03, ADE-05: an archive time-stamp is judged by itself, over exactly what EN 319 132-1, 5.5.2

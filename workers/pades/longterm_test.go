@@ -7,9 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/certs"
@@ -110,48 +108,17 @@ func TestADE03LongTermLevels(t *testing.T) {
 // embedded: a revoked certificate, an authority that is silent, a statement from
 // before the signature, an anchor of somebody else, each is an error.
 func TestADE03LongTermFailures(t *testing.T) {
-	for name, c := range map[string]struct {
-		more map[string]string
-		do   func(t *testing.T, a *workertest.Authority, chain, stamper [][]byte)
-		ok   bool
-	}{
-		"all is well": {nil, func(*testing.T, *workertest.Authority, [][]byte, [][]byte) {}, true},
-		"signer revoked": {nil, func(t *testing.T, a *workertest.Authority, chain, _ [][]byte) {
-			a.Revoke(t, chain[0], time.Now().Add(-time.Minute))
-		}, false},
-		"issuing CA revoked": {nil, func(t *testing.T, a *workertest.Authority, chain, _ [][]byte) {
-			a.Revoke(t, chain[1], time.Now().Add(-time.Minute))
-		}, false},
-		"time-stamper revoked": {nil, func(t *testing.T, a *workertest.Authority, _, s [][]byte) {
-			a.Revoke(t, s[0], time.Now().Add(-time.Minute))
-		}, false},
-		"silent":                   {nil, func(_ *testing.T, a *workertest.Authority, _, _ [][]byte) { a.Silent = true }, false},
-		"older than the signature": {nil, func(_ *testing.T, a *workertest.Authority, _, _ [][]byte) { a.Skew = -10 * time.Minute }, false},
-		"older, and allowed":       {map[string]string{"revocation_freshness": "current"}, func(_ *testing.T, a *workertest.Authority, _, _ [][]byte) { a.Skew = -10 * time.Minute }, true},
-		"no nonce in the answer":   {map[string]string{"ocsp_nonce": "required"}, func(*testing.T, *workertest.Authority, [][]byte, [][]byte) {}, false},
-		"host not on the list":     {map[string]string{"revocation_hosts": "ocsp.example"}, func(*testing.T, *workertest.Authority, [][]byte, [][]byte) {}, false},
-		"loopback not allowed":     {map[string]string{"revocation_addresses": ""}, func(*testing.T, *workertest.Authority, [][]byte, [][]byte) {}, false},
-	} {
+	for name, c := range workertest.Troubles(t) {
 		t.Run(name, func(t *testing.T) {
-			a := workertest.NewAuthority(t)
-			e, chain, stamper := longterm(t, a, "B-LTA", c.more)
-			c.do(t, a, chain, stamper)
-			_, _, err := signLong(t, e)
-			if c.ok != (err == nil) || err != nil && !errors.Is(err, workers.ErrValidation) {
-				t.Errorf("%v", err)
-			}
-			if errors.Is(err, workers.ErrRevoked) != strings.HasSuffix(name, "revoked") {
-				t.Errorf("revoked or not: %v", err)
+			for _, level := range []string{"B-LT", "B-LTA"} {
+				a := workertest.NewAuthority(t)
+				e, chain, stamper := longterm(t, a, level, c.Properties)
+				c.Begin(t, a, chain, stamper)
+				_, _, err := signLong(t, e)
+				c.Judge(t, name, err)
 			}
 		})
 	}
-	t.Run("anchor of somebody else", func(t *testing.T) {
-		a := workertest.NewAuthority(t)
-		e, _, _ := longterm(t, a, "B-LT", map[string]string{"trust_anchors": workertest.NewPKI(t).Root})
-		if _, _, err := signLong(t, e); !errors.Is(err, workers.ErrValidation) {
-			t.Errorf("%v", err)
-		}
-	})
 }
 
 // T12: an attempt that failed or was cut off after the signature leaves a file

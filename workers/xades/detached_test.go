@@ -44,7 +44,7 @@ func checkDetached(t *testing.T, signed []byte, name, data string) (*xmlsig.Sign
 func TestADE02DetachedSignedAndJudged(t *testing.T) {
 	for level, want := range map[string]int{"B-B": 0, "B-T": 1, "B-LT": 4} {
 		a := workertest.NewAuthority(t)
-		e, _, _ := longterm(t, a, level, "signature_packaging", "DETACHED", "mime_type", "text/plain")
+		e, _, _ := longterm(t, a, level, map[string]string{"signature_packaging": "DETACHED", "mime_type": "text/plain"})
 		for _, data := range []string{terms, documents[1], "x"} {
 			out := workertest.File(t, "out")
 			in := input(data)
@@ -80,7 +80,7 @@ func TestADE02DetachedSignedAndJudged(t *testing.T) {
 // gives what the key signs; another name gives something else.
 func TestADE05DetachedShownIsSigned(t *testing.T) {
 	a := workertest.NewAuthority(t)
-	e, chain, _ := longterm(t, a, "B-B", "signature_packaging", "DETACHED")
+	e, chain, _ := longterm(t, a, "B-B", map[string]string{"signature_packaging": "DETACHED"})
 	in, out := input(terms), workertest.File(t, "out")
 	in.Chain, in.Alg, in.Name = chain, algo.ES256, "Όροι #1?.txt"
 	p, err := e.Worker.Prepare(context.Background(), in, out)
@@ -127,7 +127,7 @@ func TestADE05DetachedShownIsSigned(t *testing.T) {
 // written of it, the next one completes it.
 func TestFPT05DetachedCutAnywhere(t *testing.T) {
 	for _, data := range []string{terms, strings.Repeat(terms, 2000)} {
-		e, chain, _ := longterm(t, workertest.NewAuthority(t), "B-LT", "signature_packaging", "DETACHED")
+		e, chain, _ := longterm(t, workertest.NewAuthority(t), "B-LT", map[string]string{"signature_packaging": "DETACHED"})
 		in, out := input(data), workertest.File(t, "out")
 		in.Chain, in.Alg, in.Name = chain, algo.ES256, "terms.txt"
 		p, err := e.Worker.Prepare(context.Background(), in, out)
@@ -180,7 +180,7 @@ func TestFPT05DetachedCutAnywhere(t *testing.T) {
 // two ways; B-LTA is not made.
 func TestADE05DetachedRefusals(t *testing.T) {
 	a := workertest.NewAuthority(t)
-	e, chain, _ := longterm(t, a, "B-B", "signature_packaging", "DETACHED")
+	e, chain, _ := longterm(t, a, "B-B", map[string]string{"signature_packaging": "DETACHED"})
 	for name, data := range map[string]string{
 		"empty": "", "binary": "a\x00b", "Latin-1": "caf\xe9", "escape": "a\x1b[2Jb", "a PDF": "text\n%PDF-1.7 \n", "document type": `<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>`,
 		"two of an id": `<a Id="x"><b Id="x"/></a>`, "not closed": "<a>", "XML after spaces": " \n<!DOCTYPE a><a/>",

@@ -6,6 +6,7 @@ import (
 	"crypto"
 	"encoding/base64"
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +14,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/c14n"
@@ -25,14 +25,12 @@ import (
 )
 
 // longterm is a worker at a level, over an authority.
-func longterm(t *testing.T, a *workertest.Authority, level string, more ...string) (*workers.Entry, [][]byte, [][]byte) {
+func longterm(t *testing.T, a *workertest.Authority, level string, more map[string]string) (*workers.Entry, [][]byte, [][]byte) {
 	t.Helper()
 	_, stamper, tsaChain := a.Key(t, "tsa", algo.P256, certs.TSAProfile)
 	_, chain, file := a.Key(t, "anna", algo.P256, certs.SignerProfile)
 	p := map[string]string{"level": level, "tsa": "worker:tsa", "trust_anchors": a.Root, "revocation_addresses": "127.0.0.0/8", "revocation_hosts": "127.0.0.1", "ocsp_nonce": "if_answered"}
-	for i := 0; i < len(more); i += 2 {
-		p[more[i]] = more[i+1]
-	}
+	maps.Copy(p, more)
 	e := entry(t, a.PKI, workers.Config{Name: "tsa", Kind: "tsa", Token: "local", Key: "tsa", Chain: tsaChain, Properties: map[string]string{"policy": "1.3.6.1.4.1.99999.1.1"}},
 		workers.Config{Name: "xml", Kind: "xades", Token: "local", Key: "anna", Chain: file, Properties: p})
 	return e, chain, stamper
@@ -71,7 +69,7 @@ func TestADE03LongTermLevels(t *testing.T) {
 	for _, level := range []string{"B-LT", "B-LTA"} {
 		for _, parallel := range []string{"false", "true"} {
 			a := workertest.NewAuthority(t)
-			e, chain, stamper := longterm(t, a, level, "parallel", parallel)
+			e, chain, stamper := longterm(t, a, level, map[string]string{"parallel": parallel})
 			for _, doc := range documents {
 				out := workertest.File(t, "out.xml")
 				res, err := workers.SignNow(context.Background(), e, input(doc), out)
@@ -158,39 +156,15 @@ func openssl(t *testing.T, root, signed string) {
 // ADE-03, REV rows: no level is lowered silently and nothing unverified is embedded: each failure is an
 // error, and the file is as it was.
 func TestADE03LongTermFailures(t *testing.T) {
-	for name, c := range map[string]struct {
-		more []string
-		do   func(t *testing.T, a *workertest.Authority, chain, stamper [][]byte)
-		ok   bool
-	}{
-		"all is well": {nil, func(*testing.T, *workertest.Authority, [][]byte, [][]byte) {}, true},
-		"signer revoked": {nil, func(t *testing.T, a *workertest.Authority, chain, _ [][]byte) {
-			a.Revoke(t, chain[0], time.Now().Add(-time.Minute))
-		}, false},
-		"issuing CA revoked": {nil, func(t *testing.T, a *workertest.Authority, chain, _ [][]byte) {
-			a.Revoke(t, chain[1], time.Now().Add(-time.Minute))
-		}, false},
-		"time-stamper revoked": {nil, func(t *testing.T, a *workertest.Authority, _, s [][]byte) {
-			a.Revoke(t, s[0], time.Now().Add(-time.Minute))
-		}, false},
-		"silent":                   {nil, func(_ *testing.T, a *workertest.Authority, _, _ [][]byte) { a.Silent = true }, false},
-		"older than the signature": {nil, func(_ *testing.T, a *workertest.Authority, _, _ [][]byte) { a.Skew = -10 * time.Minute }, false},
-		"older, and allowed":       {[]string{"revocation_freshness", "current"}, func(_ *testing.T, a *workertest.Authority, _, _ [][]byte) { a.Skew = -10 * time.Minute }, true},
-		"anchor of somebody else":  {[]string{"trust_anchors", workertest.NewPKI(t).Root}, func(*testing.T, *workertest.Authority, [][]byte, [][]byte) {}, false},
-	} {
+	for name, c := range workertest.Troubles(t) {
 		for _, level := range []string{"B-LT", "B-LTA"} {
 			a := workertest.NewAuthority(t)
-			e, chain, stamper := longterm(t, a, level, c.more...)
-			c.do(t, a, chain, stamper)
+			e, chain, stamper := longterm(t, a, level, c.Properties)
+			c.Begin(t, a, chain, stamper)
 			out := workertest.File(t, "out.xml")
 			_, err := workers.SignNow(context.Background(), e, input(documents[1]), out)
-			if c.ok != (err == nil) || err != nil && !errors.Is(err, workers.ErrValidation) {
-				t.Errorf("%s, %s: %v", name, level, err)
-			}
-			if errors.Is(err, workers.ErrRevoked) != strings.HasSuffix(name, "revoked") {
-				t.Errorf("%s, %s: revoked or not: %v", name, level, err)
-			}
-			if text, err := os.ReadFile(out.Name()); err != nil || !c.ok && string(text) != documents[1] {
+			c.Judge(t, level+": "+name, err)
+			if text, err := os.ReadFile(out.Name()); err != nil || !c.OK && string(text) != documents[1] {
 				t.Errorf("%s, %s: the file was changed (%v)", name, level, err)
 			}
 		}
@@ -202,7 +176,7 @@ func TestADE03LongTermFailures(t *testing.T) {
 // attempt completes the file.
 func TestFPT05LongTermCutAnywhere(t *testing.T) {
 	a := workertest.NewAuthority(t)
-	e, _, _ := longterm(t, a, "B-LTA")
+	e, _, _ := longterm(t, a, "B-LTA", nil)
 	doc := documents[1]
 	whole := workertest.File(t, "whole.xml")
 	in := input(doc)
