@@ -327,6 +327,10 @@ func (s *Service) prepareSource(ctx context.Context, r *record, src source, i in
 	if e.Worker == nil || !e.Info.Activation {
 		return fixedItem{}, nil, fmt.Errorf("%w: worker %q does not sign for signers", ErrInput, src.Worker)
 	}
+	policy, err := s.policyName(ctx, r)
+	if err != nil {
+		return fixedItem{}, nil, err
+	}
 	out, err := s.files.partial()
 	if err != nil {
 		return fixedItem{}, nil, err
@@ -334,7 +338,7 @@ func (s *Service) prepareSource(ctx context.Context, r *record, src source, i in
 	failpoint.Before("ssad/05-dtbsr-computed")
 	p, err := e.Worker.Prepare(ctx, workers.Input{
 		Document: doc, Size: src.Size, Name: src.Name, Chain: chain, Alg: alg,
-		Level: src.Level, Time: r.created, Params: src.Params, Policy: s.policy(r),
+		Level: src.Level, Time: r.created, Params: src.Params, Policy: policy,
 	}, out)
 	failpoint.After("ssad/05-dtbsr-computed")
 	if err == nil {

@@ -9,6 +9,26 @@ import (
 	"github.com/assent-sign/assent/sap/sapclient"
 )
 
+// policyName is policy with the module's default by its name: what a worker allows
+// depends on it.
+func (s *Service) policyName(ctx context.Context, r *record) (string, error) {
+	if p := s.policy(r); p != "" || s.cfg.Teller == nil {
+		return p, nil
+	}
+	if p := s.defaultPolicy.Load(); p != nil {
+		return *p, nil
+	}
+	info, err := s.cfg.Teller.Info(ctx)
+	if err != nil {
+		return "", ModuleError(err)
+	}
+	if len(info.Policies) == 0 {
+		return "", nil
+	}
+	s.defaultPolicy.Store(&info.Policies[0].ID) // the first is the default
+	return info.Policies[0].ID, nil
+}
+
 // Teller asks the module what it says of itself (sapclient.Client).
 type Teller interface {
 	Info(ctx context.Context) (*sapclient.Info, error)

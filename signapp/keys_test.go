@@ -16,14 +16,15 @@ import (
 
 // told is a module that tells a chain, or nothing.
 type told struct {
-	chain []sap.SignedSuccession
-	err   error
-	asked int
+	chain    []sap.SignedSuccession
+	policies []sapclient.Policy
+	err      error
+	asked    int
 }
 
 func (m *told) Info(context.Context) (*sapclient.Info, error) {
 	m.asked++
-	return &sapclient.Info{Successions: m.chain}, m.err
+	return &sapclient.Info{Successions: m.chain, Policies: m.policies}, m.err
 }
 
 type moduleKey struct {
@@ -111,5 +112,25 @@ func TestKPR06ReceiptsOfTheModulesNextKey(t *testing.T) {
 	}
 	if _, err := s.openReceipt(ctx, evil.receipt(t, 200)); !errors.Is(err, sap.ReasonSAMSignature) {
 		t.Errorf("an unknown key: %v", err)
+	}
+}
+
+// ADE-04: what a worker allows goes by the name of the policy, also where the
+// configuration leaves it to the module.
+func TestADE04DefaultPolicyHasItsName(t *testing.T) {
+	m := &told{err: errors.New("away"), policies: []sapclient.Policy{{ID: sap.PolicyQualified}, {ID: "standard"}}}
+	s, r := &Service{cfg: Config{Teller: m}}, &record{}
+	if _, err := s.policyName(context.Background(), r); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("the module is away: %v", err)
+	}
+	m.err = nil
+	for range 2 {
+		if got, err := s.policyName(context.Background(), r); got != sap.PolicyQualified || err != nil || m.asked != 2 {
+			t.Errorf("%q, %v, asked %d times", got, err, m.asked)
+		}
+	}
+	s.cfg.Policy = "standard"
+	if got, err := s.policyName(context.Background(), r); got != "standard" || err != nil || m.asked != 2 {
+		t.Errorf("%q, %v, asked %d times", got, err, m.asked)
 	}
 }

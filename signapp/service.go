@@ -132,9 +132,11 @@ type Service struct {
 	locks   keyLocks      // one driver for each operation
 	changes broadcast
 	ring    atomic.Pointer[sap.Keyring] // keys of the module that are verified so far
-	work    sync.WaitGroup
-	ctx     context.Context // ends with Close
-	stop    context.CancelFunc
+
+	defaultPolicy atomic.Pointer[string] // the module's, as it said once
+	work          sync.WaitGroup
+	ctx           context.Context // ends with Close
+	stop          context.CancelFunc
 }
 
 // Open makes a Service over its directory and store. It removes files that no

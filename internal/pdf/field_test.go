@@ -218,13 +218,36 @@ func TestADE04UnusedContentIsFlagged(t *testing.T) {
 		"dictionary":        {"<< /Producer (x) >>", false},
 		"linearization":     {"<< /Linearized 1 /L 1000 /H [ 10 10 ] /O 3 /E 500 /N 1 /T 900 >>", false},
 		"hints":             {"<< /S 36 /Length 0 >>\nstream\n\nendstream", false},
-		"metadata":          {"<< /Type /Metadata /Subtype /XML /Length 0 >>\nstream\n\nendstream", false},
+		"metadata":          {"<< /Type /Metadata /Subtype /XML /Length 0 >>\nstream\n\nendstream", true},
+		"posing as a table": {"<< /Type /XRef /Length 4 >>\nstream\nQ q \nendstream", true},
 		"used by an unused": {"<< /Type /Page /Contents 4 0 R >>", true},
 	} {
 		in := buildPDF("/Root 1 0 R", "<< /Type /Catalog /Pages 2 0 R >>", plainPages, plainPage, plainContent, c.object)
 		s, err := Inspect(bytes.NewReader(in), int64(len(in)), Limits{})
 		if err != nil || s.Unused != c.want || (len(s.Hazards()) > 0) != c.want {
 			t.Errorf("%s: %v, %q, %v", name, s.Unused, s.Hazards(), err)
+		}
+	}
+}
+
+// ADE-04: what is on paper and not on the screen, what appears later, and what is taken
+// from another file.
+func TestADE04WhatNamesDoNotSay(t *testing.T) {
+	for object, want := range map[string]bool{
+		"<< /Type /Annot /Subtype /Stamp /Rect [0 0 9 9] /F 36 >>":                   true, // printed, not viewed
+		"<< /Type /Annot /Subtype /Stamp /Rect [0 0 9 9] /F 2 >>":                    true, // hidden
+		"<< /Type /Annot /Subtype /Stamp /Rect [0 0 9 9] /F 256 >>":                  true, // appears under the mouse
+		"<< /Type /Annot /Subtype /Stamp /Rect [0 0 9 9] /F 4 >>":                    false,
+		"<< /Type /Annot /Subtype /Widget /Rect [0 0 0 0] /F 2 >>":                   false, // an invisible signature
+		"<< /Type /XObject /Subtype /Image /Length 0 /F (x) >>\nstream\n\nendstream": true,
+		"<< /Alternates [ << /DefaultForPrinting true >> ] >>":                       true,
+		"<< /S /Hide /T (x) >>":            true,
+		"<< /S /GoTo /D [ 3 0 R /Fit ] >>": false,
+	} {
+		in := buildPDF("/Root 1 0 R", "<< /Type /Catalog /Pages 2 0 R /Use 5 0 R >>", plainPages, plainPage, plainContent, object)
+		s, err := Inspect(bytes.NewReader(in), int64(len(in)), Limits{})
+		if err != nil || (len(s.Hazards()) > 0) != want {
+			t.Errorf("%s: %q, %v", object, s.Hazards(), err)
 		}
 	}
 }

@@ -121,8 +121,48 @@ func (d *Document) scanFeatures(s *Summary) error {
 		if err != nil {
 			return err
 		}
+		if err := s.scanObject(o); err != nil {
+			return err
+		}
 		return s.scanNames(o.val)
 	})
+}
+
+// Flags of annotations (ISO 32000-1, table 165) that show it here and not there.
+const (
+	annotHidden       = 1 << 1
+	annotPrint        = 1 << 2
+	annotNoView       = 1 << 5
+	annotToggleNoView = 1 << 8
+)
+
+// scanObject looks at what names alone do not say: a stream whose data is another file,
+// and an annotation that is on paper but not on the screen, or can be made to appear.
+func (s *Summary) scanObject(o object) error {
+	if !o.val.isDict() {
+		return nil
+	}
+	flags, err := o.val.getDict("F")
+	if err != nil || flags.isNull() {
+		return err
+	}
+	if o.stream >= 0 {
+		s.ExternalRefs = true
+		return nil
+	}
+	subtype, err := o.val.getDict("Subtype")
+	if err != nil {
+		return err
+	}
+	n, ok := flags.asInt()
+	if rect, err := o.val.getDict("Rect"); err != nil || rect.isNull() || !ok || subtype.nameIs("Widget") || subtype.nameIs("Popup") {
+		return err
+	}
+	switch {
+	case n&annotNoView != 0 && n&annotPrint != 0, n&annotHidden != 0, n&annotToggleNoView != 0:
+		s.HiddenLayers = true
+	}
+	return nil
 }
 
 // scanUnused looks for content that the trailer does not lead to. What readers find
@@ -159,8 +199,12 @@ func (d *Document) isContent(o object) (bool, error) {
 		return false, err
 	}
 	if o.stream >= 0 {
-		for _, plumbing := range []string{"XRef", "ObjStm", "Metadata"} {
-			if typ.nameIs(plumbing) {
+		for plumbing, needs := range map[string]string{"XRef": "W", "ObjStm": "First"} {
+			v, err := o.val.getDict(needs)
+			if err != nil {
+				return false, err
+			}
+			if typ.nameIs(plumbing) && !v.isNull() {
 				return false, nil
 			}
 		}
@@ -196,11 +240,11 @@ func (s *Summary) note(name []byte) {
 	switch string(name) {
 	case "JS", "JavaScript":
 		s.JavaScript = true
-	case "Launch", "GoToR", "ImportData", "SubmitForm":
+	case "Launch", "GoToR", "ImportData", "SubmitForm", "Thread":
 		s.Launch = true
 	case "EmbeddedFile", "EmbeddedFiles", "FileAttachment", "GoToE", "AF":
 		s.EmbeddedFiles = true
-	case "OCG", "OCMD", "OCProperties":
+	case "OCG", "OCMD", "OCProperties", "Hide", "Alternates":
 		s.HiddenLayers = true
 	case "RichMedia", "Movie", "Sound", "Rendition", "Screen", "3D":
 		s.Multimedia = true
@@ -238,7 +282,7 @@ func (s Summary) Hazards() []string {
 		{s.JavaScript, "The document contains scripts."},
 		{s.Launch, "The document contains actions that open programs, other files or send data."},
 		{s.EmbeddedFiles, "The document has attached files, which are signed but not shown."},
-		{s.HiddenLayers, "The document has layers that can be hidden; it may look different elsewhere."},
+		{s.HiddenLayers, "The document has layers or other parts that can be hidden; it may look different elsewhere."},
 		{s.XFA, "The document has a second form description (XFA) that other viewers may show instead."},
 		{s.Multimedia, "The document contains sound, film or 3D content."},
 		{s.ExternalRefs, "The document refers to content outside of itself."},

@@ -46,6 +46,7 @@ type fake struct {
 	onceName      string // in the certificate of a one-time key
 	refusals      []string
 	policy        string                 // activation policy; "": standard
+	assurance     string                 // of the key; "": development
 	lifetime      int64                  // seconds of an activation request
 	lie           lies                   // what the application changes
 	config        func(c *signer.Config) // what sicd is told differently

@@ -36,7 +36,7 @@ func (f *fake) request(o *operation) (any, *apiError) {
 	}
 	s, err := sap.SignStatement(f.sam, f.samID, sap.LabelActivationRequest, sap.ActivationRequest{
 		Type: sap.TypeActivationRequest, Bind: o.bind, Carrier: sap.CarrierWebAuthn, Credentials: []string{cred},
-		Origin: f.origin, RPID: "localhost", Assurance: sap.AssuranceDevelopment,
+		Origin: f.origin, RPID: "localhost", Assurance: cmp.Or(f.assurance, sap.AssuranceDevelopment),
 	})
 	if err != nil {
 		return nil, refusal(500, err.Error(), "later")
@@ -112,7 +112,7 @@ func (f *fake) activate(o *operation, sad *sap.SAD, sadText, proof []byte) ([]by
 	r := sap.Receipt{
 		Type: sap.TypeReceipt, Audience: "demo#1", Instance: "chain-1", Time: time.Now().UnixMilli(), SAD: sap.B64(sadText), Proof: sap.B64(proof),
 		Authenticator: sap.B64(spki), Certificate: sap.B64(f.cert), Origin: f.origin, RPID: "localhost",
-		Assurance: sap.AssuranceDevelopment, AuditSeq: 1, AuditHash: sap.B64(make([]byte, 32)),
+		Assurance: cmp.Or(f.assurance, sap.AssuranceDevelopment), AuditSeq: 1, AuditHash: sap.B64(make([]byte, 32)),
 	}
 	for i, it := range sad.Items {
 		d, err := sap.Rebuild(it, f.cert, algo.ES256, nil)

@@ -267,7 +267,7 @@ func TestHiddenPartsAreNamed(t *testing.T) {
 	p.WaitText("This document contains program code. The code does not run here")
 	p.WaitText("Files are attached inside this document.")
 	p.WaitText("This document has parts that are switched off and not visible here.")
-	p.WaitText("This document has links that open programs or other files.")
+	p.WaitText("This document has actions that open programs or other files")
 	p.WaitText("This document contains sound, film or 3D content")
 	clean(t, p)
 }
@@ -280,13 +280,21 @@ func hiddenParts() []byte {
 	return rebuildTable(in) // what is behind moved; the writer repairs nothing
 }
 
-// ADE-04: under the policy for qualified signatures a document with hidden or active
-// parts is not signed, whatever the service says, and although the signer opened only
-// the other one.
+// ADE-04: a document with hidden or active parts gets no qualified signature, whatever
+// the service says, and although the signer opened only the other one.
 func TestADE04QualifiedPolicyAndHiddenParts(t *testing.T) {
 	needViewer(t)
+	for name, set := range map[string]func(*fake){
+		"by the policy": func(f *fake) { f.policy = "qualified" },
+		"by the key":    func(f *fake) { f.assurance = sap.AssuranceQualified }, // whatever policy the service chose
+	} {
+		t.Run(name, func(t *testing.T) { refusesHiddenParts(t, set) })
+	}
+}
+
+func refusesHiddenParts(t *testing.T, set func(*fake)) {
 	f, b := newFake(t, nil), browsertest.New(t)
-	f.policy = "qualified"
+	set(f)
 	p := enrolled(t, f, b)
 	o, link := f.add("plain.pdf")
 	prepared, state := preparePDF(t, hiddenParts())

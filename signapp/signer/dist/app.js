@@ -1032,9 +1032,12 @@
     "review.warn.attachments": "Files are attached inside this document. They are signed with it, but not shown here.",
     "review.warn.layers": "This document has parts that are switched off and not visible here.",
     "review.warn.xfa": "This document has a second, program-like form inside that is not shown here.",
-    "review.warn.launch": "This document has links that open programs or other files. They do not work here.",
+    "review.warn.launch": "This document has actions that open programs or other files, hide parts, or send data. They do not work here.",
+    "review.warn.optional": "This document has parts that can be switched on and off, or are others on paper.",
+    "review.warn.outside": "This document refers to content outside of itself.",
+    "review.warn.unread": "Parts of this document could not be looked through for hidden or active content.",
     "review.warn.media": "This document contains sound, film or 3D content that is not shown here.",
-    "review.hazard": "“{name}” holds parts that are named above it and that other readers may show differently. Under the policy for qualified signatures it cannot be signed. Ask for a document without them.",
+    "review.hazard": "“{name}” holds parts that are named above it and that other readers may show differently. A qualified signature cannot be made over it. Ask for a document without them.",
     "review.certifies.1": "Your signature certifies this document: after it, nothing may be changed and nobody else may sign.",
     "review.certifies.2": "Your signature certifies this document: after it, forms may be filled in and others may sign; nothing else may be changed.",
     "review.certifies.3": "Your signature certifies this document: after it, forms may be filled in, comments added, and others may sign; nothing else may be changed.",
@@ -2863,9 +2866,69 @@
     };
   }
 
+  // ts/pdfhazards.ts
+  var meanings = new Map(
+    Object.entries({
+      script: ["JS", "JavaScript"],
+      launch: ["Launch", "GoToR", "ImportData", "SubmitForm", "Hide", "Thread"],
+      attachments: ["EmbeddedFile", "EmbeddedFiles", "FileAttachment", "GoToE", "AF"],
+      optional: ["OCG", "OCMD", "OCProperties", "Alternates"],
+      xfa: ["XFA"],
+      media: ["RichMedia", "Movie", "Sound", "Rendition", "Screen", "3D"],
+      outside: ["FFilter", "OPI"],
+      unread: ["Encrypt"]
+    }).flatMap(([meaning, names]) => names.map((n) => [n, meaning]))
+  );
+  var maxUnpacked = 256 << 20;
+  var maxDict = 12 << 10;
+  async function hazards(pdf) {
+    const found = /* @__PURE__ */ new Set();
+    let at2 = 0;
+    let unpacked = 0;
+    for (const s of streams(pdf)) {
+      if (s.data < at2) continue;
+      const before = scan(pdf, at2, s.data, found);
+      at2 = s.end;
+      if (before.packs === 0 && !(before.n && before.first)) {
+        if (holdsObject(pdf, s.data, s.end)) scan(pdf, s.data, s.end, found);
+        continue;
+      }
+      try {
+        if (before.packs > 1 || unpacked > maxUnpacked || s.dict.length > maxDict) throw new Error("not read");
+        const text2 = await decodeStream(pdf.subarray(s.data, s.end), s.dict);
+        unpacked += text2.length;
+        scan(text2, 0, text2.length, found);
+      } catch {
+        found.add("unread");
+      }
+    }
+    if (scan(pdf, at2, pdf.length, found).packs > 0) found.add("unread");
+    return found;
+  }
+  function scan(pdf, from, to, found) {
+    const seen = { packs: 0, n: false, first: false };
+    for (let p = pdf.indexOf(47, from); p >= 0 && p < to; p = pdf.indexOf(47, p + 1)) {
+      const [name] = readName(pdf, p);
+      const meaning = meanings.get(name);
+      if (meaning) found.add(meaning);
+      if (name === "ObjStm") seen.packs++;
+      seen.n ||= name === "N";
+      seen.first ||= name === "First";
+    }
+    return seen;
+  }
+  function holdsObject(pdf, from, to) {
+    for (let p = find2(pdf, "obj", from); p >= 0 && p < to; p = find2(pdf, "obj", p + 3)) {
+      let q = p - 1;
+      while (q > from && white(pdf[q])) q--;
+      if (digit(pdf[q]) && /\d[\0\t\n\f\r ]+\d+[\0\t\n\f\r ]*$/.test(ascii(pdf, Math.max(from, p - 64), p - Math.max(from, p - 64)))) return true;
+    }
+    return false;
+  }
+
   // ts/viewerframe.ts
   var patience = 3e4;
-  var knownWarnings = /* @__PURE__ */ new Set(["script", "launch", "attachments", "layers", "xfa", "media"]);
+  var knownWarnings = /* @__PURE__ */ new Set(["script", "attachments", "layers", "xfa"]);
   var dataFile = /^[A-Za-z0-9_-]{1,64}\.(?:bcmap|pfb|ttf|wasm)$/;
   var dataFolder = { cMapUrl: "cmaps", standardFontDataUrl: "standard_fonts", wasmUrl: "wasm" };
   function openFrame(host, title, bytes, draw = true) {
@@ -3116,9 +3179,10 @@
       this.ready();
       try {
         const drawn = await frame.drawn;
+        const found = await this.look(d.item.i, d.bytes, drawn.warnings);
+        if (this.frame !== frame) return;
         this.shown(d.item.i, t("review.pages", { n: drawn.pages }));
-        this.hazards.set(d.item.i, drawn.warnings.length > 0);
-        fill(this.warnings, ...drawn.warnings.map((w) => el("p", { class: "warning" }, t(`review.warn.${w}`))));
+        fill(this.warnings, ...[...found].map((w) => el("p", { class: "warning" }, t(`review.warn.${w}`))));
       } catch {
         if (this.frame === frame) this.cannotShow(d);
       } finally {
@@ -3158,7 +3222,7 @@
         const frame = openFrame(this.counter, "", d.bytes, false);
         try {
           const { pages, warnings } = await frame.drawn;
-          this.hazards.set(d.item.i, warnings.length > 0);
+          await this.look(d.item.i, d.bytes, warnings);
           if (!this.opened.has(d.item.i)) this.rows.get(d.item.i).state.textContent = `${t("review.pages", { n: pages })}, ${t("review.not_opened")}`;
         } catch {
           this.failed.add(d.item.i);
@@ -3170,18 +3234,26 @@
         }
       }
     }
+    /** look finds what the picture of a PDF does not show. What a frame says adds to it and takes nothing away. */
+    async look(i, bytes, told) {
+      const found = this.hazards.get(i) ?? await hazards(bytes);
+      for (const w of told) found.add(w);
+      this.hazards.set(i, found);
+      return found;
+    }
     /**
-     * strict tells whether the SAM asks under the policy that allows no document which
-     * may show something else than the signer saw, or does something by itself.
+     * strict tells whether the signature can be a qualified one, by the policy or by what
+     * the SAM says of the key: then no document is signed which may show something else
+     * than the signer saw, or does something by itself. The policy is the service's choice.
      */
     strict() {
-      return this.offer.request.bind.policy === "qualified";
+      return this.offer.request.bind.policy === "qualified" || this.offer.request.assurance === "SCAL2-QSCD";
     }
     /** hazard tells why the policy keeps the documents from being signed; "" for nothing. */
     hazard() {
       if (!this.strict()) return "";
       const pdfs = this.offer.documents.filter((d) => d.bytes && !d.item.xades);
-      const bad = pdfs.find((d) => this.hazards.get(d.item.i));
+      const bad = pdfs.find((d) => (this.hazards.get(d.item.i)?.size ?? 0) > 0);
       if (bad) return t("review.hazard", { name: bad.item.name });
       return pdfs.some((d) => !this.hazards.has(d.item.i)) ? t("review.wait.looking") : "";
     }

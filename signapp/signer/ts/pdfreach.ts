@@ -18,14 +18,14 @@ export async function checkUnreachable(pdf: Uint8Array, from: number, hole: Hole
   await checkXRefStreams(pdf, from, hole);
 }
 
-interface Stream {
+export interface Stream {
   dict: string; // the text before the keyword, from the last "obj"
   data: number; // offset of the first byte
   end: number; // offset of the next "endstream", or the file's length
 }
 
 /** streams lists what looks like a stream object. */
-function* streams(pdf: Uint8Array): Generator<Stream> {
+export function* streams(pdf: Uint8Array): Generator<Stream> {
   for (let p = find(pdf, "stream", 0); p >= 0; p = find(pdf, "stream", p + 6)) {
     if (ascii(pdf, p - 3, 3) === "end" || (pdf[p + 6] !== 10 && pdf[p + 6] !== 13)) continue;
     let q = p - 1;
@@ -97,7 +97,7 @@ function field(b: Uint8Array, at: number, width: number): number {
 }
 
 /** decodeStream undoes FlateDecode and a PNG predictor; other filters are refused. */
-async function decodeStream(body: Uint8Array, dict: string): Promise<Uint8Array> {
+export async function decodeStream(body: Uint8Array, dict: string): Promise<Uint8Array> {
   const filter = new RegExp(`/Filter${WS}*\\[?${WS}*/([A-Za-z0-9]+)`).exec(dict)?.[1];
   if (filter === undefined) return body;
   if (filter !== "FlateDecode" && filter !== "Fl") throw new HoleError("a cross-reference stream has an unusual form");

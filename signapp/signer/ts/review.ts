@@ -8,6 +8,7 @@ import type { Config } from "./config";
 import { button, el, facts, fill, foreign, say, show, type Child } from "./dom";
 import { fingerprint } from "./fingerprint";
 import type { Document, Offer } from "./offer";
+import { hazards } from "./pdfhazards";
 import { clock, day, has, moment, size, t, type Key } from "./strings";
 import { openText } from "./textview";
 import { openFrame, type Frame } from "./viewerframe";
@@ -37,7 +38,7 @@ export class Review {
   private readonly rows = new Map<number, { state: HTMLElement; open: HTMLButtonElement }>();
   private readonly opened = new Set<number>();
   private readonly failed = new Set<number>();
-  private readonly hazards = new Map<number, boolean>(); // of PDFs that were looked through
+  private readonly hazards = new Map<number, Set<string>>(); // of PDFs that were looked through
   private frame: Frame | undefined;
   private waiting = 0; // documents being drawn
   private busy = false;
@@ -216,9 +217,10 @@ export class Review {
     this.ready();
     try {
       const drawn = await frame.drawn;
+      const found = await this.look(d.item.i, d.bytes, drawn.warnings);
+      if (this.frame !== frame) return;
       this.shown(d.item.i, t("review.pages", { n: drawn.pages }));
-      this.hazards.set(d.item.i, drawn.warnings.length > 0);
-      fill(this.warnings, ...drawn.warnings.map((w) => el("p", { class: "warning" }, t(`review.warn.${w}` as Key))));
+      fill(this.warnings, ...[...found].map((w) => el("p", { class: "warning" }, t(`review.warn.${w}` as Key))));
     } catch {
       // A frame that was closed for another document is no failure of this one.
       if (this.frame === frame) this.cannotShow(d);
@@ -263,7 +265,7 @@ export class Review {
       const frame = openFrame(this.counter, "", d.bytes, false);
       try {
         const { pages, warnings } = await frame.drawn;
-        this.hazards.set(d.item.i, warnings.length > 0);
+        await this.look(d.item.i, d.bytes, warnings);
         if (!this.opened.has(d.item.i)) this.rows.get(d.item.i)!.state.textContent = `${t("review.pages", { n: pages })}, ${t("review.not_opened")}`;
       } catch {
         this.failed.add(d.item.i);
@@ -276,19 +278,28 @@ export class Review {
     }
   }
 
+  /** look finds what the picture of a PDF does not show. What a frame says adds to it and takes nothing away. */
+  private async look(i: number, bytes: Bytes, told: string[]): Promise<Set<string>> {
+    const found = this.hazards.get(i) ?? (await hazards(bytes));
+    for (const w of told) found.add(w);
+    this.hazards.set(i, found);
+    return found;
+  }
+
   /**
-   * strict tells whether the SAM asks under the policy that allows no document which
-   * may show something else than the signer saw, or does something by itself.
+   * strict tells whether the signature can be a qualified one, by the policy or by what
+   * the SAM says of the key: then no document is signed which may show something else
+   * than the signer saw, or does something by itself. The policy is the service's choice.
    */
   private strict(): boolean {
-    return this.offer.request.bind.policy === "qualified";
+    return this.offer.request.bind.policy === "qualified" || this.offer.request.assurance === "SCAL2-QSCD";
   }
 
   /** hazard tells why the policy keeps the documents from being signed; "" for nothing. */
   private hazard(): string {
     if (!this.strict()) return "";
     const pdfs = this.offer.documents.filter((d) => d.bytes && !d.item.xades);
-    const bad = pdfs.find((d) => this.hazards.get(d.item.i));
+    const bad = pdfs.find((d) => (this.hazards.get(d.item.i)?.size ?? 0) > 0);
     if (bad) return t("review.hazard", { name: bad.item.name });
     return pdfs.some((d) => !this.hazards.has(d.item.i)) ? t("review.wait.looking") : "";
   }

@@ -90,29 +90,7 @@ async function look(doc: PDFDocumentProxy): Promise<string[]> {
     if (!group.visible) out.push("layers");
   }
   if ((meta.info as { IsXFAPresent?: boolean }).IsXFAPresent) out.push("xfa");
-  for (let n = 1; n <= Math.min(doc.numPages, maxLooked); n++) {
-    const page = await doc.getPage(n);
-    for (const a of (await page.getAnnotations()) as Annotation[]) out.push(...lookAt(a));
-  }
   return [...new Set(out)];
-}
-
-const maxLooked = 500; // pages whose annotations are looked at
-
-interface Annotation {
-  subtype?: string;
-  unsafeUrl?: string;
-  actions?: unknown;
-}
-
-/** lookAt finds what an annotation does or holds besides its looks. */
-function lookAt(a: Annotation): string[] {
-  const out: string[] = [];
-  if (a.subtype === "FileAttachment") out.push("attachments");
-  if (["Movie", "Sound", "Screen", "RichMedia", "3D"].includes(a.subtype ?? "")) out.push("media");
-  if (a.unsafeUrl && !/^(?:https?|mailto|tel):/i.test(a.unsafeUrl)) out.push("launch");
-  if (values(a.actions).length > 0) out.push("script");
-  return out;
 }
 
 /** values of what is a Map in some versions of pdf.js and an object in others. */

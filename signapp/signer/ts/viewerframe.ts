@@ -20,7 +20,7 @@ export interface Frame {
 }
 
 const patience = 30_000; // ms until a frame that says nothing has failed
-const knownWarnings = new Set(["script", "launch", "attachments", "layers", "xfa", "media"]);
+const knownWarnings = new Set(["script", "attachments", "layers", "xfa"]);
 const dataFile = /^[A-Za-z0-9_-]{1,64}\.(?:bcmap|pfb|ttf|wasm)$/;
 const dataFolder: Record<string, string> = { cMapUrl: "cmaps", standardFontDataUrl: "standard_fonts", wasmUrl: "wasm" };
 

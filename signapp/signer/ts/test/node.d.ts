@@ -17,4 +17,7 @@ declare module "node:fs" {
   export function readFileSync(path: string): Uint8Array;
   export function readdirSync(path: string): string[];
 }
+declare module "node:zlib" {
+  export function deflateSync(b: Uint8Array): Uint8Array;
+}
 declare const process: { env: Record<string, string | undefined> };
