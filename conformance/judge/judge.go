@@ -62,7 +62,8 @@ func (t *Tool) run(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, t.path, args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC", "HOME=" + os.TempDir()}
 	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &limited{w: &out}, &limited{w: &out}
+	both := &limited{w: &out} // the same writer for both: one pipe, nothing at once
+	cmd.Stdout, cmd.Stderr = both, both
 	err := cmd.Run()
 	if ctx.Err() != nil {
 		err = fmt.Errorf("%s: %w", filepath.Base(t.path), ctx.Err())
