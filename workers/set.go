@@ -46,6 +46,7 @@ type Env struct {
 	Now        func() time.Time
 	Random     io.Reader                          // for throw-away keys and serial numbers
 	Stamper    func(name string) (Stamper, error) // another worker of the set that stamps, an http(s) URL, or several, tried in order
+	Warn       func(text string)                  // tells the operator of what is legal and may not be meant; never nil
 }
 
 // Processor is a worker that answers a request at once, such as a TSA.
@@ -81,8 +82,10 @@ type Options struct {
 	HTTPStamper func(url string) (Stamper, error)
 	// StampFailure, which may be nil, is told of every authority of a list that failed.
 	StampFailure func(error)
-	Now          func() time.Time
-	Random       io.Reader
+	// Warn, which may be nil, is told what is legal in a worker's configuration and may not be meant.
+	Warn   func(worker, text string)
+	Now    func() time.Time
+	Random io.Reader
 }
 
 // Set is the configured workers by name.
@@ -185,7 +188,12 @@ func (s *Set) add(ctx context.Context, c Config, opt Options) error {
 }
 
 func (s *Set) env(ctx context.Context, c Config, kind Kind, opt Options) (Env, error) {
-	env := Env{Config: c, Now: opt.Now, Random: opt.Random, Stamper: func(name string) (Stamper, error) { return s.stamper(name, opt) }}
+	env := Env{Config: c, Now: opt.Now, Random: opt.Random, Stamper: func(name string) (Stamper, error) { return s.stamper(name, opt) },
+		Warn: func(text string) {
+			if opt.Warn != nil {
+				opt.Warn(c.Name, text)
+			}
+		}}
 	if kind.Keyless {
 		if c.Token != "" || c.Key != "" || c.Chain != "" {
 			return env, fmt.Errorf("%w: kind %s uses no key; token, key and chain must not be given", ErrConfig, c.Kind)

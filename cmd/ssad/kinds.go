@@ -67,7 +67,8 @@ func openToken(profile string, t TokenConfig, log *slog.Logger) (cryptotoken.Tok
 // openWorkers builds the configured workers over the tokens.
 func openWorkers(ctx context.Context, c *Config, tokens map[string]cryptotoken.Token, log *slog.Logger) (*workers.Set, error) {
 	opt := workers.Options{Kinds: kinds(), Tokens: tokens, LoadChain: loadChain, Now: clock.System{}.Now, Random: rand.Reader,
-		StampFailure: func(err error) { log.Warn("time-stamp authority failed", "error", err) }}
+		StampFailure: func(err error) { log.Warn("time-stamp authority failed", "error", err) },
+		Warn:         func(worker, text string) { log.Warn("worker's configuration", "worker", worker, "warning", text) }}
 	if c.TSAAnchors != "" {
 		anchors, err := certs.LoadPEM(c.TSAAnchors)
 		if err != nil {

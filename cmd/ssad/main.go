@@ -59,7 +59,8 @@ func run(ctx context.Context, args []string, logTo io.Writer) int {
 		return 2
 	}
 	if *check {
-		if err := workers.Check(ctx, cfg.Workers, workers.Options{Kinds: kinds(), Now: clock.System{}.Now}); err != nil {
+		warn := func(worker, text string) { fmt.Fprintf(logTo, "ssad: warning: worker %q: %s\n", worker, text) }
+		if err := workers.Check(ctx, cfg.Workers, workers.Options{Kinds: kinds(), Now: clock.System{}.Now, Warn: warn}); err != nil {
 			fmt.Fprintln(logTo, "ssad:", err)
 			return 2
 		}

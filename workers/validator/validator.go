@@ -2,7 +2,8 @@
 // report, for applications that get documents of others. It holds no key: no token, key
 // or chain is configured for it.
 //
-// Properties: trust_anchors (PEM file; required), revocation (if_carried, the default, or
+// Properties: trust_anchors (PEM file; required; one that has ended stays in the list, for signatures that were
+// made before, and is warned of), revocation (if_carried, the default, or
 // required: what the file does not tell about revocation is TRY_LATER), level (B-B, B-T,
 // B-LT or B-LTA: signatures below it do not pass; default none).
 //
@@ -12,7 +13,6 @@ package validator
 
 import (
 	"context"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -49,8 +49,8 @@ func build(_ context.Context, env workers.Env) (any, error) {
 		return nil, fmt.Errorf("%w: trust_anchors: %w", workers.ErrConfig, err)
 	}
 	for _, c := range anchors {
-		if err := anchor(c, env.Now()); err != nil {
-			return nil, fmt.Errorf("%w: trust_anchors: %w", workers.ErrConfig, err)
+		if env.Now().After(c.NotAfter) {
+			env.Warn(fmt.Sprintf("trust_anchors: %s ended on %s; it vouches only for what a time-stamp proves to be older", c.Subject, c.NotAfter.UTC().Format(time.DateOnly)))
 		}
 	}
 	w := &worker{opt: validate.Options{Anchors: anchors, Revocation: validate.Revocation(p["revocation"]), Level: p["level"]}, now: env.Now}
@@ -58,14 +58,6 @@ func build(_ context.Context, env workers.Env) (any, error) {
 		return nil, fmt.Errorf("%w: %w", workers.ErrConfig, err)
 	}
 	return w, nil
-}
-
-// anchor refuses a certificate that vouches for nobody any more.
-func anchor(c *x509.Certificate, now time.Time) error {
-	if now.After(c.NotAfter) {
-		return fmt.Errorf("%s ended on %s", c.Subject, c.NotAfter.UTC().Format(time.DateOnly))
-	}
-	return nil
 }
 
 // Validate implements workers.Validator.

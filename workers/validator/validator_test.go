@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/certs"
@@ -117,6 +118,40 @@ func TestValidatorConfiguration(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// ADE-03: a trust anchor that has ended does not keep the service from starting: it vouches for archived
+// signatures still. The operator is told, by the worker's name.
+func TestADE03EndedAnchorIsKeptWithAWarning(t *testing.T) {
+	p := workertest.NewPKI(t)
+	path := filepath.Join(t.TempDir(), "anchors.pem")
+	ca, err := certs.NewDemoCA(certs.DemoConfig{})
+	must(t, err)
+	old, err := certs.NewDemoCA(certs.DemoConfig{Clock: func() time.Time { return time.Now().AddDate(-60, 0, 0) }})
+	must(t, err)
+	must(t, os.WriteFile(path, append(certs.EncodePEM(ca.Root.Raw), certs.EncodePEM(old.Root.Raw)...), 0o600))
+	var said []string
+	opt := p.Options(kinds, nil)
+	opt.Warn = func(worker, text string) { said = append(said, worker+": "+text) }
+	cfgs := []workers.Config{check("judge", map[string]string{"trust_anchors": path})}
+	must(t, workers.Check(t.Context(), cfgs, opt))
+	s, err := workers.NewSet(t.Context(), cfgs, opt)
+	must(t, err)
+	ended := old.Root.NotAfter.UTC().Format(time.DateOnly)
+	if len(said) != 2 || said[0] != said[1] || !strings.HasPrefix(said[0], "judge: trust_anchors: "+old.Root.Subject.String()) || !strings.Contains(said[0], ended) {
+		t.Errorf("said: %q; want the end of %s on %s, once each", said, old.Root.Subject, ended)
+	}
+	e, err := s.Get("judge")
+	must(t, err)
+	text, err := e.Validator.Validate(t.Context(), "a.pdf", strings.NewReader(page), int64(len(page)))
+	must(t, err)
+	var rep validate.Report
+	must(t, json.Unmarshal(text, &rep))
+	if rep.Policy.Anchors != 2 {
+		t.Errorf("%d anchors", rep.Policy.Anchors)
+	}
+	opt.Warn = nil
+	must(t, workers.Check(t.Context(), cfgs, opt))
 }
 
 func must(t testing.TB, err error) {
