@@ -153,7 +153,53 @@ func Read(doc io.ReaderAt, size int64, lim c14n.Limits) (*Document, error) {
 		d.Signatures = append(d.Signatures, signature(n, x.Signatures[i]))
 		d.collect(n, n.at)
 	}
+	if err := d.bounded(); err != nil {
+		return nil, err
+	}
 	return d, nil
+}
+
+// Bounds of what the references of all signatures of a document make a verifier digest: so many
+// references, and so many bytes or so many times the document, whichever is more.
+const (
+	maxAllReferences = 1000
+	maxWork          = 256 << 20
+	maxTimes         = 64
+)
+
+// bounded refuses a small document over which Check would take long: each reference can be
+// to all of it, and each archive time-stamp is over all references of its signature again (I9).
+func (d *Document) bounded() error {
+	references, work, most := 0, int64(0), max(maxWork, maxTimes*d.Index.Size)
+	for i := range d.Signatures {
+		s := &d.Signatures[i]
+		times := int64(1)
+		if s.Properties != nil {
+			times += int64(len(s.Properties.Archives))
+		}
+		if references += len(s.References); references > maxAllReferences {
+			return fmt.Errorf("%w: more than %d references", ErrTooLarge, maxAllReferences)
+		}
+		for _, r := range s.References {
+			if work += times * d.extent(r); work > most {
+				return fmt.Errorf("%w: references over more than %d bytes, in a document of %d", ErrTooLarge, most, d.Index.Size)
+			}
+		}
+	}
+	return nil
+}
+
+// extent is how many bytes of the document a reference is over.
+func (d *Document) extent(r Reference) int64 {
+	if r.HasURI && r.URI == "" {
+		return d.Index.Size
+	}
+	if id, ok := strings.CutPrefix(r.URI, "#"); ok {
+		if e, err := d.Index.ByID(id); err == nil {
+			return e.End - e.Start
+		}
+	}
+	return 0
 }
 
 // collect gathers references wherever they stand in a signature.

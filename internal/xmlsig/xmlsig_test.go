@@ -155,6 +155,42 @@ func TestSignaturesAreBounded(t *testing.T) {
 	}
 }
 
+// I9: a small document cannot make a verifier digest it very often, by references to all or to a part of
+// it, in one signature or in many, or by archive time-stamps over them.
+func TestI9ReferencesAreBounded(t *testing.T) {
+	const ref = `<Reference URI="URI"><DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha512"/><DigestValue>AA==</DigestValue></Reference>`
+	document := func(size, signatures, references int, uri string, archives int) string {
+		properties := ""
+		if archives > 0 {
+			properties = `<Object><x:QualifyingProperties xmlns:x="http://uri.etsi.org/01903/v1.3.2#" Target="#s"><x:SignedProperties/><x:UnsignedProperties><x:UnsignedSignatureProperties>` +
+				strings.Repeat(`<y:ArchiveTimeStamp xmlns:y="http://uri.etsi.org/01903/v1.4.1#"><x:EncapsulatedTimeStamp>AA==</x:EncapsulatedTimeStamp></y:ArchiveTimeStamp>`, archives) +
+				`</x:UnsignedSignatureProperties></x:UnsignedProperties></x:QualifyingProperties></Object>`
+		}
+		sig := `<Signature xmlns="http://www.w3.org/2000/09/xmldsig#"><SignedInfo>` + strings.Repeat(strings.Replace(ref, "URI\"", uri+"\"", 1), references) +
+			`</SignedInfo><SignatureValue>AA==</SignatureValue>` + properties + `</Signature>`
+		return `<a><p Id="p">` + strings.Repeat("A", size) + `</p>` + strings.Replace(strings.Repeat(sig, signatures), "<Signature ", `<Signature Id="s" `, 1) + `</a>`
+	}
+	for name, c := range map[string]struct {
+		doc  string
+		want error
+	}{
+		"1 MiB, 100 times":                      {document(1<<20, 1, 100, "", 0), nil},
+		"1 MiB, three times 100 times":          {document(1<<20, 3, 100, "", 0), xmlsig.ErrTooLarge},
+		"an element of 1 MiB, 300 times":        {document(1<<20, 3, 100, "#p", 0), xmlsig.ErrTooLarge},
+		"another file, 300 times":               {document(1<<20, 3, 100, "file", 0), nil},
+		"5 MiB, 60 signatures of one":           {document(5<<20, 60, 1, "", 0), nil},
+		"5 MiB, 60 signatures of two":           {document(5<<20, 60, 2, "", 0), xmlsig.ErrTooLarge},
+		"1 MiB, 100 times, and a time-stamp":    {document(1<<20, 1, 100, "", 1), nil},
+		"1 MiB, 100 times, and two time-stamps": {document(1<<20, 1, 100, "", 2), xmlsig.ErrTooLarge},
+		"a small one, 1000 times":               {document(1, 10, 100, "", 0), nil},
+		"a small one, 1001 times":               {document(1, 11, 91, "", 0), xmlsig.ErrTooLarge},
+	} {
+		if _, err := xmlsig.Read(strings.NewReader(c.doc), int64(len(c.doc)), c14n.Limits{}); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // FuzzCheck, I9: any document is read within its bounds, and nothing that was not signed holds.
 func FuzzCheck(f *testing.F) {
 	good := xmldsig(f)
