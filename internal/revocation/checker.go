@@ -125,6 +125,23 @@ func (k *Checker) Check(ctx context.Context, p *pkix.Path) ([]Finding, error) {
 	return k.path(ctx, p.Chain, 0)
 }
 
+// Revocations looks for bad news only: it gives what was revoked after Config.Existed, and a
+// RevokedError for what was before. A certificate about which nothing can be decided does
+// not end it, and does not count as good.
+func (k *Checker) Revocations(ctx context.Context, p *pkix.Path) ([]Finding, error) {
+	var out []Finding
+	for i := len(p.Chain) - 2; i >= 0; i-- {
+		f, err := k.one(ctx, p.Chain[i:], 0, i == 0)
+		if errors.Is(err, ErrRevoked) || ctx.Err() != nil {
+			return nil, errors.Join(err, ctx.Err())
+		}
+		if err == nil && f != nil && !f.RevokedAt.IsZero() {
+			out = append(out, *f)
+		}
+	}
+	return out, nil
+}
+
 func (k *Checker) path(ctx context.Context, chain []*pkix.Certificate, depth int) ([]Finding, error) {
 	var out []Finding
 	for i := len(chain) - 2; i >= 0; i-- {

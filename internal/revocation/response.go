@@ -95,6 +95,25 @@ func ParseResponse(in []byte) (*Response, error) {
 	return r, nil
 }
 
+// Span is when a statement is current; Until is zero when it does not say.
+type Span struct{ From, Until time.Time }
+
+// Spans are those of a list.
+func (c *CRL) Spans() []Span { return []Span{{c.ThisUpdate, c.NextUpdate}} }
+
+// Spans are those of the statements in a response. None begins before the response was
+// produced, since until then it is of the future.
+func (r *Response) Spans() (out []Span) {
+	for _, x := range r.singles {
+		span := Span{x.thisUpdate, x.nextUpdate}
+		if r.ProducedAt.After(span.From) {
+			span.From = r.ProducedAt
+		}
+		out = append(out, span)
+	}
+	return out
+}
+
 func refusal(code byte) string {
 	switch code {
 	case 1:

@@ -189,7 +189,7 @@ func secondStamper(t *testing.T, a *authority, ahead time.Duration) (*kit, [][]b
 	must(t, err)
 	r := &tsp.Responder{Signer: key, Alg: algo.ES256, Chain: chain, Policy: []int{1, 3, 6, 1, 4, 1, 99999, 1}, Clock: func() time.Time { return time.Now().Add(ahead) }}
 	must(t, r.Check())
-	return &kit{stamp: &tsp.InProcess{Authority: r, Anchors: root}}, chain
+	return &kit{stamp: &tsp.InProcess{Authority: r, Anchors: root, Clock: r.Clock}}, chain
 }
 
 // stale makes answers of before a revocation that comes before the signature.

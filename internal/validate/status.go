@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/assent-sign/assent/internal/pdf"
@@ -82,6 +83,9 @@ func (j *judge) signer(s *Signature, sealed []*material, open *material, anchors
 	if s.certificate == nil || s.Verdict == NotValid || s.Proven == nil || len(s.Chain) == 0 {
 		return
 	}
+	if j.bad(s, append(sealed, open), anchors) {
+		return
+	}
 	// Open data whose time is over still tells about its own time.
 	then := *open
 	then.at = *s.Proven
@@ -89,11 +93,6 @@ func (j *judge) signer(s *Signature, sealed []*material, open *material, anchors
 	for _, m := range append(sealed, open, &then) {
 		if !m.at.Before(*s.Proven) && (m.level == "B-LT" || m.covers >= s.Covers) {
 			all = append(all, m)
-		}
-	}
-	for _, m := range all {
-		if j.revoked(s, m, anchors) {
-			return
 		}
 	}
 	for _, after := range []time.Time{s.Proven.Truncate(time.Second), {}} {
@@ -117,16 +116,18 @@ func (j *judge) authority(s *Signature, open *material, anchors []*pkix.Certific
 	for _, m := range j.sealed {
 		if m.covers > s.Covers {
 			all = append(all, m)
+			if s.existed.IsZero() || m.at.Before(s.existed) {
+				s.existed = m.at
+			}
 		}
 	}
+	if j.bad(s, append(slices.Clone(j.sealed), open), anchors) {
+		return
+	}
 	for _, m := range all {
-		f, err := j.path(s.Stamps[0].chain, m, anchors, *s.Proven, time.Time{}, stamping())
-		if s.refuted(err) {
-			return
-		}
-		if err == nil && s.Revocation == "" {
+		if _, err := j.path(s.Stamps[0].chain, m, anchors, *s.Proven, time.Time{}, stamping()); err == nil {
 			s.Revocation, s.settled = "good, by what the file carries", true
-			s.stolen(f)
+			return
 		}
 	}
 }
@@ -211,35 +212,6 @@ func (s *Signature) refuted(err error) bool {
 	return true
 }
 
-// stolen doubts a time-stamp whose authority was revoked afterwards for a reason
-// that may mean that somebody else has its key: who has it can claim any time (RFC
-// 3161, section 4).
-func (s *Signature) stolen(findings []revocation.Finding) {
-	for _, f := range findings {
-		switch f.Reason {
-		case revocation.AffiliationChanged, revocation.Superseded, revocation.CessationOfOperation:
-			continue
-		}
-		if !f.RevokedAt.IsZero() {
-			s.doubt(NoPOE, "%s, of the time-stamp's authority, was revoked on %s (%s); with its key any time can be claimed", f.Certificate, stampTime(f.RevokedAt), f.Reason)
-		}
-	}
-}
-
-// revoked tells whether the material proves that a certificate was revoked before the
-// signature is proven to have existed.
-func (j *judge) revoked(s *Signature, m *material, anchors []*pkix.Certificate) bool {
-	if _, err := j.path(s.own(), m, anchors, *s.Proven, time.Time{}, signing()); s.refuted(err) {
-		return true
-	}
-	for i := range s.Stamps {
-		if _, err := j.path(s.Stamps[i].chain, m, anchors, s.Stamps[i].Time, time.Time{}, stamping()); s.refuted(err) {
-			return true
-		}
-	}
-	return false
-}
-
 // good tells whether the material settles the matter: statements about the signer,
 // made after a time, and about the authorities of the time-stamps are good.
 func (j *judge) good(s *Signature, m *material, anchors []*pkix.Certificate, after time.Time) bool {
@@ -247,13 +219,10 @@ func (j *judge) good(s *Signature, m *material, anchors []*pkix.Certificate, aft
 	if err != nil {
 		return false
 	}
-	var theirs []revocation.Finding
 	for i := range s.Stamps {
-		f, err := j.path(s.Stamps[i].chain, m, anchors, s.Stamps[i].Time, time.Time{}, stamping())
-		if err != nil {
+		if _, err := j.path(s.Stamps[i].chain, m, anchors, s.Stamps[i].Time, time.Time{}, stamping()); err != nil {
 			return false
 		}
-		theirs = append(theirs, f...)
 	}
 	s.Revocation, s.settled = "good, by what the file carries", !after.IsZero()
 	if after.IsZero() {
@@ -265,7 +234,6 @@ func (j *judge) good(s *Signature, m *material, anchors []*pkix.Certificate, aft
 			s.Revocation = fmt.Sprintf("good when it was used; %s was revoked later, on %s (%s)", f.Certificate, stampTime(f.RevokedAt), f.Reason)
 		}
 	}
-	s.stolen(theirs)
 	if s.Level == "B-T" {
 		s.Level = m.level
 	}
@@ -274,9 +242,18 @@ func (j *judge) good(s *Signature, m *material, anchors []*pkix.Certificate, aft
 
 // path builds a path at a proven time and asks the material about it.
 func (j *judge) path(chain []*x509.Certificate, m *material, anchors []*pkix.Certificate, proven, after time.Time, want pkix.Config) ([]revocation.Finding, error) {
+	p, k, err := j.asked(chain, m, anchors, proven, after, want)
+	if err != nil {
+		return nil, err
+	}
+	return k.Check(j.ctx, p)
+}
+
+// asked builds the path, and who answers for the material.
+func (j *judge) asked(chain []*x509.Certificate, m *material, anchors []*pkix.Certificate, proven, after time.Time, want pkix.Config) (*pkix.Path, *revocation.Checker, error) {
 	known := parsed(chain)
 	if len(known) == 0 || !bytes.Equal(known[0].Raw, chain[0].Raw) {
-		return nil, errors.New("the certificate cannot be read")
+		return nil, nil, errors.New("the certificate cannot be read")
 	}
 	want.Anchors, want.Pool, want.At = anchors, append(known[1:], m.pool...), proven
 	if want.Purpose == pkix.PurposeTimeStamping {
@@ -284,13 +261,10 @@ func (j *judge) path(chain []*x509.Certificate, m *material, anchors []*pkix.Cer
 	}
 	p, err := pkix.Build(j.ctx, known[0], want)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	k, err := revocation.New(revocation.Config{At: m.at, After: after, Existed: proven, Skew: skew, Pool: m.pool, CRLs: m.crls, Responses: m.responses})
-	if err != nil {
-		return nil, err
-	}
-	return k.Check(j.ctx, p)
+	return p, k, err
 }
 
 func parsed(list []*x509.Certificate) (out []*pkix.Certificate) {

@@ -69,6 +69,9 @@ func (s *Signature) stampTimes() (out []time.Time) {
 // settle takes from a signature the time-stamps whose authorities' certificates were
 // over at poe, the time at which they are proven to have existed.
 func (j *judge) settle(s *Signature, poe time.Time) {
+	if poe.Before(j.opt.Now) {
+		s.existed = poe
+	}
 	was := s.Proven
 	s.Proven = nil
 	for i := range s.Stamps {

@@ -118,6 +118,7 @@ type Signature struct {
 
 	settled     bool      // the file tells that nothing was revoked in time
 	after       time.Time // proven to be made after this time; zero if nothing tells
+	existed     time.Time // when a later time-stamp proves that its own were there; zero if none does
 	certificate *x509.Certificate
 	others      []*x509.Certificate // in the signature
 	value       []byte

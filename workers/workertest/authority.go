@@ -167,6 +167,25 @@ func (a *Authority) list() ([]byte, error) {
 	return x509.CreateRevocationList(rand.Reader, list, a.root, a.rootKey)
 }
 
+// List is a CRL of the issuing CA, which no certificate names, as it is made in a while and with
+// what was revoked until now. It is for an hour.
+func (a *Authority) List(t testing.TB, in time.Duration) []byte {
+	t.Helper()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := time.Now().Add(in)
+	list := &x509.RevocationList{Number: big.NewInt(now.Unix()), ThisUpdate: now, NextUpdate: now.Add(time.Hour)}
+	for serial, at := range a.revoked {
+		n, _ := new(big.Int).SetString(serial, 10)
+		list.RevokedCertificateEntries = append(list.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: n, RevocationTime: at, ReasonCode: ocsp.KeyCompromise})
+	}
+	out, err := x509.CreateRevocationList(rand.Reader, list, a.issuing, a.issuingKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
 func (a *Authority) answer(body []byte) ([]byte, error) {
 	req, err := ocsp.ParseRequest(body)
 	if err != nil {

@@ -1,0 +1,102 @@
+package validate
+
+import (
+	"crypto/x509"
+	"slices"
+	"time"
+
+	"github.com/assent-sign/assent/internal/pkix"
+	"github.com/assent-sign/assent/internal/revocation"
+)
+
+// maxMoments bounds at how many times statements are asked that are not current any more.
+const maxMoments = 64
+
+// bad tells whether any statement of the file says that a certificate of the signer or of
+// a time-stamp's authority was revoked before the time that is proven, and doubts
+// time-stamps of authorities whose key may have been stolen. That a certificate was revoked stays
+// true when the statement would be replaced: each is asked at a time when it was
+// current. Otherwise what is not valid would become valid by waiting.
+func (j *judge) bad(s *Signature, all []*material, anchors []*pkix.Certificate) bool {
+	if s.certificate != nil && j.revoked(s, s.own(), all, anchors, *s.Proven, signing()) {
+		return true
+	}
+	for i := range s.Stamps {
+		if j.revoked(s, s.Stamps[i].chain, all, anchors, s.Stamps[i].Time, stamping()) {
+			return true
+		}
+	}
+	return false
+}
+
+// revoked asks all the material about one chain that was used at a proven time.
+func (j *judge) revoked(s *Signature, chain []*x509.Certificate, all []*material, anchors []*pkix.Certificate, proven time.Time, want pkix.Config) bool {
+	told := map[string]bool{}
+	for _, m := range all {
+		moments := m.moments(proven, j.opt.Now)
+		if len(moments) > maxMoments {
+			s.doubt(TryLater, "the file carries statements of more than %d times; not all were asked whether a certificate was revoked", maxMoments)
+			moments = moments[:maxMoments]
+		}
+		for _, at := range moments {
+			then := *m
+			then.at = at
+			p, k, err := j.asked(chain, &then, anchors, proven, time.Time{}, want)
+			if err != nil {
+				break
+			}
+			later, err := k.Revocations(j.ctx, p)
+			if s.refuted(err) {
+				return true
+			}
+			if len(want.Purpose) > 0 {
+				s.stolen(later, told)
+			}
+		}
+	}
+	return false
+}
+
+// moments are the times to ask the material at: its own, the proven one, and for each statement
+// that is current at neither the time when it was made, if that is not to come.
+func (m *material) moments(proven, now time.Time) []time.Time {
+	out := []time.Time{m.at}
+	if !proven.Equal(m.at) {
+		out = append(out, proven)
+	}
+	var spans []revocation.Span
+	for _, c := range m.crls {
+		spans = append(spans, c.Spans()...)
+	}
+	for _, r := range m.responses {
+		spans = append(spans, r.Spans()...)
+	}
+	slices.SortFunc(spans, func(a, b revocation.Span) int { return b.From.Compare(a.From) }) // the latest news first
+	for _, v := range spans {
+		if v.Until.IsZero() {
+			v.Until = v.From.Add(revocation.DefaultMaxAge)
+		}
+		asked := slices.ContainsFunc(out, func(at time.Time) bool { return !v.From.After(at.Add(skew)) && !v.Until.Before(at.Add(-skew)) })
+		if !asked && !v.From.After(now.Add(skew)) {
+			out = append(out, v.From)
+		}
+	}
+	return out
+}
+
+// stolen doubts a time-stamp whose authority was revoked afterwards for a reason
+// that may mean that somebody else has its key: who has it can claim any time (RFC
+// 3161, section 4), unless a later time-stamp shows that this one was there before.
+func (s *Signature) stolen(findings []revocation.Finding, told map[string]bool) {
+	for _, f := range findings {
+		switch f.Reason {
+		case revocation.AffiliationChanged, revocation.Superseded, revocation.CessationOfOperation:
+			continue
+		}
+		if told[string(f.Certificate.Raw)] || !s.existed.IsZero() && s.existed.Before(f.RevokedAt) {
+			continue
+		}
+		told[string(f.Certificate.Raw)] = true
+		s.doubt(NoPOE, "%s, of the time-stamp's authority, was revoked on %s (%s); with its key any time can be claimed", f.Certificate, stampTime(f.RevokedAt), f.Reason)
+	}
+}
