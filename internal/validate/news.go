@@ -18,19 +18,24 @@ const maxMoments = 64
 // true when the statement would be replaced: each is asked at a time when it was
 // current. Otherwise what is not valid would become valid by waiting.
 func (j *judge) bad(s *Signature, all []*material, anchors []*pkix.Certificate) bool {
-	if s.certificate != nil && j.revoked(s, s.own(), all, anchors, *s.Proven, signing()) {
+	if s.certificate != nil && j.revoked(s, s.own(), all, anchors, *s.Proven, nil) {
 		return true
 	}
 	for i := range s.Stamps {
-		if j.revoked(s, s.Stamps[i].chain, all, anchors, s.Stamps[i].Time, stamping()) {
+		if j.revoked(s, s.Stamps[i].chain, all, anchors, s.Stamps[i].Time, &s.Stamps[i]) {
 			return true
 		}
 	}
 	return false
 }
 
-// revoked asks all the material about one chain that was used at a proven time.
-func (j *judge) revoked(s *Signature, chain []*x509.Certificate, all []*material, anchors []*pkix.Certificate, proven time.Time, want pkix.Config) bool {
+// revoked asks all the material about one chain that was used at a proven time: that of
+// the signer, or of a time-stamp.
+func (j *judge) revoked(s *Signature, chain []*x509.Certificate, all []*material, anchors []*pkix.Certificate, proven time.Time, of *Stamp) bool {
+	want := signing()
+	if of != nil {
+		want = stamping()
+	}
 	told := map[string]bool{}
 	for _, m := range all {
 		moments := m.moments(proven, j.opt.Now)
@@ -49,8 +54,8 @@ func (j *judge) revoked(s *Signature, chain []*x509.Certificate, all []*material
 			if s.refuted(err) {
 				return true
 			}
-			if len(want.Purpose) > 0 {
-				s.stolen(later, told)
+			if of != nil {
+				s.stolen(of, later, told)
 			}
 		}
 	}
@@ -87,13 +92,13 @@ func (m *material) moments(proven, now time.Time) []time.Time {
 // stolen doubts a time-stamp whose authority was revoked afterwards for a reason
 // that may mean that somebody else has its key: who has it can claim any time (RFC
 // 3161, section 4), unless a later time-stamp shows that this one was there before.
-func (s *Signature) stolen(findings []revocation.Finding, told map[string]bool) {
+func (s *Signature) stolen(of *Stamp, findings []revocation.Finding, told map[string]bool) {
 	for _, f := range findings {
 		switch f.Reason {
 		case revocation.AffiliationChanged, revocation.Superseded, revocation.CessationOfOperation:
 			continue
 		}
-		if told[string(f.Certificate.Raw)] || !s.existed.IsZero() && s.existed.Before(f.RevokedAt) {
+		if told[string(f.Certificate.Raw)] || !of.existed.IsZero() && of.existed.Before(f.RevokedAt) {
 			continue
 		}
 		told[string(f.Certificate.Raw)] = true

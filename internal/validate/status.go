@@ -116,8 +116,8 @@ func (j *judge) authority(s *Signature, open *material, anchors []*pkix.Certific
 	for _, m := range j.sealed {
 		if m.covers > s.Covers {
 			all = append(all, m)
-			if s.existed.IsZero() || m.at.Before(s.existed) {
-				s.existed = m.at
+			if st := &s.Stamps[0]; st.existed.IsZero() || m.at.Before(st.existed) {
+				st.existed = m.at
 			}
 		}
 	}

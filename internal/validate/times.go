@@ -17,7 +17,7 @@ func (j *judge) times(rep *Report) {
 				poe = *o.Proven
 			}
 		}
-		j.settle(s, poe)
+		j.settle(s, func(*Stamp) time.Time { return poe })
 		// A document time-stamp shows when everything below it existed, as one over the
 		// signature does (EN 319 142-1, 6.3: B-T by either).
 		if s.Kind == kindSignature && s.certificate != nil && s.Proven == nil && poe.Before(j.opt.Now) {
@@ -67,16 +67,17 @@ func (s *Signature) stampTimes() (out []time.Time) {
 }
 
 // settle takes from a signature the time-stamps whose authorities' certificates were
-// over at poe, the time at which they are proven to have existed.
-func (j *judge) settle(s *Signature, poe time.Time) {
-	if poe.Before(j.opt.Now) {
-		s.existed = poe
-	}
+// over at poe, the time at which each is proven to have existed.
+func (j *judge) settle(s *Signature, poe func(*Stamp) time.Time) {
 	was := s.Proven
 	s.Proven = nil
 	for i := range s.Stamps {
 		st := &s.Stamps[i]
-		if over := ends(st.chain); !over.IsZero() && poe.After(over) {
+		at := poe(st)
+		if at.Before(j.opt.Now) {
+			st.existed = at
+		}
+		if over := ends(st.chain); !over.IsZero() && at.After(over) {
 			st.Trusted = false
 			s.doubt(OutOfBoundsNoPOE, "the time-stamp of %s proves nothing any more: a certificate of its authority %s ended on %s, and no later time-stamp shows that it is older",
 				stampTime(st.Time), st.Authority, stampTime(over))

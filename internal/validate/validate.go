@@ -118,7 +118,6 @@ type Signature struct {
 
 	settled     bool      // the file tells that nothing was revoked in time
 	after       time.Time // proven to be made after this time; zero if nothing tells
-	existed     time.Time // when a later time-stamp proves that its own were there; zero if none does
 	certificate *x509.Certificate
 	others      []*x509.Certificate // in the signature
 	value       []byte
@@ -146,7 +145,9 @@ type Stamp struct {
 	Chain     []string  `json:"chain,omitempty"`
 	Trusted   bool      `json:"trusted"`
 
-	chain []*x509.Certificate
+	chain   []*x509.Certificate
+	before  int       // of XML: so many unsigned properties come before its own
+	existed time.Time // when a later time-stamp that covers it proves that it was there; zero if none does
 }
 
 // Options say what to trust.

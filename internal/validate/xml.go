@@ -89,12 +89,10 @@ func (j *judge) xmlGroup(d *xmlsig.Document, in *xmlsig.Signature, rep *Report) 
 	s, others := j.xmlSignature(d, in)
 	archives := j.archives(d, in, &s)
 	anchors, open := parsed(j.opt.Anchors), j.xmlOpen(in, rep)
-	for i := range archives {
-		if len(anchors) > 0 {
-			j.authority(&archives[i], open, anchors)
-		}
+	if len(anchors) > 0 {
+		j.xmlAuthorities(archives, in, open, anchors)
 	}
-	j.xmlTimes(&s, archives)
+	j.xmlTimes(&s, archives, in)
 	if s.certificate != nil {
 		j.chain(&s, s.certificate, others)
 	}
@@ -143,7 +141,11 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) (Signatur
 	s.Level = xmlLevel(in)
 	if p := in.Properties; p != nil {
 		for _, st := range p.Stamps {
+			n := len(s.Stamps)
 			j.stamp(&s, st.Token, func(h crypto.Hash) ([]byte, error) { return d.Imprint(j.r, in, st, h, c14n.Limits{}) })
+			for i := range s.Stamps[n:] {
+				s.Stamps[n+i].before = st.Before
+			}
 		}
 		if len(p.Further) > 0 {
 			s.Later = append(s.Later, "unsigned properties that are not read here: "+strings.Join(p.Further, ", "))

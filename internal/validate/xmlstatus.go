@@ -4,6 +4,8 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/assent-sign/assent/internal/c14n"
 	"github.com/assent-sign/assent/internal/pkix"
@@ -42,27 +44,58 @@ func (j *judge) archives(d *xmlsig.Document, in *xmlsig.Signature, of *Signature
 	return out
 }
 
-// xmlTimes decides what each time-stamp of a signature proves, as times does for a PDF: an archive
-// time-stamp is over all that come before it.
-func (j *judge) xmlTimes(s *Signature, archives []Signature) {
+// proof gives the time at which what stands behind so many unsigned properties is proven to
+// have existed: the earliest of the good archive time-stamps that are over it. What stands behind
+// one, or beside it in the same property, is not covered by it.
+func (j *judge) proof(before int, archives []Signature, in *xmlsig.Signature) time.Time {
 	poe := j.opt.Now
-	for i := len(archives) - 1; i >= 0; i-- {
+	for i := range archives {
 		a := &archives[i]
-		j.settle(a, poe)
-		if a.Verdict == Valid && a.Proven != nil && a.Proven.Before(poe) {
+		if in.Properties.Archives[i].Before > before && a.Verdict == Valid && a.Proven != nil && a.Proven.Before(poe) {
 			poe = *a.Proven
 		}
 	}
-	j.settle(s, poe)
-	covered := []*Signature{s}
-	for i := range archives {
+	return poe
+}
+
+// xmlAuthorities judges those of the archive time-stamps, the last one first.
+func (j *judge) xmlAuthorities(archives []Signature, in *xmlsig.Signature, open *material, anchors []*pkix.Certificate) {
+	for i := len(archives) - 1; i >= 0; i-- {
 		a := &archives[i]
-		for _, o := range covered {
-			if a.Proven != nil && o.Proven != nil && o.Verdict != NotValid && a.Proven.Add(skew).Before(*o.Proven) {
-				a.doubt(TimestampOrderFailure, "its time-stamp says %s, and it covers one that says %s", stampTime(*a.Proven), stampTime(*o.Proven))
+		if poe := j.proof(in.Properties.Archives[i].Before, archives, in); len(a.Stamps) == 1 && poe.Before(j.opt.Now) {
+			a.Stamps[0].existed = poe
+		}
+		j.authority(a, open, anchors)
+	}
+}
+
+// xmlTimes decides what each time-stamp of a signature proves, as times does for a PDF: an archive
+// time-stamp is over all properties that come before its own.
+func (j *judge) xmlTimes(s *Signature, archives []Signature, in *xmlsig.Signature) {
+	for i := len(archives) - 1; i >= 0; i-- {
+		poe := j.proof(in.Properties.Archives[i].Before, archives, in)
+		j.settle(&archives[i], func(*Stamp) time.Time { return poe })
+	}
+	j.settle(s, func(st *Stamp) time.Time { return j.proof(st.before, archives, in) })
+	for i := range archives {
+		a, before := &archives[i], in.Properties.Archives[i].Before
+		if s.Verdict != NotValid {
+			for _, st := range s.Stamps {
+				a.younger(st, st.before < before)
 			}
 		}
-		covered = append(covered, a)
+		for k := range archives {
+			if o := &archives[k]; len(o.Stamps) == 1 && o.Verdict != NotValid {
+				a.younger(o.Stamps[0], in.Properties.Archives[k].Before < before)
+			}
+		}
+	}
+}
+
+// younger doubts a time-stamp that covers another and is the older.
+func (s *Signature) younger(o Stamp, covered bool) {
+	if covered && o.Trusted && s.Proven != nil && s.Proven.Add(skew).Before(o.Time) {
+		s.doubt(TimestampOrderFailure, "its time-stamp says %s, and it covers one that says %s", stampTime(*s.Proven), stampTime(o.Time))
 	}
 }
 
@@ -86,7 +119,11 @@ func (j *judge) xmlStatus(s *Signature, archives []Signature, open *material, in
 		if a.Verdict != Valid || a.Proven == nil {
 			continue
 		}
-		before := in.Properties.Values(in.Properties.Archives[i].Before)
+		at := in.Properties.Archives[i].Before
+		if slices.ContainsFunc(s.Stamps, func(st Stamp) bool { return st.before >= at }) {
+			continue // not over all that proves the time
+		}
+		before := in.Properties.Values(at)
 		m := &material{at: *a.Proven, level: "B-LTA"}
 		m.take(before.Certs, before.CRLs, before.OCSPs, 0, rep)
 		sealed = append(sealed, m)
