@@ -92,3 +92,30 @@ func TestADE03OrderOfArchives(t *testing.T) {
 		}
 	}
 }
+
+// EN 319 102-1, 5.4: a time that is still to come is proven by nobody: an authority whose clock
+// is that wrong, or who lies, would let a certificate count that is not valid yet.
+func TestADE03TimeStampsOfTheFuture(t *testing.T) {
+	k := newKit(t)
+	late := k.ahead(t, 30*time.Minute)
+	bare := k.signXML(t, invoice, "s1", false, false)
+	for name, file := range map[string][]byte{
+		"over the signature":  late.sign(t, contract(), true),
+		"over the document":   late.stamped(t, k.sign(t, contract(), false), ""),
+		"of XML":              property(t, bare, false, late),
+		"archive time-stamp":  property(t, property(t, bare, false, k), true, late),
+		"of a later document": late.stamped(t, k.sign(t, contract(), true), ""),
+	} {
+		for by, want := range map[time.Duration]validate.Verdict{0: validate.Indeterminate, 31 * time.Minute: validate.Valid} {
+			opt := k.trust()
+			opt.Now = time.Now().Add(by)
+			if rep := k.look(t, file, opt); rep.Verdict != want || want != validate.Valid && rep.SubIndication != validate.NoPOE {
+				t.Errorf("%s, %s later: %s %s", name, by, rep.Verdict, rep.Words())
+			}
+		}
+	}
+	soon := k.ahead(t, 20*time.Second).sign(t, contract(), true)
+	if rep := k.look(t, soon, k.trust()); rep.Verdict != validate.Valid {
+		t.Errorf("within what clocks may differ: %s", rep.Words())
+	}
+}

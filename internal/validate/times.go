@@ -66,7 +66,7 @@ func (s *Signature) stampTimes() (out []time.Time) {
 	return out
 }
 
-// settle takes from a signature the time-stamps whose authorities' certificates were
+// settle takes from a signature the time-stamps of the future, and those whose authorities' certificates were
 // over at poe, the time at which each is proven to have existed.
 func (j *judge) settle(s *Signature, poe func(*Stamp) time.Time) {
 	was := s.Proven
@@ -76,6 +76,11 @@ func (j *judge) settle(s *Signature, poe func(*Stamp) time.Time) {
 		at := poe(st)
 		if at.Before(j.opt.Now) {
 			st.existed = at
+		}
+		if st.Time.After(j.opt.Now.Add(skew)) {
+			st.Trusted = false
+			s.doubt(NoPOE, "the time-stamp of %s proves nothing: that time is still to come", stampTime(st.Time))
+			continue
 		}
 		if over := ends(st.chain); !over.IsZero() && at.After(over) {
 			st.Trusted = false
