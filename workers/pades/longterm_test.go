@@ -129,14 +129,7 @@ func TestADE03LongTermIsTakenUpAgain(t *testing.T) {
 	doc := minimalPDF()
 	out := workertest.File(t, "out.pdf")
 	in := workers.Input{Document: bytes.NewReader(doc), Size: int64(len(doc)), Name: "a.pdf", Chain: e.Chain, Alg: algo.ES256}
-	p, err := e.Worker.Prepare(context.Background(), in, out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sig, err := e.Signer.Sign(nil, p.DTBSR, in.Alg.SignerOpts())
-	if err != nil {
-		t.Fatal(err)
-	}
+	p, sig := workertest.Approved(t, e, in, out)
 	a.Silent = true
 	if _, err := e.Worker.Finish(context.Background(), p, sig, out); !errors.Is(err, workers.ErrValidation) {
 		t.Fatalf("%v", err)
@@ -178,15 +171,8 @@ func TestFPT05LongTermCutAnywhere(t *testing.T) {
 	doc := minimalPDF()
 	whole := workertest.File(t, "whole.pdf")
 	in := workers.Input{Document: bytes.NewReader(doc), Size: int64(len(doc)), Name: "a.pdf", Chain: e.Chain, Alg: algo.ES256}
-	p, err := e.Worker.Prepare(context.Background(), in, whole)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p, sig := workertest.Approved(t, e, in, whole)
 	prepared, err := os.ReadFile(whole.Name())
-	if err != nil {
-		t.Fatal(err)
-	}
-	sig, err := e.Signer.Sign(nil, p.DTBSR, in.Alg.SignerOpts())
 	if err != nil {
 		t.Fatal(err)
 	}

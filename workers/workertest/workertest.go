@@ -85,6 +85,21 @@ func (p *PKI) Options(kinds map[string]workers.Kind, more map[string]cryptotoken
 	}
 }
 
+// Approved prepares a document for the worker's own key, and signs what its owner would
+// have approved.
+func Approved(t testing.TB, e *workers.Entry, in workers.Input, out workers.Output) (*workers.Prepared, []byte) {
+	t.Helper()
+	p, err := e.Worker.Prepare(context.Background(), in, out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sig, err := e.Signer.Sign(nil, p.DTBSR, in.Alg.SignerOpts())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, sig
+}
+
 // File opens a fresh output file.
 func File(t testing.TB, name string) *os.File {
 	t.Helper()

@@ -130,14 +130,7 @@ func TestFPT05DetachedCutAnywhere(t *testing.T) {
 		e, chain, _ := longterm(t, workertest.NewAuthority(t), "B-LT", map[string]string{"signature_packaging": "DETACHED"})
 		in, out := input(data), workertest.File(t, "out")
 		in.Chain, in.Alg, in.Name = chain, algo.ES256, "terms.txt"
-		p, err := e.Worker.Prepare(context.Background(), in, out)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sig, err := e.Signer.Sign(nil, p.DTBSR, in.Alg.SignerOpts())
-		if err != nil {
-			t.Fatal(err)
-		}
+		p, sig := workertest.Approved(t, e, in, out)
 		if _, err := e.Worker.Finish(context.Background(), p, sig, out); err != nil {
 			t.Fatal(err)
 		}

@@ -181,14 +181,7 @@ func TestFPT05LongTermCutAnywhere(t *testing.T) {
 	whole := workertest.File(t, "whole.xml")
 	in := input(doc)
 	in.Chain, in.Alg = e.Chain, algo.ES256
-	p, err := e.Worker.Prepare(context.Background(), in, whole)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sig, err := e.Signer.Sign(nil, p.DTBSR, in.Alg.SignerOpts())
-	if err != nil {
-		t.Fatal(err)
-	}
+	p, sig := workertest.Approved(t, e, in, whole)
 	a.Silent = true
 	if _, err := e.Worker.Finish(context.Background(), p, sig, whole); !errors.Is(err, workers.ErrValidation) {
 		t.Fatalf("%v", err)
