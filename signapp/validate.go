@@ -2,7 +2,10 @@ package signapp
 
 import (
 	"context"
+	"errors"
 	"fmt"
+
+	"github.com/assent-sign/assent/workers"
 )
 
 // Validate has a worker judge an upload of a client and returns its report in JSON. It
@@ -10,7 +13,8 @@ import (
 // up signing. As many are judged at one time, of one client half as many; the others wait.
 //
 // Errors: ErrNotFound for a document that is not the client's, ErrExpired, ErrInput for a
-// worker that does not validate or a file that it does not know.
+// worker that does not validate or a file that it does not know, those of the context, which are
+// also the worker's when the time that it takes for one file is over.
 func (s *Service) Validate(ctx context.Context, c Client, document, worker string) ([]byte, error) {
 	e, err := s.cfg.Workers.Get(worker)
 	if err != nil {
@@ -31,8 +35,11 @@ func (s *Service) Validate(ctx context.Context, c Client, document, worker strin
 	}
 	defer func() { _ = f.Close() }()
 	report, err := e.Validator.Validate(ctx, row.Name, f, row.Size)
-	if err != nil {
+	switch {
+	case errors.Is(err, workers.ErrInput):
 		return nil, fmt.Errorf("%w: %w", ErrInput, err)
+	case err != nil: // not of the file: the worker's time was over, or the client's
+		return nil, err
 	}
 	return report, nil
 }

@@ -89,3 +89,35 @@ func TestI9OneClientLeavesRoomForJudgingOthers(t *testing.T) {
 		}
 	}
 }
+
+// late is a validator that says how it ended.
+type late struct {
+	signapp.Workers
+	err error
+}
+
+func (l *late) Get(string) (*workers.Entry, error) { return &workers.Entry{Validator: l}, nil }
+
+func (l *late) Validate(context.Context, string, io.ReaderAt, int64) ([]byte, error) {
+	return nil, l.err
+}
+
+// I9: that the time for judging one file was over is no fault of the file, and asking again is right.
+func TestI9JudgingThatTookTooLongIsNoBadInput(t *testing.T) {
+	for _, c := range []struct {
+		err, want, not error
+	}{
+		{errors.Join(context.DeadlineExceeded, errors.New("read at 7")), context.DeadlineExceeded, signapp.ErrInput},
+		{errors.Join(workers.ErrInput, errors.New("no PDF")), signapp.ErrInput, context.DeadlineExceeded},
+	} {
+		w := &late{err: c.err}
+		r := newRig(t, func(cfg *signapp.Config) { cfg.Workers = w })
+		d, err := r.Service.Upload(bg, apptest.Acme, "a.pdf", strings.NewReader("file"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Service.Validate(t.Context(), apptest.Acme, d.ID, "judge"); !errors.Is(err, c.want) || errors.Is(err, c.not) {
+			t.Errorf("%v: %v", c.err, err)
+		}
+	}
+}

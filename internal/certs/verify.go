@@ -1,6 +1,10 @@
 package certs
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
@@ -17,6 +21,7 @@ var (
 	ErrKeyUsage      = errors.New("certs: key usage does not allow this use")
 	ErrExtKeyUsage   = errors.New("certs: extended key usage does not allow this use")
 	ErrConstraint    = errors.New("certs: a constraint of the path is violated")
+	ErrWeakKey       = errors.New("certs: the key of an authority is too weak")
 	ErrCritical      = errors.New("certs: a critical extension is not understood")
 	ErrChain         = errors.New("certs: chain does not verify")
 	ErrNoAnchors     = errors.New("certs: no trusted certificates are configured")
@@ -45,7 +50,8 @@ const maxIntermediates = 100
 // Verify builds a path from the leaf over the intermediates to one of the
 // anchors that is valid at the given time, and returns it leaf first. The key
 // usage of the leaf must allow the use. Anchors are trusted as they are; their
-// own validity period counts.
+// own validity period counts. No key that signed a certificate of the path is one
+// that can be computed (CRY-02): x509 takes RSA of 1024 bits and P-224.
 func Verify(leaf *x509.Certificate, intermediates, anchors []*x509.Certificate, at time.Time, usage Usage) ([]*x509.Certificate, error) {
 	if len(anchors) == 0 {
 		return nil, ErrNoAnchors
@@ -65,7 +71,45 @@ func Verify(leaf *x509.Certificate, intermediates, anchors []*x509.Certificate, 
 	if err != nil {
 		return nil, explain(leaf, at, err)
 	}
-	return chains[0], nil
+	var first error
+	for _, chain := range chains {
+		if err = checkAuthorities(chain, usage); err == nil {
+			return chain, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return nil, first
+}
+
+// checkAuthorities looks at what x509 leaves open about those above the leaf: how strong their
+// keys are, and, of a person's signature, that none is an authority of machines. Who runs one of servers
+// under the same anchor proofed no signer, and may be anybody.
+func checkAuthorities(chain []*x509.Certificate, usage Usage) error {
+	for i, c := range chain[1:] {
+		if !strong(c.PublicKey) {
+			return fmt.Errorf("%w: %s", ErrWeakKey, c.Subject)
+		}
+		anchor := i == len(chain)-2
+		if usage == Document && !anchor && forMachinesOnly(c) {
+			return fmt.Errorf("%w: the authority %s is for other purposes than signing documents", ErrExtKeyUsage, c.Subject)
+		}
+	}
+	return nil
+}
+
+// strong tells whether nobody can compute the private key (CRY-02; ETSI TS 119 312, clause 6).
+func strong(key crypto.PublicKey) bool {
+	switch k := key.(type) {
+	case *rsa.PublicKey:
+		return k.N.BitLen() >= 2048
+	case *ecdsa.PublicKey:
+		return k.Curve.Params().BitSize >= 256
+	case ed25519.PublicKey:
+		return true
+	}
+	return false
 }
 
 // CheckUsage tells whether the leaf's key usage extensions allow the use.

@@ -37,15 +37,21 @@ type Info struct {
 // token's own time, which is right as long as the authority's certificate has
 // not expired or been revoked since (TIM-02).
 func VerifyToken(token []byte, h crypto.Hash, imprint []byte, anchors []*x509.Certificate, at time.Time) (Info, error) {
+	return VerifyTokenAmong(token, h, imprint, nil, anchors, at)
+}
+
+// VerifyTokenAmong is VerifyToken with further certificates that can be part of the path: issuers
+// gives those for what is in the token, the authority's own first.
+func VerifyTokenAmong(token []byte, h crypto.Hash, imprint []byte, issuers func(known ...*x509.Certificate) []*x509.Certificate, anchors []*x509.Certificate, at time.Time) (Info, error) {
 	if err := checkImprint(h, imprint); err != nil {
 		return Info{}, err
 	}
-	return verifyToken(token, h, imprint, nil, nil, anchors, at)
+	return verifyToken(token, h, imprint, nil, nil, issuers, anchors, at)
 }
 
-// verifyToken is VerifyToken with the nonce and policy that were asked for; nil
+// verifyToken is VerifyTokenAmong with the nonce and policy that were asked for; nil
 // stands for any. The cheap comparisons come first.
-func verifyToken(token []byte, h crypto.Hash, imprint []byte, nonce *big.Int, policy asn1.ObjectIdentifier, anchors []*x509.Certificate, at time.Time) (Info, error) {
+func verifyToken(token []byte, h crypto.Hash, imprint []byte, nonce *big.Int, policy asn1.ObjectIdentifier, issuers func(...*x509.Certificate) []*x509.Certificate, anchors []*x509.Certificate, at time.Time) (Info, error) {
 	sd, si, t, err := parseToken(token)
 	if err != nil {
 		return Info{}, err
@@ -72,7 +78,11 @@ func verifyToken(token []byte, h crypto.Hash, imprint []byte, nonce *big.Int, po
 	if at.IsZero() {
 		at = t.time
 	}
-	chain, err := certs.Verify(leaf, others(sd, leaf), anchors, at, certs.TimeStamp)
+	between := others(sd, leaf)
+	if issuers != nil {
+		between = append(between, issuers(append([]*x509.Certificate{leaf}, between...)...)...)
+	}
+	chain, err := certs.Verify(leaf, between, anchors, at, certs.TimeStamp)
 	if err != nil {
 		return Info{}, fmt.Errorf("%w: %w", ErrChain, err)
 	}

@@ -141,7 +141,7 @@ func subOfChain(err error) SubIndication {
 	return first(err, ChainGeneralFailure,
 		reason{certs.ErrNoAnchors, NoCertificateChainFound}, reason{certs.ErrUnknownIssuer, NoCertificateChainFound},
 		reason{certs.ErrExpired, OutOfBoundsNoPOE}, reason{certs.ErrNotYetValid, OutOfBoundsNoPOE},
-		reason{certs.ErrKeyUsage, ChainConstraintsFailure}, reason{certs.ErrExtKeyUsage, ChainConstraintsFailure},
+		reason{certs.ErrWeakKey, CryptoConstraintsFailure}, reason{certs.ErrKeyUsage, ChainConstraintsFailure}, reason{certs.ErrExtKeyUsage, ChainConstraintsFailure},
 		reason{certs.ErrConstraint, ChainConstraintsFailure}, reason{certs.ErrCritical, ChainConstraintsFailure})
 }
 

@@ -18,7 +18,7 @@ const maxMoments = 64
 // true when the statement would be replaced: each is asked at a time when it was
 // current. Otherwise what is not valid would become valid by waiting.
 func (j *judge) bad(s *Signature, all []*material, anchors []*pkix.Certificate) bool {
-	if s.certificate != nil && j.revoked(s, s.own(), all, anchors, *s.Proven, nil) {
+	if s.certificate != nil && j.revoked(s, s.own(), all, anchors, j.when(s), nil) {
 		return true
 	}
 	for i := range s.Stamps {
@@ -86,6 +86,23 @@ func (m *material) moments(proven, now time.Time) []time.Time {
 			out = append(out, v.From)
 		}
 	}
+	return out
+}
+
+// since is the material at each time, from the proven one on, at which one of its statements was
+// current. What is not current any more when the question is asked still tells of its own time,
+// which is as good if the signature was there before (EN 319 102-1, 5.2.5, for a time that is proven).
+func (m *material) since(proven time.Time) []*material {
+	var out []*material
+	for _, at := range m.moments(proven, m.at) {
+		if len(out) < maxMoments && !at.Before(proven) && !at.After(m.at.Add(skew)) {
+			then := *m
+			then.at = at
+			out = append(out, &then)
+		}
+	}
+	// The latest news first: what was revoked since is told.
+	slices.SortStableFunc(out, func(a, b *material) int { return b.at.Compare(a.at) })
 	return out
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/assent-sign/assent/internal/certs"
 	"github.com/assent-sign/assent/internal/cms"
 	"github.com/assent-sign/assent/internal/pdf"
+	"github.com/assent-sign/assent/internal/pkix"
 	"github.com/assent-sign/assent/internal/tsp"
 )
 
@@ -23,6 +24,8 @@ type judge struct {
 	opt  Options
 	// sealed is the validation data under each document time-stamp, in file order.
 	sealed []*material
+	// pool are certificates that the file, or of XML the signature, carries as validation data.
+	pool []*pkix.Certificate
 }
 
 // signature judges one entry of the file.
@@ -151,7 +154,7 @@ func (j *judge) stamp(s *Signature, token []byte, imprint func(crypto.Hash) ([]b
 		if sum, err = imprint(h); err != nil {
 			break
 		}
-		if info, err = tsp.VerifyToken(token, h, sum, j.opt.StampAnchors, time.Time{}); !errors.Is(err, tsp.ErrImprint) {
+		if info, err = tsp.VerifyTokenAmong(token, h, sum, j.issuers, j.opt.StampAnchors, time.Time{}); !errors.Is(err, tsp.ErrImprint) {
 			break
 		}
 	}
@@ -185,12 +188,13 @@ func (j *judge) chain(s *Signature, cert *x509.Certificate, others []*x509.Certi
 	if s.Proven != nil {
 		at = *s.Proven
 	}
-	_, present := certs.Verify(cert, others, j.opt.Anchors, j.opt.Now, certs.Document)
+	between := append(slices.Clone(others), j.issuers(append([]*x509.Certificate{cert}, others...)...)...)
+	_, present := certs.Verify(cert, between, j.opt.Anchors, j.opt.Now, certs.Document)
 	if s.Present = passed(); present != nil {
 		s.Present = Status{}
 		s.Present.worsen(subOfChain(present))
 	}
-	path, err := certs.Verify(cert, others, j.opt.Anchors, at, certs.Document)
+	path, err := certs.Verify(cert, between, j.opt.Anchors, at, certs.Document)
 	switch {
 	case err == nil:
 		s.Chain = names(path)

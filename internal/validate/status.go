@@ -78,30 +78,40 @@ func (j *judge) status(open *material, rep *Report) {
 	}
 }
 
-// signer judges one signature by all there is.
+// signer judges one signature by all there is. One whose time nothing proves is asked about as
+// it is now.
 func (j *judge) signer(s *Signature, sealed []*material, open *material, anchors []*pkix.Certificate) {
-	if s.certificate == nil || s.Verdict == NotValid || s.Proven == nil || len(s.Chain) == 0 {
+	if s.certificate == nil || s.Verdict == NotValid || len(s.Chain) == 0 {
 		return
 	}
-	if j.bad(s, append(sealed, open), anchors) {
+	if j.bad(s, append(slices.Clone(sealed), open), anchors) {
 		return
 	}
-	// Open data whose time is over still tells about its own time.
-	then := *open
-	then.at = *s.Proven
+	if s.Proven == nil {
+		j.good(s, open, anchors, time.Time{})
+		return
+	}
 	var all []*material
-	for _, m := range append(sealed, open, &then) {
-		if !m.at.Before(*s.Proven) && (m.level == "B-LT" || m.covers >= s.Covers) {
-			all = append(all, m)
+	for _, m := range append(slices.Clone(sealed), open) {
+		if m.level == "B-LT" || m.covers >= s.Covers {
+			all = append(all, m.since(*s.Proven)...)
 		}
 	}
 	for _, after := range []time.Time{s.Proven.Truncate(time.Second), {}} {
 		for _, m := range all {
-			if j.good(s, m, anchors, after) {
+			if j.ctx.Err() != nil || j.good(s, m, anchors, after) {
 				return
 			}
 		}
 	}
+}
+
+// when is the time at which a signature is judged.
+func (j *judge) when(s *Signature) time.Time {
+	if s.Proven != nil {
+		return *s.Proven
+	}
+	return j.opt.Now
 }
 
 // authority judges the authority of a document or archive time-stamp: data that is only
@@ -110,12 +120,10 @@ func (j *judge) authority(s *Signature, open *material, anchors []*pkix.Certific
 	if s.Verdict == NotValid || len(s.Stamps) != 1 || s.Proven == nil {
 		return
 	}
-	then := *open
-	then.at = *s.Proven
-	all := []*material{open, &then}
+	all := open.since(*s.Proven)
 	for _, m := range j.sealed {
 		if m.covers > s.Covers {
-			all = append(all, m)
+			all = append(all, m.since(*s.Proven)...)
 			if st := &s.Stamps[0]; st.existed.IsZero() || m.at.Before(st.existed) {
 				st.existed = m.at
 			}
@@ -125,6 +133,9 @@ func (j *judge) authority(s *Signature, open *material, anchors []*pkix.Certific
 		return
 	}
 	for _, m := range all {
+		if j.ctx.Err() != nil {
+			return
+		}
 		if _, err := j.path(s.Stamps[0].chain, m, anchors, *s.Proven, time.Time{}, stamping()); err == nil {
 			s.Revocation, s.settled = "good, by what the file carries", true
 			return
@@ -208,14 +219,18 @@ func (s *Signature) refuted(err error) bool {
 	case s.certificate == nil || !bytes.Equal(revoked.Certificate.Raw, s.certificate.Raw) && revoked.Certificate.IsCA:
 		sub = RevokedCANoPOE
 	}
-	s.fail(sub, "the certificate %s was revoked on %s (%s), before the time that is proven", revoked.Certificate, stampTime(revoked.At), revoked.Reason)
+	until := "before the time that is proven"
+	if s.Proven == nil {
+		until = "and nothing shows that the signature is older"
+	}
+	s.fail(sub, "the certificate %s was revoked on %s (%s), %s", revoked.Certificate, stampTime(revoked.At), revoked.Reason, until)
 	return true
 }
 
 // good tells whether the material settles the matter: statements about the signer,
 // made after a time, and about the authorities of the time-stamps are good.
 func (j *judge) good(s *Signature, m *material, anchors []*pkix.Certificate, after time.Time) bool {
-	mine, err := j.path(s.own(), m, anchors, *s.Proven, after, signing())
+	mine, err := j.path(s.own(), m, anchors, j.when(s), after, signing())
 	if err != nil {
 		return false
 	}
@@ -225,7 +240,10 @@ func (j *judge) good(s *Signature, m *material, anchors []*pkix.Certificate, aft
 		}
 	}
 	s.Revocation, s.settled = "good, by what the file carries", !after.IsZero()
-	if after.IsZero() {
+	switch {
+	case s.Proven == nil:
+		s.Revocation, s.settled = "good at present, by what the file carries", true
+	case after.IsZero():
 		s.Revocation = "good before the signature was made, by what the file carries; whether it was revoked in between is not known"
 	}
 	for _, f := range mine {

@@ -250,13 +250,14 @@ func (j *judge) pdf(rep *Report) error {
 	if err := bounded(len(found)); err != nil {
 		return err
 	}
+	open := read(doc, j.opt.Now, "B-LT", rep)
+	j.pool = open.pool
 	for i := range found {
 		if err := j.ctx.Err(); err != nil {
 			return err
 		}
 		rep.Signatures = append(rep.Signatures, j.signature(&found[i]))
 	}
-	open := read(doc, j.opt.Now, "B-LT", rep)
 	j.authorities(rep, open)
 	j.times(rep)
 	for i := range rep.Signatures {
