@@ -17,6 +17,9 @@ func (u *update) certify(sig ref) error {
 	if err != nil {
 		return err
 	}
+	if cat.val, err = u.current(cat.id); err != nil {
+		return err
+	}
 	perms, err := cat.val.get("Perms")
 	if err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 )
 
 // ChangeKind says what a later update touched.
@@ -66,12 +65,12 @@ func (d *Document) LaterChanges(s Signature) ([]Change, error) {
 	if s.CoveredEnd == d.size {
 		return nil, nil
 	}
-	old, err := Open(io.NewSectionReader(d.r, 0, s.CoveredEnd), s.CoveredEnd, d.lim)
+	old, err := d.Before(s.CoveredEnd)
 	if err != nil {
 		return nil, fmt.Errorf("the signed revision: %w", err)
 	}
-	c := &comparison{old: old, cur: d, seen: map[int]bool{}}
-	if c.changed, err = changedObjects(old, d, s.CoveredEnd); err != nil {
+	c := &comparison{old: old.plainly(), cur: d.plainly(), seen: map[int]bool{}}
+	if c.changed, err = changedObjects(c.old, c.cur, s.CoveredEnd); err != nil {
 		return nil, err
 	}
 	if c.changed.empty() {
@@ -272,6 +271,9 @@ func sameObject(old, cur *Document, num int) (bool, error) {
 			return false, nil // unreadable in one of them: changed
 		}
 		return false, err
+	}
+	if old.plain && (a.end < 0) != (b.end < 0) {
+		return false, nil // in an object stream the same bytes mean something else
 	}
 	return a.id == b.id && a.stream < 0 && b.stream < 0 && bytes.Equal(a.val.raw, b.val.raw), nil
 }

@@ -44,7 +44,8 @@ func sentinelName(err error) string {
 		name string
 		err  error
 	}{
-		{"ErrNotPDF", ErrNotPDF}, {"ErrEncrypted", ErrEncrypted}, {"ErrLimit", ErrLimit}, {"ErrForbidden", ErrForbidden},
+		{"ErrNotPDF", ErrNotPDF}, {"ErrEncrypted", ErrEncrypted}, {"ErrPassword", ErrPassword}, {"ErrPermission", ErrPermission},
+		{"ErrLimit", ErrLimit}, {"ErrForbidden", ErrForbidden},
 		{"ErrField", ErrField}, {"ErrUnsupported", ErrUnsupported}, {"ErrMalformed", ErrMalformed},
 	} {
 		if errors.Is(err, s.err) {

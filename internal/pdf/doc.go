@@ -3,8 +3,8 @@
 // It is a structure reader, not a renderer: it finds objects, the page tree, the
 // form fields and the signatures, and it writes one incremental update (ISO
 // 32000-1, 7.5.6) that adds a signature field with an empty /Contents. It knows
-// no CMS and no cryptography beyond hashing: it hands out a digest and takes
-// bytes.
+// no CMS and, beside hashing, no cryptography but that of encrypted files: it
+// hands out a digest and takes bytes.
 //
 // # Two phases
 //
@@ -25,6 +25,14 @@
 //     numbers and every trailer key.
 //   - What the writer cannot do faithfully it refuses with a typed error, before
 //     the first byte of output.
+//
+// # Encrypted files
+//
+// Files under the standard security handler with AES-256 (ISO 32000-2, 7.6.4;
+// revisions 5 and 6) are read and signed: without a password if they need none, else
+// with the user's or the owner's. What an update adds to them is encrypted as they
+// demand, but for /Contents of signatures. Their permissions hold. Files with RC4 or
+// AES-128, which protect nothing, and files for certificates are refused.
 //
 // # Hostile input
 //

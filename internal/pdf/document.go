@@ -29,19 +29,51 @@ type Document struct {
 	// noEndstream: from this offset on there is no endstream; 0 if not known.
 	noEndstream int64
 	loading     int // depth of nested loads: /Length of an object stream and the like
+
+	crypt *crypt // nil if the file is not encrypted
+	plain bool   // strings are decrypted as they are read: plainly
+	// scannedEncrypt: a repair came upon /Encrypt.
+	scannedEncrypt bool
 }
 
 // Open reads the header, the cross-reference and the catalog. A broken
 // cross-reference is rebuilt by a scan of the file, as other readers do.
 //
-// Errors: ErrNotPDF, ErrEncrypted, ErrMalformed, ErrUnsupported, ErrLimit.
+// An encrypted file opens if it needs no password.
+//
+// Errors: ErrNotPDF, ErrEncrypted, ErrPassword, ErrMalformed, ErrUnsupported, ErrLimit.
 func Open(r io.ReaderAt, size int64, lim Limits) (*Document, error) {
+	return OpenWith(r, size, lim, "")
+}
+
+// OpenWith is Open for a file that needs a password, its user's or its owner's. A
+// password is not needed for, and not held against, a file that is not encrypted.
+func OpenWith(r io.ReaderAt, size int64, lim Limits, password string) (*Document, error) {
+	return openRevision(r, size, lim, password, nil)
+}
+
+// Before opens the file as it was when it ended at end, with the same password. Both
+// must be encrypted in the same way, or not at all.
+//
+// Errors: those of Open.
+func (d *Document) Before(end int64) (*Document, error) {
+	old, err := openRevision(io.NewSectionReader(d.r, 0, end), end, d.lim, "", d.crypt)
+	if err == nil && (old.crypt == nil) != (d.crypt == nil) {
+		return nil, malformed(old.trailer.off, "the encryption changes between revisions")
+	}
+	return old, err
+}
+
+func openRevision(r io.ReaderAt, size int64, lim Limits, password string, known *crypt) (*Document, error) {
 	d := &Document{r: r, size: size, lim: lim.withDefaults()}
 	d.work = d.lim.MaxWork
 	if err := d.findHeader(); err != nil {
 		return nil, err
 	}
 	err := d.readXref()
+	if err == nil {
+		err = d.unlock(password, known)
+	}
 	if err == nil {
 		err = d.checkCatalog()
 	}
@@ -106,15 +138,8 @@ func (d *Document) findHeader() error {
 	return nil
 }
 
-// checkCatalog refuses encrypted files and makes sure that the root is there.
+// checkCatalog makes sure that the root is there.
 func (d *Document) checkCatalog() error {
-	enc, err := d.trailer.get("Encrypt")
-	if err != nil {
-		return err
-	}
-	if !enc.isNull() {
-		return ErrEncrypted
-	}
 	cat, err := d.catalog()
 	if err != nil {
 		return err

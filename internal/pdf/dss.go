@@ -257,7 +257,7 @@ func contentKey(kind int, data []byte) [32]byte {
 
 func (w *storeWriter) addStream(data []byte) ref {
 	id := w.u.alloc()
-	w.u.put(id, slices.Concat(fmt.Appendf(nil, "<< /Length %d >>\nstream\n", len(data)), data, []byte("\nendstream")))
+	w.u.putStream(id, "", data)
 	return id
 }
 
@@ -272,7 +272,14 @@ func (w *storeWriter) root(s *store, needed bool) error {
 	}
 	body := []byte("<< /Type /DSS >>")
 	if s.val.isDict() {
-		body = s.val.raw
+		now, err := w.u.current(cat.id)
+		if err != nil {
+			return err
+		}
+		if now, err = now.get("DSS"); err != nil {
+			return err
+		}
+		body = now.raw
 	}
 	w.dss = w.u.alloc()
 	w.u.put(w.dss, body)

@@ -10,9 +10,12 @@ import (
 var (
 	// ErrNotPDF: no %PDF- header within the first 1024 bytes.
 	ErrNotPDF = errors.New("pdf: not a PDF file")
-	// ErrEncrypted: the file is encrypted. Signing it would need new strings in
-	// encrypted form; we refuse rather than write them in clear.
-	ErrEncrypted = errors.New("pdf: the file is encrypted; remove the password protection before signing")
+	// ErrEncrypted: the file is encrypted otherwise than with a password and AES-256.
+	ErrEncrypted = errors.New("pdf: the file is encrypted")
+	// ErrPassword: the file needs a password, and the one given does not open it.
+	ErrPassword = errors.New("pdf: the file needs a password")
+	// ErrPermission: the permissions of an encrypted file forbid the change.
+	ErrPermission = errors.New("pdf: the file's permissions forbid this change")
 	// ErrMalformed: the structure is broken. The message says what and where.
 	ErrMalformed = errors.New("pdf: malformed")
 	// ErrLimit: a bound of Limits, or of the file format, is exceeded.

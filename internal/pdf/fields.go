@@ -97,7 +97,10 @@ func (w *fieldWalk) inherit(f *field, parent field, depth int) error {
 	if err != nil {
 		return err
 	}
-	part := t.text()
+	part, err := w.d.text(t)
+	if err != nil {
+		return err
+	}
 	part = part[:min(len(part), maxFieldName)]
 	if depth == 0 {
 		w.names[part] = true

@@ -26,6 +26,7 @@ func addSeeds(f *testing.F) {
 		{kind: "table"}, {kind: "table", annots: "direct", form: "direct", fields: "indirect", sigField: true, eol: "\r"},
 		{kind: "stream", packed: true, flate: true, form: "indirect", annots: "indirect"}, {kind: "stream"},
 		{kind: "hybrid", packed: true, annots: "indirect", pages: 3}, {kind: "table", junk: 3, untyped: true, padding: "\n\x00\x00"},
+		lockedForm(&lockSpec{}), lockedTable(&lockSpec{direct: true}),
 	}
 	opt := testOptions()
 	opt.Reserve = 320

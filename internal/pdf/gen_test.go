@@ -25,6 +25,7 @@ type docSpec struct {
 	catalog  string // more catalog keys
 	pages    int
 	sigField bool // an empty signature field "Approval"
+	lock     *lockSpec
 }
 
 // objects returns the bodies of the document by number and the numbers to pack.
@@ -94,6 +95,18 @@ func (s docSpec) build() []byte {
 	base := b.Len()
 	b.WriteString("%PDF-1.7" + eol + "%\xe2\xe3\xcf\xd3" + eol)
 	objs := s.objects()
+	trailer := s.trailer
+	var lock *crypt
+	if s.lock != nil {
+		var dict string
+		lock, dict = s.lock.make()
+		if s.lock.direct {
+			trailer += "\n/Encrypt " + dict
+		} else {
+			objs[encryptNum] = dict
+			trailer += fmt.Sprintf("\n/Encrypt %d 0 R", encryptNum)
+		}
+	}
 	var nums []int
 	for n := range objs {
 		nums = append(nums, n)
@@ -102,37 +115,41 @@ func (s docSpec) build() []byte {
 	places := map[int][2]int{} // number -> type, offset; or 2, index
 	var packed []int
 	for _, n := range nums {
-		if s.packed && s.kind != "table" && !strings.Contains(objs[n], "stream\n") && (s.kind == "stream" || n == 9 || n == 10) {
+		if n != encryptNum && s.packed && s.kind != "table" && !strings.Contains(objs[n], "stream\n") && (s.kind == "stream" || n == 9 || n == 10) {
 			packed = append(packed, n)
 			continue
 		}
 		places[n] = [2]int{1, b.Len() - base}
-		fmt.Fprintf(&b, "%d 0 obj%s%s%sendobj%s", n, eol, objs[n], eol, eol)
+		body := objs[n]
+		if lock != nil && n != encryptNum {
+			body = lock.sealBody(n, body)
+		}
+		fmt.Fprintf(&b, "%d 0 obj%s%s%sendobj%s", n, eol, body, eol, eol)
 	}
 	if len(packed) > 0 {
 		places[90] = [2]int{1, b.Len() - base}
-		s.objectStream(&b, packed, objs)
+		s.objectStream(&b, packed, objs, lock)
 		for i, n := range packed {
 			places[n] = [2]int{2, i}
 		}
 	}
-	trailer := "/Root 1 0 R /Info 5 0 R /ID [<0102> <0304>] " + s.trailer
+	trailer = "/Root 1 0 R /Info 5 0 R /ID [<0102> <0304>] " + trailer
 	start := s.section(&b, base, places, trailer, eol)
 	fmt.Fprintf(&b, "startxref%s%d%s%%%%EOF%s", eol, start, eol, s.padding)
 	return b.Bytes()
 }
 
-func (s docSpec) objectStream(b *bytes.Buffer, packed []int, objs map[int]string) {
+func (s docSpec) objectStream(b *bytes.Buffer, packed []int, objs map[int]string, lock *crypt) {
 	var index, data string
 	for _, n := range packed {
 		index += fmt.Sprintf("%d %d ", n, len(data))
 		data += objs[n] + "\n"
 	}
-	s.stream(b, 90, fmt.Sprintf("/Type /ObjStm /N %d /First %d", len(packed), len(index)), []byte(index+data))
+	s.stream(b, 90, fmt.Sprintf("/Type /ObjStm /N %d /First %d", len(packed), len(index)), []byte(index+data), lock)
 }
 
 // stream writes a stream object.
-func (s docSpec) stream(b *bytes.Buffer, num int, keys string, data []byte) {
+func (s docSpec) stream(b *bytes.Buffer, num int, keys string, data []byte, lock *crypt) {
 	if s.flate {
 		var z bytes.Buffer
 		w := zlib.NewWriter(&z)
@@ -140,6 +157,9 @@ func (s docSpec) stream(b *bytes.Buffer, num int, keys string, data []byte) {
 		_ = w.Close()
 		data = z.Bytes()
 		keys += " /Filter /FlateDecode"
+	}
+	if lock != nil && lock.streams {
+		data = lock.sealData(ref{num: num}, data)
 	}
 	fmt.Fprintf(b, "%d 0 obj\n<< %s /Length %d >>\nstream\n", num, keys, len(data))
 	b.Write(data)
@@ -152,7 +172,7 @@ func (s docSpec) section(b *bytes.Buffer, base int, places map[int][2]int, trail
 	start := b.Len() - base
 	if s.kind == "stream" {
 		places[91] = [2]int{1, start}
-		s.stream(b, 91, fmt.Sprintf("/Type /XRef /Size %d /W [1 3 1] %s", size, trailer), xrefRows(places, 0, size))
+		s.stream(b, 91, fmt.Sprintf("/Type /XRef /Size %d /W [1 3 1] %s", size, trailer), xrefRows(places, 0, size), nil)
 		return start
 	}
 	hidden := -1
@@ -164,7 +184,7 @@ func (s docSpec) section(b *bytes.Buffer, base int, places map[int][2]int, trail
 				rows[n] = p
 			}
 		}
-		s.stream(b, 91, fmt.Sprintf("/Type /XRef /Size %d /W [1 3 1] /Index [9 2]", size), xrefRows(rows, 9, 11))
+		s.stream(b, 91, fmt.Sprintf("/Type /XRef /Size %d /W [1 3 1] /Index [9 2]", size), xrefRows(rows, 9, 11), nil)
 		places[91] = [2]int{1, hidden}
 		start = b.Len() - base
 	}

@@ -30,6 +30,8 @@ type Summary struct {
 	// Unused: content that nothing in the file refers to, which a later revision
 	// could put in place of what is shown (shadow attacks, replace).
 	Unused bool `json:"unused"`
+	// PartlyEncrypted: an encrypted file that has parts in clear.
+	PartlyEncrypted bool `json:"partly_encrypted"`
 
 	// Hybrid: readers of before PDF 1.5 do not see all objects. Word processors write
 	// such files, so that it is a warning and no hazard.
@@ -44,18 +46,26 @@ type Summary struct {
 // maxEmptyFields bounds Summary.EmptyFields.
 const maxEmptyFields = 100
 
-// Inspect summarises a file. An encrypted file is summarised as such, not
-// refused. Errors: those of Open otherwise.
+// Inspect summarises a file. An encrypted file that does not open is summarised as
+// such, not refused. Errors: those of Open otherwise.
 func Inspect(r io.ReaderAt, size int64, lim Limits) (Summary, error) {
+	return InspectWith(r, size, lim, "")
+}
+
+// InspectWith is Inspect for a file that needs a password.
+func InspectWith(r io.ReaderAt, size int64, lim Limits, password string) (Summary, error) {
 	var s Summary
-	d, err := Open(r, size, lim)
-	if errors.Is(err, ErrEncrypted) {
+	d, err := OpenWith(r, size, lim, password)
+	if errors.Is(err, ErrEncrypted) || errors.Is(err, ErrPassword) {
 		return Summary{Encrypted: true, Incomplete: true}, nil
 	}
 	if err != nil {
 		return s, err
 	}
 	s.Damaged, s.Hybrid = d.repaired, d.hybrid
+	if c := d.crypt; c != nil {
+		s.Encrypted, s.PartlyEncrypted = true, !c.streams || !c.strings || !c.files
+	}
 	steps := []func(*Summary) error{d.countPages, d.countFields, d.scanFeatures, d.scanUnused}
 	for _, step := range steps {
 		switch err := step(&s); {
@@ -109,6 +119,10 @@ func (d *Document) countFields(s *Summary) error {
 // scanFeatures looks at the names in every object, decoded, so that #-escapes
 // hide nothing. Stream data is not looked at.
 func (d *Document) scanFeatures(s *Summary) error {
+	metadata, err := d.clearMetadata()
+	if err != nil {
+		return err
+	}
 	return d.xref.each(func(num int, e entry) error {
 		if e.kind <= entryFree {
 			return nil
@@ -123,6 +137,11 @@ func (d *Document) scanFeatures(s *Summary) error {
 		}
 		if err := s.scanObject(o); err != nil {
 			return err
+		}
+		if d.crypt != nil {
+			if err := d.scanMixed(s, num, o, metadata); err != nil {
+				return err
+			}
 		}
 		return s.scanNames(o.val)
 	})
@@ -258,6 +277,7 @@ func (s Summary) Warnings() []string {
 	out := s.Hazards()
 	for _, w := range []warning{
 		{s.Fields > 0, "The document is a form; fields can be filled in after signing."},
+		{s.Encrypted && !s.Incomplete, "The file is encrypted."},
 		{s.Hybrid, "The file has a part that very old readers do not see."},
 		{s.Signatures > 0, "The document already carries " + plural(s.Signatures, "signature") + "."},
 	} {
@@ -278,7 +298,7 @@ type warning struct {
 func (s Summary) Hazards() []string {
 	var out []string
 	for _, w := range []warning{
-		{s.Encrypted, "The file is encrypted."},
+		{s.Encrypted && s.Incomplete, "The file is encrypted."},
 		{s.JavaScript, "The document contains scripts."},
 		{s.Launch, "The document contains actions that open programs, other files or send data."},
 		{s.EmbeddedFiles, "The document has attached files, which are signed but not shown."},
@@ -287,6 +307,7 @@ func (s Summary) Hazards() []string {
 		{s.Multimedia, "The document contains sound, film or 3D content."},
 		{s.ExternalRefs, "The document refers to content outside of itself."},
 		{s.Unused, "The document has content that nothing in it uses; a later change could put it in place of what is shown."},
+		{s.PartlyEncrypted, "Parts of the encrypted file are not encrypted; somebody may have added them on its way."},
 		{s.Damaged, "The file was damaged and has been repaired."},
 		{s.Incomplete, "The file could not be examined completely."},
 	} {

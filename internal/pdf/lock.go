@@ -115,8 +115,11 @@ func (d *Document) lockDict(v value) (lock, error) {
 	var inner error
 	err = fields.eachElem(func(e value) bool {
 		var s value
-		s, inner = d.resolve(e)
-		name := s.text()
+		if s, inner = d.resolve(e); inner != nil {
+			return false
+		}
+		var name string
+		name, inner = d.text(s)
 		l.fields = append(l.fields, strings.Clone(name[:min(len(name), maxFieldName)]))
 		return inner == nil && len(l.fields) < d.lim.MaxFields
 	})
@@ -152,7 +155,7 @@ func (d *Document) wantedLock(f field) (lock, error) {
 
 // references writes the elements of /Reference: what the signature permits of
 // later changes and which fields it locks (ISO 32000-1, 12.8.2).
-func (d *Document) references(opt SignOptions, t target) ([]byte, error) {
+func (u *update) references(sig ref, opt SignOptions, t target) ([]byte, error) {
 	var b []byte
 	if opt.Certify > 0 {
 		b = fmt.Appendf(b, "<< /Type /SigRef /TransformMethod /DocMDP /TransformParams << /Type /TransformParams /P %d /V /1.2 >> >>", opt.Certify)
@@ -160,7 +163,7 @@ func (d *Document) references(opt SignOptions, t target) ([]byte, error) {
 	if t.lock.action == "" {
 		return b, nil
 	}
-	cat, err := d.catalog()
+	cat, err := u.d.catalog()
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +174,7 @@ func (d *Document) references(opt SignOptions, t target) ([]byte, error) {
 			if i > 0 {
 				b = append(b, ' ')
 			}
-			b = append(b, encodeText(name)...)
+			b = append(b, u.text(sig, name)...)
 		}
 		b = append(b, ']')
 	}

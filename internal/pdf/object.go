@@ -63,6 +63,9 @@ func (d *Document) objectAt(off int64) (object, error) {
 	})
 	if err == nil {
 		o.val.raw = bytes.Clone(o.val.raw) // out of the shared window
+		if d.plain {
+			o.val, err = d.inPlain(o.id.num, o.val, false)
+		}
 	}
 	return o, err
 }

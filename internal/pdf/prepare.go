@@ -41,6 +41,8 @@ type SignOptions struct {
 	Certify int
 	// Limits bounds the reading of the input.
 	Limits Limits
+	// Password opens the input if it needs one.
+	Password string
 }
 
 // Sub-filters that this package writes.
@@ -102,12 +104,12 @@ func hashByName(name string) (crypto.Hash, error) {
 // Nothing is written to out unless the whole update could be built. An error
 // after that (I/O, context) leaves a partial out that the caller discards.
 //
-// Errors: those of Open, ErrOptions, ErrForbidden, ErrField.
+// Errors: those of Open, ErrOptions, ErrForbidden, ErrPermission, ErrField.
 func Prepare(ctx context.Context, in io.ReaderAt, size int64, out io.Writer, opt SignOptions) (*Prepared, error) {
 	if err := opt.check(); err != nil {
 		return nil, err
 	}
-	d, err := Open(in, size, opt.Limits)
+	d, err := OpenWith(in, size, opt.Limits, opt.Password)
 	if err != nil {
 		return nil, err
 	}
@@ -162,12 +164,12 @@ func (d *Document) planSignature(opt SignOptions) (*update, []byte, *Prepared, e
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	refs, err := d.references(opt, target)
+	sig := u.alloc()
+	refs, err := u.references(sig, opt, target)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	sig := u.alloc()
-	body, hole := signatureBody(opt, refs)
+	body, hole := u.signatureBody(sig, opt, refs)
 	u.put(sig, body)
 	if err := u.addToField(target, sig); err != nil {
 		return nil, nil, nil, err
@@ -219,7 +221,8 @@ func byteRangeText(r [4]int64) string {
 
 // signatureBody writes the signature dictionary (ISO 32000-1, table 252) with
 // exactly the keys of a PAdES signature (D14) and returns the place of the hole.
-func signatureBody(opt SignOptions, references []byte) (body []byte, hole int) {
+// /Contents is never encrypted (ISO 32000-2, 7.6.2).
+func (u *update) signatureBody(id ref, opt SignOptions, references []byte) (body []byte, hole int) {
 	typ := "/Sig"
 	if opt.SubFilter == SubFilterRFC3161 {
 		typ = "/DocTimeStamp"
@@ -232,13 +235,13 @@ func signatureBody(opt SignOptions, references []byte) (body []byte, hole int) {
 	b = append(b, byteRangeKey...)
 	b = append(b, strings.Repeat(" ", byteRangeWidth)...)
 	b = append(b, " /M "...)
-	b = append(b, encodeTime(opt.Time)...)
+	b = append(b, u.seal(id, encodeTime(opt.Time))...)
 	for _, kv := range [...][2]string{
 		{"Name", opt.Name}, {"Reason", opt.Reason}, {"Location", opt.Location}, {"ContactInfo", opt.ContactInfo},
 	} {
 		if kv[1] != "" {
 			b = append(b, " /"+kv[0]+" "...)
-			b = append(b, encodeText(kv[1])...)
+			b = append(b, u.text(id, kv[1])...)
 		}
 	}
 	if len(references) > 0 {
@@ -285,6 +288,9 @@ func (d *Document) findTarget(form value, name string, stamp bool) (target, erro
 	}
 	if d.repaired && len(locks) > 0 {
 		return t, malformed(-1, "damaged cross-reference in a file that is already signed; a repair would void the signatures")
+	}
+	if err := d.allowsSigning(t.id.num == 0); err != nil {
+		return t, err
 	}
 	for _, l := range locks {
 		if err := l.allows(t.name); err != nil && !stamp {
@@ -354,7 +360,7 @@ func (u *update) addToField(t target, sig ref) error {
 		return err
 	}
 	id := u.alloc()
-	u.put(id, slices.Concat([]byte("<< /Type /Annot /Subtype /Widget /FT /Sig /T "), encodeText(t.name),
+	u.put(id, slices.Concat([]byte("<< /Type /Annot /Subtype /Widget /FT /Sig /T "), u.text(id, t.name),
 		[]byte(" /V "), sig.raw(), []byte(" /P "), p.id.raw(), []byte(" /Rect [0 0 0 0] /F 132 >>")))
 	if err := u.appendTo(p.id, "Annots", id.raw()); err != nil {
 		return err
@@ -367,6 +373,9 @@ func (u *update) addToField(t target, sig ref) error {
 func (u *update) updateForm(newField []byte) error {
 	cat, err := u.d.catalog()
 	if err != nil {
+		return err
+	}
+	if cat.val, err = u.current(cat.id); err != nil {
 		return err
 	}
 	formVal, err := cat.val.get("AcroForm")

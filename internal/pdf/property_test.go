@@ -29,6 +29,12 @@ func drawSpec(t *rapid.T) docSpec {
 		pages:    rapid.IntRange(1, 4).Draw(t, "pages"),
 		sigField: rapid.Bool().Draw(t, "sigField"),
 	}
+	if rapid.Bool().Draw(t, "encrypted") {
+		s.lock = &lockSpec{
+			revision: rapid.SampledFrom([]int{5, 6}).Draw(t, "revision"), direct: rapid.Bool().Draw(t, "direct"),
+			stm: rapid.SampledFrom([]string{"", "Identity"}).Draw(t, "StmF"), str: rapid.SampledFrom([]string{"", "Identity"}).Draw(t, "StrF"),
+		}
+	}
 	return s
 }
 

@@ -33,7 +33,12 @@ type Hole struct {
 //
 // Errors: ErrNotPrepared, and those of Open.
 func ReadPrepared(r io.ReaderAt, size int64) (Hole, error) {
-	d, err := Open(r, size, Limits{})
+	return ReadPreparedWith(r, size, "")
+}
+
+// ReadPreparedWith is ReadPrepared for a file that needs a password.
+func ReadPreparedWith(r io.ReaderAt, size int64, password string) (Hole, error) {
+	d, err := OpenWith(r, size, Limits{}, password)
 	if err != nil {
 		return Hole{}, err
 	}
@@ -120,7 +125,7 @@ func (d *Document) checkZeros(s Signature) error {
 // checkTail rebuilds the update that begins at start and compares. It returns the
 // numbers of its objects.
 func (d *Document) checkTail(start int64, s Signature) (map[int]bool, error) {
-	prev, err := Open(io.NewSectionReader(d.r, 0, start), start, d.lim)
+	prev, err := d.Before(start)
 	if err != nil {
 		return nil, notPrepared("the document before the signature: %v", err)
 	}

@@ -12,18 +12,23 @@ import (
 // readers then agree on what the file says.
 //
 // Files whose objects live in object streams are refused: other readers do not
-// recover them, so there would be no common view to sign.
+// recover them, so there would be no common view to sign. So are encrypted ones:
+// which of several /Encrypt counts is what an attacker would like to choose.
 func (d *Document) repair(cause error) error {
 	d.xref, d.streams, d.streamMem = xrefTable{}, nil, 0
 	d.kind, d.repaired, d.trailer = xrefTableKind, true, value{}
+	d.crypt = nil
 	err := d.scan()
+	if err == nil && d.scannedEncrypt {
+		err = malformed(-1, "the file is encrypted")
+	}
 	if err == nil && !d.trailer.isDict() {
 		err = malformed(-1, "no trailer to recover the file from")
 	}
 	if err == nil {
 		err = d.checkCatalog()
 	}
-	if err != nil && !errors.Is(err, ErrEncrypted) {
+	if err != nil {
 		err = fmt.Errorf("%w; no repair: %w", cause, err)
 	}
 	return err
@@ -57,9 +62,15 @@ func (d *Document) scanTrailer(off int64) {
 	if err != nil {
 		return // not a trailer after all
 	}
+	d.noteEncrypt(t)
 	if root, err := t.get("Root"); err == nil && !root.isNull() {
 		d.trailer = t
 	}
+}
+
+func (d *Document) noteEncrypt(trailer value) {
+	v, err := trailer.get("Encrypt")
+	d.scannedEncrypt = d.scannedEncrypt || err != nil || !v.isNull()
 }
 
 // scanObject records the object whose keyword is at `at`, if it is one, and
@@ -79,6 +90,8 @@ func (d *Document) scanObject(at, from int64) (int64, error) {
 	}
 	if typ, err := o.val.getDict("Type"); err == nil && o.stream >= 0 && typ.nameIs("ObjStm") {
 		return 0, malformed(start, "damaged cross-reference in a file with object streams")
+	} else if err == nil && o.stream >= 0 && typ.nameIs("XRef") {
+		d.noteEncrypt(o.val)
 	}
 	e := entry{kind: entryOffset, off: start, aux: uint32(o.id.gen)}
 	if err := d.xref.store(o.id.num, e, d.lim, true); err != nil {

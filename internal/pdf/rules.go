@@ -2,7 +2,6 @@ package pdf
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 )
@@ -23,7 +22,7 @@ func (d *Document) Rules(s Signature) (Rules, error) {
 	if s.CoveredEnd <= 0 || s.CoveredEnd > d.size {
 		return Rules{}, malformed(-1, "signed bytes end at %d, the file at %d", s.CoveredEnd, d.size)
 	}
-	old, err := Open(io.NewSectionReader(d.r, 0, s.CoveredEnd), s.CoveredEnd, d.lim)
+	old, err := d.Before(s.CoveredEnd)
 	if err != nil {
 		return Rules{}, fmt.Errorf("the signed revision: %w", err)
 	}

@@ -58,6 +58,7 @@ const (
 	ProblemUnsigned    ProblemKind = "unsigned"          // Contents is all zero
 	ProblemOutsideTree ProblemKind = "outside-form"      // no field leads to the dictionary
 	ProblemShared      ProblemKind = "shared-dictionary" // several fields share the dictionary
+	ProblemStrings     ProblemKind = "strings"           // what it says cannot be decrypted
 )
 
 // Problem is something wrong with the coverage of a signature.
@@ -188,6 +189,13 @@ func orderRevisions(sigs []Signature) {
 // readSignature reads a signature dictionary and checks its coverage.
 func (d *Document) readSignature(dict value) (Signature, error) {
 	s := Signature{Type: "Sig"}
+	text := func(v value) string {
+		t, err := d.text(v)
+		if err != nil {
+			s.problem(ProblemStrings, "a string of the signature is not encrypted as the file demands")
+		}
+		return clip(t)
+	}
 	for _, f := range []struct {
 		key string
 		set func(v value)
@@ -199,11 +207,11 @@ func (d *Document) readSignature(dict value) (Signature, error) {
 		}},
 		{"Filter", func(v value) { s.Filter = v.name() }},
 		{"SubFilter", func(v value) { s.SubFilter = v.name() }},
-		{"Name", func(v value) { s.Name = clip(v.text()) }},
-		{"Reason", func(v value) { s.Reason = clip(v.text()) }},
-		{"Location", func(v value) { s.Location = clip(v.text()) }},
-		{"ContactInfo", func(v value) { s.ContactInfo = clip(v.text()) }},
-		{"M", func(v value) { s.M, _ = parseTime(v.text()) }},
+		{"Name", func(v value) { s.Name = text(v) }},
+		{"Reason", func(v value) { s.Reason = text(v) }},
+		{"Location", func(v value) { s.Location = text(v) }},
+		{"ContactInfo", func(v value) { s.ContactInfo = text(v) }},
+		{"M", func(v value) { s.M, _ = parseTime(text(v)) }},
 	} {
 		v, err := d.key(dict, f.key)
 		if err != nil {

@@ -27,6 +27,9 @@ func (d *Document) streamReader(o object, limit int64) (io.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r, filter, parms, err = d.openData(o, r, filter, parms); err != nil {
+		return nil, err
+	}
 	if filter, parms, err = d.singleFilter(filter, parms); err != nil {
 		return nil, err
 	}
@@ -286,7 +289,10 @@ func (d *Document) loadFromStream(id ref, container, index int) (object, error) 
 		return missing, err
 	}
 	missing.val = value{raw: s.data[start:end:end], off: -1}
-	return missing, nil
+	if d.plain {
+		missing.val, err = d.inPlain(id.num, missing.val, true)
+	}
+	return missing, err
 }
 
 // objectStream inflates a container, or finds it among those kept.

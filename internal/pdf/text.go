@@ -90,12 +90,16 @@ var pdfDocHigh = [...]rune{
 	'’', '‚', '™', 'ﬁ', 'ﬂ', 'Ł', 'Œ', 'Š', 'Ÿ', 'Ž', 'ı', 'ł', 'œ', 'š', 'ž', utf8.RuneError, '€',
 }
 
-// text decodes a text string (ISO 32000-2, 7.9.2.2), "" if v is no string.
+// text decodes a text string (ISO 32000-2, 7.9.2.2) that is not encrypted, "" if v is
+// no string. Document.text is for those of a file.
 func (v value) text() string {
 	if !v.isString() {
 		return ""
 	}
-	b := stringBytes(v.raw)
+	return decodeText(stringBytes(v.raw))
+}
+
+func decodeText(b []byte) string {
 	switch {
 	case len(b) >= 2 && b[0] == 0xfe && b[1] == 0xff:
 		u := make([]uint16, 0, len(b)/2)

@@ -54,7 +54,8 @@ func (u *update) put(id ref, body []byte) {
 	u.objs = append(u.objs, changedObject{id: id, body: body})
 }
 
-// current returns an object as this update leaves it.
+// current returns an object as this update leaves it. All that an update puts into an
+// object comes from here or is new: in an encrypted file its strings are encrypted.
 func (u *update) current(id ref) (value, error) {
 	for _, o := range u.objs {
 		if o.id == id {
@@ -67,6 +68,9 @@ func (u *update) current(id ref) (value, error) {
 	}
 	if o.stream >= 0 {
 		return value{}, malformed(o.val.off, "object %d is a stream", id.num)
+	}
+	if o.end < 0 { // out of an object stream, where strings are in clear
+		return u.sealStrings(id, o.val)
 	}
 	return o.val, nil
 }

@@ -82,7 +82,7 @@ func (d *Document) PlanField(opt FieldOptions) (tail []byte, name string, err er
 		return nil, "", err
 	}
 	id := u.alloc()
-	u.put(id, slices.Concat([]byte("<< /Type /Annot /Subtype /Widget /FT /Sig /T "), encodeText(t.name), []byte(" /P "), p.id.raw(),
+	u.put(id, slices.Concat([]byte("<< /Type /Annot /Subtype /Widget /FT /Sig /T "), u.text(id, t.name), []byte(" /P "), p.id.raw(),
 		fmt.Appendf(nil, " /Rect [%s %s %s %s] /F 132 /AP << /N %s >> >>", num(opt.Rect[0]), num(opt.Rect[1]), num(opt.Rect[2]), num(opt.Rect[3]), look.raw())))
 	if err := u.appendTo(p.id, "Annots", id.raw()); err != nil {
 		return nil, "", err
@@ -276,7 +276,7 @@ func (u *update) addStream(keys string, data []byte, compress bool) (ref, error)
 		keys, data = keys+" /Filter /FlateDecode", z.Bytes()
 	}
 	id := u.alloc()
-	u.put(id, slices.Concat(fmt.Appendf(nil, "<< %s /Length %d >>\nstream\n", strings.TrimSpace(keys), len(data)), data, []byte("\nendstream")))
+	u.putStream(id, strings.TrimSpace(keys), data)
 	return id, nil
 }
 
@@ -371,8 +371,8 @@ func (u *update) addFont(lines [][]glyphs.Glyph) (ref, error) {
 	u.put(descriptor, fmt.Appendf(nil, "<< /Type /FontDescriptor /FontName /%s /Flags 32 /FontBBox [%d %d %d %d] /ItalicAngle 0 /Ascent %d /Descent %d /CapHeight %d /StemV 90 /FontFile2 %s >>",
 		name, mil(box[0]), mil(box[1]), mil(box[2]), mil(box[3]), mil(glyphs.Ascent), mil(glyphs.Descent), mil(glyphs.CapHeight), stream.raw()))
 	cid := u.alloc()
-	u.put(cid, fmt.Appendf(nil, "<< /Type /Font /Subtype /CIDFontType2 /BaseFont /%s /CIDSystemInfo << /Registry (Adobe) /Ordering (Identity) /Supplement 0 >> /FontDescriptor %s /CIDToGIDMap /Identity /W [%s ] >>",
-		name, descriptor.raw(), widths.Bytes()))
+	u.put(cid, fmt.Appendf(nil, "<< /Type /Font /Subtype /CIDFontType2 /BaseFont /%s /CIDSystemInfo << /Registry %s /Ordering %s /Supplement 0 >> /FontDescriptor %s /CIDToGIDMap /Identity /W [%s ] >>",
+		name, u.text(cid, "Adobe"), u.text(cid, "Identity"), descriptor.raw(), widths.Bytes()))
 	cmap, err := u.addStream("", []byte("/CIDInit /ProcSet findresource begin\n12 dict begin\nbegincmap\n/CIDSystemInfo << /Registry (Adobe) /Ordering (UCS) /Supplement 0 >> def\n"+
 		"/CMapName /Adobe-Identity-UCS def\n/CMapType 2 def\n1 begincodespacerange\n<0000> <FFFF>\nendcodespacerange\n"+unicode.String()+
 		"endcmap\nCMapName currentdict /CMap defineresource pop\nend\nend\n"), true)

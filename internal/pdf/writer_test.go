@@ -205,33 +205,6 @@ func TestD5TrailerKeysStay(t *testing.T) {
 	}
 }
 
-// D6: encrypted files are refused before a byte is written.
-func TestD6EncryptedIsRefused(t *testing.T) {
-	qpdf := testenv.Need(t, "qpdf")
-	for _, bits := range []string{"128", "256"} {
-		for _, objs := range []string{"disable", "generate"} {
-			path := filepath.Join(t.TempDir(), "e.pdf")
-			args := []string{"--object-streams=" + objs, "--encrypt", "", "owner", bits}
-			if bits == "128" {
-				args = append(args, "--use-aes=y")
-			}
-			args = append(args, "--", save(t, plainPDF()), path)
-			if out, err := exec.Command(qpdf, args...).CombinedOutput(); err != nil {
-				t.Fatalf("qpdf: %v: %s", err, out)
-			}
-			in, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			refused(t, in, testOptions(), ErrEncrypted)
-			sum, err := Inspect(bytes.NewReader(in), int64(len(in)), Limits{})
-			if err != nil || !sum.Encrypted {
-				t.Errorf("Inspect: %+v, %v", sum, err)
-			}
-		}
-	}
-}
-
 // D7: every legal spelling of /Root is understood and copied.
 func TestD7SpellingsOfRoot(t *testing.T) {
 	for _, root := range []string{"/Root\n1 0 R", "/Root  1  0  R", "/Root%c\r1 0 R", "/Ro#6ft 1 0 R"} {

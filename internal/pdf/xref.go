@@ -38,6 +38,9 @@ type xrefTable struct {
 	pages   []*[pageSize]entry
 	used    int // pages allocated
 	highest int // highest number ever listed, free ones included
+
+	watch     int  // a number that may be listed as one object only
+	rewritten bool // and is listed as several
 }
 
 func (t *xrefTable) get(num int) entry {
@@ -70,7 +73,11 @@ func (t *xrefTable) store(num int, e entry, lim Limits, overwrite bool) error {
 		t.pages[p] = new([pageSize]entry)
 	}
 	t.highest = max(t.highest, num)
-	if slot := &t.pages[p][num%pageSize]; overwrite || slot.kind == entryNone {
+	slot := &t.pages[p][num%pageSize]
+	if num == t.watch && slot.kind != entryNone && *slot != e && e.kind != entryFree {
+		t.rewritten = true
+	}
+	if overwrite || slot.kind == entryNone {
 		*slot = e
 	}
 	return nil
@@ -156,6 +163,7 @@ func (d *Document) readXref() error {
 		return err
 	}
 	seen := map[int64]bool{}
+	newer := int64(0)
 	for off := start; off >= 0; {
 		if seen[off] {
 			return damaged(off, "cross-reference sections form a cycle")
@@ -170,10 +178,46 @@ func (d *Document) readXref() error {
 		}
 		if len(seen) == 1 {
 			d.kind, d.newest, d.trailer = sec.kind, sec.off, sec.trailer
+			err = d.watchEncrypt()
+		} else {
+			err = d.sameEncrypt(sec, newer)
 		}
+		if err != nil {
+			return err
+		}
+		newer = sec.off
 		if off, err = d.prevOffset(sec); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// watchEncrypt makes the cross-reference notice an older object under the number of
+// the encryption dictionary.
+func (d *Document) watchEncrypt() error {
+	v, err := d.trailer.get("Encrypt")
+	if id, ok := v.asRef(); err == nil && ok {
+		d.xref.watch = id.num
+	}
+	return err
+}
+
+// sameEncrypt demands that an older section names the same encryption as the newest:
+// an update that changes it gives the bytes before it, signed ones too, another
+// meaning. The second section of a linearized file, which stands behind the first, may
+// leave it out (ISO 32000-1, annex F.3.12).
+func (d *Document) sameEncrypt(sec section, newer int64) error {
+	now, err1 := d.trailer.get("Encrypt")
+	was, err2 := sec.trailer.get("Encrypt")
+	if err := firstError(err1, err2); err != nil {
+		return err
+	}
+	a, isRef := now.asRef()
+	b, wasRef := was.asRef()
+	same := isRef == wasRef && a == b && (isRef || now.isNull() && was.isNull() || bytes.Equal(now.raw, was.raw))
+	if !same && !(was.isNull() && sec.off > newer) || d.xref.rewritten {
+		return malformed(sec.off, "the encryption changes between revisions")
 	}
 	return nil
 }

@@ -104,7 +104,7 @@ var words = []struct {
 	{signapp.ErrState, 409, "This is not possible any more: the request has moved on."},
 	{signapp.ErrTooLarge, 413, "The file is larger than allowed."},
 	{workers.ErrHazard, 400, "This file holds scripts, attachments, hidden layers or the like, which a qualified signature here may not cover. Print it to a new PDF and try again."},
-	{workers.ErrInput, 400, "This file cannot be signed. It must be an unencrypted PDF that is not damaged."},
+	{workers.ErrInput, 400, "This file cannot be signed. It must be a PDF that is not damaged and opens without a password."},
 	{signapp.ErrPaused, 429, "You have declined several requests in a row. New ones are possible again later."},
 	{signapp.ErrTooMany, 429, "Too many requests wait for you already. Decide on some of them first."},
 	{signapp.ErrInput, 400, "This could not be used. Check the file, its name and your signing key, and try again."},
