@@ -223,10 +223,17 @@ func (c *Certificate) String() string {
 // CheckIssuedBy verifies the certificate's signature with the key of another and
 // that this other has the issuer's name; nothing else.
 func (c *Certificate) CheckIssuedBy(issuer *Certificate) error {
+	return c.CheckIssuedWith(issuer, func(issuer *Certificate, algorithm, signed, sig []byte) error {
+		return VerifySignature(issuer.PublicKey, algorithm, signed, sig)
+	})
+}
+
+// CheckIssuedWith is CheckIssuedBy with another way to verify a signature: one that remembers.
+func (c *Certificate) CheckIssuedWith(issuer *Certificate, verify func(issuer *Certificate, algorithm, signed, sig []byte) error) error {
 	if !c.Issuer.Equal(issuer.Subject) {
 		return fmt.Errorf("%w: %s names another issuer than %s", ErrUnknownIssuer, c, issuer)
 	}
-	if err := VerifySignature(issuer.PublicKey, c.algorithm, c.TBS, c.signature); err != nil {
+	if err := verify(issuer, c.algorithm, c.TBS, c.signature); err != nil {
 		return fmt.Errorf("%s with the key of %s: %w", c, issuer, err)
 	}
 	return nil

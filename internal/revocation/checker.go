@@ -47,6 +47,8 @@ type Config struct {
 	Responses []*Response
 	// Fetcher gets what the statements at hand do not decide; nil: nothing is fetched.
 	Fetcher *Fetcher
+	// Memory is shared with other Checkers of the same statements; nil: nothing is.
+	Memory *Memory
 }
 
 // Finding is what was decided about a certificate, and on what.
@@ -270,12 +272,12 @@ func (k *Checker) after(q *question, thisUpdate time.Time) error {
 	return nil
 }
 
-// verify checks a statement's signature, within the bound on how many.
+// verify checks a statement's signature, within the bound on how many; a Memory has its own.
 func (k *Checker) verify(signer *pkix.Certificate, algorithm, signed, signature []byte) error {
-	if k.signatures++; k.signatures > maxSignatures {
+	if k.signatures++; k.signatures > maxSignatures && k.cfg.Memory == nil {
 		return fmt.Errorf("%w: more than %d signatures of statements", ErrLimit, maxSignatures)
 	}
-	if err := pkix.VerifySignature(signer.PublicKey, algorithm, signed, signature); err != nil {
+	if err := k.cfg.Memory.signature(signer, algorithm, signed, signature); err != nil {
 		return fmt.Errorf("%w: with the key of %s: %w", ErrSignature, signer, err)
 	}
 	return nil

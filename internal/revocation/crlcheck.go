@@ -158,13 +158,13 @@ func (k *Checker) ask(ctx context.Context, q *question, c *CRL, all []*CRL) (*Re
 	if d := k.delta(c, all, s.chain[0]); d != nil {
 		evidence = append(evidence, Evidence{CRL: d, Signer: s.chain})
 		latest = d
-		if found, err = d.find(q.cert()); err != nil {
+		if found, err = k.cfg.Memory.find(d, q.cert()); err != nil {
 			return nil, nil, err
 		}
 	}
 	removed := found != nil && found.reason == removeFromCRL
 	if found == nil {
-		if found, err = c.find(q.cert()); err != nil {
+		if found, err = k.cfg.Memory.find(c, q.cert()); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -274,6 +274,7 @@ func (k *Checker) signerPath(ctx context.Context, q *question, signer *pkix.Cert
 		Anchors: []*pkix.Certificate{q.anchor()},
 		Pool:    append(slices.Clone(q.chain[1:]), k.cfg.Pool...),
 		At:      k.cfg.At,
+		Issued:  k.cfg.Memory.Issued,
 		Check: func(ctx context.Context, p *pkix.Path) error {
 			findings, err := k.path(ctx, p.Chain, depth)
 			s.evidence = nil

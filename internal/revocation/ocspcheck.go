@@ -139,7 +139,7 @@ func (k *Checker) delegate(ctx context.Context, q *question, cand *pkix.Certific
 	if !slices.Contains(cand.Purposes, pkix.PurposeOCSPSigning) {
 		return refuse(pkix.ErrExtKeyUsage)
 	}
-	if err := cand.CheckIssuedBy(q.issuer()); err != nil {
+	if err := k.cfg.Memory.Issued(cand, q.issuer()); err != nil {
 		return refuse(err)
 	}
 	if q.depth >= maxDepth {
@@ -148,6 +148,7 @@ func (k *Checker) delegate(ctx context.Context, q *question, cand *pkix.Certific
 	var evidence []Evidence
 	p, err := pkix.Build(ctx, cand, pkix.Config{
 		Anchors: []*pkix.Certificate{q.anchor()}, Pool: q.chain[1:], At: k.cfg.At, Usage: pkix.DigitalSignature | pkix.ContentCommitment,
+		Issued: k.cfg.Memory.Issued,
 		Check: func(ctx context.Context, p *pkix.Path) error {
 			if cand.OCSPNoCheck { // those above it are those above the certificate in question
 				return nil

@@ -13,7 +13,7 @@ const maxIssuers = 50
 // one another: many files carry the chain of a signature, or of a time-stamp, there only.
 func (j *judge) issuers(of ...*x509.Certificate) []*x509.Certificate {
 	var out []*x509.Certificate
-	open := parsed(of)
+	open := j.parsed(of)
 	taken := slices.Clone(open)
 	for len(open) > 0 && len(out) < maxIssuers {
 		name := open[0].Issuer

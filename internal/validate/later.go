@@ -1,10 +1,14 @@
 package validate
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/assent-sign/assent/internal/pdf"
 )
+
+// workEach is how much more reading a file may cost for each of its signatures.
+const workEach = 48 << 20
 
 // later names what was added behind each signature. What a signing process adds
 // by itself (further signatures, time-stamps, validation data) leaves the
@@ -12,6 +16,14 @@ import (
 // signed: not valid when nobody signed the change or when pages changed, and
 // not decidable by a program when a later intact signature covers it.
 func (j *judge) later(doc *pdf.Document, found []pdf.Signature, sigs []Signature) {
+	if len(found) > 8 && j.opt.Limits.MaxWork == 0 {
+		// Each signature costs a look at all later ones.
+		lim := j.opt.Limits
+		lim.MaxWork = pdf.DefaultLimits().MaxWork + int64(len(found))*workEach
+		if more, err := pdf.Open(j.r, j.size, lim); err == nil {
+			doc = more
+		}
+	}
 	signed := int64(0)
 	for i := range found {
 		if sigs[i].Verdict != NotValid {
@@ -27,6 +39,10 @@ func (j *judge) later(doc *pdf.Document, found []pdf.Signature, sigs []Signature
 			continue
 		}
 		changes, err := doc.LaterChanges(found[i])
+		if errors.Is(err, pdf.ErrLimit) {
+			s.doubt(SigConstraintsFailure, "the file was changed after this signature and the change is too much to be looked through: %v", err)
+			continue
+		}
 		if err != nil {
 			s.fail(FormatFailure, "the file was changed after this signature and the change cannot be read: %v", err)
 			continue

@@ -43,11 +43,16 @@ func (j *judge) revoked(s *Signature, chain []*x509.Certificate, all []*material
 			s.doubt(TryLater, "the file carries statements of more than %d times; not all were asked whether a certificate was revoked", maxMoments)
 			moments = moments[:maxMoments]
 		}
+		p, err := j.leads(chain, m, anchors, proven, want)
+		if err != nil {
+			continue
+		}
 		for _, at := range moments {
 			then := *m
 			then.at = at
-			p, k, err := j.asked(chain, &then, anchors, proven, time.Time{}, want)
+			k, err := j.checker(&then, proven, time.Time{})
 			if err != nil {
+				s.doubt(TryLater, "the file carries more statements than are asked whether a certificate was revoked: %v", err)
 				break
 			}
 			later, err := k.Revocations(j.ctx, p)

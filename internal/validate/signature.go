@@ -14,6 +14,7 @@ import (
 	"github.com/assent-sign/assent/internal/cms"
 	"github.com/assent-sign/assent/internal/pdf"
 	"github.com/assent-sign/assent/internal/pkix"
+	"github.com/assent-sign/assent/internal/revocation"
 	"github.com/assent-sign/assent/internal/tsp"
 )
 
@@ -26,6 +27,9 @@ type judge struct {
 	sealed []*material
 	// pool are certificates that the file, or of XML the signature, carries as validation data.
 	pool []*pkix.Certificate
+	// memory keeps what was verified of the validation data, and bounds it.
+	memory *revocation.Memory
+	stored int64 // bytes of validation data read
 }
 
 // signature judges one entry of the file.

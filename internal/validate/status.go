@@ -17,6 +17,10 @@ import (
 // skew is how far the clocks of authorities may differ.
 const skew = time.Minute
 
+// maxSealed bounds the validation data that is read of all revisions together, in bytes: each has all of
+// those before it.
+const maxSealed = 256 << 20
+
 // material is the validation data of one revision of the file, read but not
 // believed.
 type material struct {
@@ -33,7 +37,7 @@ type material struct {
 // stands open, and by what later time-stamps of good authorities cover. Whoever was
 // revoked proves nothing about anything. What each time-stamp covers is kept for status.
 func (j *judge) authorities(rep *Report, open *material) {
-	anchors := parsed(j.opt.Anchors)
+	anchors := j.parsed(j.opt.Anchors)
 	if len(anchors) == 0 {
 		return
 	}
@@ -48,7 +52,11 @@ func (j *judge) authorities(rep *Report, open *material) {
 		}
 		old, err := pdf.Open(io.NewSectionReader(j.r, 0, s.Covers), s.Covers, j.opt.Limits)
 		if err == nil {
-			m := read(old, *s.Proven, "B-LTA", rep)
+			if j.stored > maxSealed {
+				rep.note("the file has more validation data than is looked through; that of earlier revisions does not count")
+				return
+			}
+			m := j.read(old, *s.Proven, "B-LTA", rep)
 			m.covers, m.by = s.Covers, i
 			j.sealed = append([]*material{m}, j.sealed...)
 		}
@@ -61,7 +69,7 @@ func (j *judge) authorities(rep *Report, open *material) {
 // news that came later. Then the strongest proof counts: data under a document
 // time-stamp that covers the signature (B-LTA), else data that stands open (B-LT).
 func (j *judge) status(open *material, rep *Report) {
-	anchors := parsed(j.opt.Anchors)
+	anchors := j.parsed(j.opt.Anchors)
 	if len(anchors) == 0 {
 		return
 	}
@@ -144,7 +152,7 @@ func (j *judge) authority(s *Signature, open *material, anchors []*pkix.Certific
 }
 
 // read takes the security store of a revision; empty if there is none.
-func read(doc *pdf.Document, at time.Time, level string, rep *Report) *material {
+func (j *judge) read(doc *pdf.Document, at time.Time, level string, rep *Report) *material {
 	dss, err := doc.DSS()
 	if err != nil {
 		rep.note("the validation data in the file cannot be read: %v", err)
@@ -153,28 +161,31 @@ func read(doc *pdf.Document, at time.Time, level string, rep *Report) *material 
 	if dss == nil {
 		return m
 	}
-	m.take(dss.Certs, dss.CRLs, dss.OCSPs, 0, rep)
+	m.take(j.memory, dss.Certs, dss.CRLs, dss.OCSPs, 0, rep)
+	for _, b := range slices.Concat(dss.Certs, dss.CRLs, dss.OCSPs) {
+		j.stored += int64(len(b))
+	}
 	return m
 }
 
 // take reads what stands in a file as validation data; bad items are there already.
-func (m *material) take(certs, crls, ocsps [][]byte, bad int, rep *Report) {
+func (m *material) take(known *revocation.Memory, certs, crls, ocsps [][]byte, bad int, rep *Report) {
 	for _, raw := range certs {
-		if c, err := pkix.Parse(raw); err == nil {
+		if c, err := known.ParseCertificate(raw); err == nil {
 			m.pool = append(m.pool, c)
 		} else {
 			bad++
 		}
 	}
 	for _, raw := range crls {
-		if c, err := revocation.ParseCRL(raw); err == nil {
+		if c, err := known.ParseCRL(raw); err == nil {
 			m.crls = append(m.crls, c)
 		} else {
 			bad++
 		}
 	}
 	for _, raw := range ocsps {
-		if r, err := revocation.ParseResponse(raw); err == nil {
+		if r, err := known.ParseResponse(raw); err == nil {
 			m.responses = append(m.responses, r)
 		} else {
 			bad++
@@ -260,34 +271,58 @@ func (j *judge) good(s *Signature, m *material, anchors []*pkix.Certificate, aft
 
 // path builds a path at a proven time and asks the material about it.
 func (j *judge) path(chain []*x509.Certificate, m *material, anchors []*pkix.Certificate, proven, after time.Time, want pkix.Config) ([]revocation.Finding, error) {
-	p, k, err := j.asked(chain, m, anchors, proven, after, want)
+	p, err := j.leads(chain, m, anchors, proven, want)
+	if err != nil {
+		return nil, err
+	}
+	k, err := j.checker(m, proven, after)
 	if err != nil {
 		return nil, err
 	}
 	return k.Check(j.ctx, p)
 }
 
-// asked builds the path, and who answers for the material.
-func (j *judge) asked(chain []*x509.Certificate, m *material, anchors []*pkix.Certificate, proven, after time.Time, want pkix.Config) (*pkix.Path, *revocation.Checker, error) {
-	known := parsed(chain)
-	if len(known) == 0 || !bytes.Equal(known[0].Raw, chain[0].Raw) {
-		return nil, nil, errors.New("the certificate cannot be read")
+// leads builds the path.
+func (j *judge) leads(chain []*x509.Certificate, m *material, anchors []*pkix.Certificate, proven time.Time, want pkix.Config) (*pkix.Path, error) {
+	if err := j.memory.Question(); err != nil {
+		return nil, err
 	}
-	want.Anchors, want.Pool, want.At = anchors, append(known[1:], m.pool...), proven
+	known := j.parsed(chain)
+	if len(known) == 0 || !bytes.Equal(known[0].Raw, chain[0].Raw) {
+		return nil, errors.New("the certificate cannot be read")
+	}
+	want.Anchors, want.Pool, want.At, want.Issued = anchors, append(known[1:], m.pool...), proven, j.memory.Issued
 	if want.Purpose == pkix.PurposeTimeStamping {
-		want.Anchors = parsed(j.opt.StampAnchors)
+		want.Anchors = j.parsed(j.opt.StampAnchors)
 	}
 	p, err := pkix.Build(j.ctx, known[0], want)
-	if err != nil {
-		return nil, nil, err
-	}
-	k, err := revocation.New(revocation.Config{At: m.at, After: after, Existed: proven, Skew: skew, Pool: m.pool, CRLs: m.crls, Responses: m.responses})
-	return p, k, err
+	return p, err
 }
 
-func parsed(list []*x509.Certificate) (out []*pkix.Certificate) {
+// checker answers for the material.
+func (j *judge) checker(m *material, proven, after time.Time) (*revocation.Checker, error) {
+	if err := j.memory.Question(); err != nil {
+		return nil, err
+	}
+	return revocation.New(revocation.Config{At: m.at, After: after, Existed: proven, Skew: skew, Pool: m.pool, CRLs: m.crls, Responses: m.responses, Memory: j.memory})
+}
+
+// hurried doubts all of a file whose statements and certificates cost more than is spent on one: what was
+// not looked at could be that a certificate was revoked.
+func (r *Report) hurried(m *revocation.Memory) {
+	if !m.Exhausted() {
+		return
+	}
+	const text = "the validation data in the file is too much to be looked through; whether a certificate was revoked cannot be told"
+	r.note(text)
+	for i := range r.Signatures {
+		r.Signatures[i].doubt(TryLater, text)
+	}
+}
+
+func (j *judge) parsed(list []*x509.Certificate) (out []*pkix.Certificate) {
 	for _, c := range list {
-		if p, err := pkix.Parse(c.Raw); err == nil {
+		if p, err := j.memory.ParseCertificate(c.Raw); err == nil {
 			out = append(out, p)
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/assent-sign/assent/internal/pdf"
+	"github.com/assent-sign/assent/internal/revocation"
 )
 
 // Verdict is the result for a signature or a file.
@@ -221,7 +222,7 @@ func File(ctx context.Context, name string, r io.ReaderAt, size int64, opt Optio
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	rep.SHA256 = hex.EncodeToString(h.Sum(nil))
-	j := &judge{ctx: ctx, r: r, size: size, opt: opt}
+	j := &judge{ctx: ctx, r: r, size: size, opt: opt, memory: revocation.NewMemory()}
 	look := j.pdf
 	if IsXML(r) {
 		rep.Format, look = "XML", j.xml
@@ -233,6 +234,7 @@ func File(ctx context.Context, name string, r io.ReaderAt, size int64, opt Optio
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	rep.hurried(j.memory)
 	rep.overall()
 	return rep, nil
 }
@@ -250,7 +252,7 @@ func (j *judge) pdf(rep *Report) error {
 	if err := bounded(len(found)); err != nil {
 		return err
 	}
-	open := read(doc, j.opt.Now, "B-LT", rep)
+	open := j.read(doc, j.opt.Now, "B-LT", rep)
 	j.pool = open.pool
 	for i := range found {
 		if err := j.ctx.Err(); err != nil {

@@ -86,7 +86,7 @@ func (j *judge) detached(uri string) (xmlsig.File, bool) {
 // xmlGroup judges a signature and its archive time-stamps: what each time-stamp is over, who
 // made it, what it proves, and then by that the signer.
 func (j *judge) xmlGroup(d *xmlsig.Document, in *xmlsig.Signature, rep *Report) []Signature {
-	anchors, open := parsed(j.opt.Anchors), j.xmlOpen(in, rep)
+	anchors, open := j.parsed(j.opt.Anchors), j.xmlOpen(in, rep)
 	j.pool = open.pool
 	s, others := j.xmlSignature(d, in)
 	archives := j.archives(d, in, &s)

@@ -105,7 +105,7 @@ func (j *judge) xmlOpen(in *xmlsig.Signature, rep *Report) *material {
 	m := &material{at: j.opt.Now, level: "B-LT"}
 	if in.Properties != nil {
 		all := in.Properties.Values(-1)
-		m.take(all.Certs, all.CRLs, all.OCSPs, all.Bad, rep)
+		m.take(j.memory, all.Certs, all.CRLs, all.OCSPs, all.Bad, rep)
 	}
 	return m
 }
@@ -125,7 +125,7 @@ func (j *judge) xmlStatus(s *Signature, archives []Signature, open *material, in
 		}
 		before := in.Properties.Values(at)
 		m := &material{at: *a.Proven, level: "B-LTA"}
-		m.take(before.Certs, before.CRLs, before.OCSPs, 0, rep)
+		m.take(j.memory, before.Certs, before.CRLs, before.OCSPs, 0, rep)
 		sealed = append(sealed, m)
 	}
 	j.signer(s, sealed, open, anchors)
