@@ -70,7 +70,7 @@ func TestI9BoundsOfValidationDataAreTold(t *testing.T) {
 	}
 }
 
-// D16, I9: of more revisions with the bytes of signatures to which nothing leads than are opened nothing is said to be
+// ADE-06, D16, I9: of more revisions with the bytes of signatures to which nothing leads than are opened nothing is said to be
 // whole; as many as are opened are.
 func TestD16BoundOfRevisionsThatAreLookedAt(t *testing.T) {
 	k := newKit(t)
@@ -91,7 +91,7 @@ func TestD16BoundOfRevisionsThatAreLookedAt(t *testing.T) {
 	}
 }
 
-// D16: many people sign one file, and none of them spoils it; what is too much to be compared is not decided, and is
+// ADE-06, D16: many people sign one file, and none of them spoils it; what is too much to be compared is not decided, and is
 // not said to be broken.
 func TestD16ManyPeopleSignOneFile(t *testing.T) {
 	tr := newTree(t)
