@@ -16,6 +16,7 @@ import (
 	"github.com/assent-sign/assent/cmd/assent/internal/native"
 	"github.com/assent-sign/assent/cmd/assent/internal/person"
 	"github.com/assent-sign/assent/internal/config"
+	"github.com/assent-sign/assent/internal/newfile"
 )
 
 // signing is what assent sign was asked for.
@@ -173,13 +174,5 @@ func (s *settings) softwareSigner(id string) (*person.Person, error) {
 
 // writeNew writes a file that does not exist yet, whole or not at all.
 func writeNew(path string, fill func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".assent-*")
-	if err != nil {
-		return err
-	}
-	err = fill(f)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Link(f.Name(), path) // fails if path exists
-	}
-	return errors.Join(err, os.Remove(f.Name()))
+	return newfile.Write(path, func(f *os.File) error { return fill(f) })
 }
