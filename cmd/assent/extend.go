@@ -1,11 +1,11 @@
 package main
 
 import (
-	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -16,6 +16,7 @@ import (
 
 	"github.com/assent-sign/assent/internal/extend"
 	"github.com/assent-sign/assent/internal/longterm"
+	"github.com/assent-sign/assent/internal/newfile"
 	"github.com/assent-sign/assent/internal/revocation"
 	"github.com/assent-sign/assent/internal/tsp"
 	"github.com/assent-sign/assent/internal/validate"
@@ -26,6 +27,7 @@ type extension struct {
 	in, out, level                string
 	anchors, intermediates        []string
 	tsas, tsaAnchors              []string
+	detached, signatures          []string
 	freshness, nonce              string
 	revocationHosts, revocationIP []string
 }
@@ -35,20 +37,23 @@ func extendCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "extend FILE -o OUT --level LEVEL --anchor ROOT.PEM --tsa URL",
-		Short: "Raise the level of a signed PDF, of ours or of others, or renew its last time-stamp",
-		Long: `Adds to a signed PDF what lets it be verified for longer, without its signers: a
+		Short: "Raise the level of a signed PDF or XML file, of ours or of others, or renew its last time-stamp",
+		Long: `Adds to a signed file what lets it be verified for longer, without its signers: a
 time-stamp over each signature (B-T), the certificates and answers about revocation
-(B-LT), a document time-stamp over all of it (B-LTA). Of a file at B-LTA the document
-time-stamp is renewed: what is known of its authority is added, and a new one over that.
+(B-LT), a document or archive time-stamp over all of it (B-LTA). At B-LTA the last of those
+is renewed: what is known of its authority is added, and a new one over that.
 
-The file must be valid against the given anchors first, else it is refused; no byte of it
-changes but the unused room of a signature that gets a time-stamp. Where a signature has
-no such room, or a later one covers it, B-LTA proves the time by a document time-stamp.
+The file must be valid against the given anchors first, else it is refused. Of a PDF no byte
+changes but the unused room of a signature that gets a time-stamp; where there is no such
+room, or a later signature covers it, B-LTA proves the time by a document time-stamp. Of an
+XML document no byte changes but that unsigned properties of its XAdES signatures are added;
+all signatures are extended, or none, or those of --signature.
 Time-stamp authorities are tried in the order given. What cannot be had is an error, and
 then no file is written.
 ` + exitCodes,
 		Example: `  assent extend signed.pdf -o signed-lta.pdf --level B-LTA --anchor root.pem --tsa http://tsa.example/tsa
-  assent extend signed-lta.pdf -o renewed.pdf --level B-LTA --anchor root.pem --tsa http://tsa.example/tsa`,
+  assent extend signed-lta.pdf -o renewed.pdf --level B-LTA --anchor root.pem --tsa http://tsa.example/tsa
+  assent extend terms.txt.xades -o terms-lta.xades --detached terms.txt --anchor root.pem --tsa http://tsa.example/tsa`,
 		Args: cobra.ExactArgs(1),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
 			x.in = args[0]
@@ -72,6 +77,8 @@ then no file is written.
 	f.StringArrayVar(&x.intermediates, "intermediates", nil, "PEM file with further certificates of paths")
 	f.StringArrayVar(&x.tsas, "tsa", nil, "http(s) address of a time-stamp authority; may be given again")
 	f.StringArrayVar(&x.tsaAnchors, "tsa-anchor", nil, "PEM file with anchors of the authorities, which vouch for no signer; default those of --anchor")
+	f.StringArrayVar(&x.detached, "detached", nil, "file that an XML signature names and that stands beside it; may be given again")
+	f.StringArrayVar(&x.signatures, "signature", nil, "identifier of a signature of an XML document to extend, for all of them; may be given again")
 	f.StringVar(&x.freshness, "revocation-freshness", "after_signature", "after_signature, or current for authorities that only publish lists")
 	f.StringVar(&x.nonce, "ocsp-nonce", "if_answered", "required or if_answered")
 	f.StringSliceVar(&x.revocationHosts, "revocation-hosts", nil, "the only host names that may be asked about revocation")
@@ -97,28 +104,31 @@ func (x *extension) run(cmd *cobra.Command) (*extend.Result, error) {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	if validate.IsXML(f) {
-		return nil, missing("%s is XML; only PDF files are extended", x.in)
+	how := extend.PDF
+	switch xml := validate.IsXML(f); {
+	case xml:
+		how = extend.XML
+	case len(x.detached)+len(x.signatures) > 0:
+		return nil, missing("--detached and --signature are for XML; %s is none", x.in)
 	}
-	return x.write(cmd.Context(), f, size, extend.Level(level), cfg)
-}
-
-// write makes the file under another name and gives it its own when it is whole.
-func (x *extension) write(ctx context.Context, in io.ReaderAt, size int64, level extend.Level, cfg extend.Config) (*extend.Result, error) {
-	tmp, err := os.CreateTemp(filepath.Dir(x.out), ".assent-*")
+	files, shut, err := openDetached(x.detached)
+	defer shut()
 	if err != nil {
 		return nil, err
 	}
-	res, err := extend.PDF(ctx, filepath.Base(x.in), in, size, tmp, level, cfg)
-	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err == nil {
-		err = os.Link(tmp.Name(), x.out) // fails if it exists
-	}
-	err = errors.Join(err, os.Remove(tmp.Name()))
+	cfg.Signatures, cfg.Detached = x.signatures, files
+	var res *extend.Result
+	err = newfile.Write(x.out, func(out *os.File) (err error) {
+		res, err = how(cmd.Context(), filepath.Base(x.in), f, size, out, extend.Level(level), cfg)
+		return err
+	})
 	switch {
 	case errors.Is(err, extend.ErrNotValid):
 		return nil, &exitError{exitNotValid, err}
-	case errors.Is(err, extend.ErrLevel):
+	case errors.Is(err, extend.ErrLevel), errors.Is(err, extend.ErrChoice):
 		return nil, &exitError{exitUsage, err}
+	case errors.Is(err, fs.ErrExist):
+		return nil, fmt.Errorf("%s is there already, and stays as it is; name another file: %w", x.out, err)
 	case err != nil:
 		return nil, err
 	}

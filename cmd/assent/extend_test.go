@@ -23,6 +23,7 @@ import (
 	"github.com/assent-sign/assent/internal/pdf"
 	"github.com/assent-sign/assent/internal/tsp"
 	"github.com/assent-sign/assent/sap"
+	"github.com/assent-sign/assent/sap/xades"
 	"github.com/assent-sign/assent/workers/workertest"
 )
 
@@ -132,5 +133,101 @@ func TestADE03ExtendTrustsStampAnchorsForStampsOnly(t *testing.T) {
 	}
 	if text, err := run(signers.Root, stampers.Root, stamper(t, stampers)); err != nil || !strings.Contains(text, "valid TOTAL-PASSED") {
 		t.Errorf("each its own: %s %v", text, err)
+	}
+}
+
+// xmlFor is a document with XAdES signatures by xades: enveloped in the form for several signers, or detached.
+func xmlFor(t *testing.T, a *workertest.Authority, doc, detached string, ids ...string) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain, _ := a.Certify(t, "anna", key.Public(), certs.SignerProfile)
+	digest := sha256.Sum256([]byte(doc)) // it is its own canonical form
+	object := xades.Object{Enveloped: true, Parallel: true, Hash: crypto.SHA256, Digest: digest[:], MimeType: "text/xml"}
+	if detached != "" {
+		object = xades.Object{URI: detached, Hash: crypto.SHA256, Digest: digest[:], MimeType: "text/plain"}
+	}
+	var elements string
+	for _, id := range ids {
+		p := &xades.Parameters{ID: id, Algorithm: algo.ES256, Certificate: chain[0], Time: time.Now().Unix(), Objects: []xades.Object{object}}
+		info, err := xades.SignedInfo(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := sha256.Sum256(info)
+		value, err := key.Sign(rand.Reader, sum[:], crypto.SHA256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := xades.Signature(p, value, chain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		elements += string(e)
+	}
+	if detached != "" {
+		return elements
+	}
+	return strings.Replace(doc, "</", elements+"</", 1)
+}
+
+// ADE-03: the command raises and renews XML signatures too: all of a document or those that are named, and detached ones with
+// the file that they are over; what is refused leaves no file, and says what, where, and what may help.
+func TestADE03ExtendCommandXML(t *testing.T) {
+	a := workertest.NewAuthority(t)
+	dir, url := t.TempDir(), stamper(t, a)
+	path := func(name string) string { return filepath.Join(dir, name) }
+	for name, text := range map[string]string{"in.xml": xmlFor(t, a, "<a>240</a>", "", "s1", "s2"), "terms.txt": "240", "terms.xades": xmlFor(t, a, "240", "terms.txt", "s1")} {
+		if err := os.WriteFile(path(name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(in, out string, more ...string) (string, error) {
+		var text bytes.Buffer
+		c := newRoot()
+		c.SetArgs(append([]string{"extend", path(in), "-o", path(out), "--anchor", a.Root, "--tsa", url, "--revocation-addresses", "127.0.0.0/8"}, more...))
+		c.SetOut(&text)
+		c.SetErr(&text)
+		err := c.ExecuteContext(t.Context())
+		return text.String(), err
+	}
+	for _, c := range []struct {
+		in, out string
+		args    []string
+		want    []string
+	}{
+		{"in.xml", "one.xml", []string{"--signature", "s2"}, []string{`archive time-stamp over "s2"`, "valid TOTAL-PASSED"}},
+		{"in.xml", "lta.xml", nil, []string{`archive time-stamp over "s1"`, `archive time-stamp over "s2"`, "valid TOTAL-PASSED"}},
+		{"lta.xml", "renewed.xml", nil, []string{`further archive time-stamp over "s1"`, `further archive time-stamp over "s2"`}},
+		{"terms.xades", "terms-lta.xades", []string{"--detached", path("terms.txt")}, []string{`archive time-stamp over "s1"`, "valid TOTAL-PASSED"}},
+	} {
+		out, err := run(c.in, c.out, c.args...)
+		for _, w := range c.want {
+			if err != nil || !strings.Contains(out, w) {
+				t.Errorf("%s to %s: %v\n%s", c.in, c.out, err, out)
+			}
+		}
+	}
+	for _, c := range []struct {
+		in, out string
+		args    []string
+		code    int
+		words   string
+	}{
+		{"in.xml", "x.xml", []string{"--signature", "s3"}, exitUsage, `there are ["s1" "s2"]`},
+		{"terms.xades", "x.xades", nil, exitNotValid, "give the files that it names"},
+		{"in.xml", "lta.xml", nil, exitFailed, "lta.xml is there already"},
+	} {
+		was, _ := os.ReadFile(path(c.out))
+		_, err := run(c.in, c.out, c.args...)
+		code := exitFailed
+		if e := (*exitError)(nil); errors.As(err, &e) {
+			code = e.code
+		}
+		if now, _ := os.ReadFile(path(c.out)); err == nil || code != c.code || !strings.Contains(err.Error(), c.words) || !bytes.Equal(was, now) {
+			t.Errorf("%s to %s: %d %v", c.in, c.out, code, err)
+		}
 	}
 }

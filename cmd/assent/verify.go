@@ -46,14 +46,12 @@ certificate was revoked (else TRY_LATER). -o json follows the schema ` + validat
 			if err := opt.Check(); err != nil {
 				return &exitError{exitUsage, err}
 			}
-			for _, path := range detached {
-				f, size, err := openFile(path)
-				if err != nil {
-					return err
-				}
-				defer func() { _ = f.Close() }()
-				opt.Detached = append(opt.Detached, validate.Detached{Name: filepath.Base(path), ReaderAt: f, Size: size})
+			files, shut, err := openDetached(detached)
+			defer shut()
+			if err != nil {
+				return err
 			}
+			opt.Detached = files
 			rep, err := verifyFile(cmd, args[0], opt)
 			if err != nil {
 				return err
@@ -102,6 +100,26 @@ func loadTrust(paths []string) ([]*x509.Certificate, error) {
 		anchors = append(anchors, c...)
 	}
 	return anchors, nil
+}
+
+// openDetached opens the files that XML signatures name, by their names without folders. shut is to be called
+// whatever the error.
+func openDetached(paths []string) (files []validate.Detached, shut func(), err error) {
+	var open []*os.File
+	shut = func() {
+		for _, f := range open {
+			_ = f.Close()
+		}
+	}
+	for _, path := range paths {
+		f, size, err := openFile(path)
+		if err != nil {
+			return nil, shut, err
+		}
+		open = append(open, f)
+		files = append(files, validate.Detached{Name: filepath.Base(path), ReaderAt: f, Size: size})
+	}
+	return files, shut, nil
 }
 
 // openFile opens a regular file; one that is not there is a usage error.

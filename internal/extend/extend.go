@@ -1,10 +1,10 @@
-// Package extend raises the level of signed PDF files, our own and foreign ones, without
-// their signers (ADE-03; EN 319 142-1, 5.4 and 6.3): a time-stamp over the signature
-// value, validation data, a document time-stamp; and renews the last one before its
+// Package extend raises the level of signed PDF files and XML documents, our own and foreign ones, without
+// their signers (ADE-03; EN 319 142-1, 5.4 and 6.3; EN 319 132-1, 5.3 to 5.5 and 6.3): a time-stamp over the signature
+// value, validation data, a document or archive time-stamp; and renews the last one before its
 // authority's certificate or its algorithm ends.
 //
 // Nothing is extended that is not valid: a time-stamp over a broken signature would
-// vouch for it. Every byte of the file stays as it is, with one exception: a signature
+// vouch for it. To XML, unsigned properties are added and nothing else. Of a PDF every byte stays as it is, with one exception: a signature
 // time-stamp goes into the unused room of its own signature's /Contents, and only if no
 // later signature covers that room. What cannot be had is an error and never a lower
 // level; the caller throws the output away then.
@@ -68,8 +68,13 @@ type Config struct {
 	Current bool
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// Limits bounds the reading of the file.
+	// Limits bounds the reading of a PDF file.
 	Limits pdf.Limits
+	// Detached are the files beside an XML document that its signatures are over.
+	Detached []validate.Detached
+	// Signatures are the identifiers of the signatures of an XML document that are extended; without any, all
+	// are.
+	Signatures []string
 }
 
 // Result says what was done.

@@ -1,6 +1,7 @@
 package extend
 
 import (
+	"context"
 	"crypto"
 	"errors"
 	"fmt"
@@ -126,7 +127,7 @@ func (j *job) collect(i int) (*longterm.Material, error) {
 		if err != nil {
 			return nil, err
 		}
-		return j.authority(der, func(h crypto.Hash) ([]byte, error) { return pdf.HashRange(j.ctx, j.out, rng, h) })
+		return j.cfg.authority(j.ctx, der, func(h crypto.Hash) ([]byte, error) { return pdf.HashRange(j.ctx, j.out, rng, h) })
 	}
 	sd, err := cms.Parse(der)
 	if err != nil {
@@ -153,7 +154,7 @@ func (j *job) collect(i int) (*longterm.Material, error) {
 		return nil, err
 	}
 	for _, token := range si.TimeStampTokens() {
-		more, err := j.authority(token, func(h crypto.Hash) ([]byte, error) {
+		more, err := j.cfg.authority(j.ctx, token, func(h crypto.Hash) ([]byte, error) {
 			w := h.New()
 			w.Write(si.Signature)
 			return w.Sum(nil), nil
@@ -167,13 +168,13 @@ func (j *job) collect(i int) (*longterm.Material, error) {
 }
 
 // authority collects about the authority of a token, whatever hash it is over.
-func (j *job) authority(token []byte, imprint func(crypto.Hash) ([]byte, error)) (m *longterm.Material, err error) {
+func (c *Config) authority(ctx context.Context, token []byte, imprint func(crypto.Hash) ([]byte, error)) (m *longterm.Material, err error) {
 	for _, h := range hashes {
 		var sum []byte
 		if sum, err = imprint(h); err != nil {
 			return nil, err
 		}
-		if m, err = j.cfg.Collector.TimeStamp(j.ctx, token, h, sum); !errors.Is(err, tsp.ErrImprint) {
+		if m, err = c.Collector.TimeStamp(ctx, token, h, sum); !errors.Is(err, tsp.ErrImprint) {
 			return m, err
 		}
 	}

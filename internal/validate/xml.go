@@ -65,14 +65,16 @@ func (j *judge) xml(rep *Report) error {
 	return nil
 }
 
-// detached finds the file that a reference names: by its name, and only if there is one of it.
-func (j *judge) detached(uri string) (xmlsig.File, bool) {
+func (j *judge) detached(uri string) (xmlsig.File, bool) { return Beside(j.opt.Detached, uri) }
+
+// Beside finds the file that a reference of an XML signature names: by its name, and only if there is one of it.
+func Beside(files []Detached, uri string) (xmlsig.File, bool) {
 	name, err := url.PathUnescape(uri)
 	if err != nil {
 		return xmlsig.File{}, false
 	}
 	var found []xmlsig.File
-	for _, f := range j.opt.Detached {
+	for _, f := range files {
 		if f.Name == name {
 			found = append(found, xmlsig.File{ReaderAt: f.ReaderAt, Size: f.Size})
 		}

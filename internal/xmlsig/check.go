@@ -371,21 +371,7 @@ func (d *Document) Imprint(doc io.ReaderAt, s *Signature, st Stamp, h crypto.Has
 // may cover everything.
 func (d *Document) Breaks(at int64) (Reference, bool) {
 	for _, r := range d.refs {
-		e := d.Index.Root
-		switch id, local := strings.CutPrefix(r.ref.URI, "#"); {
-		case !r.ref.HasURI:
-			return r.ref, true
-		case r.ref.URI == "":
-		case !local:
-			continue // it is not in this document
-		default:
-			var err error
-			if e, err = d.Index.ByID(id); err != nil {
-				return r.ref, true
-			}
-		}
-		inside := e.Content <= at && at <= e.Tail || e.Empty && e.Start <= at && at < e.End
-		if inside && !leavesOut(r.ref) {
+		if d.covers(r.ref, at) {
 			return r.ref, true
 		}
 	}

@@ -73,7 +73,8 @@ type Properties struct {
 	Unsigned    []Unsigned // all unsigned properties, in order
 	Further     []string   // names of unsigned properties that are not read
 
-	at int64 // of SignedProperties
+	at    int64 // of SignedProperties
+	place c14n.Insertion
 }
 
 // Stamp is a token of a SignatureTimeStamp or an ArchiveTimeStamp.
@@ -381,7 +382,10 @@ func (s *Signature) properties(n *node) {
 	for _, c := range data.all(xadesSpace, "CommitmentTypeIndication") {
 		p.Commitments = append(p.Commitments, text(c.one(xadesSpace, "CommitmentTypeId", "Identifier")))
 	}
-	s.unsigned(s.single(s.single(q, "UnsignedProperties"), "UnsignedSignatureProperties"))
+	outer := s.single(q, "UnsignedProperties")
+	inner := s.single(outer, "UnsignedSignatureProperties")
+	p.place = place(q, outer, inner)
+	s.unsigned(inner)
 }
 
 // single is the child of XAdES of a name. Two are a defect: which one counts each reader would decide for itself.

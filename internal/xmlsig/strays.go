@@ -26,7 +26,7 @@ var shapes = map[name][]name{
 
 	{xadesSpace, "UnsignedProperties"}: {{xadesSpace, "UnsignedSignatureProperties"}},
 	{xadesSpace, "UnsignedSignatureProperties"}: {{xadesSpace, "SignatureTimeStamp"}, {xades141Space, "ArchiveTimeStamp"}, {xadesSpace, "CertificateValues"},
-		{xadesSpace, "RevocationValues"}, {xades141Space, "TimeStampValidationData"}},
+		{xadesSpace, "RevocationValues"}, {xades141Space, "TimeStampValidationData"}, {xades141Space, "AnyValidationData"}},
 	{xadesSpace, "SignatureTimeStamp"}:         stampShape,
 	{xades141Space, "ArchiveTimeStamp"}:        stampShape,
 	{xadesSpace, "Include"}:                    {},
@@ -35,6 +35,7 @@ var shapes = map[name][]name{
 	{xadesSpace, "CRLValues"}:                  {{xadesSpace, "EncapsulatedCRLValue"}},
 	{xadesSpace, "OCSPValues"}:                 {{xadesSpace, "EncapsulatedOCSPValue"}},
 	{xades141Space, "TimeStampValidationData"}: {{xadesSpace, "CertificateValues"}, {xadesSpace, "RevocationValues"}},
+	{xades141Space, "AnyValidationData"}:       {{xadesSpace, "CertificateValues"}, {xadesSpace, "RevocationValues"}},
 }
 
 var stampShape = []name{{dsSpace, "CanonicalizationMethod"}, {xadesSpace, "EncapsulatedTimeStamp"}, {xadesSpace, "Include"}}

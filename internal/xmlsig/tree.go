@@ -26,6 +26,9 @@ type node struct {
 	space, local string
 	prefix       string
 	at           int64 // of its start tag
+	content      int64 // after it
+	tail, end    int64 // of its end tag, and after it
+	empty        bool  // written as one tag
 	attrs        []attr
 	text         strings.Builder // its own, without that of its children
 	kids         []*node
@@ -86,6 +89,9 @@ func (b *builder) event(ev *c14n.Event) error {
 	case c14n.StartElement:
 		return b.start(ev)
 	case c14n.EndElement:
+		if n := b.top(); n != nil {
+			n.tail, n.end = ev.From, ev.To
+		}
 		if len(b.open) > 0 {
 			b.open = b.open[:len(b.open)-1]
 		}
@@ -124,7 +130,7 @@ func (b *builder) start(ev *c14n.Event) error {
 		}
 		return nil
 	}
-	n := &node{space: string(ev.Name.Space), local: string(ev.Name.Local()), prefix: string(ev.Name.Prefix()), at: ev.From}
+	n := &node{space: string(ev.Name.Space), local: string(ev.Name.Local()), prefix: string(ev.Name.Prefix()), at: ev.From, content: ev.To, empty: ev.Empty}
 	size := len(n.space) + len(n.local)
 	for i := range ev.Attrs {
 		a := &ev.Attrs[i]

@@ -43,7 +43,7 @@ func (s *Signature) unsigned(n *node) {
 			u.Values.certificates(k)
 		case k.is(xadesSpace, "RevocationValues"):
 			u.Values.revocations(k)
-		case k.is(xades141Space, "TimeStampValidationData"):
+		case k.is(xades141Space, "TimeStampValidationData"), k.is(xades141Space, "AnyValidationData"):
 			for _, c := range k.all(xadesSpace, "CertificateValues") {
 				u.Values.certificates(c)
 			}

@@ -38,6 +38,8 @@ type Authority struct {
 	Skew time.Duration
 	// Silent makes OCSP answer with an error, and no CRL is found.
 	Silent bool
+	// Life is how long the certificates are valid that are issued from now on; zero means a day.
+	Life time.Duration
 
 	root, issuing       *x509.Certificate
 	rootKey, issuingKey crypto.Signer
@@ -76,7 +78,11 @@ func NewAuthority(t testing.TB) *Authority {
 func (a *Authority) issue(t testing.TB, c, parent *x509.Certificate, pub crypto.PublicKey, key crypto.Signer) *x509.Certificate {
 	t.Helper()
 	a.serial++
-	c.SerialNumber, c.NotBefore, c.NotAfter = big.NewInt(a.serial), time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)
+	life := a.Life
+	if life == 0 {
+		life = 24 * time.Hour
+	}
+	c.SerialNumber, c.NotBefore, c.NotAfter = big.NewInt(a.serial), time.Now().Add(-time.Hour), time.Now().Add(life)
 	if parent == nil {
 		parent = c
 	}

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/assent-sign/assent/internal/augment"
 	"github.com/assent-sign/assent/internal/c14n"
 	"github.com/assent-sign/assent/internal/failpoint"
 	"github.com/assent-sign/assent/internal/longterm"
@@ -19,9 +19,7 @@ import (
 
 const (
 	// ends is how composed.Signature ends; unsigned properties go in front of it.
-	ends       = "</xades:QualifyingProperties></ds:Object></ds:Signature>"
-	c14nURI    = "http://www.w3.org/2001/10/xml-exc-c14n#"
-	xades141NS = "http://uri.etsi.org/01903/v1.4.1#"
+	ends = "</xades:QualifyingProperties></ds:Object></ds:Signature>"
 
 	// maxToken bounds a time-stamp token; real ones with a full chain are 2 to 8 KiB.
 	maxToken = 64 << 10
@@ -105,7 +103,7 @@ func (r *raising) stamp(ctx context.Context, res *workers.Result) (token, imprin
 	}
 	failpoint.Before("ssad/14-tsa-answered")
 	defer failpoint.After("ssad/14-tsa-answered")
-	r.properties = append(r.properties, `<xades:SignatureTimeStamp Id="`+r.id("-tst")+`">`+encapsulated(token)+"</xades:SignatureTimeStamp>")
+	r.properties = append(r.properties, (augment.Writer{}).SignatureTimeStamp(r.id("-tst"), token))
 	return token, imprint, nil
 }
 
@@ -120,11 +118,6 @@ func (r *raising) ask(ctx context.Context, imprint []byte) ([]byte, time.Time, e
 	return token, at, nil
 }
 
-func encapsulated(token []byte) string {
-	return `<ds:CanonicalizationMethod Algorithm="` + c14nURI + `"></ds:CanonicalizationMethod>` +
-		"<xades:EncapsulatedTimeStamp>" + base64.StdEncoding.EncodeToString(token) + "</xades:EncapsulatedTimeStamp>"
-}
-
 // keep adds the validation data (EN 319 132-1, clauses 5.4 and 5.5.1): the signer's as
 // CertificateValues and RevocationValues, that of the time-stamp's authority beside
 // it, as TimeStampValidationData.
@@ -137,8 +130,8 @@ func (r *raising) keep(ctx context.Context, token, imprint []byte, at time.Time)
 	if err != nil {
 		return nil, err
 	}
-	r.properties = append(r.properties, values(signer)...)
-	r.properties = append(r.properties, r.validation("-tst", authority))
+	r.properties = append(r.properties, (augment.Writer{}).Values(signer)...)
+	r.properties = append(r.properties, (augment.Writer{}).TimeStampValidationData(r.id("-tst"), authority))
 	signer.Add(authority)
 	return signer, nil
 }
@@ -156,13 +149,13 @@ func (r *raising) archive(ctx context.Context, m *longterm.Material) error {
 		return err
 	}
 	before := len(r.properties)
-	r.properties = append(r.properties, `<xades141:ArchiveTimeStamp xmlns:xades141="`+xades141NS+`" Id="`+r.id("-atst")+`">`+encapsulated(token)+"</xades141:ArchiveTimeStamp>")
+	r.properties = append(r.properties, (augment.Writer{}).ArchiveTimeStamp(r.id("-atst"), token))
 	more, err := r.w.keep.Further(ctx, m, token, crypto.SHA256, imprint)
 	if err != nil {
 		return err
 	}
 	if more != nil {
-		r.properties = append(r.properties, r.validation("-atst", more))
+		r.properties = append(r.properties, (augment.Writer{}).TimeStampValidationData(r.id("-atst"), more))
 	}
 	again, err := r.imprint(ctx, before)
 	if err == nil && !bytes.Equal(imprint, again) {
@@ -184,32 +177,4 @@ func (r *raising) imprint(ctx context.Context, before int) ([]byte, error) {
 		return nil, err
 	}
 	return d.ArchiveImprint(s, sig, xmlsig.Stamp{Form: c14n.Job{Method: c14n.Exclusive}, Before: before}, crypto.SHA256, lim)
-}
-
-// validation is TimeStampValidationData for a time-stamp of this signature.
-func (r *raising) validation(of string, m *longterm.Material) string {
-	return `<xades141:TimeStampValidationData xmlns:xades141="` + xades141NS + `" URI="#` + r.id(of) + `">` + strings.Join(values(m), "") + "</xades141:TimeStampValidationData>"
-}
-
-// values are CertificateValues and RevocationValues.
-func values(m *longterm.Material) []string {
-	items := func(name string, list [][]byte) string {
-		var b strings.Builder
-		for _, der := range list {
-			b.WriteString("<xades:" + name + ">" + base64.StdEncoding.EncodeToString(der) + "</xades:" + name + ">")
-		}
-		return b.String()
-	}
-	out := []string{"<xades:CertificateValues>" + items("EncapsulatedX509Certificate", m.Certs) + "</xades:CertificateValues>"}
-	var lists string
-	if len(m.CRLs) > 0 {
-		lists += "<xades:CRLValues>" + items("EncapsulatedCRLValue", m.CRLs) + "</xades:CRLValues>"
-	}
-	if len(m.OCSPs) > 0 {
-		lists += "<xades:OCSPValues>" + items("EncapsulatedOCSPValue", m.OCSPs) + "</xades:OCSPValues>"
-	}
-	if lists != "" {
-		out = append(out, "<xades:RevocationValues>"+lists+"</xades:RevocationValues>")
-	}
-	return out
 }
