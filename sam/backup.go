@@ -59,18 +59,40 @@ func checkBackup(w *work, args []byte) error {
 	if _, ok := w.m.store.(Snapshotter); !ok || w.m.cfg.Backups == "" {
 		return fmt.Errorf("%w: no folder for backups is configured", sap.ReasonState)
 	}
-	return w.m.mayBackup()
+	if err := w.m.mayBackup(); err != nil {
+		return err
+	}
+	now, err := w.m.currentKEK(context.Background())
+	if err != nil {
+		return err
+	}
+	return rewrapped(w.Tx, now)
 }
 
 // mayBackup refuses while records of two epochs of the sealing key are in the database
 // (KPR-06, BKP-01): a file made then is worth nothing once the older epoch is destroyed, and the
-// officers who rely on it learn that when they need it.
+// officers who rely on it learn that when they need it. rewrapped is the same for the
+// wrapping key.
 func (m *Module) mayBackup() error {
 	if w := m.seal.now.Load(); w.low != w.high {
 		return fmt.Errorf("%w: records of epoch %d are still being sealed anew under epoch %d: order the backup again when status shows one epoch (records_resealed in the audit chain)",
 			sap.ReasonResealing, w.low, w.high)
 	}
 	return nil
+}
+
+// rewrapped refuses while keys of the database are wrapped under another wrapping key
+// than the present one (KPR-06, BKP-01): in a backup they would open with that one only.
+func rewrapped(tx *Tx, now string) error {
+	if now == "" {
+		return nil
+	}
+	left, err := tx.OtherKEK.After(now, "", 1)
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w: key %s is under %s, not %s: finish the rotation (decision %s), or destroy that key, and order the backup again",
+		sap.ReasonRewrapping, clip(left[0].Key, sap.MaxIDLen), clip(left[0].KEK, 80), now, DecideRotate)
 }
 
 // applyBackup changes nothing: the approval is on record, and the file is written
@@ -93,12 +115,20 @@ func makeBackup(ctx context.Context, m *Module, p *Proposal) error {
 	if err := m.mayBackup(); err != nil { // a change of the sealing key came in between
 		return err
 	}
-	seal := m.seal.now.Load().records.epoch
+	made := madeWith{SealEpoch: m.seal.now.Load().records.epoch, Statement: m.key().id}
+	if made.KEK, err = m.currentKEK(ctx); err != nil {
+		return err
+	}
 	report := &BackupReport{}
 	err = m.store.(Snapshotter).Snapshot(ctx, func(db io.Reader, size int64, last audit.Head) error {
+		// Only now: a key that was made under the old wrapping key, and recorded when all
+		// others had been wrapped anew, is in the copy. It stays so while rotateMu is held.
+		if err := m.view(ctx, func(tx *Tx) error { return rewrapped(tx, made.KEK) }); err != nil {
+			return err
+		}
 		h := BackupHeader{
 			Cluster: m.cfg.Cluster, Chain: m.instance, Epoch: m.epoch, Seq: last.Seq, Head: hex.EncodeToString(last.Hash),
-			Created: m.clock.Now().Unix(), Program: m.cfg.Version, Size: size, Seal: laterEpoch(seal),
+			Created: m.clock.Now().Unix(), Program: m.cfg.Version, Size: size, Seal: laterEpoch(made.SealEpoch),
 		}
 		*report = BackupReport{Name: fmt.Sprintf("%s-%d-%d.backup", h.Cluster, h.Epoch, h.Seq), Seq: h.Seq, Created: h.Created}
 		report.Size, err = m.writeBackupFile(report.Name, func(w io.Writer) error {
@@ -106,12 +136,16 @@ func makeBackup(ctx context.Context, m *Module, p *Proposal) error {
 		})
 		return err
 	})
+	if errors.Is(err, sap.ReasonRewrapping) {
+		return err
+	}
 	if err != nil {
 		return fmt.Errorf("%w: backup: %w", sap.ReasonStore, err)
 	}
 	err = m.update(ctx, self(), func(w *work) error {
 		_, err := w.log(EventBackup, audit.OK, "", audit.Data{
-			"obj": objectBackup, "name": report.Name, "size": report.Size, "seq": report.Seq, "seal_epoch": seal,
+			"obj": objectBackup, "name": report.Name, "size": report.Size, "seq": report.Seq,
+			"seal_epoch": made.SealEpoch, "kek": made.KEK, "statement_key": made.Statement,
 			"first": p.By, "second": p.Second, "proposal": p.ID,
 		})
 		return err
@@ -120,36 +154,52 @@ func makeBackup(ctx context.Context, m *Module, p *Proposal) error {
 	return err
 }
 
-// backedUpSince refuses unless the last backup on record is wholly of a later epoch of the
-// sealing key than the given one (KPR-06). It goes by the audit chain: whether the file is
-// still there, and elsewhere too, only its keepers know.
-func (w *work) backedUpSince(epoch int64) error {
-	none := fmt.Errorf("%w: no backup was made since the records were sealed anew, and all from before are worth nothing without epoch %d of the sealing key: make one first (decision %s)",
-		sap.ReasonNoBackup, epoch, DecideBackup)
-	last, err := w.Audit.LastOf(objectBackup)
+// madeWith is what a backup needs of the token to be restored, as its audit record says.
+type madeWith struct {
+	SealEpoch int64  `json:"seal_epoch"`
+	KEK       string `json:"kek"` // "" when the token's wrapping key has no epochs
+	Statement string `json:"statement_key"`
+}
+
+// backedUpSince refuses unless the last backup on record was made with the wrapping key and
+// the statement key that are in use now, and wholly under a later epoch of the sealing key
+// than the given one (KPR-06). Keys in use are not destroyed, so that such a backup can be
+// restored whatever is destroyed next, or was before. It goes by the audit chain: whether
+// the file is still there, and elsewhere too, only its keepers know.
+func (w *work) backedUpSince(seal int64) error {
+	label, err := w.m.currentKEK(context.Background())
 	if err != nil {
 		return err
 	}
-	if last < 0 {
-		return none
+	last, err := w.lastBackup()
+	if err != nil {
+		return err
+	}
+	if last == nil || last.SealEpoch <= seal || last.KEK != label || last.Statement != w.m.key().id {
+		return fmt.Errorf("%w: no backup was made since the last change of the wrapping key, the statement key and the sealing key: make one first (decision %s)",
+			sap.ReasonNoBackup, DecideBackup)
+	}
+	return nil
+}
+
+// lastBackup reads the last record of a backup; nil when there is none.
+func (w *work) lastBackup() (*madeWith, error) {
+	last, err := w.Audit.LastOf(objectBackup)
+	if err != nil || last < 0 {
+		return nil, err
 	}
 	page, err := w.Audit.Page(last, 1)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(page) != 1 || page[0].Seq != last {
-		return fmt.Errorf("%w: audit record %d is missing", sap.ReasonStore, last)
+		return nil, fmt.Errorf("%w: audit record %d is missing", sap.ReasonStore, last)
 	}
-	var d struct {
-		SealEpoch int64 `json:"seal_epoch"`
-	}
+	var d madeWith
 	if err := json.Unmarshal([]byte(page[0].Data), &d); err != nil {
-		return fmt.Errorf("%w: audit record %d: %w", sap.ReasonStore, last, err)
+		return nil, fmt.Errorf("%w: audit record %d: %w", sap.ReasonStore, last, err)
 	}
-	if d.SealEpoch <= epoch {
-		return none
-	}
-	return nil
+	return &d, nil
 }
 
 // writeBackupFile writes beside, flushes and renames: there is no half a file under

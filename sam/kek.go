@@ -35,10 +35,13 @@ type RotateKEK struct {
 	Why  string `json:"why"`
 }
 
-// DestroyKEK is the argument of the decision kek_destroy.
+// DestroyKEK is the argument of the decision kek_destroy. Without a backup of after the
+// rotation it is refused, unless both officers say that they know: no key of an older one
+// opens afterwards.
 type DestroyKEK struct {
-	KEK string `json:"kek"`
-	Why string `json:"why"`
+	KEK           string `json:"kek"`
+	Why           string `json:"why"`
+	WithoutBackup bool   `json:"without_backup,omitempty"`
 }
 
 // Events of the wrapping key.
@@ -57,6 +60,20 @@ func (m *Module) rotator() (cryptotoken.Rotator, error) {
 		return nil, fmt.Errorf("%w: this token's wrapping key has no epochs", sap.ReasonState)
 	}
 	return r, nil
+}
+
+// currentKEK names the key that new keys are wrapped under; "" with a token whose wrapping
+// key has no epochs.
+func (m *Module) currentKEK(ctx context.Context) (string, error) {
+	r, ok := m.token.(cryptotoken.Rotator)
+	if !ok {
+		return "", nil
+	}
+	now, err := r.CurrentKEK(ctx)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", sap.ReasonToken, err)
+	}
+	return now, nil
 }
 
 func reasonGiven(why string) error {
@@ -286,8 +303,10 @@ func checkDestroyKEK(w *work, args []byte) error {
 		return fmt.Errorf("%w: %s is the current wrapping key", sap.ReasonState, clip(in.KEK, 80))
 	case len(left) > 0 || w.m.onceKeys.under(in.KEK):
 		return fmt.Errorf("%w: keys are left under an older wrapping key; finish the rotation first", sap.ReasonState)
+	case in.WithoutBackup:
+		return nil
 	}
-	return nil
+	return w.backedUpSince(w.m.seal.now.Load().low - 1)
 }
 
 func applyDestroyKEK(w *work, _ [2]Caller, args []byte) (audit.Data, error) {
@@ -311,7 +330,9 @@ func destroyKEK(ctx context.Context, m *Module, p *Proposal) error {
 	}
 	failpoint.After("samd/kek-destroyed")
 	return m.update(ctx, self(), func(w *work) error {
-		_, err := w.log(EventKEKDestroyed, audit.OK, "", audit.Data{"kek": in.KEK, "first": p.By, "second": p.Second, "proposal": p.ID})
+		_, err := w.log(EventKEKDestroyed, audit.OK, "", audit.Data{
+			"kek": in.KEK, "first": p.By, "second": p.Second, "proposal": p.ID, "without_backup": in.WithoutBackup,
+		})
 		return err
 	})
 }

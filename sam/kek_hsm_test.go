@@ -139,6 +139,7 @@ func TestKPR06RotationOnAnHSM(t *testing.T) {
 		t.Errorf("approved before the rotation: %v", err)
 	}
 	h.sign(t, list)
+	backUp(t, h.World)
 	h.Decide(sam.DecideDestroyKEK, sam.DestroyKEK{KEK: first, Why: "yearly"})
 	for range 2 {
 		for _, w := range before {

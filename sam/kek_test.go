@@ -92,6 +92,7 @@ func TestKPR06RotationByTwoOfficers(t *testing.T) {
 	if _, err := w.Redeem(held, proof); err != nil {
 		t.Errorf("approved before the rotation: %v", err)
 	}
+	backUp(t, w)
 	p, err = w.M.Propose(ctx, samtest.Officer, sam.DecideDestroyKEK, w.Args(sam.DestroyKEK{KEK: first, Why: "yearly"}))
 	if err != nil {
 		t.Fatal(err)

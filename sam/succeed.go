@@ -40,10 +40,14 @@ type RotateStatement struct {
 	Why     string `json:"why"`
 }
 
-// DestroyStatement is the argument of the decision statement_destroy.
+// DestroyStatement is the argument of the decision statement_destroy. Without a backup of
+// after the change it is refused, unless both officers say that they know: a module that is
+// restored from an older one has no key then. A key that was replaced is destroyed all the
+// same, since that was decided with its replacement.
 type DestroyStatement struct {
-	Key string `json:"key"` // key id of an earlier statement key
-	Why string `json:"why"`
+	Key           string `json:"key"` // key id of an earlier statement key
+	Why           string `json:"why"`
+	WithoutBackup bool   `json:"without_backup,omitempty"`
 }
 
 // Events of the statement key. The first carries the signed succession, so that an
@@ -118,7 +122,7 @@ func rotateStatement(ctx context.Context, m *Module, p *Proposal) error {
 	if !in.Replace {
 		return nil
 	}
-	return m.endStatementKey(ctx, old.epoch, p)
+	return m.endStatementKey(ctx, old.epoch, decidedBy(p))
 }
 
 // nextStatementKey makes the key of an epoch. One that is there already belongs to a
@@ -247,22 +251,25 @@ func checkStatementEnd(w *work, args []byte) error {
 	if _, err := w.m.named(); err != nil {
 		return err
 	}
-	_, err = w.m.endedEpoch(in.Key)
-	return err
+	by, err := w.m.successor(in.Key)
+	if err != nil || in.WithoutBackup || by.Mode == sap.ModeReplacement {
+		return err
+	}
+	return w.backedUpSince(w.m.seal.now.Load().low - 1)
 }
 
-// endedEpoch is the epoch of an earlier statement key.
-func (m *Module) endedEpoch(id string) (int64, error) {
+// successor is the change that ended an earlier statement key.
+func (m *Module) successor(id string) (*sap.Succession, error) {
 	k := m.key()
 	for _, s := range k.chain {
 		if text, err := s.Open(); err == nil && text.Old == id {
-			return text.Epoch - 1, nil
+			return text, nil
 		}
 	}
 	if id == k.id {
-		return 0, fmt.Errorf("%w: %s is the current statement key", sap.ReasonState, id)
+		return nil, fmt.Errorf("%w: %s is the current statement key", sap.ReasonState, id)
 	}
-	return 0, fmt.Errorf("%w: no statement key %s", sap.ReasonInvalid, clip(id, 80))
+	return nil, fmt.Errorf("%w: no statement key %s", sap.ReasonInvalid, clip(id, 80))
 }
 
 func applyStatementEnd(w *work, _ [2]Caller, args []byte) (audit.Data, error) {
@@ -276,16 +283,22 @@ func destroyStatement(ctx context.Context, m *Module, p *Proposal) error {
 	if err != nil {
 		return err
 	}
-	epoch, err := m.endedEpoch(in.Key)
+	by, err := m.successor(in.Key)
 	if err != nil {
 		return err
 	}
-	return m.endStatementKey(ctx, epoch, p)
+	data := decidedBy(p)
+	data["without_backup"] = in.WithoutBackup
+	return m.endStatementKey(ctx, by.Epoch-1, data)
 }
 
-// endStatementKey destroys the key of an epoch that is over. p is nil when a start
-// finishes what a kill interrupted.
-func (m *Module) endStatementKey(ctx context.Context, epoch int64, p *Proposal) error {
+func decidedBy(p *Proposal) audit.Data {
+	return audit.Data{"first": p.By, "second": p.Second, "proposal": p.ID}
+}
+
+// endStatementKey destroys the key of an epoch that is over. data says who decided it; it
+// is nil when a start finishes what a kill interrupted.
+func (m *Module) endStatementKey(ctx context.Context, epoch int64, data audit.Data) error {
 	named, err := m.named()
 	if err != nil {
 		return err
@@ -298,17 +311,17 @@ func (m *Module) endStatementKey(ctx context.Context, epoch int64, p *Proposal) 
 	err = named.DestroyKey(ctx, cryptotoken.KeyRef{Label: label})
 	failpoint.After("samd/statement-destroyed")
 	switch {
-	case errors.Is(err, cryptotoken.ErrKeyNotFound) && p == nil:
+	case errors.Is(err, cryptotoken.ErrKeyNotFound) && data == nil:
 		return nil
 	case errors.Is(err, cryptotoken.ErrKeyNotFound):
 		return fmt.Errorf("%w: statement key %q was destroyed before", sap.ReasonState, label)
 	case err != nil:
 		return fmt.Errorf("%w: %w", sap.ReasonToken, err)
 	}
-	data := audit.Data{"label": label, "key_epoch": epoch}
-	if p != nil {
-		data["first"], data["second"], data["proposal"] = p.By, p.Second, p.ID
+	if data == nil {
+		data = audit.Data{}
 	}
+	data["label"], data["key_epoch"] = label, epoch
 	return m.update(ctx, self(), func(w *work) error {
 		_, err := w.log(EventStatementKeyEnded, audit.OK, "", data)
 		return err

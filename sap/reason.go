@@ -85,5 +85,6 @@ const (
 	ReasonSuccession     Reason = "succession_invalid"     // statement key does not follow from the pinned one, or was out of use then (KPR-06)
 	ReasonSeparation     Reason = "separation_of_duties"   // an identity or person would have two roles (ROL-02, ROL-03)
 	ReasonResealing      Reason = "resealing_unfinished"   // records are still being sealed anew: again when that has ended (KPR-06, BKP-01)
+	ReasonRewrapping     Reason = "rewrapping_unfinished"  // keys are left under an older wrapping key: finish that first (KPR-06, BKP-01)
 	ReasonNoBackup       Reason = "backup_needed"          // nothing could be restored afterwards: make a backup first (KPR-06)
 )

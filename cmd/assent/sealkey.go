@@ -57,7 +57,8 @@ func sealDestroyCommand() *cobra.Command {
 		Long: `Proposes to end an epoch of the sealing key, and all before it, when nothing in the
 database is sealed under it any more. Backups of before its change, and databases put back
 from before it, cannot be opened afterwards by anybody. samd refuses unless its audit chain
-has a backup of a later epoch (backup_made, seal_epoch); it does not know whether that file
+has a backup of a later epoch (backup_made, seal_epoch), made with the wrapping key and the
+statement key that are in use; it does not know whether that file
 is still there: look, and keep a copy elsewhere, before you propose it and before you
 approve it. With --without-backup it is done all the same, and if samd's database is lost
 before the next backup, all signers' keys are.
@@ -70,12 +71,21 @@ before the next backup, all signers' keys are.
 		if err != nil {
 			return nil, &exitError{exitUsage, fmt.Errorf("%q is no number of an epoch; assent status shows the present one", args[0])}
 		}
-		in := map[string]any{"epoch": epoch, "why": why}
-		if without {
-			in["without_backup"] = true
-		}
-		return in, nil
+		return ending("epoch", epoch, why, without), nil
 	})
-	cmd.Flags().BoolVar(&without, "without-backup", false, "also when no backup could be restored afterwards; it goes into the audit record")
+	withoutBackupFlag(cmd, &without)
 	return cmd
+}
+
+// ending are the arguments of a decision that destroys a key of samd: member names it.
+func ending(member string, key any, why string, without bool) map[string]any {
+	in := map[string]any{member: key, "why": why}
+	if without {
+		in["without_backup"] = true
+	}
+	return in
+}
+
+func withoutBackupFlag(cmd *cobra.Command, without *bool) {
+	cmd.Flags().BoolVar(without, "without-backup", false, "also when no backup could be restored afterwards; it goes into the audit record")
 }

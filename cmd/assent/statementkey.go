@@ -50,20 +50,27 @@ ssad, who verifies receipts), and make a backup at once; no older one can be res
 }
 
 func statementDestroyCommand() *cobra.Command {
-	var why string
+	var (
+		why     string
+		without bool
+	)
 	cmd := &cobra.Command{
 		Use:   "destroy KEY-ID",
 		Short: "Propose the end of an old statement key",
 		Long: `Proposes to destroy a statement key that the module does not use any more. Backups of
-before its change cannot be restored afterwards: the module in them has no key. Make a
-new backup first. What it signed goes on to verify.
+before its change cannot be restored afterwards: the module in them has no key. samd refuses
+(backup_needed) unless the last backup of its audit chain was made with the keys in use, or
+the key was replaced as stolen; whether that file is still there it does not know: look.
+With --without-backup it is done all the same. What the key signed goes on to verify.
 ` + exitCodes,
 		Example: "  assent statement-key destroy 3q2-7w... --why yearly",
 		Args:    cobra.ExactArgs(1),
 	}
-	return proposing(cmd, "statement_destroy", &why, func(_ *cobra.Command, _ *settings, _ string, args []string) (any, error) {
-		return map[string]string{"key": args[0], "why": why}, nil
+	cmd = proposing(cmd, "statement_destroy", &why, func(_ *cobra.Command, _ *settings, _ string, args []string) (any, error) {
+		return ending("key", args[0], why, without), nil
 	})
+	withoutBackupFlag(cmd, &without)
+	return cmd
 }
 
 func statementChainCommand() *cobra.Command {

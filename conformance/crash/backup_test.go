@@ -120,9 +120,9 @@ func (s *site) rotate() error {
 	}{
 		{"seal_rotate", map[string]any{"from": st.SealEpoch, "why": "crash test"}},
 		{"kek_rotate", map[string]any{"from": st.KEK, "why": "crash test"}},
-		{"kek_destroy", map[string]any{"kek": st.KEK, "why": "crash test"}},
+		{"kek_destroy", map[string]any{"kek": st.KEK, "why": "crash test", "without_backup": true}},
 		{"statement_rotate", map[string]any{"from": st.Info.KeyID, "replace": false, "why": "crash test"}},
-		{"statement_destroy", map[string]any{"key": st.Info.KeyID, "why": "crash test"}},
+		{"statement_destroy", map[string]any{"key": st.Info.KeyID, "why": "crash test", "without_backup": true}},
 		{"seal_destroy", map[string]any{"epoch": st.SealEpoch, "why": "crash test", "without_backup": true}},
 	} {
 		if d.kind == "seal_destroy" {

@@ -80,10 +80,10 @@ func inputs() map[sam.Op]any {
 func arguments() map[string]any {
 	out := map[string]any{
 		sam.DecideGrant: sam.Grant{}, sam.DecideRevoke: sam.Revoke{}, sam.DecideRaw: sam.RawPermission{},
-		sam.DecidePolicy: sam.AcceptPolicy{}, sam.DecideRestore: sam.AcceptRestore{}, sam.DecideBackup: sam.MakeBackup{}, sam.DecideRotate: sam.RotateKEK{}, sam.DecideDestroyKEK: sam.DestroyKEK{},
+		sam.DecidePolicy: sam.AcceptPolicy{}, sam.DecideRestore: sam.AcceptRestore{}, sam.DecideBackup: sam.MakeBackup{}, sam.DecideRotate: sam.RotateKEK{}, sam.DecideDestroyKEK: sam.DestroyKEK{WithoutBackup: true},
 		sam.DecideDestroy: sam.DestroyKey{}, sam.DecideEndSigner: sam.EndSigner{},
 		sam.DecideRecovery: sam.Recovery{}, sam.DecideDowngrade: sam.Downgrade{},
-		sam.DecideStatement: sam.RotateStatement{}, sam.DecideStatementEnd: sam.DestroyStatement{},
+		sam.DecideStatement: sam.RotateStatement{}, sam.DecideStatementEnd: sam.DestroyStatement{WithoutBackup: true},
 		sam.DecideSeal: sam.RotateSeal{}, sam.DecideSealEnd: sam.DestroySeal{WithoutBackup: true},
 	}
 	maps.Copy(out, plantedArguments)

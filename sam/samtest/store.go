@@ -23,6 +23,7 @@ type Store struct {
 	before func(n int) bool
 	after  func(n int) bool
 	n      int // updates since the last FailBefore or FailAfter
+	copied func()
 }
 
 // FailBefore makes Update number n (from 0, counted from now) fail without
@@ -47,8 +48,21 @@ func (s *Store) Updates() int {
 	return s.n
 }
 
+// BeforeSnapshot calls f before the next copies of the database; nil ends it.
+func (s *Store) BeforeSnapshot(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.copied = f
+}
+
 // Snapshot implements sam.Snapshotter.
 func (s *Store) Snapshot(ctx context.Context, use func(io.Reader, int64, audit.Head) error) error {
+	s.mu.Lock()
+	f := s.copied
+	s.mu.Unlock()
+	if f != nil {
+		f()
+	}
 	return s.Store.(sam.Snapshotter).Snapshot(ctx, use)
 }
 
