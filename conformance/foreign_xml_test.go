@@ -154,3 +154,47 @@ func TestADE02DSSJudgesDetachedXML(t *testing.T) {
 		}
 	}
 }
+
+// ADE-02, ADE-03: DSS finds XML, and octets in base64, inside of the signature TOTAL_PASSED at every level, of every
+// kind of key and every scheme; and not after a change of what is inside.
+func TestADE02DSSJudgesEnvelopingXML(t *testing.T) {
+	a := workertest.NewAuthority(t)
+	_, _, chain := a.Key(t, "tsa", algo.P256, certs.TSAProfile)
+	stamper := workers.Config{Name: "tsa", Kind: "tsa", Token: "local", Key: "tsa", Chain: chain, Properties: map[string]string{"policy": "1.3.6.1.4.1.99999.1.1"}}
+	d := &desk{pki: a.PKI, dir: t.TempDir(), tsa: stamper, chains: map[algo.KeyType]string{}}
+	for _, level := range []string{"B", "T", "LT", "LTA"} {
+		want := map[string]wants{}
+		for _, content := range []string{"XML", "BASE64"} {
+			for _, kt := range []algo.KeyType{algo.P256, algo.P384, algo.P521, algo.RSA3072} {
+				if d.chains[kt] == "" {
+					_, _, d.chains[kt] = a.Key(t, "signer-"+string(kt), kt, certs.SignerProfile)
+				}
+				for _, alg := range algo.All() {
+					if !kt.Fits(alg) {
+						continue
+					}
+					data := map[string]string{"XML": plainXML, "BASE64": "any bytes \x00\xff, 240 euros"}[content]
+					file := d.xml(t, fmt.Sprintf("%s-%s-%s-%s.xml", content, kt, alg, level), data, kt, alg, map[string]string{"level": "B-" + level, "tsa": "worker:tsa", "signature_packaging": "ENVELOPING",
+						"enveloping_content": content, "trust_anchors": a.Root, "revocation_addresses": "127.0.0.0/8", "ocsp_nonce": "if_answered"})
+					want[file] = wants{"XAdES-BASELINE-" + level, "TOTAL_PASSED", ""}
+				}
+			}
+			good := filepath.Join(d.dir, fmt.Sprintf("%s-P-256-ES256-%s.xml", content, level))
+			text, err := os.ReadFile(good)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := bytes.LastIndex(text, []byte(`-object">`)) + len(`-object">`)
+			changed := filepath.Join(d.dir, "changed-"+filepath.Base(good))
+			if err := os.WriteFile(changed, bytes.Join([][]byte{text[:at], text[at:]}, []byte("AAAA")), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			want[changed] = wants{"XAdES-BASELINE-" + level, "TOTAL_FAILED", "HASH_FAILURE"}
+		}
+		for file, stamps := range judged(t, judge.DSSQuestion{Anchor: a.Root, NoRevocation: level == "B" || level == "T"}, want) {
+			if level == "LTA" && !strings.Contains(file, "changed") && !strings.Contains(stamps, "ARCHIVE_TIMESTAMP intact PASSED") {
+				t.Errorf("%s: %s", filepath.Base(file), stamps)
+			}
+		}
+	}
+}

@@ -15,6 +15,9 @@ const (
 	XAdESEnveloped = "enveloped" // the document less this signature
 	XAdESParallel  = "parallel"  // the document less all signatures in it, so that others can sign beside
 	XAdESDetached  = "detached"  // the bytes of a file beside the signature, which names it by Item.Name
+
+	XAdESEnveloping = "enveloping"        // an XML document inside of the signature: its Object, which holds it
+	XAdESContained  = "enveloping-base64" // any octets, which stand in base64 inside of the signature
 )
 
 // maxTime is the end of the year 9999 in Unix seconds.
@@ -27,7 +30,7 @@ const maxTime = 253402300799
 // present; empty texts and lists say that the property is not in the signature.
 type XAdES struct {
 	ID          string      `json:"id"`          // of the Signature element; others derive from it
-	Form        string      `json:"form"`        // XAdESEnveloped, XAdESParallel, XAdESDetached
+	Form        string      `json:"form"`        // XAdESEnveloped and the others
 	Time        int64       `json:"time"`        // SigningTime, Unix seconds: what the signature claims
 	MIME        string      `json:"mime"`        // DataObjectFormat/MimeType
 	Description string      `json:"description"` // DataObjectFormat/Description
@@ -56,7 +59,9 @@ type XAdESPolicy struct {
 // check looks at what does not need a certificate: texts can be shown (SAP-02), numbers are
 // in range. What has no place in XML is refused when it is composed.
 func (x *XAdES) check() error {
-	if x.Form != XAdESEnveloped && x.Form != XAdESParallel && x.Form != XAdESDetached {
+	switch x.Form {
+	case XAdESEnveloped, XAdESParallel, XAdESDetached, XAdESEnveloping, XAdESContained:
+	default:
 		return fmt.Errorf("%w: form %q", ReasonEvidence, x.Form)
 	}
 	if x.Time < 1 || x.Time > maxTime {
@@ -79,10 +84,17 @@ func (x *XAdES) parameters(name string, h crypto.Hash, doc, certDER []byte, alg 
 	}
 	p := &xades.Parameters{
 		ID: x.ID, Algorithm: alg, Certificate: certDER, Time: x.Time, Commitments: x.Commitments, Roles: x.Roles,
-		Objects: []xades.Object{{Enveloped: true, Parallel: x.Form == XAdESParallel, Hash: h, Digest: doc, MimeType: x.MIME, Description: x.Description}},
+		Objects: []xades.Object{{Hash: h, Digest: doc, MimeType: x.MIME, Description: x.Description}},
 	}
-	if x.Form == XAdESDetached {
-		p.Objects[0].Enveloped, p.Objects[0].URI = false, FileURI(name)
+	switch o := &p.Objects[0]; x.Form {
+	case XAdESDetached:
+		o.URI = FileURI(name)
+	case XAdESEnveloping:
+		o.URI, o.Element = p.ObjectURI(), true
+	case XAdESContained:
+		o.URI, o.Base64 = p.ObjectURI(), true
+	default:
+		o.Enveloped, o.Parallel = true, x.Form == XAdESParallel
 	}
 	if x.Place != (XAdESPlace{}) {
 		p.Place = &xades.Place{City: x.Place.City, Street: x.Place.Street, State: x.Place.State, PostalCode: x.Place.Postal, Country: x.Place.Country}

@@ -62,4 +62,16 @@ func vectorsXAdES(t *testing.T, v *vectors, cert []byte) {
 		x.Form = XAdESDetached
 		named(file, "detached", algo.ES256, x)
 	}
+	for _, form := range []string{XAdESEnveloping, XAdESContained} {
+		for _, a := range algo.All() {
+			x := testXAdES()
+			x.Form = form
+			named("a.xml", form, a, x)
+		}
+		for _, id := range []string{"", "_", "1a", strings.Repeat("a", 64)} {
+			x := plainXAdES()
+			x.Form, x.ID = form, id
+			named("b.bin", form, algo.ES256, x)
+		}
+	}
 }

@@ -75,6 +75,8 @@ func leavesOf(v reflect.Value, name string, f func(name string, v reflect.Value)
 	}
 }
 
+var forms = []string{XAdESEnveloped, XAdESParallel, XAdESDetached, XAdESEnveloping, XAdESContained}
+
 // SGN-04, SAP-01: whatever is changed in an item, whatever its value becomes, the old digest
 // is not accepted for it: each property is signed, none is left out or read twice.
 func TestSGN04NoChangedXAdESItemIsAccepted(t *testing.T) {
@@ -86,6 +88,7 @@ func TestSGN04NoChangedXAdESItemIsAccepted(t *testing.T) {
 		if rapid.Bool().Draw(r, "plain") {
 			x = plainXAdES()
 		}
+		x.Form = rapid.SampledFrom(forms).Draw(r, "form")
 		it := must[Item](t)(NewXAdESItem(0, "a.xml", algo.ES256, doc[:], cert, x))
 		var names []string
 		leavesOf(reflect.ValueOf(x), "", func(n string, _ reflect.Value) { names = append(names, n) })
@@ -116,7 +119,7 @@ func TestSGN04NoChangedXAdESItemIsAccepted(t *testing.T) {
 // mutated is x with another value of one property.
 func mutated(r *rapid.T, x XAdES, name string) XAdES {
 	x.Commitments, x.Roles = append([]string{}, x.Commitments...), append([]string{}, x.Roles...)
-	text := rapid.OneOf(rapid.SampledFrom([]string{"", "a", "sha256", "sha384", "a<b", "urn:oid:1", XAdESParallel, XAdESEnveloped, B64(make([]byte, 32))}), rapid.String())
+	text := rapid.OneOf(rapid.SampledFrom([]string{"", "a", "sha256", "sha384", "a<b", "urn:oid:1", B64(make([]byte, 32))}), rapid.SampledFrom(forms), rapid.String())
 	leavesOf(reflect.ValueOf(&x).Elem(), "", func(n string, v reflect.Value) {
 		switch {
 		case n != name:
@@ -237,6 +240,8 @@ func TestAUD11XAdESReceipt(t *testing.T) {
 func FuzzRebuildXAdES(f *testing.F) {
 	cert := fixedCert(f, fixedKey(f, "signer"))
 	f.Add("a", "enveloped", int64(1), "text/xml", "d", "urn:oid:1", "role", "City", "urn:oid:1", "sha256", "")
+	f.Add("b", "enveloping", int64(5), "text/xml", "", "urn:a", "r", "", "", "", "")
+	f.Add("b", "enveloping-base64", int64(5), "a/b", "", "urn:a", "r", "", "", "", "")
 	f.Add("_", "parallel", int64(1<<40), "a", "]]>", "&", "<", "\"", "", "", "")
 	f.Fuzz(func(t *testing.T, id, form string, at int64, mime, description, commitment, role, city, policy, hash, sum string) {
 		x := XAdES{ID: id, Form: form, Time: at, MIME: mime, Description: description, Commitments: []string{commitment}, Roles: []string{role},

@@ -38,7 +38,9 @@ func signCommand() *cobra.Command {
 decided, and writes the signed file. The link is for the signer: it asks for their
 login and then for their approval. A PDF gets a PAdES signature, a file whose name
 ends in .xml an XAdES signature in it, over the whole document. With --packaging
-detached the result is an XAdES signature beside the file, over its bytes, which it names.
+detached the result is an XAdES signature beside the file, over its bytes, which it names;
+with --packaging enveloping it is an XAdES signature with the file inside, as XML if its
+name ends in .xml, else in base64.
 
 --demo-approve lets the demo's software signer approve (assent signer add
 --software), so that scripts can sign. It exists in the demo and development
@@ -47,6 +49,7 @@ profiles only.
 		Example: `  assent sign contract.pdf -o contract-signed.pdf --signer anna --level B-T
   assent sign invoice.xml -o invoice-signed.xml --signer anna
   assent sign terms.txt -o terms.txt.xades --signer anna --packaging detached
+  assent sign photo.jpg -o photo.jpg.xades --signer anna --packaging enveloping
   assent sign contract.pdf -o contract-signed.pdf --signer robot --demo-approve`,
 		Args: cobra.ExactArgs(1),
 	}
@@ -57,8 +60,8 @@ profiles only.
 	f.StringVar(&j.signer, "signer", "", "signer id")
 	f.StringVar(&j.key, "key", "", "key id, if the signer has several")
 	f.StringVar(&j.level, "level", "B-B", "level: B-B, B-T, B-LT or B-LTA")
-	f.StringVar(&j.packaging, "packaging", "enveloped", "of XML signatures: enveloped, in the document; or detached, a file of its own over the bytes of any text")
-	f.StringVar(&j.worker, "worker", "", "worker that makes the signature; default: pades or xades by the file's name for B-B, pades-t or xades-t for B-T, pades-lta or xades-lta for B-LT and B-LTA; xades-detached with --packaging detached")
+	f.StringVar(&j.packaging, "packaging", "enveloped", "of XML signatures: enveloped, in the document; enveloping, with any file inside; or detached, a file of its own over the bytes of any text")
+	f.StringVar(&j.worker, "worker", "", "worker that makes the signature; default: pades or xades by the file's name for B-B, pades-t or xades-t for B-T, pades-lta or xades-lta for B-LT and B-LTA; xades-detached with --packaging detached; xades-enveloping, or for files that are no XML xades-enveloping-base64, with --packaging enveloping")
 	f.StringVar(&j.purpose, "purpose", "signature of a document", "shown to the signer and approved by them")
 	f.BoolVar(&j.approve, "demo-approve", false, "let the demo's software signer approve")
 	f.DurationVar(&j.wait, "wait", time.Hour, "how long to wait for the signer")
@@ -141,23 +144,37 @@ func (s *settings) ask(ctx context.Context, c *native.Client, j *signing) (*nati
 	if err != nil {
 		return nil, err
 	}
-	worker := j.worker
-	switch {
-	case !slices.Contains([]string{"", "enveloped", "detached"}, j.packaging):
-		return nil, missing("packaging %q: want enveloped or detached", j.packaging)
-	case worker == "" && j.packaging == "detached":
-		worker = "xades-detached"
-	}
-	if worker == "" {
-		kind := "pades"
-		if strings.EqualFold(filepath.Ext(j.in), ".xml") {
-			kind = "xades"
-		}
-		if worker = map[string]string{"B-B": kind, "B-T": kind + "-t", "B-LT": kind + "-lta", "B-LTA": kind + "-lta"}[j.level]; worker == "" {
-			return nil, missing("level %q: want B-B, B-T, B-LT or B-LTA, or name a worker", j.level)
-		}
+	worker, err := j.maker()
+	if err != nil {
+		return nil, err
 	}
 	return c.Create(ctx, native.NewOperation{Signer: j.signer, Key: j.key, Level: j.level, Purpose: j.purpose, Document: doc, Worker: worker, Lifetime: j.wait})
+}
+
+// maker names the worker that makes what was asked for.
+func (j *signing) maker() (string, error) {
+	xml := strings.EqualFold(filepath.Ext(j.in), ".xml")
+	switch {
+	case !slices.Contains([]string{"", "enveloped", "enveloping", "detached"}, j.packaging):
+		return "", missing("packaging %q: want enveloped, enveloping or detached", j.packaging)
+	case j.worker != "":
+		return j.worker, nil
+	case j.packaging == "detached":
+		return "xades-detached", nil
+	case j.packaging == "enveloping" && xml:
+		return "xades-enveloping", nil
+	case j.packaging == "enveloping":
+		return "xades-enveloping-base64", nil
+	}
+	kind := "pades"
+	if xml {
+		kind = "xades"
+	}
+	worker := map[string]string{"B-B": kind, "B-T": kind + "-t", "B-LT": kind + "-lta", "B-LTA": kind + "-lta"}[j.level]
+	if worker == "" {
+		return "", missing("level %q: want B-B, B-T, B-LT or B-LTA, or name a worker", j.level)
+	}
+	return worker, nil
 }
 
 // softwareSigner loads a software signer of the demo.

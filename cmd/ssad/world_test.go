@@ -171,6 +171,8 @@ workers:
   - {name: pades-t, kind: pades, token: signers, properties: {level: B-T, tsa: "worker:tsa"}}
   - {name: xades-t, kind: xades, token: signers, properties: {level: B-T, tsa: "worker:tsa"}}
   - {name: xades-detached, kind: xades, token: signers, properties: {level: B-B, signature_packaging: DETACHED, tsa: "worker:tsa"}}
+  - {name: xades-enveloping, kind: xades, token: signers, properties: {level: B-B, signature_packaging: ENVELOPING, tsa: "worker:tsa"}}
+  - {name: xades-enveloping-base64, kind: xades, token: signers, properties: {level: B-B, signature_packaging: ENVELOPING, enveloping_content: BASE64, tsa: "worker:tsa"}}
   - {name: judge, kind: validator, properties: {trust_anchors: %s}}
 uses: {upload: pades, tsa: tsa, signdoc: pades, levels: [B-B]}
 clients:

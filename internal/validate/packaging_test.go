@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/c14n"
 	"github.com/assent-sign/assent/internal/validate"
 	"github.com/assent-sign/assent/sap/xades"
 )
@@ -111,6 +112,54 @@ func TestADE05EnvelopingSignatures(t *testing.T) {
 		"no object":      {element, validate.NotValid},
 		"two of them":    {into(good, "<ds:Object>", object("s1-object", "999")), validate.NotValid},
 	} {
+		if v, _ := k.wrapped(t, name, c.doc); v != c.verdict {
+			t.Errorf("%s: %s, want %s", name, v, c.verdict)
+		}
+	}
+}
+
+// ADE-02, ADE-05: XML inside of a signature is judged as what it is, with its place: not after a change, nor when the Object
+// moved out and something else took its place; what is put around it nobody signed.
+func TestADE05EnvelopedXMLInsideOfASignature(t *testing.T) {
+	k := newKit(t)
+	const data = `<invoice xmlns="urn:example:invoice"><line Id="l">240 euros</line></invoice>`
+	object := `<ds:Object Id="s1-object">` + data + `</ds:Object>`
+	h := crypto.SHA256.New()
+	must(t, c14n.Canonicalize(strings.NewReader(xades.ObjectTag("s1")+data+"</ds:Object>"), c14n.Limits{}, c14n.Job{W: h, Method: c14n.Exclusive}))
+	p := &xades.Parameters{ID: "s1", Algorithm: algo.ES256, Certificate: k.chain[0], Time: time.Now().Unix(),
+		Objects: []xades.Object{{URI: "#s1-object", Element: true, Hash: crypto.SHA256, Digest: h.Sum(nil), MimeType: "text/xml"}}}
+	info, err := xades.SignedInfo(p)
+	must(t, err)
+	sum := crypto.SHA256.New()
+	sum.Write(info)
+	value, err := k.key.Sign(rand.Reader, sum.Sum(nil), crypto.SHA256)
+	must(t, err)
+	before, after, err := xades.Around(p, value, k.chain)
+	must(t, err)
+	good := string(before) + data + string(after)
+	rep := k.look(t, []byte(good), k.trust())
+	s := rep.Signatures[0]
+	if rep.Verdict != validate.Valid || !strings.HasPrefix(s.Scope, `the element with the identifier "s1-object" (bytes `) || s.Level != "B-B" || len(s.Parts) != 1 || good[s.Parts[0].Start:s.Parts[0].End] != object {
+		t.Fatalf("%+v", rep)
+	}
+	evil := strings.Replace(strings.Replace(object, "240", "999", 1), ` Id="l"`, "", 1)
+	for name, c := range map[string]struct {
+		doc     string
+		verdict validate.Verdict
+	}{
+		"data":                 {strings.Replace(good, "240", "999", 1), validate.NotValid},
+		"more data":            {strings.Replace(good, "</invoice>", "</invoice><more/>", 1), validate.NotValid},
+		"text in it":           {strings.Replace(good, "</invoice>", "</invoice>999", 1), validate.NotValid},
+		"another Object":       {strings.Replace(good, object, object+strings.Replace(evil, `Id="s1-object"`, "", 1), 1), validate.Indeterminate},
+		"two of an identifier": {strings.Replace(good, object, object+evil, 1), validate.NotValid},
+		"no Object":            {strings.Replace(good, object, "", 1), validate.NotValid},
+		"around it":            {"<evil>999" + good + "</evil>", validate.Indeterminate},
+		"moved out":            {"<evil>" + strings.Replace(object, "<ds:Object ", `<ds:Object xmlns:ds="http://www.w3.org/2000/09/xmldsig#" `, 1) + strings.Replace(good, object, strings.Replace(evil, `Id="s1-object"`, "", 1), 1) + "</evil>", validate.Indeterminate},
+		"in the properties":    {strings.Replace(strings.Replace(good, object, evil, 1), "<xades:QualifyingProperties ", object+"<xades:QualifyingProperties ", 1), validate.NotValid},
+	} {
+		if c.doc == good {
+			t.Fatal(name)
+		}
 		if v, _ := k.wrapped(t, name, c.doc); v != c.verdict {
 			t.Errorf("%s: %s, want %s", name, v, c.verdict)
 		}

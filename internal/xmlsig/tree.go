@@ -1,6 +1,7 @@
 package xmlsig
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -96,12 +97,27 @@ func (b *builder) event(ev *c14n.Event) error {
 			b.open = b.open[:len(b.open)-1]
 		}
 	case c14n.Text:
-		if n := b.top(); n != nil {
-			n.text.Write(ev.Text)
-			return b.kept(0, len(ev.Text))
-		}
+		return b.say(ev.Text)
 	}
 	return nil
+}
+
+// say keeps an element's text. Of that of an Object, which can be a large file in base64, it keeps that there is some.
+func (b *builder) say(text []byte) error {
+	n := b.top()
+	if n == nil {
+		return nil
+	}
+	if n.is(dsSpace, "Object") {
+		if text = bytes.TrimSpace(text); len(text) > 0 {
+			text = text[:1]
+		}
+		if n.text.Len() > 0 {
+			return nil
+		}
+	}
+	n.text.Write(text)
+	return b.kept(0, len(text))
 }
 
 func (b *builder) top() *node {

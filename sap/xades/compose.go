@@ -21,6 +21,7 @@ const (
 	xadesSpace    = "http://uri.etsi.org/01903/v1.3.2#"
 	exclusiveC14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
 	enveloped     = dsSpace + "enveloped-signature"
+	inBase64      = dsSpace + "base64"
 	propertyType  = "http://uri.etsi.org/01903#SignedProperties"
 
 	// The transform of all enveloped signatures: XPath filtering (XML Signature,
@@ -208,6 +209,10 @@ func SignedInfo(p *Parameters) ([]byte, error) {
 			c.transforms(xpath, exclusiveC14N)
 		case o.Enveloped:
 			c.transforms(enveloped, exclusiveC14N)
+		case o.Element:
+			c.transforms(exclusiveC14N)
+		case o.Base64:
+			c.transforms(inBase64)
 		}
 		c.digest(o.Hash, o.Digest)
 		c.close("ds:Reference")
@@ -235,22 +240,33 @@ func (c *composer) transforms(algorithms ...string) {
 
 // Signature composes the Signature element around the signature value of the key:
 // as crypto.Signer gives it, for ECDSA in ASN.1. chain are certificates in DER for
-// KeyInfo, the signer's first.
+// KeyInfo, the signer's first. An enveloping signature has its data inside: see Around.
 func Signature(p *Parameters, value []byte, chain [][]byte) ([]byte, error) {
+	before, after, err := Around(p, value, chain)
+	if err == nil && p.enveloping() != nil {
+		return nil, invalid("the data of an enveloping signature is missing")
+	}
+	return append(before, after...), err
+}
+
+// Around composes an enveloping signature: what stands before and behind the data in its
+// Object. How long before is depends on the kind of key and not on the value. Of the other
+// forms the two together are the Signature element.
+func Around(p *Parameters, value []byte, chain [][]byte) (before, after []byte, err error) {
 	info, err := SignedInfo(p)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	properties, err := SignedProperties(p)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(chain) == 0 || string(chain[0]) != string(p.Certificate) {
-		return nil, invalid("the chain does not begin with the signer's certificate")
+		return nil, nil, invalid("the chain does not begin with the signer's certificate")
 	}
 	octets, err := octetsOf(p, value)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c := &composer{}
 	c.open("ds:Signature", "xmlns:ds", dsSpace, "Id", p.ID)
@@ -263,13 +279,31 @@ func Signature(p *Parameters, value []byte, chain [][]byte) ([]byte, error) {
 	}
 	c.close("ds:X509Data")
 	c.close("ds:KeyInfo")
-	c.open("ds:Object")
-	c.open("xades:QualifyingProperties", "xmlns:xades", xadesSpace, "Target", "#"+p.ID)
-	c.b.Write(properties)
-	c.close("xades:QualifyingProperties")
-	c.close("ds:Object")
-	c.close("ds:Signature")
-	return []byte(c.b.String()), nil
+	end := &composer{}
+	if o := p.enveloping(); o != nil {
+		named := []string{"Id", strings.TrimPrefix(o.URI, "#")}
+		if o.Base64 {
+			named = append([]string{"Encoding", inBase64}, named...)
+		}
+		c.open("ds:Object", named...)
+		end.close("ds:Object")
+	}
+	end.open("ds:Object")
+	end.open("xades:QualifyingProperties", "xmlns:xades", xadesSpace, "Target", "#"+p.ID)
+	end.b.Write(properties)
+	end.close("xades:QualifyingProperties")
+	end.close("ds:Object")
+	end.close("ds:Signature")
+	return []byte(c.b.String()), []byte(end.b.String()), nil
+}
+
+// ObjectTag is the start tag in canonical form of the Object over XML of an enveloping
+// signature with an identifier (Parameters.ID): what a Reference by Element to ObjectURI is
+// over begins with it, then comes the data's canonical form, then "</ds:Object>".
+func ObjectTag(id string) string {
+	c := &composer{}
+	c.open("ds:Object", "xmlns:ds", dsSpace, "Id", id+"-object")
+	return c.b.String()
 }
 
 // octetsOf gives a signature's octets as XML Signature has them: of ECDSA the two

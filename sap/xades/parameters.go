@@ -18,6 +18,7 @@ const (
 	maxObjects     = 100
 	maxEntries     = 20   // roles, commitments
 	maxString      = 4096 // bytes of one value
+	maxName        = 128  // bytes of the identifier of an element of the data
 	maxCertificate = 64 << 10
 	maxTime        = 253402300799 // the end of the year 9999
 )
@@ -48,12 +49,20 @@ type Parameters struct {
 
 // Object is a data object and its Reference.
 type Object struct {
-	// URI as in the Reference; "" is the document that the signature is in.
+	// URI as in the Reference; "" is the document that the signature is in, "#" and an
+	// identifier an element of it.
 	URI string
 	// Enveloped: the digest is of the exclusive canonical form without comments of
-	// the document less the signature. Else it is of the octets that URI names, as
-	// they are; URI is then not empty and has no fragment.
+	// the document less the signature. Without Enveloped, Element and Base64 it is of the
+	// octets that URI names, as they are; URI is then not empty and has no fragment.
 	Enveloped bool
+	// Element: the digest is of the exclusive canonical form without comments of the element
+	// that URI names. If URI is Parameters.ObjectURI, that is the Object of an enveloping
+	// signature, with the data inside.
+	Element bool
+	// Base64: the digest is of the octets for which the text in the Object of an enveloping
+	// signature stands. URI is Parameters.ObjectURI.
+	Base64 bool
 	// Parallel, of an enveloped object: the digest is of the same form of the document
 	// less all its signatures (EN 319 132-1 leaves the choice), so that others can sign
 	// beside this one, before and after it. Without it, it is less this signature only.
@@ -80,6 +89,19 @@ func (p *Parameters) propertiesID() string { return p.ID + "-props" }
 
 func (p *Parameters) referenceID(i int) string { return fmt.Sprintf("%s-ref%d", p.ID, i) }
 
+// ObjectURI is how an enveloping signature names the Object that holds its data.
+func (p *Parameters) ObjectURI() string { return "#" + p.ID + "-object" }
+
+// enveloping gives the object that stands inside of the signature, nil if none does.
+func (p *Parameters) enveloping() *Object {
+	for i := range p.Objects {
+		if p.Objects[i].URI == p.ObjectURI() {
+			return &p.Objects[i]
+		}
+	}
+	return nil
+}
+
 func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrParameters, fmt.Sprintf(format, args...))
 }
@@ -102,6 +124,9 @@ func (p *Parameters) check() error {
 	}
 	for i := range p.Objects {
 		if err := p.Objects[i].check(); err != nil {
+			return fmt.Errorf("data object %d: %w", i, err)
+		}
+		if err := p.names(&p.Objects[i]); err != nil {
 			return fmt.Errorf("data object %d: %w", i, err)
 		}
 	}
@@ -151,12 +176,35 @@ func (o *Object) check() error {
 		return err
 	}
 	switch {
+	case o.Enveloped && (o.Element || o.Base64), o.Element && o.Base64:
+		return invalid("an object of two kinds")
 	case o.Enveloped && o.URI != "":
 		return invalid("an enveloped object with the URI %q", o.URI)
 	case !o.Enveloped && o.Parallel:
 		return invalid("signatures beside this one are in the document of an enveloped object")
+	case o.Element || o.Base64:
+		return nil // Parameters.names
 	case !o.Enveloped && (o.URI == "" || strings.ContainsAny(o.URI, "#\n\r\t ")):
 		return invalid("the URI %q of an object outside of the document", o.URI)
+	}
+	return nil
+}
+
+// names refuses identifiers that could be read as something else than that of one element
+// of the data: a pointer with a scheme, and the identifiers of the signature's own parts.
+func (p *Parameters) names(o *Object) error {
+	if !o.Element && !o.Base64 {
+		return nil
+	}
+	id, ok := strings.CutPrefix(o.URI, "#")
+	own := o.URI == p.ObjectURI()
+	switch {
+	case !ok || !isName(id, maxName):
+		return invalid("the URI %q of an element", o.URI)
+	case o.Base64 && !own, !own && (id == p.ID || strings.HasPrefix(id, p.ID+"-")):
+		return invalid("the URI %q, of a part of the signature", o.URI)
+	case own && p.enveloping() != o:
+		return invalid("two objects in the one of the signature")
 	}
 	return nil
 }
@@ -195,7 +243,10 @@ func text(what, s string) error {
 	return nil
 }
 
-func isID(s string) bool {
+func isID(s string) bool { return isName(s, 64) }
+
+// isName tells of an NCName of ASCII letters, digits, "-", "_" and ".".
+func isName(s string, most int) bool {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_'
@@ -203,7 +254,7 @@ func isID(s string) bool {
 			return false
 		}
 	}
-	return len(s) > 0 && len(s) <= 64
+	return len(s) > 0 && len(s) <= most
 }
 
 // signatureMethod is the identifier of XML Signature 1.1 and RFC 9231.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -126,10 +127,50 @@ func TestComposedOctetsAreCanonical(t *testing.T) {
 	detached.Objects = append(detached.Objects, xades.Object{URI: "b.pdf?x=1&y=\"2\"", Hash: crypto.SHA384, Digest: make([]byte, 48), MimeType: "application/pdf"})
 	parallel := full(s, algo.ES256)
 	parallel.Objects[0].Parallel = true
-	for _, p := range []*xades.Parameters{full(s, algo.ES256), some, detached, parallel} {
+	parts := full(s, algo.ES256)
+	parts.Objects = append(parts.Objects, xades.Object{URI: "#l-1.a_", Element: true, Hash: crypto.SHA512, Digest: make([]byte, 64), MimeType: "text/xml"})
+	for _, p := range []*xades.Parameters{full(s, algo.ES256), some, detached, parallel, parts} {
 		for _, doc := range documents {
 			out, _ := sign(t, s, p, doc)
 			checkOctets(t, p, out)
+		}
+	}
+}
+
+// The same is so of an enveloping signature, around XML as around base64; what is around the data has one
+// length whatever the value is; and the tag of the Object is its canonical one.
+func TestEnvelopingOctetsAreCanonical(t *testing.T) {
+	s := newSigner(t, algo.P384)
+	for _, object := range []xades.Object{{Element: true}, {Base64: true}} {
+		p := full(s, algo.ES384)
+		object.URI, object.Hash, object.Digest, object.MimeType = p.ObjectURI(), crypto.SHA384, make([]byte, 48), "a/b"
+		p.Objects = []xades.Object{object}
+		before, after, err := xades.Around(p, []byte{0x30, 6, 2, 1, 5, 2, 1, 7}, s.chain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		digest := make([]byte, 48)
+		value, err := s.key.Sign(rand.Reader, digest, crypto.SHA384)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, _, err := xades.Around(p, value, s.chain)
+		if err != nil || len(other) != len(before) {
+			t.Errorf("%d bytes and %d, %v", len(before), len(other), err)
+		}
+		if _, err := xades.Signature(p, value, s.chain); !errors.Is(err, xades.ErrParameters) {
+			t.Errorf("without its data: %v", err)
+		}
+		for _, data := range []string{"", `<a xmlns="urn:a"><b/></a>`, `<ds:a xmlns:ds="urn:other"/>`} {
+			out := slices.Concat(before, []byte(data), after)
+			checkOctets(t, p, out)
+			var got bytes.Buffer
+			if err := c14n.Canonicalize(bytes.NewReader(out), c14n.Limits{}, c14n.Job{W: &got, Method: c14n.Exclusive, Target: c14n.ElementByID(p.ID + "-object")}); err != nil {
+				t.Fatal(err)
+			}
+			if object.Element && !strings.HasPrefix(got.String(), xades.ObjectTag(p.ID)+"<") {
+				t.Errorf("the Object is %s, its tag %s", &got, xades.ObjectTag(p.ID))
+			}
 		}
 	}
 }
@@ -321,6 +362,10 @@ func TestX13ECDSAValuesAreNotASN1(t *testing.T) {
 	}
 }
 
+func element(uri string) xades.Object {
+	return xades.Object{URI: uri, Element: true, Hash: crypto.SHA256, Digest: make([]byte, 32), MimeType: "a/b"}
+}
+
 // What has no text, or could be read in two ways, is refused by every function.
 func TestParametersAreChecked(t *testing.T) {
 	s := newSigner(t, algo.P256)
@@ -344,19 +389,38 @@ func TestParametersAreChecked(t *testing.T) {
 		},
 		"outside, no URI":     func(p *xades.Parameters) { p.Objects[0].Enveloped = false },
 		"outside, a fragment": func(p *xades.Parameters) { p.Objects[0].Enveloped, p.Objects[0].URI = false, "#x" },
-		"line feed":           func(p *xades.Parameters) { p.Roles[0] = "a\nb" },
-		"control character":   func(p *xades.Parameters) { p.Place.City = "a\x01" },
-		"C1":                  func(p *xades.Parameters) { p.Place.Street = "a\u0085" },
-		"not UTF-8":           func(p *xades.Parameters) { p.Place.Country = "\xFF" },
-		"no character":        func(p *xades.Parameters) { p.Place.State = "\uFFFE" },
-		"empty role":          func(p *xades.Parameters) { p.Roles[0] = "" },
-		"empty commitment":    func(p *xades.Parameters) { p.Commitments[0] = "" },
-		"too many roles":      func(p *xades.Parameters) { p.Roles = make([]string, 21) },
-		"role too long":       func(p *xades.Parameters) { p.Roles[0] = strings.Repeat("a", 4097) },
-		"empty place":         func(p *xades.Parameters) { p.Place = &xades.Place{} },
-		"policy, no id":       func(p *xades.Parameters) { p.Policy.Identifier = "" },
-		"policy, digest":      func(p *xades.Parameters) { p.Policy.Digest = nil },
-		"description":         func(p *xades.Parameters) { p.Objects[0].Description = "\t" },
+		"two kinds":           func(p *xades.Parameters) { p.Objects[0].Element, p.Objects[0].URI = true, "#x" },
+		"element and base64": func(p *xades.Parameters) {
+			p.Objects[0] = element(p.ObjectURI())
+			p.Objects[0].Base64 = true
+		},
+		"element, no URI":    func(p *xades.Parameters) { p.Objects[0] = element("") },
+		"element, a file":    func(p *xades.Parameters) { p.Objects[0] = element("x") },
+		"element, a pointer": func(p *xades.Parameters) { p.Objects[0] = element("#xpointer(/)") },
+		"element, not ASCII": func(p *xades.Parameters) { p.Objects[0] = element("#é") },
+		"element, long":      func(p *xades.Parameters) { p.Objects[0] = element("#" + strings.Repeat("a", 129)) },
+		"element, parallel":  func(p *xades.Parameters) { p.Objects[0] = element("#x"); p.Objects[0].Parallel = true },
+		"the signature":      func(p *xades.Parameters) { p.Objects[0] = element("#" + p.ID) },
+		"the properties":     func(p *xades.Parameters) { p.Objects[0] = element("#" + p.ID + "-props") },
+		"the value":          func(p *xades.Parameters) { p.Objects[0] = element("#" + p.ID + "-value") },
+		"two in one Object":  func(p *xades.Parameters) { p.Objects = []xades.Object{element(p.ObjectURI()), element(p.ObjectURI())} },
+		"base64 elsewhere": func(p *xades.Parameters) {
+			p.Objects[0] = element("#x")
+			p.Objects[0].Element, p.Objects[0].Base64 = false, true
+		},
+		"line feed":         func(p *xades.Parameters) { p.Roles[0] = "a\nb" },
+		"control character": func(p *xades.Parameters) { p.Place.City = "a\x01" },
+		"C1":                func(p *xades.Parameters) { p.Place.Street = "a\u0085" },
+		"not UTF-8":         func(p *xades.Parameters) { p.Place.Country = "\xFF" },
+		"no character":      func(p *xades.Parameters) { p.Place.State = "\uFFFE" },
+		"empty role":        func(p *xades.Parameters) { p.Roles[0] = "" },
+		"empty commitment":  func(p *xades.Parameters) { p.Commitments[0] = "" },
+		"too many roles":    func(p *xades.Parameters) { p.Roles = make([]string, 21) },
+		"role too long":     func(p *xades.Parameters) { p.Roles[0] = strings.Repeat("a", 4097) },
+		"empty place":       func(p *xades.Parameters) { p.Place = &xades.Place{} },
+		"policy, no id":     func(p *xades.Parameters) { p.Policy.Identifier = "" },
+		"policy, digest":    func(p *xades.Parameters) { p.Policy.Digest = nil },
+		"description":       func(p *xades.Parameters) { p.Objects[0].Description = "\t" },
 	} {
 		p := full(s, algo.ES256)
 		change(p)
@@ -395,6 +459,15 @@ func TestEveryParameterIsSigned(t *testing.T) {
 		"MIME type":   func(p *xades.Parameters) { p.Objects[0].MimeType += "x" },
 		"description": func(p *xades.Parameters) { p.Objects[0].Description += "x" },
 		"parallel":    func(p *xades.Parameters) { p.Objects[0].Parallel = true },
+		"element": func(p *xades.Parameters) {
+			p.Objects[0].Enveloped, p.Objects[0].Element, p.Objects[0].URI = false, true, "#x"
+		},
+		"inside": func(p *xades.Parameters) {
+			p.Objects[0].Enveloped, p.Objects[0].Element, p.Objects[0].URI = false, true, p.ObjectURI()
+		},
+		"in base64": func(p *xades.Parameters) {
+			p.Objects[0].Enveloped, p.Objects[0].Base64, p.Objects[0].URI = false, true, p.ObjectURI()
+		},
 		"object":      func(p *xades.Parameters) { p.Objects = append(p.Objects, p.Objects[0]) },
 		"policy":      func(p *xades.Parameters) { p.Policy.Identifier += "x" },
 		"policy hash": func(p *xades.Parameters) { p.Policy.Digest[0]++ },

@@ -3,7 +3,9 @@ package signer_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,10 +23,16 @@ const invoice = "<invoice xmlns=\"urn:example:invoice\"><h:script xmlns:h=\"http
 // addXML is add for the canonical octets of an XML document.
 func (f *fake) addXML(name, octets string) (*operation, string) {
 	f.t.Helper()
+	return f.addForm(name, octets, sap.XAdESEnveloped)
+}
+
+// addForm is add for what a signature of a form is over.
+func (f *fake) addForm(name, octets, form string) (*operation, string) {
+	f.t.Helper()
 	o, link := f.add()
 	doc := sha256.Sum256([]byte(octets))
 	it, err := sap.NewXAdESItem(0, name, algo.ES256, doc[:], f.cert, sap.XAdES{
-		ID: "xades-1", Form: sap.XAdESEnveloped, Time: 1_800_000_000, MIME: "text/xml", Description: "Invoice <17>", Roles: []string{"Buyer & payer"},
+		ID: "xades-1", Form: form, Time: 1_800_000_000, MIME: "text/xml", Description: "Invoice <17>", Roles: []string{"Buyer & payer"},
 		Commitments: []string{"http://uri.etsi.org/01903/v1.2.2#ProofOfApproval", "urn:example:a"}, Place: sap.XAdESPlace{City: "Athens", Country: "GR"},
 		Policy: sap.XAdESPolicy{ID: "urn:oid:1.2.3", Hash: "sha256", Digest: sap.B64(make([]byte, 32))},
 	})
@@ -56,12 +64,22 @@ func (it *item) finishXML(cert, sig []byte) error {
 	if err != nil {
 		return err
 	}
-	element, err := xades.Signature(p, sig, [][]byte{cert})
+	before, after, err := xades.Around(p, sig, [][]byte{cert})
 	if err != nil {
 		return err
 	}
-	end := bytes.LastIndex(it.bytes, []byte("</"))
-	it.bytes = bytes.Join([][]byte{it.bytes[:end], element, it.bytes[end:]}, nil)
+	switch it.of.XAdES.Form {
+	case sap.XAdESDetached:
+		it.bytes = append(before, after...)
+	case sap.XAdESContained:
+		it.bytes = slices.Concat(before, []byte(base64.StdEncoding.EncodeToString(it.bytes)), after)
+	case sap.XAdESEnveloping:
+		data := bytes.TrimSuffix(bytes.TrimPrefix(it.bytes, []byte(xades.ObjectTag(it.of.XAdES.ID))), []byte("</ds:Object>"))
+		it.bytes = slices.Concat(before, data, after)
+	default:
+		end := bytes.LastIndex(it.bytes, []byte("</"))
+		it.bytes = slices.Concat(it.bytes[:end], before, after, it.bytes[end:])
+	}
 	return nil
 }
 

@@ -37,7 +37,7 @@ var requestParams = []string{"mime_type", "description", "commitment_types", "cl
 
 // Kind is this package's entry in the table of kinds.
 func Kind() workers.Kind {
-	own := []string{"level", "tsa", "signature_packaging", "parallel", "max_size", "policy_id", "policy_hash"}
+	own := []string{"level", "tsa", "signature_packaging", "enveloping_content", "parallel", "max_size", "policy_id", "policy_hash"}
 	return workers.Kind{New: build, Properties: slices.Concat(own, requestParams, workers.KeeperProperties())}
 }
 
@@ -109,22 +109,8 @@ func (w *worker) reaches(level string) error {
 
 // options reads the properties that are about the signature's form and content.
 func (w *worker) options(p map[string]string) error {
-	switch v := p["signature_packaging"]; v {
-	case "", "ENVELOPED":
-	case "DETACHED":
-		w.form = sap.XAdESDetached
-	default:
-		return fmt.Errorf("signature_packaging: %q is not one of ENVELOPED, DETACHED", v)
-	}
-	switch v := p["parallel"]; v {
-	case "", "false":
-	case "true":
-		if w.form == sap.XAdESDetached {
-			return fmt.Errorf("parallel: a detached signature is in no document that others could sign too")
-		}
-		w.form = sap.XAdESParallel
-	default:
-		return fmt.Errorf("parallel: want true or false, got %q", v)
+	if err := w.packaging(p); err != nil {
+		return err
 	}
 	if v := p["max_size"]; v != "" {
 		n, err := strconv.ParseInt(v, 10, 64)
@@ -136,15 +122,43 @@ func (w *worker) options(p map[string]string) error {
 	for _, k := range requestParams {
 		w.defaults[k] = p[k]
 	}
-	if w.defaults["mime_type"] == "" {
-		w.defaults["mime_type"] = "text/xml"
+	if w.defaults["mime_type"] == "" && w.form != sap.XAdESContained && w.form != sap.XAdESDetached {
+		w.defaults["mime_type"] = string(contentXML)
 	}
 	var err error
 	if w.policy, err = readPolicy(p["policy_id"], p["policy_hash"]); err != nil {
 		return err
 	}
-	_, err = w.properties(nil, "id", time.Unix(1, 0))
+	_, err = w.properties(nil, "id", time.Unix(1, 0), string(contentXML))
 	return err
+}
+
+// packaging reads where the signature stands and what it is over.
+func (w *worker) packaging(p map[string]string) error {
+	forms := map[string]string{"": sap.XAdESEnveloped, "ENVELOPED": sap.XAdESEnveloped, "ENVELOPING": sap.XAdESEnveloping, "DETACHED": sap.XAdESDetached}
+	var ok bool
+	if w.form, ok = forms[p["signature_packaging"]]; !ok {
+		return fmt.Errorf("signature_packaging: %q is not one of ENVELOPED, ENVELOPING, DETACHED", p["signature_packaging"])
+	}
+	switch v := p["enveloping_content"]; {
+	case v != "" && w.form != sap.XAdESEnveloping:
+		return fmt.Errorf("enveloping_content: only of signature_packaging ENVELOPING")
+	case v == "BASE64":
+		w.form = sap.XAdESContained
+	case v != "" && v != "XML":
+		return fmt.Errorf("enveloping_content: %q is not one of XML, BASE64", v)
+	}
+	switch v := p["parallel"]; v {
+	case "", "false":
+	case "true":
+		if w.form != sap.XAdESEnveloped {
+			return fmt.Errorf("parallel: only an enveloped signature is in a document that others could sign too")
+		}
+		w.form = sap.XAdESParallel
+	default:
+		return fmt.Errorf("parallel: want true or false, got %q", v)
+	}
+	return nil
 }
 
 // readPolicy reads policy_id and policy_hash.
@@ -196,13 +210,17 @@ func readCommitments(v string) ([]string, error) {
 }
 
 // properties are what will be signed besides the document: what a request says, else what the
-// worker is configured with. Each must be a text that can be shown to a signer.
-func (w *worker) properties(params map[string]string, id string, at time.Time) (*sap.XAdES, error) {
+// worker is configured with; mime if neither says what the data is. Each must be a text that can be shown to a signer.
+func (w *worker) properties(params map[string]string, id string, at time.Time, mime string) (*sap.XAdES, error) {
 	param := func(k string) string {
-		if v, ok := params[k]; ok {
-			return v
+		v, ok := params[k]
+		if !ok {
+			v = w.defaults[k]
 		}
-		return w.defaults[k]
+		if v == "" && !ok && k == "mime_type" {
+			return mime
+		}
+		return v
 	}
 	c, err := readCommitments(param("commitment_types"))
 	if err != nil {
@@ -235,3 +253,8 @@ func (w *worker) properties(params map[string]string, id string, at time.Time) (
 
 // limits are those of reading a document.
 func (w *worker) limits() c14n.Limits { return c14n.Limits{Size: w.max} }
+
+// room are those of reading one with a signature.
+func (w *worker) room(st *state, element []byte) c14n.Limits {
+	return c14n.Limits{Size: max(w.max, st.Offset) + int64(len(element)) + maxTail}
+}

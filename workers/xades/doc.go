@@ -1,5 +1,5 @@
 // Package xades makes XAdES baseline signatures (EN 319 132-1) in two phases:
-// levels B-B, B-T, B-LT and B-LTA, enveloped or detached, over the whole document. Prepare reads the XML,
+// levels B-B, B-T, B-LT and B-LTA, enveloped, enveloping or detached, over the whole document. Prepare reads the XML,
 // computes the digest of its canonical octets, and leaves the user's file as it is;
 // the signer's app shows these octets as text. Finish inserts the Signature element
 // before the root's end tag: every byte of the user stays where it was (of a root
@@ -12,12 +12,15 @@
 //	level                 B-B, B-T, B-LT or B-LTA; default B-B
 //	tsa                   worker:NAME or a URL; needed from B-T on
 //	trust_anchors and the others of workers.KeeperProperties; needed from B-LT on
-//	signature_packaging   ENVELOPED (default); or DETACHED: the signature is a file of its own over the bytes of
+//	signature_packaging   ENVELOPED (default); ENVELOPING: the document stands inside of the signature, which is the root; or DETACHED: the signature is a file of its own over the bytes of
 //	                      the document, a text in UTF-8, which it names; up to B-LT
+//	enveloping_content    XML (default): the document is XML without signatures, and stands in an Object less its byte order mark and XML
+//	                      declaration; or BASE64: any octets, which the signer's app shows as pages of a PDF, as text, or by their numbers
 //	parallel              true: the signature is over the document less all signatures in
 //	                      it, so that others can sign beside it; false (the default): less itself
 //	max_size              bytes of a document; default 100 MiB (104857600)
-//	mime_type*            of DataObjectFormat; default text/xml
+//	mime_type*            of DataObjectFormat; default text/xml; of files that are signed as they are, by their content: application/pdf,
+//	                      text/xml, text/plain, application/octet-stream
 //	description*          of DataObjectFormat
 //	commitment_types*     PROOF_OF_APPROVAL, PROOF_OF_CREATION, PROOF_OF_DELIVERY, PROOF_OF_ORIGIN,
 //	                      PROOF_OF_RECEIPT, PROOF_OF_SENDER, or URIs; separated by commas
@@ -29,7 +32,8 @@
 // Refused: what internal/c14n refuses (document type declarations, other encodings than
 // UTF-8, what is not well-formed, two elements with one identifier), and a document with a
 // signature that the new one would break, since it covers the place where that
-// would stand.
+// would stand. Under the policy for qualified signatures octets are refused that are neither a PDF nor text, and
+// a PDF with hazards (ADE-04).
 //
 // It implements ADE-02, ADE-03 but for renewal, and of ADE-05 what concerns signing.
 package xades

@@ -30,7 +30,7 @@ func (w *worker) Finish(ctx context.Context, p *workers.Prepared, sig []byte, do
 	if err != nil {
 		return nil, err
 	}
-	element, err := w.element(p, sig)
+	element, err := st.element(p, sig)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (w *worker) Finish(ctx context.Context, p *workers.Prepared, sig []byte, do
 	if err := workers.CheckSignature(p, sig); err != nil {
 		return nil, err
 	}
-	lim := c14n.Limits{Size: w.max + int64(len(element)) + maxTail}
+	lim := w.room(st, element)
 	if err := verify(ctx, p, st, doc, element, lim); err != nil && !replaced(ctx, p, st, doc, err) {
 		return nil, fmt.Errorf("%w: %w", workers.ErrState, err)
 	}
@@ -58,8 +58,9 @@ func (w *worker) Finish(ctx context.Context, p *workers.Prepared, sig []byte, do
 	return res, doc.Sync()
 }
 
-// element composes the Signature element from what was approved.
-func (w *worker) element(p *workers.Prepared, sig []byte) ([]byte, error) {
+// element composes the Signature element from what was approved. Of an enveloping signature it is what stands behind the
+// data; what stands before it is kept in the state.
+func (st *state) element(p *workers.Prepared, sig []byte) ([]byte, error) {
 	if len(p.Chain) == 0 {
 		return nil, fmt.Errorf("%w: no certificate", workers.ErrState)
 	}
@@ -71,23 +72,31 @@ func (w *worker) element(p *workers.Prepared, sig []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", workers.ErrState, err)
 	}
-	out, err := composed.Signature(par, sig, p.Chain)
+	before, after, err := composed.Around(par, sig, p.Chain)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", workers.ErrSignature, err)
 	}
-	return out, nil
+	if !around(p.XAdES.Form) {
+		return append(before, after...), nil
+	}
+	if st.Head != int64(len(before)) && st.Head != 0 {
+		return nil, fmt.Errorf("%w: %d bytes stand before the data, %d were prepared", workers.ErrState, len(before), st.Head)
+	}
+	st.head = before
+	return after, nil
 }
 
 // spliced is the signed document without anything being written: what stands before the
-// signature in a file, then octets in memory.
+// signature in a file, then octets in memory; and before that, of an enveloping one, its beginning.
 type spliced struct {
-	head io.ReaderAt
-	at   int64
-	rest []byte
+	begin []byte
+	file  io.ReaderAt
+	at    int64
+	rest  []byte
 }
 
 func splice(st *state, doc io.ReaderAt, element []byte) *spliced {
-	return &spliced{doc, st.Offset, bytes.Join([][]byte{[]byte(st.Before), element, st.Tail}, nil)}
+	return &spliced{st.head, doc, st.Offset, bytes.Join([][]byte{[]byte(st.Before), element, st.Tail}, nil)}
 }
 
 func (s *spliced) size() int64 { return s.at + int64(len(s.rest)) }
@@ -95,26 +104,26 @@ func (s *spliced) size() int64 { return s.at + int64(len(s.rest)) }
 // ReadAt implements io.ReaderAt.
 func (s *spliced) ReadAt(b []byte, off int64) (int, error) {
 	n := 0
-	if off < s.at {
-		part := b[:min(int64(len(b)), s.at-off)]
-		m, err := s.head.ReadAt(part, off)
-		if m < len(part) {
-			if err == nil {
-				err = io.ErrUnexpectedEOF
+	for n < len(b) {
+		var m int
+		switch begun := int64(len(s.begin)); {
+		case off < begun:
+			m = copy(b[n:], s.begin[off:])
+		case off < s.at:
+			part := b[n:min(int64(len(b)), int64(n)+s.at-off)]
+			var err error
+			if m, err = s.file.ReadAt(part, off); m < len(part) {
+				if err == nil {
+					err = io.ErrUnexpectedEOF
+				}
+				return n + m, err
 			}
-			return m, err
+		case off < s.size():
+			m = copy(b[n:], s.rest[off-s.at:])
+		default:
+			return n, io.EOF
 		}
-		n, off = m, off+int64(m)
-	}
-	if n == len(b) {
-		return n, nil
-	}
-	if off >= s.size() {
-		return n, io.EOF
-	}
-	n += copy(b[n:], s.rest[off-s.at:])
-	if n < len(b) {
-		return n, io.EOF
+		n, off = n+m, off+int64(m)
 	}
 	return n, nil
 }
@@ -157,10 +166,14 @@ func find(p *workers.Prepared, st *state, s *spliced, lim c14n.Limits) (*xmlsig.
 		return nil, nil, err
 	}
 	d.Detached = func(uri string) (xmlsig.File, bool) {
-		return xmlsig.File{ReaderAt: s.head, Size: st.Size}, st.Detached && uri == sap.FileURI(p.Name)
+		return xmlsig.File{ReaderAt: s.file, Size: st.Size}, st.Detached && uri == sap.FileURI(p.Name)
 	}
 	for i := range d.Signatures {
-		if sig := &d.Signatures[i]; sig.Element.Start == st.Offset+int64(len(st.Before)) && sig.ID == p.XAdES.ID {
+		sig, at := &d.Signatures[i], st.Offset+int64(len(st.Before))
+		if len(st.head) > 0 {
+			at = 0
+		}
+		if sig.Element.Start == at && sig.ID == p.XAdES.ID {
 			return d, sig, nil
 		}
 	}
@@ -169,13 +182,11 @@ func find(p *workers.Prepared, st *state, s *spliced, lim c14n.Limits) (*xmlsig.
 
 // covers compares what a reader found with what was approved.
 func covers(p *workers.Prepared, sig *xmlsig.Signature, info []byte, cover []xmlsig.Coverage, digests [][]byte) error {
-	detached := p.XAdES.Form == sap.XAdESDetached
-	less := map[string]string{sap.XAdESEnveloped: "itself", sap.XAdESParallel: "signatures"}[p.XAdES.Form]
 	h := p.Alg.Hash()
 	switch {
 	case sig.Algorithm() != p.Alg:
 		return fmt.Errorf("a reader finds the algorithm %v", sig.Algorithm())
-	case len(cover) != 2 || cover[0].Document == detached || cover[0].Content != detached || cover[0].Less != less || !cover[1].Properties:
+	case len(cover) != 2 || !approved(p, sig, cover[0]) || !cover[1].Properties:
 		return errors.New("a reader finds other references than those that were approved")
 	case !bytes.Equal(digests[0], p.DocDigest):
 		return errors.New("a reader computes another digest of the document")
@@ -185,11 +196,30 @@ func covers(p *workers.Prepared, sig *xmlsig.Signature, info []byte, cover []xml
 	return nil
 }
 
+// approved tells whether a reference is to what a form is over.
+func approved(p *workers.Prepared, sig *xmlsig.Signature, c xmlsig.Coverage) bool {
+	inside := !c.Document && c.File == "" && c.Less == "" && c.ID == p.XAdES.ID+"-object" && sig.Element.Contains(c.Element)
+	switch p.XAdES.Form {
+	case sap.XAdESDetached:
+		return !c.Document && c.Content && c.File != ""
+	case sap.XAdESEnveloping:
+		return inside && !c.Content
+	case sap.XAdESContained:
+		return inside && c.Content
+	case sap.XAdESParallel:
+		return c.Document && !c.Content && c.Less == "signatures"
+	}
+	return c.Document && !c.Content && c.Less == "itself"
+}
+
 // put writes the signature and what follows it. The file grows; if it is longer than
 // the new document, which only a repetition with a shorter time-stamp can find, it is cut.
 func put(doc workers.Output, st *state, element []byte) (int64, error) {
 	s := splice(st, doc, element)
 	if _, err := doc.WriteAt(s.rest, s.at); err != nil {
+		return 0, err
+	}
+	if _, err := doc.WriteAt(s.begin, 0); err != nil {
 		return 0, err
 	}
 	if n, err := doc.ReadAt(make([]byte, 1), s.size()); n == 0 && errors.Is(err, io.EOF) {
@@ -233,11 +263,11 @@ func rehearseSignature(ctx context.Context, key crypto.Signer, cert []byte, alg 
 	if err != nil {
 		return err
 	}
-	element, err := (&worker{}).element(p, sig)
+	st := &state{Size: int64(len(text)), Offset: int64(len(text)) - 2, Before: ">", Tail: []byte("</rehearsal>")}
+	element, err := st.element(p, sig)
 	if err != nil {
 		return err
 	}
-	st := &state{Size: int64(len(text)), Offset: int64(len(text)) - 2, Before: ">", Tail: []byte("</rehearsal>")}
 	return verify(ctx, p, st, strings.NewReader(text), element, c14n.Limits{})
 }
 
@@ -248,15 +278,11 @@ func (w *worker) rehearseDocument(ctx context.Context, p *workers.Prepared, cert
 	if err != nil {
 		return err
 	}
-	value := bytes.Repeat([]byte{1}, cms.MaxSignature(certs[0].PublicKey))
-	if p.Alg.IsECDSA() {
-		value = []byte{0x30, 6, 2, 1, 1, 2, 1, 1} // r = s = 1
-	}
-	element, err := w.element(p, value)
+	element, err := st.element(p, noValue(p, certs))
 	if err != nil {
 		return err
 	}
-	lim := c14n.Limits{Size: w.max + int64(len(element)) + maxTail}
+	lim := w.room(st, element)
 	s := splice(st, &patient{ctx, doc}, element)
 	d, sig, err := find(p, st, s, lim)
 	if err != nil {
@@ -267,6 +293,14 @@ func (w *worker) rehearseDocument(ctx context.Context, p *workers.Prepared, cert
 		return fmt.Errorf("a value of no key: %w", errors.Join(err, errors.New("a reader does not come to the value, or accepts it")))
 	}
 	return covers(p, sig, c.Info, c.Covers, c.Digests)
+}
+
+// noValue is a value of the right form that no key has made.
+func noValue(p *workers.Prepared, certs []*x509.Certificate) []byte {
+	if p.Alg.IsECDSA() {
+		return []byte{0x30, 6, 2, 1, 1, 2, 1, 1} // r = s = 1
+	}
+	return bytes.Repeat([]byte{1}, cms.MaxSignature(certs[0].PublicKey))
 }
 
 func sum(h crypto.Hash, b []byte) []byte {

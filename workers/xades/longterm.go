@@ -83,7 +83,7 @@ func (r *raising) element() []byte {
 }
 
 func (r *raising) limits(element []byte) c14n.Limits {
-	return c14n.Limits{Size: r.w.max + int64(len(element)) + maxTail}
+	return r.w.room(r.st, element)
 }
 
 func (r *raising) id(suffix string) string { return r.p.XAdES.ID + suffix }
@@ -92,7 +92,7 @@ func (r *raising) id(suffix string) string { return r.p.XAdES.ID + suffix }
 // 319 132-1, clause 5.3).
 func (r *raising) stamp(ctx context.Context, res *workers.Result) (token, imprint []byte, err error) {
 	h := crypto.SHA256.New()
-	err = c14n.Canonicalize(strings.NewReader(r.bare+ends), c14n.Limits{}, c14n.Job{W: h, Method: c14n.Exclusive, Target: c14n.ElementByID(r.id("-value"))})
+	err = c14n.Canonicalize(strings.NewReader(string(r.st.head)+r.bare+ends), c14n.Limits{}, c14n.Job{W: h, Method: c14n.Exclusive, Target: c14n.ElementByID(r.id("-value"))})
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", workers.ErrState, err)
 	}

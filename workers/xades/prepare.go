@@ -5,13 +5,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"unicode/utf8"
 
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/c14n"
@@ -40,9 +40,14 @@ type state struct {
 	Tail   []byte `json:"tail"`   // what follows it, to the end of the new document
 	// Detached: the signature takes the place of the document, at 0.
 	Detached bool `json:"detached,omitempty"`
+	// Head: an enveloping signature begins with so many bytes; then comes its data, up to Offset.
+	Head int64 `json:"head,omitempty"`
+
+	head []byte // these bytes, with a signature's value
 }
 
-// Prepare implements workers.Worker. out becomes the user's document, byte for byte.
+// Prepare implements workers.Worker. out becomes the user's document, byte for byte; or the enveloping
+// signature around it, but for the value.
 func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Output) (*workers.Prepared, error) {
 	level := in.Level
 	if level == "" {
@@ -59,25 +64,26 @@ func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Outp
 		return nil, err
 	}
 	doc := &patient{ctx, in.Document}
-	head := make([]byte, 1100)
-	if n, err := doc.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("read the document: %w", err)
-	} else if bytes.Contains(head[:n], []byte("%PDF-")) {
-		return nil, fmt.Errorf("%w: the XML document begins so that readers of PDF open it as a PDF; what they show would not be signed", workers.ErrInput)
+	kind, err := look(doc, in.Size, w.form)
+	if err == nil {
+		err = w.accepts(in, doc, kind)
+	}
+	if err != nil {
+		return nil, err
 	}
 	st, err := w.state(doc, in.Size)
 	if err != nil {
 		return nil, err
 	}
-	p, err := w.prepared(in, level, doc)
+	p, err := w.prepared(in, level, doc, kind)
 	if err != nil {
+		return nil, err
+	}
+	if err := w.write(p, st, certs, doc, in.Size, out); err != nil {
 		return nil, err
 	}
 	if p.State, err = json.Marshal(st); err != nil {
 		return nil, err
-	}
-	if _, err := io.Copy(out, io.NewSectionReader(doc, 0, in.Size)); err != nil {
-		return nil, fmt.Errorf("copy the document: %w", err)
 	}
 	if err := w.rehearsal(ctx, p, certs, out); err != nil {
 		return nil, err
@@ -141,13 +147,7 @@ func (w *worker) place(doc io.ReaderAt, size int64) (c14n.Insertion, error) {
 }
 
 // prepared computes the digest of what the signer sees, and composes what is signed.
-func (w *worker) prepared(in workers.Input, level string, doc io.ReaderAt) (*workers.Prepared, error) {
-	h := in.Alg.Hash()
-	sum := h.New()
-	out := &counted{w: sum, max: maxGrowth*in.Size + growthMin}
-	if err := w.canonical(doc, in.Size, out); err != nil {
-		return nil, refuse(err)
-	}
+func (w *worker) prepared(in workers.Input, level string, doc io.ReaderAt, kind content) (*workers.Prepared, error) {
 	when := in.Time
 	if when.IsZero() {
 		when = w.now()
@@ -156,9 +156,15 @@ func (w *worker) prepared(in workers.Input, level string, doc io.ReaderAt) (*wor
 	if _, err := io.ReadFull(w.random, id); err != nil {
 		return nil, err
 	}
-	x, err := w.properties(in.Params, "xades-"+hex.EncodeToString(id), when)
+	x, err := w.properties(in.Params, "xades-"+hex.EncodeToString(id), when, string(kind))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", workers.ErrParams, err)
+	}
+	h := in.Alg.Hash()
+	sum := h.New()
+	out := &counted{w: sum, max: maxGrowth*in.Size + growthMin}
+	if err := w.canonical(doc, in.Size, x.ID, out); err != nil {
+		return nil, refuse(err)
 	}
 	it, err := sap.NewXAdESItem(0, in.Name, in.Alg, sum.Sum(nil), in.Chain[0], *x)
 	if err != nil {
@@ -176,8 +182,13 @@ func (w *worker) prepared(in workers.Input, level string, doc io.ReaderAt) (*wor
 
 // state says where the signature goes.
 func (w *worker) state(doc io.ReaderAt, size int64) (*state, error) {
-	if w.form == sap.XAdESDetached {
+	switch w.form {
+	case sap.XAdESDetached:
 		return &state{Size: size, Detached: true}, readable(doc, size, w.limits())
+	case sap.XAdESContained:
+		return &state{}, nil
+	case sap.XAdESEnveloping:
+		return &state{}, unsigned(doc, size, w.limits())
 	}
 	place, err := w.place(doc, size)
 	if err != nil {
@@ -200,18 +211,10 @@ func readable(doc io.ReaderAt, size int64, lim c14n.Limits) error {
 		_, err := c14n.Scan(r, lim)
 		return refuseIf(err)
 	}
-	for at := int64(0); ; {
-		c, n, err := r.ReadRune()
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return fmt.Errorf("read the document: %w", err)
-		case c == utf8.RuneError && n == 1, c < 0x20 && c != '\t' && c != '\n' && c != '\r', c == 0x7F:
-			return fmt.Errorf("%w: byte %d of the file is no text in UTF-8; what cannot be shown is not signed detached", workers.ErrInput, at)
-		}
-		at += int64(n)
+	if err := isText(r); err != nil {
+		return fmt.Errorf("%w: %w; what cannot be shown is not signed detached", workers.ErrInput, err)
 	}
+	return nil
 }
 
 func refuseIf(err error) error {
@@ -221,17 +224,22 @@ func refuseIf(err error) error {
 	return refuse(err)
 }
 
-// canonical writes what the signature is over, of a document that does not have it yet.
-func (w *worker) canonical(doc io.ReaderAt, size int64, out io.Writer) error {
-	return canonical(doc, size, w.limits(), w.form, out)
-}
-
-func canonical(doc io.ReaderAt, size int64, lim c14n.Limits, form string, out io.Writer) error {
-	if form == sap.XAdESDetached {
-		_, err := io.Copy(out, io.NewSectionReader(doc, 0, size))
+// canonical writes what the signature with an identifier is over, of a document that does not have it yet.
+func (w *worker) canonical(doc io.ReaderAt, size int64, id string, out io.Writer) error {
+	job := c14n.Job{W: out, Method: c14n.Exclusive, Unsigned: w.form == sap.XAdESParallel}
+	r := io.NewSectionReader(doc, 0, size)
+	switch w.form {
+	case sap.XAdESDetached, sap.XAdESContained:
+		_, err := io.Copy(out, r)
 		return err
+	case sap.XAdESEnveloping:
+		from, err := declared(doc)
+		if err != nil {
+			return err
+		}
+		return object(id, io.NewSectionReader(doc, from, size-from), w.limits(), job)
 	}
-	return c14n.Canonicalize(io.NewSectionReader(doc, 0, size), lim, c14n.Job{W: out, Method: c14n.Exclusive, Unsigned: form == sap.XAdESParallel})
+	return c14n.Canonicalize(r, w.limits(), job)
 }
 
 // errGrown says that canonical octets are too many.
@@ -270,7 +278,7 @@ func (w *worker) Show(ctx context.Context, p *workers.Prepared, doc io.ReaderAt,
 		return err
 	}
 	c := &counted{w: out, max: p.ShownSize}
-	if err := canonical(&patient{ctx, doc}, st.Size, c14n.Limits{Size: st.Size}, p.XAdES.Form, c); err != nil {
+	if err := show(&patient{ctx, doc}, st, p.XAdES, c); err != nil {
 		return refuse(err)
 	}
 	if c.n != p.ShownSize {
@@ -279,10 +287,29 @@ func (w *worker) Show(ctx context.Context, p *workers.Prepared, doc io.ReaderAt,
 	return nil
 }
 
+// show writes what a signature is over, of its prepared file.
+func show(doc io.ReaderAt, st *state, x *sap.XAdES, out io.Writer) error {
+	job := c14n.Job{W: out, Method: c14n.Exclusive, Unsigned: x.Form == sap.XAdESParallel}
+	lim := c14n.Limits{Size: st.Size}
+	inside := io.NewSectionReader(doc, st.Head, st.Offset-st.Head)
+	switch x.Form {
+	case sap.XAdESDetached:
+		_, err := io.Copy(out, io.NewSectionReader(doc, 0, st.Size))
+		return err
+	case sap.XAdESContained:
+		_, err := io.Copy(out, base64.NewDecoder(base64.StdEncoding.Strict(), inside))
+		return err
+	case sap.XAdESEnveloping:
+		return object(x.ID, inside, lim, job)
+	}
+	return c14n.Canonicalize(io.NewSectionReader(doc, 0, st.Size), lim, job)
+}
+
 func readState(p *workers.Prepared) (*state, error) {
 	var st state
 	if p.Kind != sap.KindXAdES || p.XAdES == nil || json.Unmarshal(p.State, &st) != nil || st.Size < 1 || st.Offset > st.Size ||
-		st.Detached != (p.XAdES.Form == sap.XAdESDetached) || st.Detached != (st.Offset < 1) {
+		st.Detached != (p.XAdES.Form == sap.XAdESDetached) || st.Detached != (st.Offset < 1) ||
+		st.Head < 0 || st.Head > st.Offset || around(p.XAdES.Form) != (st.Head > 0) {
 		return nil, fmt.Errorf("%w: not a state of this kind", workers.ErrState)
 	}
 	return &st, nil

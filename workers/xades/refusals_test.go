@@ -92,7 +92,8 @@ func TestConfigRefusals(t *testing.T) {
 	_, _, chain := pki.Key(t, "anna", algo.P256, certs.SignerProfile)
 	base := workers.Config{Name: "xml", Kind: "xades", Token: "local", Key: "anna", Chain: chain}
 	for _, c := range [][]string{
-		{"levle", "B-T"}, {"level", "B-LT"}, {"level", "B-T"}, {"tsa", "worker:none"}, {"signature_packaging", "ENVELOPING"}, {"parallel", "true", "signature_packaging", "DETACHED"},
+		{"levle", "B-T"}, {"level", "B-LT"}, {"level", "B-T"}, {"tsa", "worker:none"}, {"signature_packaging", "AROUND"}, {"parallel", "true", "signature_packaging", "DETACHED"}, {"parallel", "true", "signature_packaging", "ENVELOPING"},
+		{"enveloping_content", "BASE64"}, {"enveloping_content", "HEX", "signature_packaging", "ENVELOPING"},
 		{"parallel", "yes"}, {"max_size", "0"}, {"max_size", "1G"}, {"commitment_types", "PROOF"}, {"commitment_types", "PROOF_OF_ORIGIN,PROOF_OF_ORIGIN"},
 		{"commitment_types", "urn:a,"}, {"claimed_role", "a\u202eb"}, {"city", "a\nb"}, {"description", strings.Repeat("x", 301)}, {"policy_id", "urn:oid:1.2"},
 		{"policy_hash", "sha256:AAAA"}, {"policy_hash", "sha1:AAAA", "policy_id", "urn:x"}, {"policy_hash", "sha256:AAAA", "policy_id", "urn:x"},

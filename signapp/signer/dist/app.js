@@ -123,11 +123,11 @@
   async function digest(h, b) {
     return new Uint8Array(await crypto.subtle.digest(hashes[h], b));
   }
-  function labelled(label2, ...parts2) {
-    return digest("sha256", message(label2, ...parts2));
+  function labelled(label3, ...parts2) {
+    return digest("sha256", message(label3, ...parts2));
   }
-  function message(label2, ...parts2) {
-    return concat(utf8(label2), new Uint8Array([0]), ...parts2);
+  function message(label3, ...parts2) {
+    return concat(utf8(label3), new Uint8Array([0]), ...parts2);
   }
   async function hmac(key, b) {
     const k = await crypto.subtle.importKey("raw", key, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
@@ -274,7 +274,7 @@
     place: { city: "string", street: "string", state: "string", postal: "string", country: "string" },
     policy: { id: "string", hash: "string", digest: "string" }
   };
-  var forms = ["enveloped", "parallel", "detached"];
+  var forms = ["enveloped", "parallel", "detached", "enveloping", "enveloping-base64"];
   var ds = "http://www.w3.org/2000/09/xmldsig#";
   var more = "http://www.w3.org/2001/04/xmldsig-more#";
   var pss = "http://www.w3.org/2007/05/xmldsig-more#";
@@ -391,11 +391,26 @@
     );
   }
   var fileURI = (name) => encodeURIComponent(name).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+  function reference(x, name) {
+    switch (x.form) {
+      case "detached":
+        return [fileURI(name)];
+      case "enveloping":
+        return [`#${x.id}-object`, c14n];
+      case "enveloping-base64":
+        return [`#${x.id}-object`, `${ds}base64`];
+      case "parallel":
+        return ["", xpath, c14n];
+      default:
+        return ["", `${ds}enveloped-signature`, c14n];
+    }
+  }
   async function signedInfo(x, name, alg, hash, doc, certificate) {
     const method = Object.hasOwn(signatureMethods, alg) ? signatureMethods[alg] : void 0;
     if (!method || doc.length !== hashSize[hash]) throw new Error("XAdES: algorithm or digest");
     if (x.form === "detached" && name === "") throw new Error("XAdES: a file without a name");
     const properties2 = await signedProperties(x, certificate);
+    const [uri, ...how] = reference(x, name);
     const transform = (a) => element2("ds:Transform", [["Algorithm", a]], a === xpath ? leaf("ds:XPath", noSignatures) : "");
     const transforms = (...algorithms2) => element2("ds:Transforms", [], ...algorithms2.map(transform));
     return utf8(
@@ -406,8 +421,8 @@
         leaf("ds:SignatureMethod", "", [["Algorithm", method]]),
         element2(
           "ds:Reference",
-          [["Id", `${x.id}-ref0`], ["URI", x.form === "detached" ? fileURI(name) : ""]],
-          x.form === "detached" ? "" : transforms(x.form === "parallel" ? xpath : `${ds}enveloped-signature`, c14n),
+          [["Id", `${x.id}-ref0`], ["URI", uri]],
+          how.length === 0 ? "" : transforms(...how),
           digestOf(hash, doc)
         ),
         element2("ds:Reference", [["Type", propertyType], ["URI", `#${x.id}-props`]], transforms(c14n), digestOf(hash, await digest(hash, properties2)))
@@ -945,8 +960,8 @@
   function foreign(text2) {
     return el("bdi", {}, text2);
   }
-  function facts(...rows) {
-    return el("dl", { class: "facts" }, ...rows.flatMap(([k, v]) => [el("dt", {}, k), el("dd", {}, v)]));
+  function facts(...rows2) {
+    return el("dl", { class: "facts" }, ...rows2.flatMap(([k, v]) => [el("dt", {}, k), el("dd", {}, v)]));
   }
   function root() {
     const m = document.getElementById("step");
@@ -1001,6 +1016,14 @@
     "review.document.heading": "The document",
     "review.xml": "XML, shown as text",
     "review.xml.note": "An XML document is shown as text: its canonical octets, exactly the bytes whose fingerprint you approve. It is not drawn as a page; comments are not part of what is signed. Characters that cannot be seen stand as [U+…].",
+    "review.text": "text",
+    "review.text.note": "The file is shown as text: exactly the bytes whose fingerprint you approve. Characters that cannot be seen stand as [U+…].",
+    "review.octets": "neither text nor a PDF, shown by its bytes",
+    "review.octets.note": "These are exactly the bytes whose fingerprint you approve, each by its number (hexadecimal), and beside them the letters among them.",
+    "review.octets.warning": "This file is neither text nor a PDF. What it means cannot be shown here, only its bytes. Sign it only if you know what it is.",
+    "review.octets.strict": "“{name}” is neither text nor a PDF, so what it means cannot be shown here. A qualified signature cannot be made over it.",
+    "octets.whole": "All bytes are here.",
+    "octets.part": "This is part {n} of {of}. The parts together are all bytes.",
     "xades.time": "Claimed time",
     "xades.mime": "Type of the data",
     "xades.description": "Description",
@@ -1016,6 +1039,8 @@
     "xades.form.enveloped": "the whole document, with any signatures in it",
     "xades.form.parallel": "the whole document, without the signatures in it; others can sign beside you",
     "xades.form.detached": "the file as it is, by its name; the signature is a file of its own",
+    "xades.form.enveloping": "the whole XML document, which is put inside of the signature",
+    "xades.form.enveloping-base64": "the file as it is, which is put inside of the signature",
     "xades.commitment.ProofOfOrigin": "having made, approved and sent it (proof of origin)",
     "xades.commitment.ProofOfReceipt": "having received it (proof of receipt)",
     "xades.commitment.ProofOfDelivery": "having delivered it (proof of delivery)",
@@ -1255,7 +1280,7 @@
       return void 0;
     }
   }
-  function stopped(s, reference2) {
+  function stopped(s, reference3) {
     const after = s.code === "receipt";
     show(
       t(after ? "stop.receipt.title" : "stop.title"),
@@ -1267,7 +1292,7 @@
         el("p", {}, t(after ? "stop.receipt.text" : "stop.text"))
       ),
       el("p", { class: "hint" }, t("stop.technical", { detail: `${s.code}: ${s.detail}`.slice(0, 300) })),
-      reference2 !== "" && el("p", { class: "hint" }, t("common.reference", { id: reference2 }))
+      reference3 !== "" && el("p", { class: "hint" }, t("common.reference", { id: reference3 }))
     );
   }
   function ended(cfg, v) {
@@ -1287,14 +1312,14 @@
     if (e.retry === "later" || e.status >= 500) return t("error.later");
     return t(refused);
   }
-  function broken(e, reference2, again, text2 = sentence(e)) {
+  function broken(e, reference3, again, text2 = sentence(e)) {
     const said = e instanceof RelayError && e.said !== "" && el("p", {}, foreign(t("common.said", { said: e.said })));
     show(
       t("error.title"),
       el("p", { role: "alert", id: "error" }, text2),
       said,
       again && button(t("common.try_again"), again, { class: "act" }),
-      reference2 !== "" && el("p", { class: "hint" }, t("common.reference", { id: reference2 }))
+      reference3 !== "" && el("p", { class: "hint" }, t("common.reference", { id: reference3 }))
     );
   }
 
@@ -1631,12 +1656,12 @@
     status = el("div", { class: "status" });
     busy = false;
     open() {
-      const rows = this.list.auths.map((a) => this.row(a));
+      const rows2 = this.list.auths.map((a) => this.row(a));
       show(
         t("keys.title"),
         facts([t("enrol.for"), el("strong", {}, foreign(this.list.name))]),
-        rows.length === 0 ? el("p", { id: "no-keys" }, t("keys.none")) : el("ul", { id: "keys" }, ...rows),
-        rows.length > 0 && el("div", { class: "actions single" }, button(t("keys.add"), () => void this.begin("add", ""), { class: "act", id: "add" })),
+        rows2.length === 0 ? el("p", { id: "no-keys" }, t("keys.none")) : el("ul", { id: "keys" }, ...rows2),
+        rows2.length > 0 && el("div", { class: "actions single" }, button(t("keys.add"), () => void this.begin("add", ""), { class: "act", id: "add" })),
         this.status,
         el("h2", {}, t("keys.notices")),
         this.notices.length === 0 ? el("p", {}, t("keys.no_notices")) : el("ul", { id: "notices" }, ...this.notices.toReversed().map((n) => notice(n))),
@@ -2019,11 +2044,11 @@
       if (!new RegExp(`/Type${WS}*/XRef(?![A-Za-z])`).test(s.dict)) continue;
       const w = numbersOf(s.dict, "W");
       if (w.length < 3 || w.some((n) => n > 8)) throw new HoleError("a cross-reference stream cannot be read");
-      const rows = await decodeStream(pdf.subarray(s.data, s.end), s.dict);
+      const rows2 = await decodeStream(pdf.subarray(s.data, s.end), s.dict);
       const width = w[0] + w[1] + w[2];
-      for (let at2 = 0; at2 + width <= rows.length; at2 += width) {
-        const type = w[0] === 0 ? 1 : field(rows, at2, w[0]);
-        const offset = field(rows, at2 + w[0], w[1]);
+      for (let at2 = 0; at2 + width <= rows2.length; at2 += width) {
+        const type = w[0] === 0 ? 1 : field(rows2, at2, w[0]);
+        const offset = field(rows2, at2 + w[0], w[1]);
         if (type === 1 && offset > from && offset < hole.end) throw new HoleError("a cross-reference points into the place of the signature");
       }
     }
@@ -2068,9 +2093,9 @@
     return concat(...parts2);
   }
   function unpredict(data2, columns) {
-    const rows = Math.floor(data2.length / (columns + 1));
-    const out = new Uint8Array(rows * columns);
-    for (let r = 0; r < rows; r++) {
+    const rows2 = Math.floor(data2.length / (columns + 1));
+    const out = new Uint8Array(rows2 * columns);
+    for (let r = 0; r < rows2; r++) {
       const type = data2[r * (columns + 1)];
       for (let c = 0; c < columns; c++) {
         const a = c > 0 ? out[r * columns + c - 1] : 0;
@@ -2155,9 +2180,9 @@
   var maxReference = 65536;
   var docMDP = String.raw`<< /Type /SigRef /TransformMethod /DocMDP /TransformParams << /Type /TransformParams /P ([123]) /V /1\.2 >> >>`;
   var fieldMDP = String.raw`<< /Type /SigRef /TransformMethod /FieldMDP /Data \d{1,10} \d{1,5} R /TransformParams << /Type /TransformParams /V /1\.2 /Action /(All|Include|Exclude)(?: /Fields \[(?:\((?:[^()\\]|\\.)*\)|<[0-9A-F]*>| )+\])? >> >>`;
-  var reference = new RegExp(String.raw`^\[(?:${docMDP})?(?:${fieldMDP})?\]$`, "s");
+  var reference2 = new RegExp(String.raw`^\[(?:${docMDP})?(?:${fieldMDP})?\]$`, "s");
   function readTerms(text2) {
-    const m = text2.length > maxReference ? null : reference.exec(text2);
+    const m = text2.length > maxReference ? null : reference2.exec(text2);
     if (!m) throw new HoleError("the signature says something about later changes that cannot be read");
     return { ...m[1] && { certifies: Number(m[1]) }, ...m[2] && { locks: m[2] } };
   }
@@ -2266,27 +2291,56 @@
     }
     return out.length > 0 ? out : [""];
   }
+  function lookOf(b) {
+    if (new TextDecoder("latin1").decode(b.subarray(0, 1100)).includes("%PDF-")) return "pdf";
+    for (const v of b) if (v < 32 && v !== 9 && v !== 10 && v !== 13 || v === 127) return "octets";
+    try {
+      decodeText(b);
+      return "text";
+    } catch {
+      return "octets";
+    }
+  }
   function openText(host, title, bytes) {
     const all = parts(decodeText(bytes));
+    return openParts(host, title, all.length, (n) => all[n], "text");
+  }
+  var rowSize = 16;
+  var rowsShown = 1024;
+  function rows(bytes, from, to) {
+    let out = "";
+    for (let at2 = from; at2 < to; at2 += rowSize) {
+      const row = [...bytes.subarray(at2, Math.min(to, at2 + rowSize))];
+      const hex2 = row.map((v) => v.toString(16).padStart(2, "0")).join(" ");
+      out += `${at2.toString(16).padStart(8, "0")}  ${hex2.padEnd(3 * rowSize)} ${row.map((v) => v > 32 && v < 127 ? String.fromCharCode(v) : ".").join("")}
+`;
+    }
+    return out;
+  }
+  function openOctets(host, title, bytes) {
+    const size2 = rowSize * rowsShown;
+    return openParts(host, title, Math.max(1, Math.ceil(bytes.length / size2)), (n) => rows(bytes, n * size2, Math.min(bytes.length, (n + 1) * size2)), "octets");
+  }
+  function openParts(host, title, count, part, kind) {
     const box = el("pre", { class: "octets", tabindex: "0", "aria-label": title, dir: "ltr" });
     const where = el("p", { class: "hint", role: "status", id: "part" });
     let n = 0;
     const draw = () => {
-      fill(box, ...visible(all[n]).map((v) => v.mark ? el("mark", {}, v.text) : v.text));
+      fill(box, ...visible(part(n)).map((v) => v.mark ? el("mark", {}, v.text) : v.text));
       box.scrollTop = 0;
-      where.textContent = all.length > 1 ? t("text.part", { n: n + 1, of: all.length }) : t("text.whole");
+      where.textContent = count > 1 ? t(`${kind}.part`, { n: n + 1, of: count }) : t(`${kind}.whole`);
       back.setAttribute("aria-disabled", String(n === 0));
-      next.setAttribute("aria-disabled", String(n === all.length - 1));
+      next.setAttribute("aria-disabled", String(n === count - 1));
     };
     const go = (by) => {
-      n = Math.min(all.length - 1, Math.max(0, n + by));
+      n = Math.min(count - 1, Math.max(0, n + by));
       draw();
     };
     const back = button(t("text.back"), () => go(-1), { class: "quiet" });
     const next = button(t("text.next"), () => go(1), { class: "quiet", id: "next-part" });
     draw();
-    host.replaceChildren(el("div", { class: "text" }, where, all.length > 1 && el("p", {}, back, " ", next), box));
-    return { parts: all.length };
+    host.replaceChildren(el("div", { class: "text" }, where, count > 1 && el("p", {}, back, " ", next), box));
+    return { parts: count };
   }
 
   // ts/x509.ts
@@ -2426,19 +2480,21 @@
     const dtbsr = encode(await digest(hash, attributes));
     if (dtbsr !== claim.dtbsr) throw stop("digest", `${claim.dtbsr} announced, ${dtbsr} computed`);
     const item = { i: claim.i, kind: "pades", name: claim.name, hash, doc: encode(doc), dtbsr };
-    return { item, size: bytes.length, bytes, hole, attributes };
+    return { item, size: bytes.length, look: "pdf", bytes, hole, attributes };
   }
   async function checkXML(claim, bytes, alg, hash, cert) {
     const stop = (code, e) => new Stop(code, e instanceof Error ? e.message : String(e), claim.name);
     if (claim.hash !== hash) throw stop("digest", `${claim.hash} where ${hash} belongs`);
     if (bytes.length !== claim.size) throw stop("document", `${bytes.length} bytes where ${claim.size} were announced`);
+    const x = claim.xades[0];
+    let look = "text";
     try {
-      decodeText(bytes);
+      if (x.form === "enveloping-base64") look = lookOf(bytes);
+      else decodeText(bytes);
     } catch (e) {
       throw stop("document", e);
     }
     const doc = await digest(hash, bytes);
-    const x = claim.xades[0];
     let attributes;
     let properties2;
     try {
@@ -2452,7 +2508,7 @@
     const dtbsr = encode(await digest(hash, attributes));
     if (dtbsr !== claim.dtbsr) throw stop("digest", `${claim.dtbsr} announced, ${dtbsr} computed`);
     const item = { i: claim.i, kind: "xades", name: claim.name, hash, doc: encode(doc), dtbsr, xades: x };
-    return { item, size: bytes.length, bytes, attributes, properties: properties2 };
+    return { item, size: bytes.length, look, bytes, attributes, properties: properties2 };
   }
   function claimed(s) {
     try {
@@ -2775,7 +2831,7 @@
     three(d) {
       const shown = d.item.kind === "raw" ? void 0 : decode(d.item.doc);
       const approved = decode(d.item.kind === "raw" ? d.item.dtbsr : d.item.doc);
-      const row = (label2, value, kind) => el("tr", { "data-kind": kind }, el("th", { scope: "row" }, label2), el("td", {}, value));
+      const row = (label3, value, kind) => el("tr", { "data-kind": kind }, el("th", { scope: "row" }, label3), el("td", {}, value));
       return el(
         "table",
         { class: "three" },
@@ -2810,7 +2866,7 @@
       const xml = d.item.kind === "xades";
       let file;
       try {
-        file = await this.relay.result(d.item.i, (xml ? this.cfg.maxDocument : d.size) + (this.longTerm() ? 64 << 20 : 1 << 20));
+        file = await this.relay.result(d.item.i, (contained(d) ? 2 * d.size : xml ? this.cfg.maxDocument : d.size) + (this.longTerm() ? 64 << 20 : 1 << 20));
       } catch {
         return this.note(t("result.download.failed"));
       }
@@ -2829,16 +2885,18 @@
       return this.offer.view.level === "B-LT" || this.offer.view.level === "B-LTA";
     }
     /**
-     * saveXML keeps a file that has the very signature that was approved in it. That the
-     * rest of it is the document, only a reader of XML can tell, which this page is not;
-     * the signature shows it to every verifier.
+     * saveXML keeps a file that has the very signature that was approved in it, and the very
+     * file that stands in it in base64. That the rest of XML is the document, only a reader of XML
+     * can tell, which this page is not; the signature shows it to every verifier.
      */
     saveXML(d, file) {
       const name = d.item.name;
       const value = base64(xmlValue(this.offer.request.bind.alg, decode(this.receipt.items[d.item.i].signature)));
-      const mine = [d.attributes, d.properties, utf8(`>${value}</ds:SignatureValue>`)].every((part) => find(file, part) >= 0);
+      const parts2 = [d.attributes, d.properties, utf8(`>${value}</ds:SignatureValue>`)];
+      if (contained(d)) parts2.push(utf8(`-object">${base64(d.bytes)}</ds:Object>`));
+      const mine = parts2.every((part) => find(file, part) >= 0);
       if (!mine) return this.note(t("result.download.bad"));
-      download(file, d.item.xades?.form === "detached" ? `${name}.xades.xml` : name.replace(/(\.xml)?$/i, "-signed.xml"), "application/xml");
+      download(file, d.item.xades?.form === "detached" || contained(d) ? `${name}.xades.xml` : name.replace(/(\.xml)?$/i, "-signed.xml"), "application/xml");
       this.note(t("result.download.xml", { name }));
     }
     saveReceipt() {
@@ -2846,6 +2904,7 @@
       say(t("result.receipt"));
     }
   };
+  var contained = (d) => d.item.xades?.form === "enveloping-base64";
   function download(bytes, name, type) {
     const url = URL.createObjectURL(new Blob([bytes], { type }));
     el("a", { href: url, download: name.replace(/[\\/:*?"<>|]/g, "_") }).click();
@@ -2995,6 +3054,11 @@
   }
 
   // ts/review.ts
+  function label2(d) {
+    if (d.look === "octets") return "review.octets";
+    if (d.look !== "text") return "review.document";
+    return d.item.xades?.form === "detached" || d.item.xades?.form === "enveloping-base64" ? "review.text" : "review.xml";
+  }
   var countAhead = 20;
   var Review = class {
     constructor(cfg, offer, decisions) {
@@ -3096,7 +3160,7 @@
     }
     file(d) {
       const digest2 = decode(d.item.kind === "raw" ? d.item.dtbsr : d.item.doc);
-      const state = el("span", { class: "state" }, d.bytes ? `${t(d.item.xades ? "review.xml" : "review.pages.unknown")}, ${t("review.not_opened")}` : t("review.raw.short"));
+      const state = el("span", { class: "state" }, d.bytes ? `${d.look === "pdf" ? t("review.pages.unknown") : t(label2(d))}, ${t("review.not_opened")}` : t("review.raw.short"));
       const open = button(t("review.open", { name: d.item.name }), () => void this.display(d), { class: "quiet" });
       this.rows.set(d.item.i, { state, open });
       return el(
@@ -3106,6 +3170,7 @@
         el("div", { class: "hint" }, d.bytes ? `${size(d.size)}, ` : "", state),
         el("div", { class: "hint" }, `${t("review.fingerprint")}: `, fingerprint(digest2)),
         d.item.xades && properties(d.item.xades),
+        d.look === "octets" && el("p", { class: "warning" }, t("review.octets.warning")),
         d.hole?.terms.certifies && el("p", { class: "warning" }, t(`review.certifies.${d.hole.terms.certifies}`)),
         d.hole?.terms.locks && el("p", { class: "warning" }, t("review.locks")),
         d.bytes && this.offer.documents.length > 1 && open
@@ -3164,8 +3229,8 @@
     async display(d) {
       this.frame?.close();
       fill(this.warnings);
-      this.note.textContent = t(d.item.xades ? "review.xml.note" : "review.document.note");
-      if (d.item.xades && d.bytes) return this.displayText(d, d.bytes);
+      this.note.textContent = t(`${label2(d)}.note`);
+      if (d.bytes && d.look !== "pdf") return this.displayText(d, d.bytes);
       if (!this.cfg.viewer || !d.bytes) {
         this.failed.add(d.item.i);
         fill(this.stage, el("p", { class: "warning" }, t("review.no_viewer")));
@@ -3190,12 +3255,12 @@
         this.ready();
       }
     }
-    /** displayText shows XML: the octets that were hashed, as text. */
+    /** displayText shows the octets that were hashed as text, or by their numbers. */
     displayText(d, bytes) {
       this.frame = void 0;
       try {
-        openText(this.stage, t("review.document", { name: d.item.name }), bytes);
-        this.shown(d.item.i, t("review.xml"));
+        (d.look === "text" ? openText : openOctets)(this.stage, t("review.document", { name: d.item.name }), bytes);
+        this.shown(d.item.i, t(label2(d)));
       } catch {
         this.cannotShow(d);
       }
@@ -3218,7 +3283,7 @@
     /** countOthers opens the other documents out of sight, one by one; all of them where each is looked through. */
     async countOthers() {
       for (const d of this.offer.documents.slice(0, this.strict() ? void 0 : countAhead)) {
-        if (!d.bytes || d.item.xades || this.opened.has(d.item.i) || this.failed.has(d.item.i)) continue;
+        if (!d.bytes || d.look !== "pdf" || this.opened.has(d.item.i) || this.failed.has(d.item.i)) continue;
         const frame = openFrame(this.counter, "", d.bytes, false);
         try {
           const { pages, warnings } = await frame.drawn;
@@ -3252,7 +3317,9 @@
     /** hazard tells why the policy keeps the documents from being signed; "" for nothing. */
     hazard() {
       if (!this.strict()) return "";
-      const pdfs = this.offer.documents.filter((d) => d.bytes && !d.item.xades);
+      const unseen2 = this.offer.documents.find((d) => d.look === "octets");
+      if (unseen2) return t("review.octets.strict", { name: unseen2.item.name });
+      const pdfs = this.offer.documents.filter((d) => d.look === "pdf");
       const bad = pdfs.find((d) => (this.hazards.get(d.item.i)?.size ?? 0) > 0);
       if (bad) return t("review.hazard", { name: bad.item.name });
       return pdfs.some((d) => !this.hazards.has(d.item.i)) ? t("review.wait.looking") : "";
@@ -3342,19 +3409,19 @@
     }
   };
   function properties(x) {
-    const rows = [
+    const rows2 = [
       [t("xades.form"), form(x.form)],
       [t("xades.time"), moment(new Date(x.time * 1e3))],
       [t("xades.mime"), foreign(x.mime)]
     ];
-    if (x.description !== "") rows.push([t("xades.description"), foreign(x.description)]);
-    for (const c of x.commitments) rows.push([t("xades.commitment"), commitment2(c)]);
-    for (const r of x.roles) rows.push([t("xades.role"), foreign(r)]);
+    if (x.description !== "") rows2.push([t("xades.description"), foreign(x.description)]);
+    for (const c of x.commitments) rows2.push([t("xades.commitment"), commitment2(c)]);
+    for (const r of x.roles) rows2.push([t("xades.role"), foreign(r)]);
     for (const part of ["street", "postal", "city", "state", "country"]) {
-      if (x.place[part] !== "") rows.push([t(`xades.place.${part}`), foreign(x.place[part])]);
+      if (x.place[part] !== "") rows2.push([t(`xades.place.${part}`), foreign(x.place[part])]);
     }
-    if (x.policy.id !== "") rows.push([t("xades.policy"), foreign(`${x.policy.id} (${x.policy.hash} ${x.policy.digest})`)]);
-    return facts(...rows);
+    if (x.policy.id !== "") rows2.push([t("xades.policy"), foreign(`${x.policy.id} (${x.policy.hash} ${x.policy.digest})`)]);
+    return facts(...rows2);
   }
   function form(name) {
     const key = `xades.form.${name}`;

@@ -10,7 +10,7 @@ import type { Config } from "./config";
 import { digest, hashSize, type HashName } from "./crypto";
 import { covered, findHole, type Hole } from "./pdfhole";
 import { displayable, hashOf, maxItems, openActivationRequest, validID, type ActivationRequest, type Item, type Signed } from "./sap";
-import { decodeText } from "./textview";
+import { decodeText, lookOf, type Look } from "./textview";
 import { parseCertificate, type Certificate } from "./x509";
 import { signedInfo, signedProperties, texts } from "./xades";
 
@@ -32,6 +32,7 @@ export class Stop extends Error {
 export interface Document {
   item: Item; // what will be approved
   size: number;
+  look?: Look; // what the bytes are shown as
   bytes?: Bytes; // the very bytes that were hashed; absent for raw items
   hole?: Hole;
   attributes?: Bytes; // what the key signs the hash of
@@ -114,12 +115,12 @@ export async function checkDocument(claim: View["items"][number], bytes: Bytes, 
   const dtbsr = encode(await digest(hash, attributes));
   if (dtbsr !== claim.dtbsr) throw stop("digest", `${claim.dtbsr} announced, ${dtbsr} computed`);
   const item: Item = { i: claim.i, kind: "pades", name: claim.name, hash, doc: encode(doc), dtbsr };
-  return { item, size: bytes.length, bytes, hole, attributes };
+  return { item, size: bytes.length, look: "pdf", bytes, hole, attributes };
 }
 
 /**
  * checkXML derives an item of kind xades from the delivered octets: they are hashed
- * as they are and shown as text; what is signed is composed from their digest, the
+ * as they are and shown as text, or, if they are a file inside of the signature, as what that file is; what is signed is composed from their digest, the
  * certificate and the properties that are shown, and compared with the claim. No XML
  * is read.
  */
@@ -127,13 +128,15 @@ export async function checkXML(claim: View["items"][number], bytes: Bytes, alg: 
   const stop = (code: StopCode, e: unknown) => new Stop(code, e instanceof Error ? e.message : String(e), claim.name);
   if (claim.hash !== hash) throw stop("digest", `${claim.hash} where ${hash} belongs`);
   if (bytes.length !== claim.size) throw stop("document", `${bytes.length} bytes where ${claim.size} were announced`);
+  const x = claim.xades[0]!;
+  let look: Look = "text";
   try {
-    decodeText(bytes);
+    if (x.form === "enveloping-base64") look = lookOf(bytes);
+    else decodeText(bytes);
   } catch (e) {
     throw stop("document", e);
   }
   const doc = await digest(hash, bytes);
-  const x = claim.xades[0]!;
   let attributes: Bytes;
   let properties: Bytes;
   try {
@@ -147,7 +150,7 @@ export async function checkXML(claim: View["items"][number], bytes: Bytes, alg: 
   const dtbsr = encode(await digest(hash, attributes));
   if (dtbsr !== claim.dtbsr) throw stop("digest", `${claim.dtbsr} announced, ${dtbsr} computed`);
   const item: Item = { i: claim.i, kind: "xades", name: claim.name, hash, doc: encode(doc), dtbsr, xades: x };
-  return { item, size: bytes.length, bytes, attributes, properties };
+  return { item, size: bytes.length, look, bytes, attributes, properties };
 }
 
 function claimed(s: string): Uint8Array {

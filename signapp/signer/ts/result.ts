@@ -101,8 +101,8 @@ export class Result {
     const xml = d.item.kind === "xades";
     let file: Bytes;
     try {
-      // The user's XML may be longer than its canonical octets, which have no comments.
-      file = await this.relay.result(d.item.i, (xml ? this.cfg.maxDocument : d.size) + (this.longTerm() ? 64 << 20 : 1 << 20));
+      // The user's XML may be longer than its canonical octets, which have no comments; in base64 three bytes are four.
+      file = await this.relay.result(d.item.i, (contained(d) ? 2 * d.size : xml ? this.cfg.maxDocument : d.size) + (this.longTerm() ? 64 << 20 : 1 << 20));
     } catch {
       return this.note(t("result.download.failed"));
     }
@@ -126,16 +126,18 @@ export class Result {
   }
 
   /**
-   * saveXML keeps a file that has the very signature that was approved in it. That the
-   * rest of it is the document, only a reader of XML can tell, which this page is not;
-   * the signature shows it to every verifier.
+   * saveXML keeps a file that has the very signature that was approved in it, and the very
+   * file that stands in it in base64. That the rest of XML is the document, only a reader of XML
+   * can tell, which this page is not; the signature shows it to every verifier.
    */
   private saveXML(d: Document, file: Bytes): void {
     const name = d.item.name;
     const value = base64(xmlValue(this.offer.request.bind.alg, decode(this.receipt.items[d.item.i]!.signature)));
-    const mine = [d.attributes!, d.properties!, utf8(`>${value}</ds:SignatureValue>`)].every((part) => find(file, part) >= 0);
+    const parts = [d.attributes!, d.properties!, utf8(`>${value}</ds:SignatureValue>`)];
+    if (contained(d)) parts.push(utf8(`-object">${base64(d.bytes!)}</ds:Object>`));
+    const mine = parts.every((part) => find(file, part) >= 0);
     if (!mine) return this.note(t("result.download.bad"));
-    download(file, d.item.xades?.form === "detached" ? `${name}.xades.xml` : name.replace(/(\.xml)?$/i, "-signed.xml"), "application/xml");
+    download(file, d.item.xades?.form === "detached" || contained(d) ? `${name}.xades.xml` : name.replace(/(\.xml)?$/i, "-signed.xml"), "application/xml");
     this.note(t("result.download.xml", { name }));
   }
 
@@ -144,6 +146,9 @@ export class Result {
     say(t("result.receipt"));
   }
 }
+
+/** contained: the file stands in base64 inside of the signature. */
+const contained = (d: Document) => d.item.xades?.form === "enveloping-base64";
 
 function download(bytes: Bytes, name: string, type: string): void {
   const url = URL.createObjectURL(new Blob([bytes], { type }));

@@ -10,7 +10,7 @@ import { fingerprint } from "./fingerprint";
 import type { Document, Offer } from "./offer";
 import { hazards } from "./pdfhazards";
 import { clock, day, has, moment, size, t, type Key } from "./strings";
-import { openText } from "./textview";
+import { openOctets, openText } from "./textview";
 import { openFrame, type Frame } from "./viewerframe";
 import type { XAdES } from "./xades";
 
@@ -19,6 +19,13 @@ export interface Decisions {
   approve(cred: string): void;
   decline(reason: string): void;
   moreTime(): void;
+}
+
+/** label names what a document is shown as; a key of the strings, with ".note" for what that means. */
+function label(d: Document): "review.xml" | "review.text" | "review.octets" | "review.document" {
+  if (d.look === "octets") return "review.octets";
+  if (d.look !== "text") return "review.document";
+  return d.item.xades?.form === "detached" || d.item.xades?.form === "enveloping-base64" ? "review.text" : "review.xml";
 }
 
 const countAhead = 20; // documents that are counted before they are opened
@@ -128,7 +135,7 @@ export class Review {
 
   private file(d: Document): HTMLElement {
     const digest = decode(d.item.kind === "raw" ? d.item.dtbsr : d.item.doc);
-    const state = el("span", { class: "state" }, d.bytes ? `${t(d.item.xades ? "review.xml" : "review.pages.unknown")}, ${t("review.not_opened")}` : t("review.raw.short"));
+    const state = el("span", { class: "state" }, d.bytes ? `${d.look === "pdf" ? t("review.pages.unknown") : t(label(d))}, ${t("review.not_opened")}` : t("review.raw.short"));
     const open = button(t("review.open", { name: d.item.name }), () => void this.display(d), { class: "quiet" });
     this.rows.set(d.item.i, { state, open });
     return el(
@@ -138,6 +145,7 @@ export class Review {
       el("div", { class: "hint" }, d.bytes ? `${size(d.size)}, ` : "", state),
       el("div", { class: "hint" }, `${t("review.fingerprint")}: `, fingerprint(digest)),
       d.item.xades && properties(d.item.xades),
+      d.look === "octets" && el("p", { class: "warning" }, t("review.octets.warning")),
       d.hole?.terms.certifies && el("p", { class: "warning" }, t(`review.certifies.${d.hole.terms.certifies}`)),
       d.hole?.terms.locks && el("p", { class: "warning" }, t("review.locks")),
       d.bytes && this.offer.documents.length > 1 && open,
@@ -202,8 +210,8 @@ export class Review {
   private async display(d: Document): Promise<void> {
     this.frame?.close();
     fill(this.warnings);
-    this.note.textContent = t(d.item.xades ? "review.xml.note" : "review.document.note");
-    if (d.item.xades && d.bytes) return this.displayText(d, d.bytes);
+    this.note.textContent = t(`${label(d)}.note`);
+    if (d.bytes && d.look !== "pdf") return this.displayText(d, d.bytes);
     if (!this.cfg.viewer || !d.bytes) {
       this.failed.add(d.item.i);
       fill(this.stage, el("p", { class: "warning" }, t("review.no_viewer")));
@@ -230,12 +238,12 @@ export class Review {
     }
   }
 
-  /** displayText shows XML: the octets that were hashed, as text. */
+  /** displayText shows the octets that were hashed as text, or by their numbers. */
   private displayText(d: Document, bytes: Bytes): void {
     this.frame = undefined;
     try {
-      openText(this.stage, t("review.document", { name: d.item.name }), bytes);
-      this.shown(d.item.i, t("review.xml"));
+      (d.look === "text" ? openText : openOctets)(this.stage, t("review.document", { name: d.item.name }), bytes);
+      this.shown(d.item.i, t(label(d)));
     } catch {
       this.cannotShow(d);
     }
@@ -261,7 +269,7 @@ export class Review {
   /** countOthers opens the other documents out of sight, one by one; all of them where each is looked through. */
   private async countOthers(): Promise<void> {
     for (const d of this.offer.documents.slice(0, this.strict() ? undefined : countAhead)) {
-      if (!d.bytes || d.item.xades || this.opened.has(d.item.i) || this.failed.has(d.item.i)) continue;
+      if (!d.bytes || d.look !== "pdf" || this.opened.has(d.item.i) || this.failed.has(d.item.i)) continue;
       const frame = openFrame(this.counter, "", d.bytes, false);
       try {
         const { pages, warnings } = await frame.drawn;
@@ -298,7 +306,9 @@ export class Review {
   /** hazard tells why the policy keeps the documents from being signed; "" for nothing. */
   private hazard(): string {
     if (!this.strict()) return "";
-    const pdfs = this.offer.documents.filter((d) => d.bytes && !d.item.xades);
+    const unseen = this.offer.documents.find((d) => d.look === "octets");
+    if (unseen) return t("review.octets.strict", { name: unseen.item.name });
+    const pdfs = this.offer.documents.filter((d) => d.look === "pdf");
     const bad = pdfs.find((d) => (this.hazards.get(d.item.i)?.size ?? 0) > 0);
     if (bad) return t("review.hazard", { name: bad.item.name });
     return pdfs.some((d) => !this.hazards.has(d.item.i)) ? t("review.wait.looking") : "";

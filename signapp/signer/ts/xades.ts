@@ -17,8 +17,11 @@ export const xadesShape = {
 } as const;
 export type XAdES = Of<typeof xadesShape>;
 
-/** The forms: the document less this signature, or less all signatures, or the bytes of a file beside the signature. */
-export const forms = ["enveloped", "parallel", "detached"] as const;
+/**
+ * The forms: the document less this signature, or less all signatures; the bytes of a file
+ * beside the signature; an XML document, or any bytes, inside of the signature.
+ */
+export const forms = ["enveloped", "parallel", "detached", "enveloping", "enveloping-base64"] as const;
 
 const ds = "http://www.w3.org/2000/09/xmldsig#";
 const more = "http://www.w3.org/2001/04/xmldsig-more#";
@@ -156,12 +159,29 @@ function place(p: XAdES["place"]): string {
 /** fileURI names a file beside the signature: all but unreserved characters are percent-encoded. */
 export const fileURI = (name: string) => encodeURIComponent(name).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 
+/** reference is how the data is named and how its octets come about. */
+function reference(x: XAdES, name: string): [string, ...string[]] {
+  switch (x.form) {
+    case "detached":
+      return [fileURI(name)];
+    case "enveloping":
+      return [`#${x.id}-object`, c14n];
+    case "enveloping-base64":
+      return [`#${x.id}-object`, `${ds}base64`];
+    case "parallel":
+      return ["", xpath, c14n];
+    default:
+      return ["", `${ds}enveloped-signature`, c14n];
+  }
+}
+
 /** signedInfo returns the octets of the SignedInfo element: what the key signs. name is that of the file. */
 export async function signedInfo(x: XAdES, name: string, alg: string, hash: HashName, doc: Bytes, certificate: Bytes): Promise<Bytes> {
   const method = Object.hasOwn(signatureMethods, alg) ? signatureMethods[alg]! : undefined;
   if (!method || doc.length !== hashSize[hash]) throw new Error("XAdES: algorithm or digest");
   if (x.form === "detached" && name === "") throw new Error("XAdES: a file without a name");
   const properties = await signedProperties(x, certificate);
+  const [uri, ...how] = reference(x, name);
   const transform = (a: string) => element("ds:Transform", [["Algorithm", a]], a === xpath ? leaf("ds:XPath", noSignatures) : "");
   const transforms = (...algorithms: string[]) => element("ds:Transforms", [], ...algorithms.map(transform));
   return utf8(
@@ -172,8 +192,8 @@ export async function signedInfo(x: XAdES, name: string, alg: string, hash: Hash
       leaf("ds:SignatureMethod", "", [["Algorithm", method]]),
       element(
         "ds:Reference",
-        [["Id", `${x.id}-ref0`], ["URI", x.form === "detached" ? fileURI(name) : ""]],
-        x.form === "detached" ? "" : transforms(x.form === "parallel" ? xpath : `${ds}enveloped-signature`, c14n),
+        [["Id", `${x.id}-ref0`], ["URI", uri]],
+        how.length === 0 ? "" : transforms(...how),
         digestOf(hash, doc),
       ),
       element("ds:Reference", [["Type", propertyType], ["URI", `#${x.id}-props`]], transforms(c14n), digestOf(hash, await digest(hash, properties))),

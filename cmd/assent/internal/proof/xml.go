@@ -15,11 +15,11 @@ import (
 	"github.com/assent-sign/assent/sap/xades"
 )
 
-// matchDetached tells whether a file is one that was approved for a detached signature: its bytes have the digest
-// that was approved, from which follows what the key signed (VerifyEvidence has rebuilt it).
+// matchDetached tells whether a file is one that was approved for a detached signature, or to stand inside of one: its bytes
+// have the digest that was approved, from which follows what the key signed (VerifyEvidence has rebuilt it).
 func (res *Result) matchDetached(r *sap.Receipt, sad *sap.SAD, file io.ReaderAt, size int64) (bool, error) {
 	for i, it := range sad.Items {
-		if it.XAdES == nil || it.XAdES.Form != sap.XAdESDetached || i >= len(r.Items) {
+		if it.XAdES == nil || it.XAdES.Form != sap.XAdESDetached && it.XAdES.Form != sap.XAdESContained || i >= len(r.Items) {
 			continue
 		}
 		hash, err := algo.ParseHash(it.Hash)
@@ -88,11 +88,17 @@ func (res *Result) compareXML(d *xmlsig.Document, s *xmlsig.Signature, sad *sap.
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrForm, err)
 	}
-	less := map[string]string{sap.XAdESEnveloped: "itself", sap.XAdESParallel: "signatures"}[it.XAdES.Form]
-	if len(c.Covers) != 2 || !c.Covers[0].Document || c.Covers[0].Less != less || !c.Covers[1].Properties {
+	if len(c.Covers) != 2 || !covers(it.XAdES, s, c.Covers[0]) || !c.Covers[1].Properties {
 		return fmt.Errorf("%w: the signature covers other parts of the file than those that were approved", ErrChanged)
 	}
-	res.Whole = less == "itself" || len(d.Signatures) == 1
+	switch it.XAdES.Form {
+	case sap.XAdESEnveloped:
+		res.Whole = true
+	case sap.XAdESParallel:
+		res.Whole = len(d.Signatures) == 1
+	default: // what is inside of the signature, if nothing is around that
+		res.Whole = s.Element == d.Index.Root && len(c.Stray) == 0
+	}
 	res.InFile, res.Approved, res.Signed = hex.EncodeToString(c.Digests[0]), hex.EncodeToString(approved), hex.EncodeToString(s.References[0].Digest)
 	if !bytes.Equal(c.Digests[0], approved) {
 		return fmt.Errorf("%w: the digest of the file is %s, approved was %s, signed was %s", ErrChanged, res.InFile, res.Approved, res.Signed)
@@ -117,4 +123,20 @@ func (res *Result) compareXML(d *xmlsig.Document, s *xmlsig.Signature, sad *sap.
 		return fmt.Errorf("%w: the certificate in the file is not the receipt's", ErrChanged)
 	}
 	return nil
+}
+
+// covers tells whether a reference is to what the approved form is over.
+func covers(x *sap.XAdES, s *xmlsig.Signature, c xmlsig.Coverage) bool {
+	inside := !c.Document && c.File == "" && c.Less == "" && c.ID == x.ID+"-object" && s.Element.Contains(c.Element)
+	switch x.Form {
+	case sap.XAdESEnveloped:
+		return c.Document && !c.Content && c.Less == "itself"
+	case sap.XAdESParallel:
+		return c.Document && !c.Content && c.Less == "signatures"
+	case sap.XAdESEnveloping:
+		return inside && !c.Content
+	case sap.XAdESContained:
+		return inside && c.Content
+	}
+	return false
 }

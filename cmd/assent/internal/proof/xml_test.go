@@ -3,6 +3,7 @@ package proof_test
 import (
 	"crypto"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"strings"
 	"testing"
@@ -31,9 +32,12 @@ func newXMLAct(t testing.TB, form string) *act {
 	dev, err := device.New(&a.sam.PublicKey, origin, rpID)
 	must(t, err)
 	var shown strings.Builder
-	if form == sap.XAdESDetached {
+	switch form {
+	case sap.XAdESDetached, sap.XAdESContained:
 		shown.WriteString(invoice)
-	} else {
+	case sap.XAdESEnveloping:
+		must(t, c14n.Canonicalize(strings.NewReader(xades.ObjectTag("sig")+invoice+"</ds:Object>"), c14n.Limits{}, c14n.Job{W: &shown, Method: c14n.Exclusive}))
+	default:
 		must(t, c14n.Canonicalize(strings.NewReader(invoice), c14n.Limits{}, c14n.Job{W: &shown, Method: c14n.Exclusive, Unsigned: form == sap.XAdESParallel}))
 	}
 	x := sap.XAdES{ID: "sig", Form: form, Time: 1_800_000_000, MIME: "text/xml", Roles: []string{"Buyer"}, Commitments: []string{}}
@@ -50,11 +54,17 @@ func newXMLAct(t testing.TB, form string) *act {
 	must(t, err)
 	p, err := sap.XAdESParameters(a.sad.Items[0], chain[0], algo.ES256)
 	must(t, err)
-	element, err := xades.Signature(p, sig, chain)
+	before, after, err := xades.Around(p, sig, chain)
 	must(t, err)
-	a.file = memFile(strings.Replace(invoice, "</invoice>", string(element)+"</invoice>", 1))
-	if form == sap.XAdESDetached {
-		a.file = memFile(element)
+	switch form {
+	case sap.XAdESDetached:
+		a.file = memFile(append(before, after...))
+	case sap.XAdESContained:
+		a.file = memFile(string(before) + base64.StdEncoding.EncodeToString([]byte(invoice)) + string(after))
+	case sap.XAdESEnveloping:
+		a.file = memFile(string(before) + invoice + string(after))
+	default:
+		a.file = memFile(strings.Replace(invoice, "</invoice>", string(before)+string(after)+"</invoice>", 1))
 	}
 	a.receipt = a.sign(t, sap.Receipt{
 		Type: sap.TypeReceipt, Audience: a.sad.Bind.Audience, Instance: "sam1", Time: time.Now().UnixMilli(),
@@ -118,5 +128,40 @@ func TestAUD11DetachedReceiptHoldsForTheSignedFile(t *testing.T) {
 	}
 	if _, err := a.verify(t, a.receipt, a.file, &a.sam.PublicKey); !errors.Is(err, proof.ErrFile) || !strings.Contains(err.Error(), "the file that was signed") {
 		t.Errorf("the signature itself: %v", err)
+	}
+}
+
+// AUD-11: a receipt of an enveloping signature holds for its file, and for the file that stands inside in base64; not if
+// the data was changed, or another Object is named; and what is put around it is not called the whole file.
+func TestAUD11EnvelopingReceiptHoldsForItsFile(t *testing.T) {
+	for _, form := range []string{sap.XAdESEnveloping, sap.XAdESContained} {
+		a := newXMLAct(t, form)
+		res, err := a.verify(t, a.receipt, a.file, &a.sam.PublicKey)
+		if err != nil {
+			t.Fatalf("%s: %v", form, err)
+		}
+		if res.InFile == "" || res.InFile != res.Approved || res.InFile != res.Signed || !res.Shown || !res.Whole || res.Field != "sig" || res.DTBSR == "" {
+			t.Errorf("%s: %+v", form, res)
+		}
+		if _, err := a.verify(t, a.receipt, []byte(invoice), &a.sam.PublicKey); (err == nil) != (form == sap.XAdESContained) {
+			t.Errorf("%s, the data alone: %v", form, err)
+		}
+		start := strings.Index(string(a.file), `<ds:Object Encoding="`)
+		if form == sap.XAdESEnveloping {
+			start = strings.Index(string(a.file), `<ds:Object Id="`)
+		}
+		at := start + strings.Index(string(a.file)[start:], ">") + 1
+		for name, changed := range map[string]string{
+			"data":         string(a.file[:at]) + "AAAA" + string(a.file[at:]),
+			"a second one": string(a.file[:start]) + `<ds:Object Id="sig-object">AAAA</ds:Object>` + string(a.file[start:]),
+			"no Object":    strings.Replace(string(a.file), `"sig-object"`, `"sig-objekt"`, 1),
+		} {
+			if _, err := a.verify(t, a.receipt, []byte(changed), &a.sam.PublicKey); err == nil || changed == string(a.file) {
+				t.Errorf("%s, %s: the receipt holds", form, name)
+			}
+		}
+		if res, err := a.verify(t, a.receipt, []byte("<a>"+string(a.file)+"</a>"), &a.sam.PublicKey); err != nil || res.Whole {
+			t.Errorf("%s: wrapped: %v, %+v", form, err, res)
+		}
 	}
 }
