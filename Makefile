@@ -72,7 +72,7 @@ soak: ## the long forms: whole crash matrix, replays, random walk, timing of ref
 	$(MUTATE) -min 80 -sample 200 -only '$(MUTATED)' -tests ./sam,./sam/samrpc -progress bin/mutants.sam.jsonl ./sam
 	.ci/fuzz $(SOAKFUZZ) sam sap cryptotoken internal/jcs internal/attestation internal/audit internal/certs
 
-bench: ## ratios against floors and peers in one run, CPU first; then each package's own
+bench: ## ratios against floors and peers in one run (Java and Python ones after make conformance), CPU first; then each package's own
 	$(GO) run ./conformance/bench
 	$(GO) test -run xxx -bench . -benchmem -timeout 60m ./internal/... ./sap/... ./cryptotoken/... ./sam/... ./workers/...
 

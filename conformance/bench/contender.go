@@ -48,19 +48,29 @@ func startContender(ctx context.Context, name, dir string) (*process, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
-	p := &process{name: name, cmd: exec.CommandContext(ctx, exe)}
-	p.cmd.Env = append(os.Environ(), contenderEnv+"="+name)
-	p.cmd.Dir = dir
-	p.cmd.Stderr = os.Stderr
-	if p.in, err = p.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	out, err := p.cmd.StdoutPipe()
+	cmd := exec.CommandContext(ctx, exe)
+	cmd.Env = append(os.Environ(), contenderEnv+"="+name)
+	cmd.Dir = dir
+	cmd.Stderr = os.Stderr
+	return startProcess(name, cmd)
+}
+
+// startProcess starts a program that takes orders and answers them.
+func startProcess(name string, cmd *exec.Cmd) (*process, error) {
+	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
 	}
-	p.out = json.NewDecoder(out)
-	return p, p.cmd.Start()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	return &process{name, cmd, in, json.NewDecoder(out)}, cmd.Start()
+}
+
+// contender is p with an order that it gets each time.
+func (p *process) contender(o order) contender {
+	return contender{name: p.name, measure: func() (sample, error) { return p.do(o) }}
 }
 
 func (p *process) do(o order) (sample, error) {

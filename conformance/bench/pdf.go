@@ -201,15 +201,11 @@ func benchPDF(ctx context.Context, c config) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	var jobs []*process
-	for _, name := range []string{"floor", "assent", "assent, at once", "digitorus/pdfsign"} {
-		p, err := startContender(ctx, name, filepath.Join(dir, "c"+strconv.Itoa(len(jobs))))
-		if err != nil {
-			return err
-		}
-		defer p.stop()
-		jobs = append(jobs, p)
+	jobs, err := startAll(ctx, dir, []string{"floor", "assent", "assent, at once", "digitorus/pdfsign"}, pdfPeers)
+	if err != nil {
+		return err
 	}
+	defer stopAll(jobs)
 	sizes := []int{50 << 10, 100 << 10, 1 << 20, 10 << 20, 100 << 20}
 	if c.short {
 		sizes = sizes[:3]
@@ -221,8 +217,7 @@ func benchPDF(ctx context.Context, c config) error {
 		}
 		var cs []contender
 		for _, p := range jobs {
-			o := order{In: in, Out: filepath.Join(dir, "out.pdf"), Times: min(max(10<<20/n, 1), 50)}
-			cs = append(cs, contender{name: p.name, measure: func() (sample, error) { return p.do(o) }})
+			cs = append(cs, p.contender(order{In: in, Out: filepath.Join(dir, "out.pdf"), Times: min(max(10<<20/n, 1), 50)}))
 		}
 		if err := compare(fmt.Sprintf("%d KiB", n>>10), "floor", c.rounds, cs); err != nil {
 			return err
