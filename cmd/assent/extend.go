@@ -24,7 +24,7 @@ import (
 
 // extension is what the command line says.
 type extension struct {
-	in, out, level                string
+	in, out, level, password      string
 	anchors, intermediates        []string
 	tsas, tsaAnchors              []string
 	detached, signatures          []string
@@ -83,6 +83,7 @@ then no file is written.
 	f.StringVar(&x.nonce, "ocsp-nonce", "if_answered", "required or if_answered")
 	f.StringSliceVar(&x.revocationHosts, "revocation-hosts", nil, "the only host names that may be asked about revocation")
 	f.StringSliceVar(&x.revocationIP, "revocation-addresses", nil, "networks that may be asked besides public ones")
+	f.StringVar(&x.password, "password-file", "", passwordUsage)
 	f.StringVar(&format, "format", "text", "text or json")
 	return cmd
 }
@@ -93,6 +94,9 @@ func (x *extension) run(cmd *cobra.Command) (*extend.Result, error) {
 	}
 	cfg, err := x.config(func(err error) { fmt.Fprintln(cmd.ErrOrStderr(), "time-stamp authority failed:", err) })
 	if err != nil {
+		return nil, err
+	}
+	if cfg.Password, err = loadPassword(x.password); err != nil {
 		return nil, err
 	}
 	level := x.level

@@ -21,6 +21,8 @@ import (
 	"github.com/assent-sign/assent/internal/certs"
 	"github.com/assent-sign/assent/internal/cms"
 	"github.com/assent-sign/assent/internal/pdf"
+	"github.com/assent-sign/assent/internal/secret"
+	"github.com/assent-sign/assent/internal/testenv"
 	"github.com/assent-sign/assent/internal/tsp"
 	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/sap/xades"
@@ -75,18 +77,22 @@ func stamper(t *testing.T, a *workertest.Authority) string {
 
 func signedForExtension(t *testing.T, a *workertest.Authority, path string) {
 	t.Helper()
+	signedWith(t, a, path, sample.Contract(), "")
+}
+
+func signedWith(t *testing.T, a *workertest.Authority, path string, doc []byte, password string) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	chain, _ := a.Certify(t, "anna", key.Public(), certs.SignerProfile)
-	doc := sample.Contract()
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = f.Close() }()
-	p, err := pdf.Prepare(t.Context(), bytes.NewReader(doc), int64(len(doc)), f, pdf.SignOptions{Time: time.Now(), Hash: crypto.SHA256, Reserve: 16 << 10})
+	p, err := pdf.Prepare(t.Context(), bytes.NewReader(doc), int64(len(doc)), f, pdf.SignOptions{Time: time.Now(), Hash: crypto.SHA256, Reserve: 16 << 10, Password: secret.New([]byte(password))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,5 +235,39 @@ func TestADE03ExtendCommandXML(t *testing.T) {
 		if now, _ := os.ReadFile(path(c.out)); err == nil || code != c.code || !strings.Contains(err.Error(), c.words) || !bytes.Equal(was, now) {
 			t.Errorf("%s to %s: %d %v", c.in, c.out, code, err)
 		}
+	}
+}
+
+// ADE-03, D6: --password-file opens an encrypted file for extend and verify; without it the
+// commands say that one is needed, and never which.
+func TestADE03PasswordFile(t *testing.T) {
+	a := workertest.NewAuthority(t)
+	dir := t.TempDir()
+	in, out, password := filepath.Join(dir, "in.pdf"), filepath.Join(dir, "out.pdf"), filepath.Join(dir, "password")
+	signedWith(t, a, in, testenv.EncryptPDF(t, sample.Contract(), "open sesame", "owner"), "open sesame")
+	if err := os.WriteFile(password, []byte("open sesame\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func(args ...string) (string, error) {
+		var text bytes.Buffer
+		c := newRoot()
+		c.SetArgs(args)
+		c.SetOut(&text)
+		c.SetErr(&text)
+		err := c.ExecuteContext(t.Context())
+		return text.String(), err
+	}
+	extend := []string{"extend", in, "-o", out, "--anchor", a.Root, "--tsa", stamper(t, a), "--revocation-addresses", "127.0.0.0/8"}
+	if text, err := run(extend...); err == nil || !strings.Contains(err.Error(), "password") || strings.Contains(text+err.Error(), "sesame") {
+		t.Errorf("%s %v", text, err)
+	}
+	if text, err := run(append(extend, "--password-file", password)...); err != nil || !strings.Contains(text, "valid TOTAL-PASSED") {
+		t.Errorf("%s %v", text, err)
+	}
+	if text, err := run("verify", out, "--trust", a.Root); err == nil || strings.Contains(text+err.Error(), "sesame") {
+		t.Errorf("%s %v", text, err)
+	}
+	if text, err := run("verify", out, "--trust", a.Root, "--password-file", password); err != nil || !strings.Contains(text, "B-LTA") {
+		t.Errorf("%s %v", text, err)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -11,12 +12,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assent-sign/assent/internal/certs"
+	"github.com/assent-sign/assent/internal/secret"
 	"github.com/assent-sign/assent/internal/validate"
 )
 
 func verifyCommand() *cobra.Command {
 	var trust, detached []string
-	var format, revocation, level string
+	var format, revocation, level, password string
 	cmd := &cobra.Command{
 		Use:   "verify FILE",
 		Short: "Judge the signatures of a PDF or XML file by EN 319 102-1 and in plain words",
@@ -43,6 +45,9 @@ certificate was revoked (else TRY_LATER). -o json follows the schema ` + validat
 				return err
 			}
 			opt := validate.Options{Anchors: anchors, Revocation: validate.Revocation(revocation), Level: level}
+			if opt.Password, err = loadPassword(password); err != nil {
+				return err
+			}
 			if err := opt.Check(); err != nil {
 				return &exitError{exitUsage, err}
 			}
@@ -67,11 +72,28 @@ certificate was revoked (else TRY_LATER). -o json follows the schema ` + validat
 	}
 	cmd.Flags().StringArrayVar(&trust, "trust", nil, "PEM file with certificates to trust; may be given again")
 	cmd.Flags().StringArrayVar(&detached, "detached", nil, "file that an XML signature names and that stands beside it; may be given again")
+	cmd.Flags().StringVar(&password, "password-file", "", passwordUsage)
 	cmd.Flags().StringVarP(&format, "output", "o", "text", "text, json or html")
 	cmd.Flags().StringVar(&format, "format", "text", "the same as --output")
 	cmd.Flags().StringVar(&revocation, "revocation", string(validate.RevocationIfCarried), "if_carried or required")
 	cmd.Flags().StringVar(&level, "level", "", "the lowest level that passes: B-B, B-T, B-LT or B-LTA")
 	return cmd
+}
+
+const (
+	passwordUsage = "file with the password of an encrypted PDF that needs one; a line end behind it does not count"
+	maxPassword   = 4096 // bytes of the file
+)
+
+func loadPassword(path string) (secret.Bytes, error) {
+	if path == "" {
+		return secret.Bytes{}, nil
+	}
+	b, err := readBounded(path, maxPassword)
+	if err != nil {
+		return secret.Bytes{}, fmt.Errorf("--password-file: %w", err)
+	}
+	return secret.New(bytes.TrimRight(b, "\r\n")), nil
 }
 
 func printReport(w io.Writer, format string, rep *validate.Report) error {

@@ -22,6 +22,7 @@ import (
 
 	"github.com/assent-sign/assent/internal/longterm"
 	"github.com/assent-sign/assent/internal/pdf"
+	"github.com/assent-sign/assent/internal/secret"
 	"github.com/assent-sign/assent/internal/tsp"
 	"github.com/assent-sign/assent/internal/validate"
 )
@@ -75,6 +76,8 @@ type Config struct {
 	// Signatures are the identifiers of the signatures of an XML document that are extended; without any, all
 	// are.
 	Signatures []string
+	// Password opens a PDF file that needs one.
+	Password secret.Bytes
 }
 
 // Result says what was done.
@@ -171,13 +174,13 @@ func copyFile(ctx context.Context, out io.WriterAt, in io.ReaderAt, size int64) 
 
 // look reads and judges the output as it is now.
 func (j *job) look() (err error) {
-	if j.doc, err = pdf.Open(j.out, j.size, j.cfg.Limits); err != nil {
+	if j.doc, err = pdf.OpenWith(j.out, j.size, j.cfg.Limits, j.cfg.Password); err != nil {
 		return err
 	}
 	if j.sigs, err = j.doc.Signatures(); err != nil {
 		return err
 	}
-	j.rep, err = validate.File(j.ctx, j.name, j.out, j.size, validate.Options{Anchors: j.cfg.Anchors, StampAnchors: j.cfg.StampAnchors, Now: j.cfg.Now(), Limits: j.cfg.Limits})
+	j.rep, err = validate.File(j.ctx, j.name, j.out, j.size, validate.Options{Anchors: j.cfg.Anchors, StampAnchors: j.cfg.StampAnchors, Now: j.cfg.Now(), Limits: j.cfg.Limits, Password: j.cfg.Password})
 	if err == nil && len(j.rep.Signatures) != len(j.sigs) {
 		err = fmt.Errorf("%w: %d signatures were read and %d judged", ErrNotValid, len(j.sigs), len(j.rep.Signatures))
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/assent-sign/assent/internal/longterm"
 	"github.com/assent-sign/assent/internal/pdf"
 	"github.com/assent-sign/assent/internal/revocation"
+	"github.com/assent-sign/assent/internal/secret"
 	"github.com/assent-sign/assent/internal/testenv"
 	"github.com/assent-sign/assent/internal/tsp"
 	"github.com/assent-sign/assent/internal/validate"
@@ -41,6 +42,7 @@ type desk struct {
 	file   string // of the chain
 	stamps [][]byte
 	cfg    extend.Config
+	opt    pdf.SignOptions // of signed
 }
 
 func newDesk(t *testing.T) *desk {
@@ -75,7 +77,8 @@ func (d *desk) authority(t *testing.T, name string) {
 // signed has room bytes for the message besides what it needs.
 func (d *desk) signed(t *testing.T, in []byte, room, certify int) []byte {
 	t.Helper()
-	opt := pdf.SignOptions{Time: time.Now(), Hash: crypto.SHA256, Certify: certify}
+	opt := d.opt
+	opt.Time, opt.Hash, opt.Certify = time.Now(), crypto.SHA256, certify
 	attrs, err := sap.PAdESSignedAttributes(make([]byte, 32), d.chain[0])
 	must(t, err)
 	size, err := cms.MaxSize(cms.Input{SignedAttrs: attrs, Alg: algo.ES256, Chain: d.chain}, 0)
@@ -220,13 +223,19 @@ func TestADE03SignaturesAreExtended(t *testing.T) {
 		make   func(t *testing.T, d *desk) []byte
 		levels []extend.Level
 	}{
-		"to T":                    {func(t *testing.T, d *desk) []byte { return d.signed(t, contract(), 16<<10, 0) }, []extend.Level{extend.LevelT}},
-		"to LT":                   {func(t *testing.T, d *desk) []byte { return d.signed(t, contract(), 16<<10, 0) }, []extend.Level{extend.LevelLT}},
-		"to LTA":                  {func(t *testing.T, d *desk) []byte { return d.signed(t, contract(), 16<<10, 0) }, []extend.Level{extend.LevelLTA}},
-		"one after the other":     {func(t *testing.T, d *desk) []byte { return d.signed(t, contract(), 16<<10, 0) }, []extend.Level{extend.LevelT, extend.LevelLT, extend.LevelLTA}},
-		"of OpenSSL":              {func(t *testing.T, d *desk) []byte { return d.foreign(t, contract()) }, []extend.Level{extend.LevelT, extend.LevelLTA}},
-		"nothing is permitted":    {func(t *testing.T, d *desk) []byte { return d.signed(t, contract(), 16<<10, 1) }, []extend.Level{extend.LevelLTA}},
-		"no room":                 {func(t *testing.T, d *desk) []byte { return d.signed(t, contract(), 0, 0) }, []extend.Level{extend.LevelLTA}},
+		"to T":                 {func(t *testing.T, d *desk) []byte { return d.signed(t, contract(), 16<<10, 0) }, []extend.Level{extend.LevelT}},
+		"to LT":                {func(t *testing.T, d *desk) []byte { return d.signed(t, contract(), 16<<10, 0) }, []extend.Level{extend.LevelLT}},
+		"to LTA":               {func(t *testing.T, d *desk) []byte { return d.signed(t, contract(), 16<<10, 0) }, []extend.Level{extend.LevelLTA}},
+		"one after the other":  {func(t *testing.T, d *desk) []byte { return d.signed(t, contract(), 16<<10, 0) }, []extend.Level{extend.LevelT, extend.LevelLT, extend.LevelLTA}},
+		"of OpenSSL":           {func(t *testing.T, d *desk) []byte { return d.foreign(t, contract()) }, []extend.Level{extend.LevelT, extend.LevelLTA}},
+		"nothing is permitted": {func(t *testing.T, d *desk) []byte { return d.signed(t, contract(), 16<<10, 1) }, []extend.Level{extend.LevelLTA}},
+		"no room":              {func(t *testing.T, d *desk) []byte { return d.signed(t, contract(), 0, 0) }, []extend.Level{extend.LevelLTA}},
+		"encrypted": {func(t *testing.T, d *desk) []byte {
+			return d.signed(t, testenv.EncryptPDF(t, contract(), "", "owner"), 16<<10, 0)
+		}, []extend.Level{extend.LevelT, extend.LevelLT, extend.LevelLTA}},
+		"encrypted, no room": {func(t *testing.T, d *desk) []byte {
+			return d.signed(t, testenv.EncryptPDF(t, contract(), "", "owner", "--cleartext-metadata"), 0, 0)
+		}, []extend.Level{extend.LevelLTA}},
 		"two signatures, no room": {func(t *testing.T, d *desk) []byte { return d.signed(t, d.signed(t, contract(), 0, 0), 0, 0) }, []extend.Level{extend.LevelLTA}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -245,6 +254,31 @@ func TestADE03SignaturesAreExtended(t *testing.T) {
 				file = out
 			}
 		})
+	}
+}
+
+// ADE-03, D6: a file that needs a password is extended with it, its user's or its owner's, and
+// not without.
+func TestADE03ExtensionWithAPassword(t *testing.T) {
+	d := newDesk(t)
+	in := testenv.EncryptPDF(t, contract(), "user", "owner")
+	word := func(s string) secret.Bytes { return secret.New([]byte(s)) }
+	d.opt.Password = word("owner")
+	file := d.signed(t, in, 16<<10, 0)
+	for _, password := range []string{"", "guess"} {
+		d.cfg.Password = word(password)
+		if _, _, err := d.extend(t, file, extend.LevelLTA); !errors.Is(err, pdf.ErrPassword) {
+			t.Errorf("%q: %v", password, err)
+		}
+	}
+	for _, password := range []string{"user", "owner"} {
+		d.cfg.Password = word(password)
+		out, res, err := d.extend(t, file, extend.LevelLTA)
+		must(t, err)
+		unchanged(t, file, out, true)
+		if s := res.Report.Signatures; len(s) != 2 || s[0].Level != "B-LTA" || res.Report.Verdict != validate.Valid {
+			t.Errorf("%q: %+v", password, res.Report)
+		}
 	}
 }
 

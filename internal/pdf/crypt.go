@@ -11,6 +11,8 @@ import (
 	"math"
 
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/assent-sign/assent/internal/secret"
 )
 
 // crypt is the standard security handler of an opened file (ISO 32000-2, 7.6.4)
@@ -48,7 +50,7 @@ func encrypted(format string, args ...any) error {
 
 // unlock reads the encryption of the file and finds its key. known is that of a
 // later revision of the same file: then it must be the same.
-func (d *Document) unlock(password string, known *crypt) error {
+func (d *Document) unlock(password secret.Bytes, known *crypt) error {
 	v, err := d.trailer.get("Encrypt")
 	if err != nil {
 		return err
@@ -98,7 +100,7 @@ type secrets struct {
 
 // read fills c from the encryption dictionary. Its values must be direct: what they
 // could refer to may itself be encrypted.
-func (c *crypt) read(v value, password string) error {
+func (c *crypt) read(v value, password secret.Bytes) error {
 	s, err := c.readHandler(v)
 	if err != nil {
 		return err
@@ -260,7 +262,7 @@ func (c *crypt) readFilter(name string, f value) error {
 
 // key finds the file's key by the password: the user's, then the owner's (ISO
 // 32000-2, algorithm 2.A).
-func (c *crypt) key(s *secrets, password string) ([]byte, error) {
+func (c *crypt) key(s *secrets, password secret.Bytes) ([]byte, error) {
 	for _, p := range spellings(password) {
 		if matches(passwordHash(s.revision, p, s.u[32:40], nil), s.u) {
 			return unwrapKey(passwordHash(s.revision, p, s.u[40:48], nil), s.ue)
@@ -270,7 +272,7 @@ func (c *crypt) key(s *secrets, password string) ([]byte, error) {
 			return unwrapKey(passwordHash(s.revision, p, s.o[40:48], s.u), s.oe)
 		}
 	}
-	if password == "" {
+	if password.Len() == 0 {
 		return nil, located(ErrPassword, -1, "it does not open without one")
 	}
 	return nil, located(ErrPassword, -1, "the one given is wrong")
@@ -282,10 +284,10 @@ func matches(hash, entry []byte) bool {
 
 // spellings are the forms of a password that writers use: as it is typed and
 // normalised (SASLprep, RFC 4013; of its steps NFKC is the one that matters).
-func spellings(password string) [][]byte {
-	out := [][]byte{[]byte(password)}
-	if n := norm.NFKC.String(password); n != password {
-		out = append(out, []byte(n))
+func spellings(password secret.Bytes) [][]byte {
+	out := [][]byte{password.Reveal()}
+	if !norm.NFKC.IsNormal(password.Reveal()) {
+		out = append(out, norm.NFKC.Bytes(password.Reveal()))
 	}
 	for i, p := range out {
 		out[i] = p[:min(len(p), maxPassword)]

@@ -12,8 +12,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/assent-sign/assent/internal/secret"
 	"github.com/assent-sign/assent/internal/testenv"
 )
+
+// word is a password.
+func word(s string) secret.Bytes { return secret.New([]byte(s)) }
 
 // qpdfEncrypt encrypts a file with qpdf: user password, owner password, bits, options.
 func qpdfEncrypt(t testing.TB, in []byte, before []string, encrypt ...string) []byte {
@@ -208,7 +212,7 @@ func TestD6Passwords(t *testing.T) {
 				continue // what follows the 127th byte does not count: it is the user's
 			}
 			opt := testOptions()
-			opt.Password = given
+			opt.Password = word(given)
 			out := &memFile{}
 			p, err := Prepare(context.Background(), bytes.NewReader(in), int64(len(in)), out, opt)
 			if !errors.Is(err, want) || err == nil && want != nil {
@@ -223,10 +227,10 @@ func TestD6Passwords(t *testing.T) {
 			if _, err := ReadPrepared(out, p.Size); !errors.Is(err, ErrPassword) {
 				t.Errorf("read without a password: %v", err)
 			}
-			if hole, err := ReadPreparedWith(out, p.Size, given); err != nil || hole.ByteRange != p.ByteRange {
+			if hole, err := ReadPreparedWith(out, p.Size, word(given)); err != nil || hole.ByteRange != p.ByteRange {
 				t.Errorf("%q: %+v, %v", given, hole, err)
 			}
-			s, err := InspectWith(out, p.Size, Limits{}, given)
+			s, err := InspectWith(out, p.Size, Limits{}, word(given))
 			if err != nil || !s.Encrypted || s.Incomplete || len(s.EmptyFields) != 1 {
 				t.Errorf("%q: %+v, %v", given, s, err)
 			}
@@ -248,7 +252,7 @@ func TestD6CorpusWithPasswords(t *testing.T) {
 		}
 		for _, password := range []string{"usersecret", "ownersecret"} {
 			opt := testOptions()
-			opt.Password, opt.Reason = password, "a reason in words"
+			opt.Password, opt.Reason = word(password), "a reason in words"
 			out := &memFile{}
 			p, err := Prepare(context.Background(), bytes.NewReader(in), int64(len(in)), out, opt)
 			if err != nil {
@@ -284,7 +288,7 @@ func TestD6Permissions(t *testing.T) {
 		in := lockedForm(&lockSpec{denied: c.denied}).build()
 		allowed := func(change string, want bool, password string, edit func(*SignOptions)) {
 			opt := testOptions()
-			opt.Password = password
+			opt.Password = word(password)
 			edit(&opt)
 			out := &memFile{}
 			_, err := Prepare(context.Background(), bytes.NewReader(in), int64(len(in)), out, opt)

@@ -198,7 +198,7 @@ func TestD6BadCiphertextIsRefused(t *testing.T) {
 // 288 of them, whatever a hostile file or password is.
 func TestD6PasswordHashIsBounded(t *testing.T) {
 	long := strings.Repeat("p", 1<<20)
-	if got := spellings(long); len(got) != 1 || len(got[0]) != maxPassword {
+	if got := spellings(word(long)); len(got) != 1 || len(got[0]) != maxPassword {
 		t.Fatalf("a password of %d bytes counts", len(got[0]))
 	}
 	seen := map[string]bool{}
@@ -221,17 +221,17 @@ func FuzzEncrypt(f *testing.F) {
 	f.Fuzz(func(t *testing.T, dict []byte, password string) {
 		defer timed(t)()
 		in := lockedForm(&lockSpec{edit: func(string) string { return string(dict) }}).build()
-		_, err := InspectWith(bytes.NewReader(in), int64(len(in)), fuzzLimits(), password)
+		_, err := InspectWith(bytes.NewReader(in), int64(len(in)), fuzzLimits(), word(password))
 		typedOrNil(t, "Inspect", err)
 		opt := testOptions()
-		opt.Password, opt.Limits = password, fuzzLimits()
+		opt.Password, opt.Limits = word(password), fuzzLimits()
 		out := &memFile{}
 		p, err := Prepare(t.Context(), bytes.NewReader(in), int64(len(in)), out, opt)
 		typedOrNil(t, "Prepare", err)
 		if err != nil {
 			return
 		}
-		if hole, err := ReadPreparedWith(out, p.Size, password); err != nil || hole.ByteRange != p.ByteRange {
+		if hole, err := ReadPreparedWith(out, p.Size, word(password)); err != nil || hole.ByteRange != p.ByteRange {
 			t.Fatalf("%+v, %v", hole, err)
 		}
 	})

@@ -135,7 +135,7 @@ func (d *Document) isXref(v value) bool {
 
 // scanMixed looks for content in clear among encrypted content: who can change the
 // file on its way can add some that sends off what a reader decrypts ("PDFex", direct
-// exfiltration), and the author's password vouches for none of it.
+// exfiltration), and the author's password vouches for none of it (ADE-04).
 func (d *Document) scanMixed(s *Summary, num int, o object, metadata int) error {
 	if s.PartlyEncrypted || o.end < 0 || num == d.crypt.num || o.val.isDict() && d.isXref(o.val) {
 		return nil

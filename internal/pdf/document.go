@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/assent-sign/assent/internal/secret"
 )
 
 // Document is an opened PDF file. It holds the cross-reference and reads objects
@@ -43,12 +45,12 @@ type Document struct {
 //
 // Errors: ErrNotPDF, ErrEncrypted, ErrPassword, ErrMalformed, ErrUnsupported, ErrLimit.
 func Open(r io.ReaderAt, size int64, lim Limits) (*Document, error) {
-	return OpenWith(r, size, lim, "")
+	return OpenWith(r, size, lim, secret.Bytes{})
 }
 
 // OpenWith is Open for a file that needs a password, its user's or its owner's. A
 // password is not needed for, and not held against, a file that is not encrypted.
-func OpenWith(r io.ReaderAt, size int64, lim Limits, password string) (*Document, error) {
+func OpenWith(r io.ReaderAt, size int64, lim Limits, password secret.Bytes) (*Document, error) {
 	return openRevision(r, size, lim, password, nil)
 }
 
@@ -57,14 +59,14 @@ func OpenWith(r io.ReaderAt, size int64, lim Limits, password string) (*Document
 //
 // Errors: those of Open.
 func (d *Document) Before(end int64) (*Document, error) {
-	old, err := openRevision(io.NewSectionReader(d.r, 0, end), end, d.lim, "", d.crypt)
+	old, err := openRevision(io.NewSectionReader(d.r, 0, end), end, d.lim, secret.Bytes{}, d.crypt)
 	if err == nil && (old.crypt == nil) != (d.crypt == nil) {
 		return nil, malformed(old.trailer.off, "the encryption changes between revisions")
 	}
 	return old, err
 }
 
-func openRevision(r io.ReaderAt, size int64, lim Limits, password string, known *crypt) (*Document, error) {
+func openRevision(r io.ReaderAt, size int64, lim Limits, password secret.Bytes, known *crypt) (*Document, error) {
 	d := &Document{r: r, size: size, lim: lim.withDefaults()}
 	d.work = d.lim.MaxWork
 	if err := d.findHeader(); err != nil {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"strconv"
+
+	"github.com/assent-sign/assent/internal/secret"
 )
 
 // Summary is what a signer should know about a file before signing: what could
@@ -49,11 +51,11 @@ const maxEmptyFields = 100
 // Inspect summarises a file. An encrypted file that does not open is summarised as
 // such, not refused. Errors: those of Open otherwise.
 func Inspect(r io.ReaderAt, size int64, lim Limits) (Summary, error) {
-	return InspectWith(r, size, lim, "")
+	return InspectWith(r, size, lim, secret.Bytes{})
 }
 
 // InspectWith is Inspect for a file that needs a password.
-func InspectWith(r io.ReaderAt, size int64, lim Limits, password string) (Summary, error) {
+func InspectWith(r io.ReaderAt, size int64, lim Limits, password secret.Bytes) (Summary, error) {
 	var s Summary
 	d, err := OpenWith(r, size, lim, password)
 	if errors.Is(err, ErrEncrypted) || errors.Is(err, ErrPassword) {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/assent-sign/assent/internal/secret"
 )
 
 // SignOptions says what signature to prepare.
@@ -42,7 +44,7 @@ type SignOptions struct {
 	// Limits bounds the reading of the input.
 	Limits Limits
 	// Password opens the input if it needs one.
-	Password string
+	Password secret.Bytes
 }
 
 // Sub-filters that this package writes.

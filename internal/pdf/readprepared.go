@@ -5,6 +5,8 @@ import (
 	"crypto"
 	"errors"
 	"io"
+
+	"github.com/assent-sign/assent/internal/secret"
 )
 
 // Hole is where a prepared file waits for its CMS.
@@ -33,11 +35,11 @@ type Hole struct {
 //
 // Errors: ErrNotPrepared, and those of Open.
 func ReadPrepared(r io.ReaderAt, size int64) (Hole, error) {
-	return ReadPreparedWith(r, size, "")
+	return ReadPreparedWith(r, size, secret.Bytes{})
 }
 
 // ReadPreparedWith is ReadPrepared for a file that needs a password.
-func ReadPreparedWith(r io.ReaderAt, size int64, password string) (Hole, error) {
+func ReadPreparedWith(r io.ReaderAt, size int64, password secret.Bytes) (Hole, error) {
 	d, err := OpenWith(r, size, Limits{}, password)
 	if err != nil {
 		return Hole{}, err

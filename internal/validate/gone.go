@@ -38,7 +38,7 @@ func (j *judge) gone(rep *Report, found []pdf.Signature) error {
 		if err := j.ctx.Err(); err != nil {
 			return err
 		}
-		old, err := pdf.Open(io.NewSectionReader(j.r, 0, end), end, j.opt.Limits)
+		old, err := pdf.OpenWith(io.NewSectionReader(j.r, 0, end), end, j.opt.Limits, j.opt.Password)
 		if err != nil {
 			continue // no reader ever showed it as signed
 		}

@@ -50,7 +50,7 @@ func (j *judge) authorities(rep *Report, open *material) {
 		if s.Verdict != Valid || s.Proven == nil {
 			continue
 		}
-		old, err := pdf.Open(io.NewSectionReader(j.r, 0, s.Covers), s.Covers, j.opt.Limits)
+		old, err := pdf.OpenWith(io.NewSectionReader(j.r, 0, s.Covers), s.Covers, j.opt.Limits, j.opt.Password)
 		if err == nil {
 			if j.stored > maxSealed {
 				rep.note("the file has more validation data than is looked through; that of earlier revisions does not count")

@@ -22,6 +22,7 @@ import (
 
 	"github.com/assent-sign/assent/internal/pdf"
 	"github.com/assent-sign/assent/internal/revocation"
+	"github.com/assent-sign/assent/internal/secret"
 )
 
 // Verdict is the result for a signature or a file.
@@ -167,6 +168,8 @@ type Options struct {
 	Level string
 	// Limits bounds the reading of the file.
 	Limits pdf.Limits
+	// Password opens a PDF that needs one.
+	Password secret.Bytes
 	// Detached are files that a signature of XML may name beside its own file.
 	Detached []Detached
 }
@@ -241,7 +244,7 @@ func File(ctx context.Context, name string, r io.ReaderAt, size int64, opt Optio
 
 // pdf judges every signature of a PDF file.
 func (j *judge) pdf(rep *Report) error {
-	doc, err := pdf.Open(j.r, j.size, j.opt.Limits)
+	doc, err := pdf.OpenWith(j.r, j.size, j.opt.Limits, j.opt.Password)
 	if err != nil {
 		return err
 	}
