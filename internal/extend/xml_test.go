@@ -19,7 +19,7 @@ import (
 // every packaging and whatever unsigned properties they have; but for those no byte changes, and judges of others accept the result.
 func TestADE03XMLSignaturesAreExtended(t *testing.T) {
 	const all = "SignatureTimeStamp CertificateValues RevocationValues TimeStampValidationData ArchiveTimeStamp"
-	const policy = `<etsi:UnsignedSignatureProperties><p:SignaturePolicyStore xmlns:p="http://uri.etsi.org/01903/v1.4.1#"/></etsi:UnsignedSignatureProperties>`
+	const policy = `<etsi:UnsignedSignatureProperties><p:SignaturePolicyStore xmlns:p="http://uri.etsi.org/01903/v1.4.1#"><p:SPDocSpecification><etsi:Identifier>urn:x</etsi:Identifier></p:SPDocSpecification><p:SigPolDocLocalURI>urn:x</p:SigPolDocLocalURI></p:SignaturePolicyStore></etsi:UnsignedSignatureProperties>`
 	for name, c := range map[string]struct {
 		make func(t *testing.T, d *desk) []byte
 		want string

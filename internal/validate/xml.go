@@ -132,10 +132,14 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) (Signatur
 		}
 		return s, nil
 	}
-	s.scope(c, len(d.Signatures), j.size)
+	whole := func(v xmlsig.Coverage) bool { return v.Document || v.Root && !d.Instructed }
+	s.scope(c, whole, len(d.Signatures), j.size)
 	alone := in.Element == d.Index.Root // enveloping or detached: nothing is around it
-	if !alone && !slices.ContainsFunc(c.Data(), func(v xmlsig.Coverage) bool { return v.Document }) {
+	if !alone && !slices.ContainsFunc(c.Data(), whole) {
 		s.doubt(SigConstraintsFailure, "it covers only a part of the document; nobody signed the rest with it")
+	}
+	if slices.ContainsFunc(c.Data(), func(v xmlsig.Coverage) bool { return v.Manifest }) {
+		s.doubt(SigConstraintsFailure, "it signs a list of references (Manifest), and what these are over is not judged here")
 	}
 	for _, what := range c.Stray {
 		s.doubt(SigConstraintsFailure, "inside of the signature stands what nobody signed with it: %s", what)
@@ -159,7 +163,7 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) (Signatur
 
 // scope says which node each digest is of: that a digest is right says nothing about
 // where its element stands.
-func (s *Signature) scope(c *xmlsig.Checked, signatures int, size int64) {
+func (s *Signature) scope(c *xmlsig.Checked, whole func(xmlsig.Coverage) bool, signatures int, size int64) {
 	var words []string
 	for _, v := range c.Data() {
 		text := v.Words()
@@ -167,12 +171,12 @@ func (s *Signature) scope(c *xmlsig.Checked, signatures int, size int64) {
 			words = append(words, text)
 			continue
 		}
-		if !v.Document {
+		if !v.Document && !v.Root {
 			text += fmt.Sprintf(" (bytes %d to %d)", v.Element.Start, v.Element.End)
 		}
 		words = append(words, text)
 		s.Parts = append(s.Parts, part(v, size))
-		if v.Document && (v.Less == "itself" || v.Less == "signatures" && signatures == 1) {
+		if whole(v) && (v.Less == "itself" || v.Less == "signatures" && signatures == 1) {
 			s.Whole = true
 		}
 	}
@@ -188,6 +192,8 @@ func part(v xmlsig.Coverage, size int64) Part {
 
 func xmlLevel(in *xmlsig.Signature) string {
 	switch p := in.Properties; {
+	case p != nil && p.CertDigest == nil && p.OldDigest != nil:
+		return "XAdES (not baseline: SigningCertificate is that of before EN 319 132-1)"
 	case p == nil || p.CertDigest == nil:
 		return "XML Signature (not XAdES baseline: the certificate is not signed)"
 	case p.Time.IsZero() || len(p.MimeTypes) == 0:

@@ -33,6 +33,8 @@ const (
 type Coverage struct {
 	Reference  int
 	Document   bool   // the whole document
+	Root       bool   // the root element, by its identifier
+	Manifest   bool   // a list of further references, of which nothing is verified
 	ID         string // else the element with this identifier
 	Element    c14n.Element
 	Less       string // "", "itself" or "signatures": what of it is left out
@@ -44,7 +46,10 @@ type Coverage struct {
 // Words says it to a person.
 func (c Coverage) Words() string {
 	what := "the whole document"
-	if !c.Document {
+	switch {
+	case c.Root:
+		what = fmt.Sprintf("the root element, by its identifier %q", c.ID)
+	case !c.Document:
 		what = fmt.Sprintf("the element with the identifier %q", c.ID)
 	}
 	switch {
@@ -56,6 +61,8 @@ func (c Coverage) Words() string {
 		return what + ", which holds a file in base64: that file's bytes"
 	case c.Properties:
 		return "the signature's own properties"
+	case c.Manifest:
+		return what + ", a list of references"
 	case c.Less == "itself":
 		return what + " but for this signature"
 	case c.Less == "signatures":
@@ -139,6 +146,8 @@ func (d *Document) plan(s *Signature, i int) (plan, error) {
 	if err := p.transforms(s, r.Transforms); err != nil {
 		return p, err
 	}
+	p.cover.Root = !p.cover.Document && p.cover.Element.Start == d.Index.Root.Start
+	p.cover.Manifest = r.Type == dsSpace+"Manifest" || !p.cover.Document && slices.Contains(s.manifests, p.cover.Element.Start)
 	if s.Properties != nil && p.cover.Element.Start == s.Properties.at && !p.cover.Document {
 		p.cover.Properties = true
 	}
@@ -303,7 +312,7 @@ func (s *Signature) value(c *Checked, a algo.Algorithm) error {
 		c.Chain = append(c.Chain, cert)
 	}
 	for _, cert := range c.Chain {
-		if p := s.Properties; p == nil || p.CertDigest == nil || bytes.Equal(sum(p.CertHash, cert.Raw), p.CertDigest) {
+		if s.Properties.names(cert) {
 			c.Certificate = cert
 			break
 		}
@@ -319,6 +328,16 @@ func (s *Signature) value(c *Checked, a algo.Algorithm) error {
 		return fmt.Errorf("%w: %w", ErrSignature, err)
 	}
 	return nil
+}
+
+// names tells whether a certificate is the one that the signed properties name, in either form; those without any
+// leave it open.
+func (p *Properties) names(cert *x509.Certificate) bool {
+	if p == nil {
+		return true
+	}
+	return (p.CertDigest == nil || bytes.Equal(sum(p.CertHash, cert.Raw), p.CertDigest)) &&
+		(p.OldDigest == nil || bytes.Equal(sum(p.OldHash, cert.Raw), p.OldDigest))
 }
 
 // asn1Value turns r || s, each as long as the curve's order (RFC 9231, section 2.3.6),

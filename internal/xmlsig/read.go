@@ -2,6 +2,7 @@ package xmlsig
 
 import (
 	"crypto"
+	"crypto/sha1" //nolint:gosec // names a certificate in old signatures
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -39,6 +40,7 @@ type Signature struct {
 	infoAt, valAt int64
 	keyAt         int64   // of KeyInfo, 0 if there is none
 	objects       []int64 // of Objects, less that of the QualifyingProperties
+	manifests     []int64 // of Manifests, and of the Objects that hold one
 	stray         []string
 	defects       []error // found while reading; Check reports them
 }
@@ -64,6 +66,8 @@ type Properties struct {
 	Time        time.Time // SigningTime, zero if there is none
 	CertHash    crypto.Hash
 	CertDigest  []byte // SigningCertificateV2, the first
+	OldHash     crypto.Hash
+	OldDigest   []byte // SigningCertificate of XAdES before EN 319 132-1, the first
 	MimeTypes   []string
 	Roles       []string
 	Commitments []string
@@ -123,7 +127,10 @@ type Document struct {
 	// Detached gives the file that a reference names which is not in the document, and whether there
 	// is one. Nothing is ever fetched: who calls decides what a name means.
 	Detached func(uri string) (File, bool)
-	refs     []reach
+	// Instructed tells of a processing instruction beside the root element, such as one that names a style sheet: only
+	// a reference to the whole document covers that.
+	Instructed bool
+	refs       []reach
 }
 
 // File is a file beside the document.
@@ -146,7 +153,7 @@ func Read(doc io.ReaderAt, size int64, lim c14n.Limits) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Document{Index: x}
+	d := &Document{Index: x, Instructed: b.instructed}
 	if len(b.found) != len(x.Signatures) {
 		return nil, fmt.Errorf("%w: %d signatures read, %d counted", ErrStructure, len(b.found), len(x.Signatures))
 	}
@@ -331,6 +338,18 @@ func digest(n *node) (crypto.Hash, []byte, error) {
 	return h, d, nil
 }
 
+// oldDigest is digest, and SHA-1, which binds a certificate well enough: one would need a second preimage of it.
+func oldDigest(n *node) (crypto.Hash, []byte, error) {
+	if uri, _ := n.one(dsSpace, "DigestMethod").attr("Algorithm"); uri == dsSpace+"sha1" {
+		d, err := octets(n.one(dsSpace, "DigestValue"))
+		if err != nil || len(d) != sha1.Size {
+			return 0, nil, fmt.Errorf("%w: DigestValue", ErrStructure)
+		}
+		return crypto.SHA1, d, nil
+	}
+	return digest(n)
+}
+
 // octets decodes base64 with white space.
 func octets(n *node) ([]byte, error) {
 	return base64.StdEncoding.DecodeString(strings.Join(strings.Fields(n.text.String()), ""))
@@ -358,6 +377,9 @@ func (s *Signature) properties(n *node) {
 	}
 	p := &Properties{at: signed.at}
 	s.Properties = p
+	if err := conforms(q, nil); err != nil {
+		s.defects = append(s.defects, err)
+	}
 	sig, data := signed.one(xadesSpace, "SignedSignatureProperties"), signed.one(xadesSpace, "SignedDataObjectProperties")
 	if t := sig.one(xadesSpace, "SigningTime"); t != nil {
 		at, err := time.Parse(time.RFC3339, strings.TrimSpace(t.text.String()))
@@ -366,12 +388,8 @@ func (s *Signature) properties(n *node) {
 		}
 		p.Time = at
 	}
-	if certs := sig.one(xadesSpace, "SigningCertificateV2").all(xadesSpace, "Cert"); len(certs) > 0 {
-		var err error
-		if p.CertHash, p.CertDigest, err = digest(certs[0].one(xadesSpace, "CertDigest")); err != nil {
-			s.defects = append(s.defects, err)
-		}
-	}
+	p.CertHash, p.CertDigest = s.named(sig.one(xadesSpace, "SigningCertificateV2"), digest)
+	p.OldHash, p.OldDigest = s.named(sig.one(xadesSpace, "SigningCertificate"), oldDigest)
 	p.Policy = text(sig.one(xadesSpace, "SignaturePolicyIdentifier", "SignaturePolicyId", "SigPolicyId", "Identifier"))
 	for _, r := range sig.one(xadesSpace, "SignerRoleV2", "ClaimedRoles").all(xadesSpace, "ClaimedRole") {
 		p.Roles = append(p.Roles, text(r))
@@ -386,6 +404,19 @@ func (s *Signature) properties(n *node) {
 	inner := s.single(outer, "UnsignedSignatureProperties")
 	p.place = place(q, outer, inner)
 	s.unsigned(inner)
+}
+
+// named is the digest of the signer's certificate, the first of a list.
+func (s *Signature) named(n *node, read func(*node) (crypto.Hash, []byte, error)) (crypto.Hash, []byte) {
+	certs := n.all(xadesSpace, "Cert")
+	if len(certs) == 0 {
+		return 0, nil
+	}
+	h, d, err := read(certs[0].one(xadesSpace, "CertDigest"))
+	if err != nil {
+		s.defects = append(s.defects, err)
+	}
+	return h, d
 }
 
 // single is the child of XAdES of a name. Two are a defect: which one counts each reader would decide for itself.

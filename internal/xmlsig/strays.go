@@ -58,6 +58,9 @@ func (s *Signature) strays(n *node) {
 		switch {
 		case k.is(dsSpace, "Object") && len(k.all(xadesSpace, "QualifyingProperties")) == 0:
 			s.objects = append(s.objects, k.at)
+			for _, m := range k.all(dsSpace, "Manifest") {
+				s.manifests = append(s.manifests, k.at, m.at)
+			}
 		case k.is(dsSpace, "Object"):
 			s.around(k)
 		case k.is(dsSpace, "KeyInfo"), k.is(dsSpace, "SignatureValue"):

@@ -83,13 +83,20 @@ type builder struct {
 	open  []*node // within the outermost signature; nil for what is not kept
 	nodes int
 	bytes int
+	depth int
+	// instructed: a processing instruction was seen beside the root.
+	instructed bool
 }
 
 func (b *builder) event(ev *c14n.Event) error {
 	switch ev.Kind {
 	case c14n.StartElement:
+		b.depth++
 		return b.start(ev)
+	case c14n.ProcInst:
+		b.instructed = b.instructed || b.depth == 0
 	case c14n.EndElement:
+		b.depth--
 		if n := b.top(); n != nil {
 			n.tail, n.end = ev.From, ev.To
 		}
