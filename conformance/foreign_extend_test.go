@@ -3,6 +3,7 @@
 package conformance_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -20,6 +21,7 @@ import (
 	"github.com/assent-sign/assent/internal/longterm"
 	"github.com/assent-sign/assent/internal/revocation"
 	"github.com/assent-sign/assent/internal/tsp"
+	"github.com/assent-sign/assent/internal/validate"
 	"github.com/assent-sign/assent/workers/workertest"
 )
 
@@ -63,8 +65,8 @@ func TestADE03DSSJudgesExtensions(t *testing.T) {
 	}
 }
 
-// extendFile extends with a new time-stamp authority.
-func extendFile(t *testing.T, a *workertest.Authority, in, out string, level extend.Level, name string) {
+// extendFile extends with a new time-stamp authority; beside are files that an XML signature names.
+func extendFile(t *testing.T, a *workertest.Authority, in, out string, level extend.Level, name string, beside ...string) {
 	t.Helper()
 	roots, err := certs.LoadPEM(a.Root)
 	if err != nil {
@@ -96,7 +98,18 @@ func extendFile(t *testing.T, a *workertest.Authority, in, out string, level ext
 	}
 	defer func() { _ = w.Close() }()
 	cfg := extend.Config{Anchors: roots, Stamper: &tsp.InProcess{Authority: r, Anchors: roots}, Collector: collect}
-	if _, err := extend.PDF(t.Context(), filepath.Base(in), f, st.Size(), w, level, cfg); err != nil {
+	how := extend.PDF
+	if validate.IsXML(f) {
+		how = extend.XML
+	}
+	for _, path := range beside {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.Detached = append(cfg.Detached, validate.Detached{Name: filepath.Base(path), ReaderAt: bytes.NewReader(b), Size: int64(len(b))})
+	}
+	if _, err := how(t.Context(), filepath.Base(in), f, st.Size(), w, level, cfg); err != nil {
 		t.Fatalf("%s to %s: %v", in, level, err)
 	}
 }

@@ -10,8 +10,11 @@ import (
 	"github.com/assent-sign/assent/internal/longterm"
 )
 
-// C14N is the canonicalization method that the properties name: exclusive, without comments.
-const C14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
+// Canonicalization methods that time-stamps name, both without comments.
+const (
+	Exclusive = "http://www.w3.org/2001/10/xml-exc-c14n#"
+	Inclusive = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
+)
 
 const (
 	dsNS       = "http://www.w3.org/2000/09/xmldsig#"
@@ -26,15 +29,16 @@ type Writer struct {
 	Declare bool
 }
 
-// SignatureTimeStamp holds a token over the canonical SignatureValue element (clause 5.3). The identifier
+// SignatureTimeStamp holds a token over the exclusive canonical SignatureValue element (clause 5.3). The identifier
 // must be a name in ASCII.
 func (w Writer) SignatureTimeStamp(id string, token []byte) string {
-	return `<xades:SignatureTimeStamp` + w.declared(true) + ` Id="` + id + `">` + encapsulated(token) + "</xades:SignatureTimeStamp>"
+	return `<xades:SignatureTimeStamp` + w.declared(true) + ` Id="` + id + `">` + encapsulated(Exclusive, token) + "</xades:SignatureTimeStamp>"
 }
 
-// ArchiveTimeStamp holds a token over the signature, its data, and all properties before (clause 5.5.2).
-func (w Writer) ArchiveTimeStamp(id string, token []byte) string {
-	return `<xades141:ArchiveTimeStamp xmlns:xades141="` + xades141NS + `"` + w.declared(true) + ` Id="` + id + `">` + encapsulated(token) + "</xades141:ArchiveTimeStamp>"
+// ArchiveTimeStamp holds a token over the signature, its data, and all properties before, canonical by a method (clause
+// 5.5.2).
+func (w Writer) ArchiveTimeStamp(id, method string, token []byte) string {
+	return `<xades141:ArchiveTimeStamp xmlns:xades141="` + xades141NS + `"` + w.declared(true) + ` Id="` + id + `">` + encapsulated(method, token) + "</xades141:ArchiveTimeStamp>"
 }
 
 func (w Writer) declared(ds bool) string {
@@ -47,8 +51,8 @@ func (w Writer) declared(ds bool) string {
 	return ` xmlns:xades="` + xadesNS + `"`
 }
 
-func encapsulated(token []byte) string {
-	return `<ds:CanonicalizationMethod Algorithm="` + C14N + `"></ds:CanonicalizationMethod>` +
+func encapsulated(method string, token []byte) string {
+	return `<ds:CanonicalizationMethod Algorithm="` + method + `"></ds:CanonicalizationMethod>` +
 		"<xades:EncapsulatedTimeStamp>" + base64.StdEncoding.EncodeToString(token) + "</xades:EncapsulatedTimeStamp>"
 }
 

@@ -26,7 +26,7 @@ import (
 	"github.com/assent-sign/assent/sap/xades"
 )
 
-const invoice = "\uFEFF<?xml version=\"1.0\"?>\r\n<!-- c --><invoice xmlns='urn:example:invoice'><line Id='l' a = '1'>240 euros</line></invoice>\n<?end?>"
+const invoice = "\uFEFF<?xml version=\"1.0\"?>\r\n<!-- c --><invoice xmlns='urn:example:invoice' xml:lang=\"el\"><line Id='l' a = '1'>240 euros</line></invoice>\n<?end?>"
 
 const data = "any bytes \x00\xff, 240 euros"
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/assent-sign/assent/internal/augment"
 	"github.com/assent-sign/assent/internal/c14n"
 	"github.com/assent-sign/assent/internal/longterm"
 	"github.com/assent-sign/assent/internal/pkix"
@@ -20,9 +21,17 @@ const maxToken = 64 << 10
 
 var errToken = errors.New("extend: a time-stamp token of a size that is not possible")
 
-// exclusive is the canonical form that our time-stamps are over.
-func exclusive(before int) xmlsig.Stamp {
-	return xmlsig.Stamp{Form: c14n.Job{Method: c14n.Exclusive}, Before: before}
+// overValue is what a time-stamp over the value is over.
+var overValue = xmlsig.Stamp{Form: c14n.Job{Method: c14n.Exclusive}}
+
+// overAll is what an archive time-stamp behind all properties is over, and the canonicalization method's name.
+func (j *xmlJob) overAll(in *xmlsig.Signature) (xmlsig.Stamp, string) {
+	st := xmlsig.Stamp{Form: c14n.Job{Method: c14n.Exclusive}, Before: len(in.Properties.Unsigned)}
+	if j.doc.NodeSets(in) {
+		st.Form.Method = c14n.Inclusive10
+		return st, augment.Inclusive
+	}
+	return st, augment.Exclusive
 }
 
 // prove gives a signature whose time is not proven a time-stamp over its value.
@@ -31,7 +40,7 @@ func (j *xmlJob) prove(i int) error {
 		return nil
 	}
 	in := &j.doc.Signatures[i]
-	imprint, err := j.doc.Imprint(j.now, in, exclusive(0), crypto.SHA256, c14n.Limits{})
+	imprint, err := j.doc.Imprint(j.now, in, overValue, crypto.SHA256, c14n.Limits{})
 	if err != nil {
 		return err
 	}
@@ -144,7 +153,8 @@ func (j *xmlJob) about(in *xmlsig.Signature, st xmlsig.Stamp) (*longterm.Materia
 // archive adds an archive time-stamp over the signature, its data, and all properties that it has (EN 319 132-1, 5.5.2).
 func (j *xmlJob) archive(i int) error {
 	in := &j.doc.Signatures[i]
-	imprint, err := j.doc.ArchiveImprint(j.now, in, exclusive(len(in.Properties.Unsigned)), crypto.SHA256, c14n.Limits{})
+	over, method := j.overAll(in)
+	imprint, err := j.doc.ArchiveImprint(j.now, in, over, crypto.SHA256, c14n.Limits{})
 	if err != nil {
 		return err
 	}
@@ -156,7 +166,7 @@ func (j *xmlJob) archive(i int) error {
 	if len(in.Properties.Archives) > 0 {
 		what = "further archive time-stamp over %q"
 	}
-	j.add(i, what, writer.ArchiveTimeStamp(id, token))
+	j.add(i, what, writer.ArchiveTimeStamp(id, method, token))
 	return nil
 }
 

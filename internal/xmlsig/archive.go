@@ -67,6 +67,18 @@ func (d *Document) archived(s *Signature, st Stamp) ([]plan, error) {
 	return parts, nil
 }
 
+// NodeSets tells whether a reference of a signature gives nodes and does not say how they become octets. Its digest is of their
+// inclusive canonical form then; an archive time-stamp is over that of its own method, and verifiers differ in whether
+// they apply both, one after the other. With the inclusive method that makes no difference.
+func (d *Document) NodeSets(s *Signature) bool {
+	for i := range s.References {
+		if p, err := d.plan(s, i); err == nil && !p.canonical {
+			return true
+		}
+	}
+	return false
+}
+
 // concatenate writes what is planned one after the other, collecting up to room bytes in one pass.
 func (d *Document) concatenate(doc io.ReaderAt, parts []plan, w io.Writer, room int, lim c14n.Limits) error {
 	spools := make([]spool, len(parts))

@@ -65,3 +65,30 @@ func TestSpoolKeepsWholePartsOnly(t *testing.T) {
 		t.Errorf("%v %+v %+v %d", err, &a, &b, room)
 	}
 }
+
+// ADE-03: a reference without a canonicalization transform gives nodes, of which verifiers make other octets if the archive
+// time-stamp's method is not that of the reference; a file and what a transform has canonicalized are octets.
+func TestADE03ReferencesThatGiveNodes(t *testing.T) {
+	const c14nTransform, toItself = `<ds:Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"/>`, `<ds:Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature"/>`
+	for name, c := range map[string]struct {
+		reference string
+		want      bool
+	}{
+		"canonical":           {`URI=""><ds:Transforms>` + toItself + c14nTransform + `</ds:Transforms>`, false},
+		"nodes":               {`URI=""><ds:Transforms>` + toItself + `</ds:Transforms>`, true},
+		"nodes of an element": {`URI="#e">`, true},
+		"base64":              {`URI="#e"><ds:Transforms><ds:Transform Algorithm="http://www.w3.org/2000/09/xmldsig#base64"/></ds:Transforms>`, false},
+		"a file":              {`URI="file">`, false},
+	} {
+		doc := `<a><e Id="e">AAAA</e><ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:SignedInfo><ds:CanonicalizationMethod Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"/><ds:SignatureMethod Algorithm="x"/><ds:Reference ` +
+			c.reference + `</ds:Reference></ds:SignedInfo><ds:SignatureValue>AAAA</ds:SignatureValue></ds:Signature></a>`
+		d, err := Read(strings.NewReader(doc), int64(len(doc)), c14n.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Detached = func(string) (File, bool) { return File{ReaderAt: strings.NewReader("x"), Size: 1}, true }
+		if got := d.NodeSets(&d.Signatures[0]); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

@@ -149,7 +149,7 @@ func (r *raising) archive(ctx context.Context, m *longterm.Material) error {
 		return err
 	}
 	before := len(r.properties)
-	r.properties = append(r.properties, (augment.Writer{}).ArchiveTimeStamp(r.id("-atst"), token))
+	r.properties = append(r.properties, (augment.Writer{}).ArchiveTimeStamp(r.id("-atst"), augment.Exclusive, token))
 	more, err := r.w.keep.Further(ctx, m, token, crypto.SHA256, imprint)
 	if err != nil {
 		return err
