@@ -37,7 +37,7 @@ type raiser struct {
 func (r *raiser) raise(t *testing.T, in string, level extend.Level) string {
 	t.Helper()
 	r.n++
-	out := fmt.Sprintf("%s-%d-%s.xml", strings.TrimSuffix(in, ".xml"), r.n, level)
+	out := fmt.Sprintf("%s-%d-%s%s", strings.TrimSuffix(in, filepath.Ext(in)), r.n, level, filepath.Ext(in))
 	extendFile(t, r.a, in, out, level, fmt.Sprintf("tsa-%d", r.n), r.beside...)
 	return out
 }

@@ -70,26 +70,31 @@ func java[T any](ctx context.Context, root string, args []string) ([]T, error) {
 		return nil, fmt.Errorf("%w: %s below %s (.ci/javajudges installs it)", ErrMissing, args[0], dir)
 	}
 	path := filepath.Join(dir, "classes") + ":" + filepath.Join(dir, "lib", "*")
-	cmd := exec.CommandContext(ctx, t.path, append([]string{"-Xmx1g", "-cp", path}, args...)...)
+	return lines[T](ctx, args[0], dir, t.path, append([]string{"-Xmx1g", "-cp", path}, args...)...)
+}
+
+// lines runs a program in a directory and reads a line of JSON for each answer.
+func lines[T any](ctx context.Context, name, dir, program string, args ...string) ([]T, error) {
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = dir
 	var words strings.Builder
 	cmd.Stderr = &words
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("judge: %s: %w\n%s", args[0], err, words.String())
+		return nil, fmt.Errorf("judge: %s: %w\n%s", name, err, words.String())
 	}
 	var all []T
-	lines := bufio.NewScanner(strings.NewReader(string(out)))
-	lines.Buffer(nil, maxOutput)
-	for lines.Scan() {
+	scan := bufio.NewScanner(strings.NewReader(string(out)))
+	scan.Buffer(nil, maxOutput)
+	for scan.Scan() {
 		var v T
-		if err := json.Unmarshal(lines.Bytes(), &v); err != nil {
-			return nil, fmt.Errorf("judge: %s: %w: %q", args[0], err, lines.Text())
+		if err := json.Unmarshal(scan.Bytes(), &v); err != nil {
+			return nil, fmt.Errorf("judge: %s: %w: %q", name, err, scan.Text())
 		}
 		all = append(all, v)
 	}
 	if len(all) == 0 {
-		return nil, errors.New("judge: " + args[0] + " said nothing: " + words.String())
+		return nil, errors.New("judge: " + name + " said nothing: " + words.String())
 	}
-	return all, lines.Err()
+	return all, scan.Err()
 }
