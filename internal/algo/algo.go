@@ -258,17 +258,47 @@ func Verify(pub crypto.PublicKey, a Algorithm, digest, sig []byte) error {
 		}
 		return nil
 	case *rsa.PublicKey:
-		if a.IsPSS() {
-			err = rsa.VerifyPSS(k, a.Hash(), digest, sig, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: a.Hash()})
-		} else {
-			err = rsa.VerifyPKCS1v15(k, a.Hash(), digest, sig)
+		return verifyRSA(k, a, digest, sig)
+	}
+	return ErrKeyMismatch
+}
+
+// VerifyForeign is Verify for signatures of others, whose keys and digests need not be of the pairs that we
+// sign with: any of the curves, and RSA of 2048 to 8192 bits, with any of the digests. A curve with a shorter
+// digest is as strong as that (ETSI TS 119 312, clause 7).
+func VerifyForeign(pub crypto.PublicKey, a Algorithm, digest, sig []byte) error {
+	if !a.Valid() || len(digest) != a.Hash().Size() {
+		return fmt.Errorf("%w: %s, digest of %d bytes", ErrKeyMismatch, a, len(digest))
+	}
+	switch k := pub.(type) {
+	case *ecdsa.PublicKey:
+		if _, err := KeyTypeOf(pub); err != nil || !a.IsECDSA() {
+			return fmt.Errorf("%w: %s with an elliptic key: %w", ErrKeyMismatch, a, errors.Join(err, ErrUnknown))
 		}
-		if err != nil {
+		if !ecdsa.VerifyASN1(k, digest, sig) {
 			return ErrBadSignature
 		}
 		return nil
+	case *rsa.PublicKey:
+		if bits := k.N.BitLen(); a.IsECDSA() || bits < 2048 || bits > 8192 {
+			return fmt.Errorf("%w: %s with an RSA key of %d bits", ErrKeyMismatch, a, bits)
+		}
+		return verifyRSA(k, a, digest, sig)
 	}
-	return ErrKeyMismatch
+	return fmt.Errorf("%w: public key %T", ErrUnknown, pub)
+}
+
+func verifyRSA(k *rsa.PublicKey, a Algorithm, digest, sig []byte) error {
+	var err error
+	if a.IsPSS() {
+		err = rsa.VerifyPSS(k, a.Hash(), digest, sig, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: a.Hash()})
+	} else {
+		err = rsa.VerifyPKCS1v15(k, a.Hash(), digest, sig)
+	}
+	if err != nil {
+		return ErrBadSignature
+	}
+	return nil
 }
 
 // ErrBadSignature is returned by Verify when the signature does not verify.

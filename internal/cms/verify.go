@@ -34,6 +34,9 @@ type VerifyOptions struct {
 	// adbe.pkcs7.detached signatures have. The certificate is then named by the
 	// signer identifier only, which does not protect it.
 	AllowNoESS bool
+	// AllowAnyKey accepts an approved key with another digest than the one that we sign with by it, such as P-384 with
+	// SHA-256, which authorities and signing software of others use.
+	AllowAnyKey bool
 }
 
 // Verify checks one signer of the message: the signed attributes are present,
@@ -51,7 +54,11 @@ func (sd *SignedData) Verify(si *SignerInfo, contentDigest []byte, opts VerifyOp
 	if err != nil {
 		return nil, err
 	}
-	if err := algo.Verify(leaf.PublicKey, si.Algorithm, dtbsr, si.Signature); err != nil {
+	verify := algo.Verify
+	if opts.AllowAnyKey {
+		verify = algo.VerifyForeign
+	}
+	if err := verify(leaf.PublicKey, si.Algorithm, dtbsr, si.Signature); err != nil {
 		return nil, signatureError(err)
 	}
 	return leaf, nil

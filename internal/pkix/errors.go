@@ -17,6 +17,7 @@ var (
 	ErrExtKeyUsage   = errors.New("pkix: extended key usage does not allow this use")
 	ErrPolicy        = errors.New("pkix: no acceptable certificate policy")
 	ErrConstraint    = errors.New("pkix: name is outside the name constraints of the path")
+	ErrNoRevAvail    = errors.New("pkix: certificate says that nothing tells of its revocation, and what does (RFC 9608)")
 	ErrCritical      = errors.New("pkix: critical extension is not understood")
 	ErrBounds        = errors.New("pkix: validation exceeds its bounds")
 )

@@ -30,6 +30,7 @@ const (
 	oidInhibitAny        der.OID = "\x55\x1d\x36"
 	oidAuthorityInfo     der.OID = "\x2b\x06\x01\x05\x05\x07\x01\x01"
 	oidOCSPNoCheck       der.OID = "\x2b\x06\x01\x05\x05\x07\x30\x01\x05"
+	oidNoRevAvail        der.OID = "\x55\x1d\x38"
 	oidQCStatements      der.OID = "\x2b\x06\x01\x05\x05\x07\x01\x03"
 
 	// AnyPolicy is the policy that stands for all (section 4.2.1.4).
@@ -73,6 +74,8 @@ type Extensions struct {
 	// OCSPNoCheck: the issuer wants no revocation check of this responder (RFC 6960
 	// section 4.2.2.2.1).
 	OCSPNoCheck bool
+	// NoRevAvail: the issuer tells nobody whether it revoked this certificate (RFC 9608).
+	NoRevAvail bool
 	// Critical are critical extensions that nothing here understands.
 	Critical []der.OID
 }
@@ -167,6 +170,10 @@ func (x *Extensions) one(oid der.OID, value []byte) (known bool, err error) {
 		x.Access, err = parseAccess(value)
 	case oidOCSPNoCheck:
 		x.OCSPNoCheck = true
+	case oidNoRevAvail:
+		if x.NoRevAvail = true; string(value) != "\x05\x00" {
+			err = der.Malformed("noRevAvail")
+		}
 	case oidIssuerAltName, oidQCStatements: // neither changes the outcome; RFC 3739 section 3.2.6 lets the latter be critical
 	default:
 		return false, nil

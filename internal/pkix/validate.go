@@ -84,7 +84,20 @@ func (s *state) basic(c *Certificate, last bool) error {
 	if s.explicit <= 0 && s.policies.null() {
 		return fmt.Errorf("%w: at %s", ErrPolicy, c)
 	}
+	if err := noRevAvail(c); err != nil {
+		return err
+	}
 	return criticals(c)
+}
+
+// noRevAvail is RFC 9608 section 4: an authority, or a certificate that says where to ask, has no such
+// extension.
+func noRevAvail(c *Certificate) error {
+	asks := slices.ContainsFunc(c.Access, func(a Access) bool { return a.Method == AccessOCSP })
+	if c.NoRevAvail && (c.IsCA || len(c.CRLPoints) > 0 || len(c.FreshestCRL) > 0 || asks) {
+		return fmt.Errorf("%w: %s", ErrNoRevAvail, c)
+	}
+	return nil
 }
 
 func criticals(c *Certificate) error {

@@ -226,6 +226,9 @@ func (k *Checker) decide(ctx context.Context, q *question) (*Finding, error) {
 			return f, nil
 		}
 	}
+	if q.cert().NoRevAvail { // RFC 9608; that it was revoked, should somebody say so, counts all the same
+		return &Finding{Certificate: q.cert()}, nil
+	}
 	f, err := k.fetch(ctx, q)
 	if f != nil || err != nil {
 		return f, err

@@ -123,7 +123,7 @@ func verifySignature(sd *cms.SignedData, si *cms.SignerInfo) (*x509.Certificate,
 	if len(sd.RawCertificates) == 0 {
 		return nil, ErrNoCertificate
 	}
-	leaf, err := sd.Verify(si, nil, cms.VerifyOptions{ContentType: cms.OIDTSTInfo, AllowESSv1: true})
+	leaf, err := sd.Verify(si, nil, cms.VerifyOptions{ContentType: cms.OIDTSTInfo, AllowESSv1: true, AllowAnyKey: true})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", tokenCause(err), err)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/assent-sign/assent/internal/pdf"
 )
@@ -23,13 +24,14 @@ const (
 // it was removed. Only what was a whole signature of an earlier revision counts; text
 // that looks like the bytes of one is noted where nobody signed.
 func (j *judge) gone(rep *Report, found []pdf.Signature) error {
-	ends, stray, err := j.strayRanges(found)
+	t, err := j.traces(found)
 	if err != nil {
 		return err
 	}
-	if stray && !slices.ContainsFunc(rep.Signatures, func(s Signature) bool { return s.Kind == kindSignature }) {
+	if t.stray && !slices.ContainsFunc(rep.Signatures, func(s Signature) bool { return s.Kind == kindSignature }) {
 		rep.note("the file holds the bytes of a signature, and nothing leads to it: it was taken away, or never put in")
 	}
+	ends := t.revisions()
 	if len(ends) > maxRevisions {
 		rep.taken("the file holds the bytes of more than %d signatures to which nothing leads; whether one was taken away cannot be told", maxRevisions)
 		return nil
@@ -38,7 +40,7 @@ func (j *judge) gone(rep *Report, found []pdf.Signature) error {
 		if err := j.ctx.Err(); err != nil {
 			return err
 		}
-		old, err := pdf.OpenWith(io.NewSectionReader(j.r, 0, end), end, j.opt.Limits, j.opt.Password)
+		old, err := pdf.Open(io.NewSectionReader(j.r, 0, end), end, j.opt.Limits)
 		if err != nil {
 			continue // no reader ever showed it as signed
 		}
@@ -47,8 +49,10 @@ func (j *judge) gone(rep *Report, found []pdf.Signature) error {
 			continue
 		}
 		for i := range sigs {
-			if s := &sigs[i]; len(s.Problems) == 0 && s.CoveredEnd == end && !slices.ContainsFunc(found, func(o pdf.Signature) bool { return slices.Equal(o.ByteRange, s.ByteRange) }) {
-				rep.taken("the signature in %q, of the revision that ends at byte %d, was taken away by a later one", s.Field, end)
+			s := &sigs[i]
+			here := s.CoveredEnd == end || s.CoveredEnd > end-eolRoom && s.CoveredEnd < end && slices.Contains(t.values, s.ContentsOffset)
+			if len(s.Problems) == 0 && here && !slices.ContainsFunc(found, func(o pdf.Signature) bool { return slices.Equal(o.ByteRange, s.ByteRange) }) {
+				rep.taken("the signature in %q, of the revision that ends at byte %d, was taken away by a later one", s.Field, s.CoveredEnd)
 			}
 		}
 	}
@@ -64,19 +68,53 @@ func (r *Report) taken(format string, args ...any) {
 	}
 }
 
-// strayRanges finds each /ByteRange of which no signature of the file is the owner: stray tells
-// whether there is any, and ends are where the revisions end that they cover.
-func (j *judge) strayRanges(found []pdf.Signature) (ends []int64, stray bool, err error) {
-	word := []byte("/ByteRange")
+// traces are what is left in the file of signatures to which nothing leads.
+type traces struct {
+	stray  bool    // there are any
+	ends   []int64 // where the revisions end that a readable /ByteRange covers
+	begins []int64 // of the signature values of those
+	values []int64 // offsets of the values, by what they look like: their /ByteRange can be spelled in many ways
+	closed []int64 // where "%%EOF" stands, behind it
+}
+
+// Bounds on what is kept of traces; after each value that no readable range goes with so many
+// ends of revisions are tried, and eolRoom is how far behind "%%EOF" one can reach.
+const (
+	maxClosed   = 10_000
+	triesBehind = 3
+	eolRoom     = 3
+)
+
+// revisions are the ends that are worth looking at, each once.
+func (t *traces) revisions() []int64 {
+	out := slices.Clone(t.ends)
+	for _, v := range t.values {
+		if slices.Contains(t.begins, v) {
+			continue
+		}
+		i, _ := slices.BinarySearch(t.closed, v)
+		for _, end := range t.closed[i:min(len(t.closed), i+triesBehind)] {
+			if !slices.Contains(out, end) && len(out) <= maxRevisions {
+				out = append(out, end)
+			}
+		}
+	}
+	return out
+}
+
+// traces finds each /ByteRange of which no signature of the file is the owner, and each value of a
+// signature that is none's.
+func (j *judge) traces(found []pdf.Signature) (*traces, error) {
+	t := &traces{}
 	buf := make([]byte, 64<<10)
 	kept := 0
 	for off := int64(0); off < j.size; {
 		if err := j.ctx.Err(); err != nil {
-			return nil, false, err
+			return nil, err
 		}
 		n, err := j.r.ReadAt(buf[kept:min(int64(len(buf)), int64(kept)+j.size-off)], off)
 		if n == 0 {
-			return nil, false, fmt.Errorf("read at offset %d: %w", off, errors.Join(err, io.ErrUnexpectedEOF))
+			return nil, fmt.Errorf("read at offset %d: %w", off, errors.Join(err, io.ErrUnexpectedEOF))
 		}
 		off += int64(n)
 		end := kept + n
@@ -84,28 +122,61 @@ func (j *judge) strayRanges(found []pdf.Signature) (ends []int64, stray bool, er
 		if off < j.size {
 			whole = max(0, end-rangeRoom)
 		}
-		at := 0
-		for {
-			i := bytes.Index(buf[at:end], word)
-			if i < 0 || at+i >= whole {
-				break
+		each(buf[:end], "/ByteRange", whole, func(rest []byte, _ int) { j.strayRange(t, rest, found) })
+		each(buf[:end], "<", whole, func(rest []byte, at int) { t.value(rest, off-int64(end-at), found) })
+		each(buf[:end], "%%EOF", whole, func(_ []byte, at int) {
+			if behind := off - int64(end-at) + int64(len("%%EOF")); len(t.closed) < maxClosed {
+				t.closed = append(t.closed, min(j.size, behind+eolRoom-1))
 			}
-			at += i + len(word)
-			r := fourNumbers(buf[at:min(end, at+rangeRoom-len(word))])
-			if r != nil && slices.ContainsFunc(found, func(s pdf.Signature) bool { return slices.Equal(s.ByteRange, r) }) {
-				continue
-			}
-			stray = true
-			if e, ok := j.covers(r); ok && !slices.Contains(ends, e) {
-				if ends = append(ends, e); len(ends) > maxRevisions {
-					return ends, stray, nil
-				}
-			}
+		})
+		if len(t.ends) > maxRevisions {
+			break
 		}
 		kept = copy(buf, buf[whole:end])
 	}
-	return ends, stray, nil
+	return t, nil
 }
+
+// each calls do for each place of a word that begins before an offset, with what comes behind it.
+func each(b []byte, word string, before int, do func(rest []byte, at int)) {
+	for at := 0; ; at++ {
+		i := bytes.Index(b[at:], []byte(word))
+		if i < 0 || at+i >= before {
+			return
+		}
+		at += i
+		rest := b[at+len(word):]
+		do(rest[:min(len(rest), rangeRoom-len(word))], at)
+	}
+}
+
+func (j *judge) strayRange(t *traces, rest []byte, found []pdf.Signature) {
+	r := fourNumbers(rest)
+	if r != nil && slices.ContainsFunc(found, func(s pdf.Signature) bool { return slices.Equal(s.ByteRange, r) }) {
+		return
+	}
+	t.stray = true
+	if e, ok := j.covers(r); ok && !slices.Contains(t.ends, e) && len(t.ends) <= maxRevisions {
+		t.ends, t.begins = append(t.ends, e), append(t.begins, r[1])
+	}
+}
+
+// value takes a hexadecimal string that begins as CMS SignedData does (RFC 5652, section 3).
+func (t *traces) value(rest []byte, at int64, found []pdf.Signature) {
+	const signedData = "06092a864886f70d010702"
+	if len(rest) < 40 || rest[0] != '3' && !isBlank(rest[0]) || len(t.values) > maxRevisions {
+		return
+	}
+	text := strings.ToLower(strings.Join(strings.Fields(string(rest)), ""))
+	i := strings.Index(text, signedData)
+	if !strings.HasPrefix(text, "30") || i < 4 || i > 12 || slices.ContainsFunc(found, func(s pdf.Signature) bool { return s.ContentsOffset == at }) {
+		return
+	}
+	t.stray = true
+	t.values = append(t.values, at)
+}
+
+func isBlank(c byte) bool { return c <= ' ' }
 
 // fourNumbers reads "[0 1 2 3]", nil if it is anything else.
 func fourNumbers(b []byte) []int64 {

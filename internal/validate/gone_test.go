@@ -2,11 +2,19 @@ package validate_test
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/cms"
 	"github.com/assent-sign/assent/internal/pdf"
 	"github.com/assent-sign/assent/internal/validate"
+	"github.com/assent-sign/assent/sap"
 )
 
 // without is an update that takes the last signature away: its field, and its value.
@@ -97,4 +105,59 @@ func TestD16TakenAwayWhereverItStood(t *testing.T) {
 			t.Errorf("%d before the end of a piece: %s", before, rep.Verdict)
 		}
 	}
+}
+
+// D16: how the range of a signature is spelled in the file changes nothing either: with escapes in its name, as an object of
+// its own, or with a comment in it, as other software may write it.
+func TestD16TakenAwayHoweverItIsSpelled(t *testing.T) {
+	k := newKit(t)
+	for name, form := range map[string]string{
+		"as usual":        "/ByteRange [%s]",
+		"with an escape":  "/Byte#52ange [%s]",
+		"with a comment":  "/ByteRange%% here it comes\n[%s]",
+		"as an object":    "/ByteRange 77 0 R",
+		"all of it by #s": "/#42#79#74#65#52#61#6e#67#65 77 0 R",
+	} {
+		one := k.spelled(t, formDoc(), form)
+		if rep := k.look(t, one, k.trust()); rep.Verdict != validate.Valid || len(rep.Signatures) != 1 {
+			t.Fatalf("%s, before: %s %+v", name, rep.Words(), rep.Signatures)
+		}
+		taken := without(t, one, map[int]string{6: current(formDoc(), 6), 3: current(formDoc(), 3)})
+		for what, file := range map[string][]byte{"another signature": k.sign(t, taken, true), "a time-stamp": k.stamped(t, taken, "")} {
+			rep := k.look(t, file, k.trust())
+			if rep.Verdict == validate.Valid || !strings.Contains(strings.Join(rep.Notes, " "), "was taken away") {
+				t.Errorf("%s, then %s: %s %q", name, what, rep.Words(), rep.Notes)
+			}
+		}
+	}
+}
+
+// spelled signs in a field of its own, with the range written as the form says; object 77 is always the range too.
+func (k *kit) spelled(t *testing.T, in []byte, form string) []byte {
+	t.Helper()
+	const room = 8 << 10
+	file := func(at, end int) []byte {
+		numbers := fmt.Sprintf("0 %010d %010d %010d", at, at+2*room+2, end-at-2*room-2)
+		text := form
+		if strings.Contains(form, "%s") {
+			text = fmt.Sprintf(form, numbers)
+		}
+		return upd(in, map[int]string{6: "<< /Fields [7 0 R 60 0 R] /SigFlags 3 >>", 60: "<< /FT /Sig /T (S) /V 61 0 R >>", 77: "[" + numbers + "]",
+			61: "<< /Type /Sig /Filter /Adobe.PPKLite /SubFilter /ETSI.CAdES.detached " + text + " /Contents <" + strings.Repeat("0", 2*room) + "> >>"})
+	}
+	draft := file(0, 0)
+	at := bytes.Index(draft, []byte("/Contents <00")) + len("/Contents ")
+	out := file(at, len(draft))
+	h := crypto.SHA256.New()
+	h.Write(out[:at])
+	h.Write(out[at+2*room+2:])
+	attrs, err := sap.PAdESSignedAttributes(h.Sum(nil), k.chain[0])
+	must(t, err)
+	sum := sha256.Sum256(attrs)
+	sig, err := k.key.Sign(rand.Reader, sum[:], crypto.SHA256)
+	must(t, err)
+	msg, err := cms.Assemble(cms.Input{SignedAttrs: attrs, Alg: algo.ES256, Signature: sig, Chain: k.chain})
+	must(t, err)
+	hex.Encode(out[at+1:], msg)
+	return out
 }

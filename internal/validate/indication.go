@@ -148,7 +148,7 @@ func subOfChain(err error) SubIndication {
 // subOfXML is 5.2.2 to 5.2.4 and 5.2.7 for an XML signature.
 func subOfXML(err error) SubIndication {
 	return first(err, FormatFailure,
-		reason{xmlsig.ErrDigest, HashFailure}, reason{xmlsig.ErrSignature, SigCryptoFailure},
+		reason{xmlsig.ErrDigest, HashFailure}, reason{xmlsig.ErrSignature, SigCryptoFailure}, reason{xmlsig.ErrAlgorithm, CryptoConstraintsFailure},
 		reason{xmlsig.ErrCertificate, NoSigningCertificateFound}, reason{xmlsig.ErrUnsupported, SigConstraintsFailure}, reason{xmlsig.ErrDetached, SignedDataNotFound})
 }
 

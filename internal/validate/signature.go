@@ -113,7 +113,7 @@ func (j *judge) integrity(sd *cms.SignedData, si *cms.SignerInfo, subFilter stri
 	if err != nil {
 		return nil, err
 	}
-	opts := cms.VerifyOptions{AllowUnsorted: true}
+	opts := cms.VerifyOptions{AllowUnsorted: true, AllowAnyKey: true}
 	if subFilter == pdf.SubFilterPKCS7 {
 		opts.AllowESSv1, opts.AllowNoESS = true, true
 	}

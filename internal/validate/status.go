@@ -258,6 +258,9 @@ func (j *judge) good(s *Signature, m *material, anchors []*pkix.Certificate, aft
 		s.Revocation = "good before the signature was made, by what the file carries; whether it was revoked in between is not known"
 	}
 	for _, f := range mine {
+		if f.Certificate.NoRevAvail && len(f.Evidence) == 0 {
+			s.Revocation, s.settled = "its authority tells nobody of revocation, and the certificate says so (RFC 9608)", true
+		}
 		if !f.RevokedAt.IsZero() {
 			s.Present = Status{Indication: InDoubt, SubIndication: RevokedNoPOE}
 			s.Revocation = fmt.Sprintf("good when it was used; %s was revoked later, on %s (%s)", f.Certificate, stampTime(f.RevokedAt), f.Reason)

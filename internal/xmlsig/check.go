@@ -324,8 +324,12 @@ func (s *Signature) value(c *Checked, a algo.Algorithm) error {
 	if err != nil {
 		return err
 	}
-	if err := algo.Verify(c.Certificate.PublicKey, a, sum(a.Hash(), c.Info), value); err != nil {
+	err = algo.VerifyForeign(c.Certificate.PublicKey, a, sum(a.Hash(), c.Info), value)
+	switch {
+	case errors.Is(err, algo.ErrBadSignature):
 		return fmt.Errorf("%w: %w", ErrSignature, err)
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrAlgorithm, err)
 	}
 	return nil
 }
@@ -348,7 +352,7 @@ func asn1Value(cert *x509.Certificate, a algo.Algorithm, value []byte) ([]byte, 
 	}
 	key, ok := cert.PublicKey.(*ecdsa.PublicKey)
 	if !ok {
-		return nil, fmt.Errorf("%w: %v with another kind of key", ErrSignature, a)
+		return nil, fmt.Errorf("%w: %v with another kind of key", ErrAlgorithm, a)
 	}
 	size := (key.Curve.Params().BitSize + 7) / 8
 	if len(value) != 2*size {

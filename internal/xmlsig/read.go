@@ -22,6 +22,7 @@ var (
 	ErrDetached    = errors.New("xmlsig: a reference to a file beside the document, which is not at hand")
 	ErrDigest      = errors.New("xmlsig: what a reference covers was changed after signing")
 	ErrSignature   = errors.New("xmlsig: the signature value does not fit the certificate's key")
+	ErrAlgorithm   = errors.New("xmlsig: the certificate's key is not accepted with this algorithm")
 	ErrCertificate = errors.New("xmlsig: the certificate is not the one that the signature names")
 )
 
