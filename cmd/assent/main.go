@@ -49,14 +49,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
 	}
 	var e *exitError
 	if !errors.As(err, &e) {
 		// Only cobra itself returns other errors: what was typed makes no sense.
-		e = &exitError{exitUsage, err}
+		fmt.Fprintf(stderr, "assent: %v\nusage: %s\n%q explains it with an example\n", err, cmd.UseLine(), cmd.CommandPath()+" -h")
+		return exitUsage
 	}
 	if e.err != nil {
 		fmt.Fprintln(stderr, "assent:", e.err)

@@ -1,6 +1,9 @@
 // Command samd is the signature activation module: its own process, with its own
 // OS user, database, anchor and token. See samd.example.yaml for what it can be
 // told and docs/operators.md for how it is run.
+//
+// Exit codes: 0 ended as asked, 1 could not open or serve, 2 the command line or the
+// configuration is wrong.
 package main
 
 import (
@@ -45,8 +48,21 @@ func main() {
 	if err := run(ctx, os.Args[1:], os.Stderr); err != nil {
 		fmt.Fprintf(os.Stderr, "samd: %v\n", err)
 		stop()
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
+}
+
+// errUsage says that the command line makes no sense.
+var errUsage = errors.New("wrong command line")
+
+// exitCode tells a supervisor whether to try again (1) or to wait for a person (2).
+func exitCode(err error) int {
+	for _, wrong := range []error{errUsage, errConfig, sam.ErrConfig, config.ErrSyntax, config.ErrSecret} {
+		if errors.Is(err, wrong) {
+			return 2
+		}
+	}
+	return 1
 }
 
 func run(ctx context.Context, args []string, logTo io.Writer) error {
@@ -54,8 +70,10 @@ func run(ctx context.Context, args []string, logTo io.Writer) error {
 	flags.SetOutput(logTo)
 	path := flags.String("config", "samd.yaml", "configuration file")
 	check := flags.Bool("check", false, "check the configuration file and exit")
-	if err := flags.Parse(args); err != nil {
-		return err
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
 	}
 	cfg := defaults()
 	if err := config.Load(*path, &cfg); err != nil {
@@ -65,10 +83,11 @@ func run(ctx context.Context, args []string, logTo io.Writer) error {
 		return fmt.Errorf("%s: %w", *path, err)
 	}
 	if *check {
+		fmt.Fprintln(logTo, "samd: the configuration is good")
 		return nil
 	}
 	if flags.NArg() > 0 && (flags.Arg(0) != "restore" || flags.NArg() != 2) {
-		return fmt.Errorf("%q: samd takes no words but: samd -config FILE restore BACKUP", flags.Args())
+		return fmt.Errorf("%w: %q: samd takes no words but: samd -config FILE restore BACKUP", errUsage, flags.Args())
 	}
 	// A core dump would hold key material, and so would swap.
 	if err := secret.NoDump(); err != nil {

@@ -276,8 +276,8 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			err = run(context.Background(), []string{"-config", s.config}, &buffer{})
-			if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.say) {
-				t.Errorf("got %v, want %v that names %s", err, c.want, c.say)
+			if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.say) || exitCode(err) != 2 {
+				t.Errorf("got %v, want %v that names %s, and exit code 2", err, c.want, c.say)
 			}
 		})
 	}
@@ -321,4 +321,33 @@ func yamlKeys(v any) []string {
 	}
 	walk(reflect.TypeOf(v))
 	return out
+}
+
+// Supervisors and people can tell a wrong command line or file (2) from what may
+// pass by itself (1); asking for help, and a good file, are no failures.
+func TestExitCodesAndHelp(t *testing.T) {
+	s := newSite(t, "")
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"help":         {[]string{"-h"}, 0, "-check"},
+		"check":        {[]string{"-config", s.config, "-check"}, 0, "good"},
+		"unknown flag": {[]string{"-nonsense"}, 2, "-nonsense"},
+		"stray word":   {[]string{"-config", s.config, "resotre"}, 2, "resotre"},
+		"no file":      {[]string{"-config", filepath.Join(s.dir, "none.yaml")}, 2, "none.yaml"},
+	} {
+		var log buffer
+		code, said := 0, ""
+		if err := run(t.Context(), c.args, &log); err != nil {
+			code, said = exitCode(err), err.Error()
+		}
+		if said += log.String(); code != c.code || !strings.Contains(said, c.want) {
+			t.Errorf("%s: exit %d, want %d: %s", name, code, c.code, said)
+		}
+	}
+	if code := exitCode(net.ErrClosed); code != 1 {
+		t.Errorf("what is no configuration: exit %d", code)
+	}
 }

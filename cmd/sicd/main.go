@@ -39,7 +39,9 @@ func run(ctx context.Context, args []string, ready func(net.Addr)) int {
 	flags := flag.NewFlagSet("sicd", flag.ContinueOnError)
 	path := flags.String("config", "sicd.yaml", "configuration file (see sicd.example.yaml)")
 	check := flags.Bool("check", false, "check the configuration and end")
-	if err := flags.Parse(args); err != nil {
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return 0
+	} else if err != nil {
 		return 2
 	}
 	cfg, err := load(*path)

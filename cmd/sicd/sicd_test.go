@@ -188,6 +188,9 @@ func TestWrongConfigurationEndsWith2(t *testing.T) {
 	if code := run(t.Context(), []string{"-nonsense"}, nil); code != 2 {
 		t.Errorf("unknown flag: exit code %d", code)
 	}
+	if code := run(t.Context(), []string{"-h"}, nil); code != 0 {
+		t.Errorf("help: exit code %d", code)
+	}
 	if code := run(t.Context(), []string{"-check", "-config", f.config(t, withKey)}, nil); code != 0 {
 		t.Errorf("-check of a good file: exit code %d", code)
 	}

@@ -133,6 +133,7 @@ func TestRunRefuses(t *testing.T) {
 		"a worker that cannot be": {[]string{"-config", wrong, "-check"}, 2, "/nowhere.pem"},
 		"no file":                 {[]string{"-config", filepath.Join(dir, "none.yaml")}, 2, "none.yaml"},
 		"unknown flag":            {[]string{"-x"}, 2, "-x"},
+		"help":                    {[]string{"-h"}, 0, "-check"},
 		"check":                   {[]string{"-config", good, "-check"}, 0, "good"},
 		"no keys":                 {[]string{"-config", good}, 1, "certificate"},
 	} {

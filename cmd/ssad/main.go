@@ -50,7 +50,9 @@ func run(ctx context.Context, args []string, logTo io.Writer) int {
 	flags.SetOutput(logTo)
 	path := flags.String("config", "ssad.yaml", "configuration file (see ssad.example.yaml)")
 	check := flags.Bool("check", false, "check the configuration file and end")
-	if err := flags.Parse(args); err != nil {
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return 0
+	} else if err != nil {
 		return 2
 	}
 	cfg, err := load(*path)

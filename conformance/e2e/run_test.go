@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/assent-sign/assent/internal/testenv"
 	"github.com/assent-sign/assent/signapp/signer/browsertest"
 )
 
@@ -32,9 +33,29 @@ func (s *said) String() string {
 	return s.b.String()
 }
 
+// asAProgram pastes the curl that assent run prints into a shell, with a file of the
+// person's own in the place of FILE.pdf: what comes back is the link for the signer.
+func asAProgram(t *testing.T, printed string, file []byte) {
+	t.Helper()
+	_, rest, found := strings.Cut(printed, "docs/integrators.md):\n")
+	commands, _, ended := strings.Cut(rest, "verify with:")
+	if !found || !ended || strings.Count(commands, "curl ") != 3 {
+		t.Fatalf("no curl for programs:\n%s", printed)
+	}
+	path := filepath.Join(t.TempDir(), "FILE.pdf")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	commands = strings.Replace(commands, "@FILE.pdf", "@"+path, 1)
+	answer, err := exec.CommandContext(t.Context(), testenv.Need(t, "bash"), "-c", "set -eu\n"+commands).CombinedOutput()
+	if err != nil || !strings.Contains(string(answer), `"approval_url":"http://localhost:`) || !strings.Contains(string(answer), "FILE.pdf") {
+		t.Errorf("the printed curl: %v\n%s\n%s", err, commands, answer)
+	}
+}
+
 // What "make run" leaves up is usable by a person with a browser and nothing
 // else: the printed links enrol and log in, the automatic officer makes key and
-// certificate, an own PDF is signed. Ctrl-C ends all of it.
+// certificate, an own PDF is signed, the printed curl asks for one more. Ctrl-C ends all of it.
 func TestRunIsUsableByAPerson(t *testing.T) {
 	b := browsertest.New(t)
 	port := freePorts(t, 4)
@@ -95,6 +116,7 @@ func TestRunIsUsableByAPerson(t *testing.T) {
 	signed := p.Downloaded(files, "mine-signed.pdf")
 	s := &system{t: t, dir: dir}
 	s.judge(signed)
+	asAProgram(t, out.String(), original)
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}

@@ -175,7 +175,7 @@ func TestAnyChangeInTheUpdateIsNoticed(t *testing.T) {
 }
 
 // D9: every text is written so that it is read back equal, and in ASCII only.
-func TestTextsAreReadBackEqual(t *testing.T) {
+func TestD9TextsAreReadBackEqual(t *testing.T) {
 	check := func(t interface{ Fatalf(string, ...any) }, s string) {
 		raw := encodeText(s)
 		l := lexer{b: raw, eof: true, maxDepth: 1}
