@@ -151,6 +151,9 @@ func (s *system) request(signer, file, out string) (url string, wait func() erro
 	}
 }
 
+// refusedLink is waited for: a page that has only just begun shows no button either.
+const refusedLink = "This link was used already, has expired, or was sent to somebody else."
+
 // An integrator asks; the signer gets the link, logs in, approves; the
 // integrator has the file. A second use of the link and another signer's use are
 // refused (T8: session fixation both ways).
@@ -164,7 +167,7 @@ func TestT8ApprovalLinksBelongToTheirSigner(t *testing.T) {
 
 	before := s.uses()
 	otto.Go(url) // somebody else's link, while logged in
-	otto.WaitFor("document.readyState === 'complete'")
+	otto.WaitText(refusedLink)
 	if n := browsertest.Eval[int](otto, "document.querySelectorAll('#sign').length"); n != 0 || strings.Contains(otto.Text(), "flat 12") {
 		t.Errorf("another signer sees the request:\n%s", otto.Text())
 	}
@@ -195,7 +198,7 @@ func TestT8ApprovalLinksBelongToTheirSigner(t *testing.T) {
 	}
 	s.judge(signed)
 	anna.Go(url) // a link works once
-	anna.WaitFor("document.readyState === 'complete'")
+	anna.WaitText(refusedLink)
 	if n := browsertest.Eval[int](anna, "document.querySelectorAll('#sign').length"); n != 0 {
 		t.Error("an approval link works twice")
 	}
