@@ -291,3 +291,17 @@ func list(t *testing.T, args ...string) []pkg {
 	}
 	return all
 }
+
+// Design 3: what a program does lies in packages with tests; its main assembles, in
+// 150 lines at the most.
+func TestMainsAreShort(t *testing.T) {
+	for _, program := range []string{"samd", "sicd", "ssad", "assent"} {
+		b, err := os.ReadFile(filepath.Join(testenv.Root(), "cmd", program, "main.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := bytes.Count(b, []byte("\n")); n > 150 {
+			t.Errorf("cmd/%s/main.go has %d lines", program, n)
+		}
+	}
+}
