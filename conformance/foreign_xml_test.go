@@ -198,3 +198,36 @@ func TestADE02DSSJudgesEnvelopingXML(t *testing.T) {
 		}
 	}
 }
+
+// ADE-02, ADE-03: DSS finds signatures over elements of a document, by their identifiers, TOTAL_PASSED at every level; and not after
+// a change of one of them.
+func TestADE02DSSJudgesInternallyDetachedXML(t *testing.T) {
+	a := workertest.NewAuthority(t)
+	_, _, chain := a.Key(t, "tsa", algo.P256, certs.TSAProfile)
+	stamper := workers.Config{Name: "tsa", Kind: "tsa", Token: "local", Key: "tsa", Chain: chain, Properties: map[string]string{"policy": "1.3.6.1.4.1.99999.1.1"}}
+	d := &desk{pki: a.PKI, dir: t.TempDir(), tsa: stamper, chains: map[algo.KeyType]string{}}
+	const doc = "<?xml version='1.0'?><order xmlns='urn:example:order'><head Id='h'>240 euros</head><line Id='l' no = '1'>2 sheds</line><note>none</note></order>"
+	for _, level := range []string{"B", "T", "LT", "LTA"} {
+		want := map[string]wants{}
+		for _, kt := range []algo.KeyType{algo.P256, algo.P384, algo.RSA3072} {
+			if d.chains[kt] == "" {
+				_, _, d.chains[kt] = a.Key(t, "signer-"+string(kt), kt, certs.SignerProfile)
+			}
+			for _, ids := range []string{"h", "l,h"} {
+				file := d.xml(t, fmt.Sprintf("%s-%s-%s.xml", kt, level, strings.ReplaceAll(ids, ",", "-")), doc, kt, kt.Default(), map[string]string{"level": "B-" + level, "tsa": "worker:tsa", "signature_packaging": "INTERNALLY_DETACHED",
+					"reference_ids": ids, "trust_anchors": a.Root, "revocation_addresses": "127.0.0.0/8", "ocsp_nonce": "if_answered"})
+				want[file] = wants{"XAdES-BASELINE-" + level, "TOTAL_PASSED", ""}
+			}
+		}
+		text, err := os.ReadFile(filepath.Join(d.dir, "P-256-"+level+"-l-h.xml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := filepath.Join(d.dir, "changed-"+level+".xml")
+		if err := os.WriteFile(changed, bytes.Replace(text, []byte("240"), []byte("999"), 1), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		want[changed] = wants{"XAdES-BASELINE-" + level, "TOTAL_FAILED", "HASH_FAILURE"}
+		judged(t, judge.DSSQuestion{Anchor: a.Root, NoRevocation: level == "B" || level == "T"}, want)
+	}
+}

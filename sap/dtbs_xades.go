@@ -18,6 +18,8 @@ const (
 
 	XAdESEnveloping = "enveloping"        // an XML document inside of the signature: its Object, which holds it
 	XAdESContained  = "enveloping-base64" // any octets, which stand in base64 inside of the signature
+
+	XAdESBeside = "internally-detached" // an element of the document that the signature stands in, by its identifier (XAdESObjects.Part)
 )
 
 // maxTime is the end of the year 9999 in Unix seconds.
@@ -38,7 +40,30 @@ type XAdES struct {
 	Roles       []string    `json:"roles"`       // claimed roles
 	Place       XAdESPlace  `json:"place"`
 	Policy      XAdESPolicy `json:"policy"`
+
+	// Objects is there with the form XAdESBeside, and with XAdESDetached if there are several files.
+	Objects *XAdESObjects `json:"objects,omitempty"`
 }
+
+// XAdESObjects say which element of its document a signature is over, and what else.
+type XAdESObjects struct {
+	// Part is the identifier of the element that Item.Doc is the digest of; "" of files.
+	Part string `json:"part"`
+	// More are further data objects, in their order behind that of Item.Doc, each with a Reference and a
+	// DataObjectFormat of its own. All are shown.
+	More []XAdESObject `json:"more"`
+}
+
+// XAdESObject is one of several data objects that one signature is over.
+type XAdESObject struct {
+	Name        string `json:"name"` // of the file, or identifier of the element
+	Doc         string `json:"doc"`  // base64url digest, as Item.Doc
+	MIME        string `json:"mime"`
+	Description string `json:"description"`
+}
+
+// MaxObjects bounds the data objects of one signature.
+const MaxObjects = 50
 
 // XAdESPlace is where the signature is claimed to be made.
 type XAdESPlace struct {
@@ -60,15 +85,25 @@ type XAdESPolicy struct {
 // in range. What has no place in XML is refused when it is composed.
 func (x *XAdES) check() error {
 	switch x.Form {
-	case XAdESEnveloped, XAdESParallel, XAdESDetached, XAdESEnveloping, XAdESContained:
+	case XAdESEnveloped, XAdESParallel, XAdESDetached, XAdESEnveloping, XAdESContained, XAdESBeside:
 	default:
 		return fmt.Errorf("%w: form %q", ReasonEvidence, x.Form)
+	}
+	if o := x.Objects; o == nil && x.Form == XAdESBeside || o != nil && ((x.Form == XAdESBeside) != (o.Part != "") || len(o.More) >= MaxObjects ||
+		x.Form != XAdESBeside && (x.Form != XAdESDetached || len(o.More) == 0)) {
+		return fmt.Errorf("%w: an element, or several data objects, in a signature of the form %s", ReasonEvidence, x.Form)
 	}
 	if x.Time < 1 || x.Time > maxTime {
 		return fmt.Errorf("%w: time %d", ReasonEvidence, x.Time)
 	}
 	texts := []string{x.ID, x.MIME, x.Description, x.Place.City, x.Place.Street, x.Place.State, x.Place.Postal, x.Place.Country, x.Policy.ID}
 	texts = append(append(texts, x.Commitments...), x.Roles...)
+	if x.Objects != nil {
+		texts = append(texts, x.Objects.Part)
+	}
+	for _, o := range x.Further() {
+		texts = append(texts, o.Name, o.MIME, o.Description)
+	}
 	for _, s := range texts {
 		if !Displayable(s) {
 			return fmt.Errorf("%w: a text of the signature's properties", ReasonText)
@@ -93,8 +128,13 @@ func (x *XAdES) parameters(name string, h crypto.Hash, doc, certDER []byte, alg 
 		o.URI, o.Element = p.ObjectURI(), true
 	case XAdESContained:
 		o.URI, o.Base64 = p.ObjectURI(), true
+	case XAdESBeside:
+		o.URI, o.Element = "#"+x.Objects.Part, true
 	default:
 		o.Enveloped, o.Parallel = true, x.Form == XAdESParallel
+	}
+	if err := x.further(p, h); err != nil {
+		return nil, err
 	}
 	if x.Place != (XAdESPlace{}) {
 		p.Place = &xades.Place{City: x.Place.City, Street: x.Place.Street, State: x.Place.State, PostalCode: x.Place.Postal, Country: x.Place.Country}
@@ -111,6 +151,36 @@ func (x *XAdES) parameters(name string, h crypto.Hash, doc, certDER []byte, alg 
 		p.Policy = &xades.Policy{Identifier: x.Policy.ID, Hash: ph, Digest: d}
 	}
 	return p, nil
+}
+
+// Further are the data objects behind the first one.
+func (x *XAdES) Further() []XAdESObject {
+	if x.Objects == nil {
+		return nil
+	}
+	return x.Objects.More
+}
+
+// further adds the data objects behind the first one. Two of a name would be one that is shown and another one that
+// a verifier takes.
+func (x *XAdES) further(p *xades.Parameters, h crypto.Hash) error {
+	seen := map[string]bool{p.Objects[0].URI: true}
+	for i, o := range x.Further() {
+		doc, err := unB64Len(o.Doc, h.Size())
+		if err != nil {
+			return fmt.Errorf("%w: doc of data object %d", ReasonDigest, i+1)
+		}
+		add := xades.Object{URI: FileURI(o.Name), Hash: h, Digest: doc, MimeType: o.MIME, Description: o.Description}
+		if x.Form == XAdESBeside {
+			add.URI, add.Element = "#"+o.Name, true
+		}
+		if seen[add.URI] {
+			return fmt.Errorf("%w: two data objects %q", ReasonEvidence, o.Name)
+		}
+		seen[add.URI] = true
+		p.Objects = append(p.Objects, add)
+	}
+	return nil
 }
 
 // FileURI is how a signature names a file beside it: one relative segment, all of whose bytes but ASCII letters,

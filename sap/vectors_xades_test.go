@@ -1,6 +1,10 @@
 package sap
 
 import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,5 +77,46 @@ func vectorsXAdES(t *testing.T, v *vectors, cert []byte) {
 			x.Form, x.ID = form, id
 			named("b.bin", form, algo.ES256, x)
 		}
+	}
+	several(named)
+}
+
+// several are signatures over elements by their identifiers, and over several data objects.
+func several(named func(file, name string, a algo.Algorithm, x XAdES)) {
+	object := func(name string, h int) XAdESObject {
+		return XAdESObject{name, B64(bytes.Repeat([]byte{byte(h)}, h)), "text/plain", "No. <" + name + ">"}
+	}
+	of := func(form, part string, more ...XAdESObject) XAdES {
+		x := testXAdES()
+		x.Form = form
+		if part != "" || more != nil {
+			x.Objects = &XAdESObjects{part, append([]XAdESObject{}, more...)}
+		}
+		return x
+	}
+	for _, a := range algo.All() {
+		n := a.Hash().Size()
+		named("a.xml", "one element", a, of(XAdESBeside, "l-1.a_"))
+		named("a.xml", "elements", a, of(XAdESBeside, "b", object("a", n), object("_c", n)))
+		named("a b.xml", "files", a, of(XAdESDetached, "", object("\u00e9 ?.txt", n), object("a", n)))
+	}
+	plain := object("a", 32)
+	plain.Description = ""
+	many := make([]XAdESObject, 50)
+	for i := range many {
+		many[i] = object(fmt.Sprintf("f%d", i), 32)
+	}
+	named("a.xml", "no description", algo.ES256, of(XAdESDetached, "", plain))
+	named("a.xml", "the most", algo.ES256, of(XAdESDetached, "", many[:49]...))
+	refused := map[string]XAdES{
+		"01 too many": of(XAdESDetached, "", many...), "02 two of a name": of(XAdESDetached, "", plain, plain), "03 the first again": of(XAdESDetached, "", object("a.xml", 32)),
+		"04 an element again": of(XAdESBeside, "a", plain), "05 no name": of(XAdESDetached, "", object("", 32)), "06 no identifier": of(XAdESBeside, "a", object("", 32)), "07 a pointer": of(XAdESBeside, "a", object("x(y)", 32)),
+		"08 no element": of(XAdESBeside, ""), "09 an element of another form": of(XAdESDetached, "a"), "10 several of another form": of(XAdESEnveloped, "", plain), "11 several inside": of(XAdESContained, "", plain),
+		"12 the properties": of(XAdESBeside, "sig-1f2e3d-props"), "13 the signature": of(XAdESBeside, "a", object("sig-1f2e3d", 32)), "14 not ASCII": of(XAdESBeside, "\u00e9"), "15 a long one": of(XAdESBeside, strings.Repeat("a", 129)),
+		"16 a digest of another length": of(XAdESBeside, "b", object("a", 48)), "17 no type": of(XAdESDetached, "", XAdESObject{"a", B64(make([]byte, 32)), "", ""}), "18 hidden": of(XAdESDetached, "", object("\u202ea", 32)),
+		"19 a long name": of(XAdESDetached, "", object(strings.Repeat("a", 301), 32)), "20 hidden identifier": of(XAdESBeside, "a\u200b"),
+	}
+	for _, name := range slices.Sorted(maps.Keys(refused)) {
+		named("a.xml", name, algo.ES256, refused[name])
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -75,7 +76,7 @@ func leavesOf(v reflect.Value, name string, f func(name string, v reflect.Value)
 	}
 }
 
-var forms = []string{XAdESEnveloped, XAdESParallel, XAdESDetached, XAdESEnveloping, XAdESContained}
+var forms = []string{XAdESEnveloped, XAdESParallel, XAdESDetached, XAdESEnveloping, XAdESContained, XAdESBeside}
 
 // SGN-04, SAP-01: whatever is changed in an item, whatever its value becomes, the old digest
 // is not accepted for it: each property is signed, none is left out or read twice.
@@ -89,6 +90,9 @@ func TestSGN04NoChangedXAdESItemIsAccepted(t *testing.T) {
 			x = plainXAdES()
 		}
 		x.Form = rapid.SampledFrom(forms).Draw(r, "form")
+		if x.Form == XAdESBeside || x.Form == XAdESDetached {
+			x.Objects = objects(x.Form, rapid.IntRange(0, 3).Draw(r, "objects"))
+		}
 		it := must[Item](t)(NewXAdESItem(0, "a.xml", algo.ES256, doc[:], cert, x))
 		var names []string
 		leavesOf(reflect.ValueOf(x), "", func(n string, _ reflect.Value) { names = append(names, n) })
@@ -127,11 +131,65 @@ func mutated(r *rapid.T, x XAdES, name string) XAdES {
 			v.SetString(text.Draw(r, "text"))
 		case v.Kind() == reflect.Int64:
 			v.SetInt(rapid.Int64().Draw(r, "number"))
+		case n == "Objects":
+			if o := x.Objects; o != nil {
+				v.Set(reflect.ValueOf(&XAdESObjects{text.Draw(r, "part"), o.More}))
+				if rapid.Bool().Draw(r, "of the list") {
+					v.Set(reflect.ValueOf(&XAdESObjects{o.Part, mutatedObjects(r, o.More, text)}))
+				}
+			}
 		default:
 			v.Set(reflect.ValueOf(rapid.SliceOfN(text, 0, 3).Draw(r, "list")))
 		}
 	})
 	return x
+}
+
+// objects are so many further ones of a form.
+func objects(form string, n int) *XAdESObjects {
+	o := &XAdESObjects{Part: "l1", More: []XAdESObject{}}
+	if form != XAdESBeside {
+		if o.Part = ""; n == 0 {
+			return nil
+		}
+	}
+	for i, name := range []string{"p", "q", "r"}[:n] {
+		o.More = append(o.More, XAdESObject{name, B64(bytes.Repeat([]byte{byte(i)}, 32)), "text/plain", "the " + name})
+	}
+	return o
+}
+
+// mutatedObjects are data objects of which one is another, is gone, is new, or stands elsewhere.
+func mutatedObjects(r *rapid.T, list []XAdESObject, text *rapid.Generator[string]) []XAdESObject {
+	out := slices.Clone(list)
+	draw := func(of string, v string) string {
+		if rapid.Bool().Draw(r, of+" stays") {
+			return v
+		}
+		return text.Draw(r, of)
+	}
+	o := XAdESObject{Name: "c", Doc: B64(make([]byte, 32)), MIME: "a/b"}
+	i := 0
+	if len(out) > 0 {
+		i = rapid.IntRange(0, len(out)-1).Draw(r, "object")
+		o = out[i]
+	}
+	o = XAdESObject{draw("name", o.Name), draw("doc", o.Doc), draw("type", o.MIME), draw("description", o.Description)}
+	switch rapid.IntRange(0, 3).Draw(r, "how") {
+	case 0:
+		return slices.Insert(out, i, o)
+	case 1:
+		if len(out) > 0 {
+			return slices.Delete(out, i, i+1)
+		}
+	case 2:
+		slices.Reverse(out)
+	default:
+		if len(out) > 0 {
+			out[i] = o
+		}
+	}
+	return out
 }
 
 // SAP-02: the properties of an XAdES signature are shown to the signer, so they are
@@ -198,10 +256,14 @@ func TestSAP07XAdESHasOneSpelling(t *testing.T) {
 	for name, in := range map[string][2]string{
 		"kind":          {`"kind":"xades"`, `"kind":"pades"`},
 		"missing":       {`"description":"",`, ``},
+		"no objects":    {`"place":`, `"objects":{"more":[],"part":""},"place":`},
+		"null":          {`"place":`, `"objects":null,"place":`},
+		"part":          {`"place":`, `"objects":{"more":[],"part":"a"},"place":`},
+		"half of it":    {`"place":`, `"objects":{"part":"a"},"place":`},
 		"unknown":       {`"form":"parallel"`, `"form":"parallel","forms":""`},
 		"number":        {`"time":1}`, `"time":"1"}`},
 		"order":         {`"city":"","country":""`, `"country":"","city":""`},
-		"null":          {`"roles":[]`, `"roles":null`},
+		"null list":     {`"roles":[]`, `"roles":null`},
 		"space":         {`"roles":[]`, `"roles":[ ]`},
 		"no properties": {`"xades":`, `"xade":`},
 	} {
@@ -242,13 +304,20 @@ func FuzzRebuildXAdES(f *testing.F) {
 	f.Add("a", "enveloped", int64(1), "text/xml", "d", "urn:oid:1", "role", "City", "urn:oid:1", "sha256", "")
 	f.Add("b", "enveloping", int64(5), "text/xml", "", "urn:a", "r", "", "", "", "")
 	f.Add("b", "enveloping-base64", int64(5), "a/b", "", "urn:a", "r", "", "", "", "")
+	f.Add("b", "internally-detached", int64(5), "a/b", "", "urn:a", "r", "", "", "", "")
 	f.Add("_", "parallel", int64(1<<40), "a", "]]>", "&", "<", "\"", "", "", "")
 	f.Fuzz(func(t *testing.T, id, form string, at int64, mime, description, commitment, role, city, policy, hash, sum string) {
 		x := XAdES{ID: id, Form: form, Time: at, MIME: mime, Description: description, Commitments: []string{commitment}, Roles: []string{role},
 			Place: XAdESPlace{City: city}, Policy: XAdESPolicy{policy, hash, sum}}
+		if form == XAdESBeside || len(mime) > 5 {
+			x.Objects = &XAdESObjects{Part: city}
+		}
+		if len(mime) > 5 {
+			x.Objects.More = []XAdESObject{{role, B64(make([]byte, 32)), mime, description}, {id, sum, mime, ""}}
+		}
 		it, err := NewXAdESItem(0, "a.xml", algo.ES256, make([]byte, 32), cert, x)
 		if err != nil {
-			if !errors.Is(err, ReasonEvidence) && !errors.Is(err, ReasonText) {
+			if !errors.Is(err, ReasonEvidence) && !errors.Is(err, ReasonText) && !errors.Is(err, ReasonDigest) {
 				t.Fatal(err)
 			}
 			return

@@ -37,6 +37,7 @@ func (o *ViewItem) claim(it *fixedItem, leaf []byte) error {
 			return err
 		}
 		o.SignedAttributes, o.SignedProperties, o.XAdES = sap.B64(info), sap.B64(properties), []sap.XAdES{*p.XAdES}
+		o.Sizes = p.ShownSizes
 	}
 	return nil
 }

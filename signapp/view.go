@@ -52,6 +52,9 @@ type ViewItem struct {
 	// properties that they are made of; SignedAttributes is SignedInfo.
 	SignedProperties string      `json:"signed_properties"`
 	XAdES            []sap.XAdES `json:"xades"`
+
+	// Of several data objects, which ItemDocument gives one after the other: the size of each; else it is missing.
+	Sizes []int64 `json:"sizes,omitempty"`
 }
 
 func (s *Service) view(r *record) (*View, error) {

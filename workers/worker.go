@@ -29,7 +29,7 @@ type Worker interface {
 // Shower is a worker whose signer does not look at the prepared file itself.
 type Shower interface {
 	// Show writes what the signer's app shows and hashes: exactly the Prepared.ShownSize octets
-	// whose digest is Prepared.DocDigest. doc is the prepared file.
+	// whose digest is Prepared.DocDigest; of several data objects one after the other. doc is the prepared file.
 	Show(ctx context.Context, p *Prepared, doc io.ReaderAt, out io.Writer) error
 }
 
@@ -75,6 +75,9 @@ type Prepared struct {
 	State     []byte         `json:"state"`                // the kind's own, JSON
 	XAdES     *sap.XAdES     `json:"xades,omitempty"`      // of kind xades: what is signed besides the document
 	ShownSize int64          `json:"shown_size,omitempty"` // of a Shower: octets that it shows
+
+	// ShownSizes are, of several data objects, the octets of each, in their order; ShownSize is their sum.
+	ShownSizes []int64 `json:"shown_sizes,omitempty"`
 }
 
 // Item is what the signer is asked to approve, as the protocol has it.

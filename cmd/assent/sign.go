@@ -25,6 +25,7 @@ type signing struct {
 	signer, key, level string
 	worker, purpose    string
 	packaging          string
+	ids                []string
 	approve            bool
 	wait               time.Duration
 }
@@ -40,7 +41,8 @@ login and then for their approval. A PDF gets a PAdES signature, a file whose na
 ends in .xml an XAdES signature in it, over the whole document. With --packaging
 detached the result is an XAdES signature beside the file, over its bytes, which it names;
 with --packaging enveloping it is an XAdES signature with the file inside, as XML if its
-name ends in .xml, else in base64.
+name ends in .xml, else in base64; with --packaging internally-detached it is put into the XML
+file and is over those of its elements that --id names, and over nothing else of it.
 
 --demo-approve lets the demo's software signer approve (assent signer add
 --software), so that scripts can sign. It exists in the demo and development
@@ -60,8 +62,9 @@ profiles only.
 	f.StringVar(&j.signer, "signer", "", "signer id")
 	f.StringVar(&j.key, "key", "", "key id, if the signer has several")
 	f.StringVar(&j.level, "level", "B-B", "level: B-B, B-T, B-LT or B-LTA")
-	f.StringVar(&j.packaging, "packaging", "enveloped", "of XML signatures: enveloped, in the document; enveloping, with any file inside; or detached, a file of its own over the bytes of any text")
-	f.StringVar(&j.worker, "worker", "", "worker that makes the signature; default: pades or xades by the file's name for B-B, pades-t or xades-t for B-T, pades-lta or xades-lta for B-LT and B-LTA; xades-detached with --packaging detached; xades-enveloping, or for files that are no XML xades-enveloping-base64, with --packaging enveloping")
+	f.StringVar(&j.packaging, "packaging", "enveloped", "of XML signatures: enveloped, in the document; enveloping, with any file inside; detached, a file of its own over the bytes of any text; or internally-detached, in the document over some of its elements")
+	f.StringArrayVar(&j.ids, "id", nil, "with --packaging internally-detached: identifier of an element that is signed (repeatable)")
+	f.StringVar(&j.worker, "worker", "", "worker that makes the signature; default: pades or xades by the file's name for B-B, pades-t or xades-t for B-T, pades-lta or xades-lta for B-LT and B-LTA; xades-detached with --packaging detached; xades-enveloping, or for files that are no XML xades-enveloping-base64, with --packaging enveloping; xades-internally-detached with that")
 	f.StringVar(&j.purpose, "purpose", "signature of a document", "shown to the signer and approved by them")
 	f.BoolVar(&j.approve, "demo-approve", false, "let the demo's software signer approve")
 	f.DurationVar(&j.wait, "wait", time.Hour, "how long to wait for the signer")
@@ -148,19 +151,27 @@ func (s *settings) ask(ctx context.Context, c *native.Client, j *signing) (*nati
 	if err != nil {
 		return nil, err
 	}
-	return c.Create(ctx, native.NewOperation{Signer: j.signer, Key: j.key, Level: j.level, Purpose: j.purpose, Document: doc, Worker: worker, Lifetime: j.wait})
+	n := native.NewOperation{Signer: j.signer, Key: j.key, Level: j.level, Purpose: j.purpose, Document: doc, Worker: worker, Lifetime: j.wait}
+	if len(j.ids) > 0 {
+		n.Params = map[string]string{"reference_ids": strings.Join(j.ids, ",")}
+	}
+	return c.Create(ctx, n)
 }
+
+const internally = "internally-detached"
 
 // maker names the worker that makes what was asked for.
 func (j *signing) maker() (string, error) {
 	xml := strings.EqualFold(filepath.Ext(j.in), ".xml")
 	switch {
-	case !slices.Contains([]string{"", "enveloped", "enveloping", "detached"}, j.packaging):
-		return "", missing("packaging %q: want enveloped, enveloping or detached", j.packaging)
+	case !slices.Contains([]string{"", "enveloped", "enveloping", "detached", internally}, j.packaging):
+		return "", missing("packaging %q: want enveloped, enveloping, detached or %s", j.packaging, internally)
+	case (j.packaging == internally) != (len(j.ids) > 0):
+		return "", missing("--id names the elements of a signature with --packaging %s, and belongs to it", internally)
 	case j.worker != "":
 		return j.worker, nil
-	case j.packaging == "detached":
-		return "xades-detached", nil
+	case j.packaging == "detached", j.packaging == internally:
+		return "xades-" + j.packaging, nil
 	case j.packaging == "enveloping" && xml:
 		return "xades-enveloping", nil
 	case j.packaging == "enveloping":

@@ -17,7 +17,7 @@ import (
 )
 
 func verifyCommand() *cobra.Command {
-	var trust, detached []string
+	var trust, detached, parts []string
 	var format, revocation, level, password string
 	cmd := &cobra.Command{
 		Use:   "verify FILE",
@@ -37,6 +37,7 @@ certificate was revoked (else TRY_LATER). -o json follows the schema ` + validat
 		Example: `  assent verify contract-signed.pdf --trust root.pem
   assent verify contract-signed.pdf --trust root.pem -o json
   assent verify invoice.xml.xades --detached invoice.xml --trust root.pem
+  assent verify order-signed.xml --part head --part line-2 --trust root.pem
   assent verify contract-signed.pdf --trust root.pem --format html > report.html`,
 		Args: cobra.ExactArgs(1),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
@@ -44,7 +45,7 @@ certificate was revoked (else TRY_LATER). -o json follows the schema ` + validat
 			if err != nil {
 				return err
 			}
-			opt := validate.Options{Anchors: anchors, Revocation: validate.Revocation(revocation), Level: level}
+			opt := validate.Options{Anchors: anchors, Revocation: validate.Revocation(revocation), Level: level, Parts: parts}
 			if opt.Password, err = loadPassword(password); err != nil {
 				return err
 			}
@@ -73,6 +74,7 @@ certificate was revoked (else TRY_LATER). -o json follows the schema ` + validat
 	cmd.Flags().StringArrayVar(&trust, "trust", nil, "PEM file with certificates to trust; may be given again")
 	cmd.Flags().StringArrayVar(&detached, "detached", nil, "file that an XML signature names and that stands beside it; may be given again")
 	cmd.Flags().StringVar(&password, "password-file", "", passwordUsage)
+	cmd.Flags().StringArrayVar(&parts, "part", nil, "identifier of an element of XML that you go by: a signature over it passes though it leaves out the rest; may be given again")
 	cmd.Flags().StringVarP(&format, "output", "o", "text", "text, json or html")
 	cmd.Flags().StringVar(&format, "format", "text", "the same as --output")
 	cmd.Flags().StringVar(&revocation, "revocation", string(validate.RevocationIfCarried), "if_carried or required")

@@ -173,6 +173,7 @@ workers:
   - {name: xades-detached, kind: xades, token: signers, properties: {level: B-B, signature_packaging: DETACHED, tsa: "worker:tsa"}}
   - {name: xades-enveloping, kind: xades, token: signers, properties: {level: B-B, signature_packaging: ENVELOPING, tsa: "worker:tsa"}}
   - {name: xades-enveloping-base64, kind: xades, token: signers, properties: {level: B-B, signature_packaging: ENVELOPING, enveloping_content: BASE64, tsa: "worker:tsa"}}
+  - {name: xades-internally-detached, kind: xades, token: signers, properties: {level: B-B, signature_packaging: INTERNALLY_DETACHED, tsa: "worker:tsa"}}
   - {name: judge, kind: validator, properties: {trust_anchors: %s}}
 uses: {upload: pades, tsa: tsa, signdoc: pades, levels: [B-B]}
 clients:
@@ -338,7 +339,7 @@ func (b *browser) approve(handOver string, dev *device.Software) string {
 		o := device.OfferItem{Kind: it.Kind, Name: it.Name, DTBSR: d}
 		if it.Kind != sap.KindRaw {
 			doc := b.call("GET", fmt.Sprintf("%s/items/%d/document", base, it.I), head(s.Token), nil, http.StatusOK)
-			o.Document, o.Size = bytes.NewReader(doc), int64(len(doc))
+			o.Document, o.Size, o.Sizes = bytes.NewReader(doc), int64(len(doc)), it.Sizes
 			if len(it.XAdES) == 1 {
 				o.XAdES = &it.XAdES[0]
 			}

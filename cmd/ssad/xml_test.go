@@ -15,7 +15,7 @@ import (
 	"github.com/assent-sign/assent/sap"
 )
 
-// ADE-02, SGN-04: a text under sole control, signed detached; XML and any octets inside of a signature: the signer's device hashes what it
+// ADE-02, SGN-04: a text under sole control, signed detached; XML and any octets inside of a signature; elements of a document beside it: the signer's device hashes what it
 // is shown and rebuilds what is signed from its digest, its name and the properties; what comes out xmlsec1 verifies, and it is at the
 // level that was asked for.
 func TestADE02ServeOtherPackagings(t *testing.T) {
@@ -24,10 +24,11 @@ func TestADE02ServeOtherPackagings(t *testing.T) {
 	anna, acme := w.browser(), w.browser()
 	dev := anna.signer("anna")
 	anna.join(anna.invite("anna", "Anna Example"))
-	for _, c := range []struct{ worker, name, data, mime, form string }{
-		{"xades-detached", "terms.txt", "Terms: 240 euros, Αθήνα & <more>\r\n", "text/plain", sap.XAdESDetached},
-		{"xades-enveloping", "invoice.xml", "<?xml version='1.0'?><invoice xmlns='urn:example:invoice'><!-- a --><line no = '1'>Garden shed &amp; more</line></invoice>\n", "text/xml", sap.XAdESEnveloping},
-		{"xades-enveloping-base64", "photo.jpg", "\xff\xd8\xff\xe0\x00 240 euros", "application/octet-stream", sap.XAdESContained},
+	for _, c := range []struct{ worker, name, data, mime, form, params string }{
+		{"xades-detached", "terms.txt", "Terms: 240 euros, Αθήνα & <more>\r\n", "text/plain", sap.XAdESDetached, ""},
+		{"xades-enveloping", "invoice.xml", "<?xml version='1.0'?><invoice xmlns='urn:example:invoice'><!-- a --><line no = '1'>Garden shed &amp; more</line></invoice>\n", "text/xml", sap.XAdESEnveloping, ""},
+		{"xades-enveloping-base64", "photo.jpg", "\xff\xd8\xff\xe0\x00 240 euros", "application/octet-stream", sap.XAdESContained, ""},
+		{"xades-internally-detached", "order.xml", "<order><head Id='h'>240 euros</head><line Id='l'/><note>none</note></order>", "text/xml", sap.XAdESBeside, `"reference_ids":"l,h"`},
 	} {
 		header := map[string]string{"Authorization": "Bearer " + acme.token(), "Content-Type": "application/octet-stream"}
 		var doc struct {
@@ -42,7 +43,7 @@ func TestADE02ServeOtherPackagings(t *testing.T) {
 			URL   string `json:"approval_url"`
 			State string `json:"state"`
 		}
-		if err := json.Unmarshal(acme.call("POST", w.origin+"/api/v1/operations", header, strings.NewReader(fmt.Sprintf(`{"signer":"anna","purpose":"Terms","level":"B-T","items":[{"document":%q,"worker":%q}]}`, doc.ID, c.worker)), http.StatusCreated), &op); err != nil {
+		if err := json.Unmarshal(acme.call("POST", w.origin+"/api/v1/operations", header, strings.NewReader(fmt.Sprintf(`{"signer":"anna","purpose":"Terms","level":"B-T","items":[{"document":%q,"worker":%q,"params":{%s}}]}`, doc.ID, c.worker, c.params)), http.StatusCreated), &op); err != nil {
 			t.Fatal(err)
 		}
 		anna.approve(string(anna.call("GET", op.URL, nil, nil, http.StatusSeeOther)), dev)
@@ -59,7 +60,7 @@ func TestADE02ServeOtherPackagings(t *testing.T) {
 		}
 		// Whose the certificate is, is no question here.
 		cmd := exec.Command(testenv.Need(t, "xmlsec1"), "--verify", "--insecure", "--enabled-key-data", "x509", "--id-attr:Id", "http://uri.etsi.org/01903/v1.3.2#:SignedProperties",
-			"--id-attr:Id", "http://www.w3.org/2000/09/xmldsig#:Object", "s.xml")
+			"--id-attr:Id", "http://www.w3.org/2000/09/xmldsig#:Object", "--id-attr:Id", "head", "--id-attr:Id", "line", "s.xml")
 		cmd.Dir = dir
 		if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(signed, []byte("<xades:SignatureTimeStamp ")) {
 			t.Errorf("%s: %v\n%s\n%s", c.worker, err, out, signed)

@@ -165,3 +165,78 @@ func TestADE05EnvelopedXMLInsideOfASignature(t *testing.T) {
 		}
 	}
 }
+
+// beside signs elements of a document by their identifiers, and puts the signature in as the last child of the root.
+func (k *kit) beside(t testing.TB, id, doc string, ids ...string) string {
+	t.Helper()
+	p := &xades.Parameters{ID: id, Algorithm: algo.ES256, Certificate: k.chain[0], Time: time.Now().Unix()}
+	for _, id := range ids {
+		h := crypto.SHA256.New()
+		must(t, c14n.Canonicalize(strings.NewReader(doc), c14n.Limits{}, c14n.Job{W: h, Method: c14n.Exclusive, Target: c14n.ElementByID(id)}))
+		p.Objects = append(p.Objects, xades.Object{URI: "#" + id, Element: true, Hash: crypto.SHA256, Digest: h.Sum(nil), MimeType: "text/xml"})
+	}
+	info, err := xades.SignedInfo(p)
+	must(t, err)
+	sum := crypto.SHA256.New()
+	sum.Write(info)
+	value, err := k.key.Sign(rand.Reader, sum.Sum(nil), crypto.SHA256)
+	must(t, err)
+	element, err := xades.Signature(p, value, k.chain)
+	must(t, err)
+	end := strings.LastIndex(doc, "</")
+	return doc[:end] + string(element) + doc[end:]
+}
+
+// ADE-02, ADE-05: a signature over elements beside it passes for who goes by these elements, whose places the report names; not
+// for who goes by the whole document or by another element; and not after a change, a swap, a second element of that
+// identifier, or one that stands in the signed one's place.
+func TestADE05InternallyDetachedSignatures(t *testing.T) {
+	k := newKit(t)
+	const doc = `<order><head Id="h">240 euros</head><line Id="l">2 sheds</line><note>none</note></order>`
+	both := k.beside(t, "s1", doc, "h", "l")
+	two := k.beside(t, "s2", k.beside(t, "s1", doc, "h"), "l")
+	for name, c := range map[string]struct {
+		doc     string
+		parts   []string
+		verdict validate.Verdict
+	}{
+		"both, by both":               {both, []string{"h", "l"}, validate.Valid},
+		"both, by one":                {both, []string{"l"}, validate.Valid},
+		"both, by the document":       {both, nil, validate.Indeterminate},
+		"by another":                  {both, []string{"x"}, validate.Indeterminate},
+		"by one and another":          {both, []string{"h", "x"}, validate.Indeterminate},
+		"two signatures":              {two, []string{"l", "h"}, validate.Valid},
+		"two signatures, by one":      {two, []string{"l"}, validate.Indeterminate},
+		"what nobody signed":          {strings.Replace(both, "none", "999", 1), []string{"h", "l"}, validate.Valid},
+		"changed":                     {strings.Replace(both, "240", "999", 1), []string{"h", "l"}, validate.NotValid},
+		"the other one changed":       {strings.Replace(two, "2 sheds", "3 sheds", 1), []string{"h"}, validate.NotValid},
+		"identifiers swapped":         {strings.NewReplacer(`<head Id="h">`, `<head Id="l">`, `<line Id="l">`, `<line Id="h">`).Replace(both), []string{"h", "l"}, validate.NotValid},
+		"order in the document":       {strings.Replace(strings.Replace(both, `<head Id="h">240 euros</head>`, "", 1), "<note>", `<head Id="h">240 euros</head><note>`, 1), []string{"h", "l"}, validate.Valid},
+		"two of an identifier":        {strings.Replace(both, "<note>", `<head Id="h">999</head><note>`, 1), []string{"h", "l"}, validate.NotValid},
+		"two, by another attribute":   {strings.Replace(both, "<note>", `<head id="h">999</head><note>`, 1), []string{"h", "l"}, validate.NotValid},
+		"moved, another in its place": {strings.Replace(both, `<head Id="h">240 euros</head>`, `<head>999</head><w><head Id="h">240 euros</head></w>`, 1), nil, validate.Indeterminate},
+		"references swapped":          {strings.NewReplacer(`Id="s1-ref0" URI="#h"`, `Id="s1-ref0" URI="#l"`, `Id="s1-ref1" URI="#l"`, `Id="s1-ref1" URI="#h"`).Replace(both), []string{"h", "l"}, validate.NotValid},
+	} {
+		opt := k.trust()
+		opt.Parts = c.parts
+		rep, err := validate.File(t.Context(), "x.xml", strings.NewReader(c.doc), int64(len(c.doc)), opt)
+		if err != nil && c.verdict == validate.NotValid {
+			continue // refused as a whole
+		}
+		must(t, err)
+		if rep.Verdict != c.verdict || (rep.Indication == validate.TotalPassed) != (c.verdict == validate.Valid) || rep.Signatures[0].Whole {
+			t.Errorf("%s: %s, %s; %v %v", name, rep.Verdict, rep.Words(), rep.Notes, rep.Signatures[0].Why)
+		}
+		for _, s := range rep.Signatures {
+			for _, p := range s.Parts {
+				if s.Certificate() != nil && strings.Contains(c.doc[p.Start:p.End], "999") {
+					t.Errorf("%s: %q is said to cover %s", name, p.Words, c.doc[p.Start:p.End])
+				}
+			}
+		}
+	}
+	rep := k.look(t, []byte(both), k.trust())
+	if s := rep.Signatures[0]; !strings.HasPrefix(s.Scope, `the element with the identifier "h" (bytes 7 to `) || !strings.Contains(s.Scope, `; the element with the identifier "l" (bytes `) || len(s.Parts) != 2 {
+		t.Errorf("%+v", s)
+	}
+}

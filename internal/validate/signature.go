@@ -52,8 +52,8 @@ func (j *judge) signature(in *pdf.Signature) Signature {
 		return s
 	}
 	s.Parts = []Part{
-		{rng[0], rng[0] + rng[1], "up to the signature's own value"},
-		{rng[2], rng[2] + rng[3], fmt.Sprintf("from there to the end of revision %d", in.Revision)},
+		{Start: rng[0], End: rng[0] + rng[1], Words: "up to the signature's own value"},
+		{Start: rng[2], End: rng[2] + rng[3], Words: fmt.Sprintf("from there to the end of revision %d", in.Revision)},
 	}
 	if in.Type == "DocTimeStamp" || in.SubFilter == pdf.SubFilterRFC3161 {
 		s.Kind = kindStamp

@@ -63,6 +63,8 @@ type Policy struct {
 	Revocation Revocation `json:"revocation"`
 	// Level is the lowest that passes, empty for any.
 	Level string `json:"level,omitempty"`
+	// Parts are Options.Parts.
+	Parts []string `json:"parts,omitempty"`
 }
 
 // Revocation says whether a signature can pass of whose certificates the file does not
@@ -80,6 +82,8 @@ type Part struct {
 	Start int64  `json:"start"` // first byte
 	End   int64  `json:"end"`   // the byte behind it
 	Words string `json:"words"`
+
+	id string // of the element, "" of a document
 }
 
 // The kinds of signatures.
@@ -170,6 +174,10 @@ type Options struct {
 	Limits pdf.Limits
 	// Password opens a PDF that needs one.
 	Password secret.Bytes
+	// Parts are the identifiers of those elements of an XML document that the caller goes by. A signature that covers one of
+	// them whole is not in doubt for leaving out the rest of the document; but the file only passes if each is
+	// covered by a signature that does. Without any, what nobody signed beside what was signed is in doubt.
+	Parts []string
 	// Detached are files that a signature of XML may name beside its own file.
 	Detached []Detached
 }
@@ -217,7 +225,7 @@ func File(ctx context.Context, name string, r io.ReaderAt, size int64, opt Optio
 		opt.StampAnchors = opt.Anchors
 	}
 	rep := &Report{Schema: Schema, File: name, Format: "PDF", Size: size, Signatures: []Signature{},
-		Time: opt.Now.UTC(), Policy: Policy{Anchors: len(opt.Anchors), Revocation: opt.Revocation, Level: opt.Level}}
+		Time: opt.Now.UTC(), Policy: Policy{Anchors: len(opt.Anchors), Revocation: opt.Revocation, Level: opt.Level, Parts: opt.Parts}}
 	r = &patient{ctx, r}
 	opt.patient(ctx)
 	h := sha256.New()
@@ -239,6 +247,7 @@ func File(ctx context.Context, name string, r io.ReaderAt, size int64, opt Optio
 	}
 	rep.hurried(j.memory)
 	rep.overall()
+	rep.wanted(opt.Parts)
 	return rep, nil
 }
 

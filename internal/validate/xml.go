@@ -135,8 +135,9 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) (Signatur
 	whole := func(v xmlsig.Coverage) bool { return v.Document || v.Root && !d.Instructed }
 	s.scope(c, whole, len(d.Signatures), j.size)
 	alone := in.Element == d.Index.Root // enveloping or detached: nothing is around it
-	if !alone && !slices.ContainsFunc(c.Data(), whole) {
-		s.doubt(SigConstraintsFailure, "it covers only a part of the document; nobody signed the rest with it")
+	named := func(p Part) bool { return slices.Contains(j.opt.Parts, p.id) }
+	if !alone && !slices.ContainsFunc(c.Data(), whole) && !slices.ContainsFunc(s.Parts, named) {
+		s.doubt(SigConstraintsFailure, "it covers only a part of the document; nobody signed the rest with it (--part ID names what you go by)")
 	}
 	if slices.ContainsFunc(c.Data(), func(v xmlsig.Coverage) bool { return v.Manifest }) {
 		s.doubt(SigConstraintsFailure, "it signs a list of references (Manifest), and what these are over is not judged here")
@@ -187,7 +188,30 @@ func part(v xmlsig.Coverage, size int64) Part {
 	if v.Document {
 		return Part{End: size, Words: v.Words()}
 	}
-	return Part{Start: v.Element.Start, End: v.Element.End, Words: v.Words()}
+	out := Part{Start: v.Element.Start, End: v.Element.End, Words: v.Words()}
+	if v.Less == "" && !v.Content {
+		out.id = v.ID
+	}
+	return out
+}
+
+// wanted doubts a file in which somebody looks for elements that no valid signature covers.
+func (r *Report) wanted(parts []string) {
+	if r.Verdict == Unsigned {
+		return
+	}
+	for _, id := range parts {
+		if slices.ContainsFunc(r.Signatures, func(s Signature) bool {
+			return s.Verdict == Valid && !s.IsTimeStamp() && slices.ContainsFunc(s.Parts, func(p Part) bool { return p.id == id })
+		}) {
+			continue
+		}
+		r.note("no valid signature names the element %q", id)
+		if r.Verdict == Valid {
+			r.Verdict = Indeterminate
+		}
+		r.worsen(SigConstraintsFailure)
+	}
 }
 
 func xmlLevel(in *xmlsig.Signature) string {

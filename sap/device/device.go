@@ -145,6 +145,7 @@ type OfferItem struct {
 	Size     int64
 	DTBSR    []byte // the SSA's claim; for raw, the digest itself
 	XAdES    *sap.XAdES
+	Sizes    []int64 // of several data objects, which Document holds one after the other
 }
 
 // Approve checks an offer as the signer's app does (design step 3): the SAM's
@@ -224,11 +225,20 @@ func composeXAdES(i int, it OfferItem, alg algo.Algorithm, cert []byte) (sap.Ite
 	if it.XAdES == nil || it.Document == nil {
 		return sap.Item{}, fmt.Errorf("%w: no octets or no properties", ErrNotAsClaimed)
 	}
-	h := alg.Hash().New()
-	if _, err := io.Copy(h, io.NewSectionReader(it.Document, 0, it.Size)); err != nil {
+	x := *it.XAdES
+	digests, err := objects(it, alg.Hash(), 1+len(x.Further()))
+	if err != nil {
 		return sap.Item{}, err
 	}
-	item, err := sap.NewXAdESItem(i, it.Name, alg, h.Sum(nil), cert, *it.XAdES)
+	if x.Objects != nil {
+		// What is approved is what is there, whatever the SSA says of it.
+		own := sap.XAdESObjects{Part: x.Objects.Part, More: slices.Clone(x.Objects.More)}
+		for k := range own.More {
+			own.More[k].Doc = sap.B64(digests[k+1])
+		}
+		x.Objects = &own
+	}
+	item, err := sap.NewXAdESItem(i, it.Name, alg, digests[0], cert, x)
 	if err != nil {
 		return sap.Item{}, fmt.Errorf("%w: %w", ErrNotAsClaimed, err)
 	}
@@ -236,6 +246,33 @@ func composeXAdES(i int, it OfferItem, alg algo.Algorithm, cert []byte) (sap.Ite
 		return sap.Item{}, fmt.Errorf("%w: the document's digest is not the announced one", ErrNotAsClaimed)
 	}
 	return item, nil
+}
+
+// objects hashes the data objects of an item.
+func objects(it OfferItem, h crypto.Hash, n int) ([][]byte, error) {
+	sizes := it.Sizes
+	if len(sizes) == 0 {
+		sizes = []int64{it.Size}
+	}
+	if len(sizes) != n {
+		return nil, fmt.Errorf("%w: %d sizes of %d data objects", ErrNotAsClaimed, len(sizes), n)
+	}
+	var out [][]byte
+	at := int64(0)
+	for _, size := range sizes {
+		if size < 0 || size > it.Size-at {
+			return nil, fmt.Errorf("%w: data objects of other sizes", ErrNotAsClaimed)
+		}
+		w := h.New()
+		if _, err := io.Copy(w, io.NewSectionReader(it.Document, at, size)); err != nil {
+			return nil, err
+		}
+		out, at = append(out, w.Sum(nil)), at+size
+	}
+	if at != it.Size {
+		return nil, fmt.Errorf("%w: %d octets are of no data object", ErrNotAsClaimed, it.Size-at)
+	}
+	return out, nil
 }
 
 // Assert signs a SAD's canonical bytes as a WebAuthn assertion with UP and UV.

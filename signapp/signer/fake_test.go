@@ -90,6 +90,7 @@ type item struct {
 	attributes []byte
 	properties []byte    // of kind xades
 	of         *sap.Item // of kind xades
+	sizes      []int     // of several data objects
 }
 
 // fill writes a signature value into the document's hole, where a CMS message would
@@ -426,6 +427,9 @@ func (f *fake) view(o *operation) map[string]any {
 			"i": i, "kind": it.kind, "name": it.name, "size": len(it.bytes), "hash": "sha256",
 			"signed_attributes": sap.B64(it.attributes), "dtbsr": sap.B64(it.dtbsr), "signed_properties": sap.B64(it.properties), "xades": it.xades(),
 		})
+		if it.sizes != nil {
+			items[i].(map[string]any)["sizes"] = it.sizes
+		}
 	}
 	v := map[string]any{
 		"id": o.id, "state": o.state, "reason": o.reason, "signer": map[string]any{"id": testSigner, "name": "Anna Example"},

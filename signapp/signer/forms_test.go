@@ -119,3 +119,125 @@ func TestSGN04FormCheats(t *testing.T) {
 		})
 	}
 }
+
+// SAP-02, SGN-04: of several data objects under one signature each is on the page with its name and its own fingerprint, can be
+// opened, and is counted until it was; elements of a document are said to be all that is signed of it. Approving gives one
+// signature over all of them.
+func TestSAP02SeveralDataObjectsAreShownAndSigned(t *testing.T) {
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	more := func(names ...string) *sap.XAdESObjects {
+		o := &sap.XAdESObjects{More: []sap.XAdESObject{}}
+		for _, n := range names {
+			o.More = append(o.More, sap.XAdESObject{Name: n, MIME: "text/csv", Description: "the annex " + n})
+		}
+		return o
+	}
+	elements := more("e2")
+	elements.Part = "e1"
+	for _, c := range []struct {
+		name, form, words string
+		octets            []string
+		objects           *sap.XAdESObjects
+		open              []string // titles of what is opened besides the first one
+	}{
+		{"terms.txt", sap.XAdESDetached, "Sign 3 documents as Anna Example; 1 signature, now, once; the annex b.txt; text/csv; You have not opened 2 of the documents.", []string{"Terms", "annex A", "annex B"}, more("a.txt", "b.txt"), []string{"a.txt", "b.txt"}},
+		{"order.xml", sap.XAdESBeside, "Sign 1 document as Anna Example; only the elements that are shown here; You have not opened 1 of the documents.", []string{`<a Id="e1">1</a>`, `<b Id="e2">2</b>`}, elements, []string{"element “e2” of “order.xml”"}},
+		{"order.xml", sap.XAdESBeside, "only the elements that are shown here; element “e1” of “order.xml”", []string{`<a Id="e1">1</a>`}, &sap.XAdESObjects{Part: "e1", More: []sap.XAdESObject{}}, nil},
+	} {
+		_, link := f.addObjects(c.name, c.octets, c.form, c.objects)
+		uses := f.uses()
+		p.Go(link)
+		p.WaitFor(canSign)
+		for _, words := range strings.Split(c.words, "; ") {
+			p.WaitText(words)
+		}
+		shown := func(want string) {
+			t.Helper()
+			if got := browsertest.Eval[string](p, "document.querySelector('.octets').textContent"); got != want {
+				t.Errorf("%s: on the page is %q, want %q", c.form, got, want)
+			}
+		}
+		shown(c.octets[0])
+		for i, title := range c.open {
+			p.ClickText("Show " + title)
+			p.WaitText("shown now")
+			shown(c.octets[i+1])
+		}
+		if strings.Contains(p.Text(), "You have not opened") {
+			t.Errorf("%s: all were opened, and the page says:\n%s", c.form, p.Text())
+		}
+		p.Click("#sign")
+		p.WaitFor("document.querySelector('#signed')")
+		if n := browsertest.Eval[int](p, "document.querySelectorAll('table.three').length"); n != len(c.octets) || f.uses() != uses+1 {
+			t.Errorf("%s: %d tables of fingerprints, %d key uses", c.form, n, f.uses()-uses)
+		}
+		if n := browsertest.Eval[int](p, "[...document.querySelectorAll('table.three')].filter((t) => new Set([...t.querySelectorAll('td')].map((d) => d.textContent)).size === 1).length"); n != len(c.octets) {
+			t.Errorf("%s: only %d data objects have three equal fingerprints:\n%s", c.form, n, p.Text())
+		}
+	}
+	clean(t, p)
+}
+
+// SGN-04, T2: whatever the application changes of the data objects of a signature, the page stops before the passkey: none can be
+// left out, added, swapped, renamed, or be another one than what is signed.
+func TestSGN04DataObjectCheats(t *testing.T) {
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	item := func(change func(it map[string]any, x *sap.XAdES, o *sap.XAdESObjects)) func(o *operation) lies {
+		return func(o *operation) lies {
+			return lies{view: func(v map[string]any) {
+				x := *o.items[0].of.XAdES
+				objects := sap.XAdESObjects{Part: x.Objects.Part, More: append([]sap.XAdESObject{}, x.Objects.More...)}
+				x.Objects = &objects
+				change(firstItem(v), &x, &objects)
+				firstItem(v)["xades"] = []sap.XAdES{x}
+			}}
+		}
+	}
+	bytesOf := func(from, to string) func(*operation) lies {
+		return func(*operation) lies {
+			return lies{document: func(b []byte) []byte { return []byte(strings.Replace(string(b), from, to, 1)) }}
+		}
+	}
+	for _, c := range []struct {
+		name, code string
+		lie        func(o *operation) lies
+	}{
+		{"another second file", "attributes", bytesOf("annex A", "annex X")},
+		{"files swapped", "attributes", bytesOf("annex A, annex B", "annex B, annex A")},
+		{"bytes cut elsewhere", "attributes", item(func(it map[string]any, _ *sap.XAdES, _ *sap.XAdESObjects) { it["sizes"] = []int{6, 8, 9} })},
+		{"one left out", "document", item(func(_ map[string]any, _ *sap.XAdES, o *sap.XAdESObjects) { o.More = o.More[:1] })},
+		{"one left out, with its size", "attributes", item(func(it map[string]any, _ *sap.XAdES, o *sap.XAdESObjects) {
+			o.More, it["sizes"] = o.More[:1], []int{5, 18}
+		})},
+		{"one more, of no bytes", "attributes", item(func(it map[string]any, _ *sap.XAdES, o *sap.XAdESObjects) {
+			o.More, it["sizes"] = append(o.More, sap.XAdESObject{Name: "c.txt", MIME: "text/csv", Doc: o.More[0].Doc}), []int{5, 9, 9, 0}
+		})},
+		{"no sizes", "document", item(func(it map[string]any, _ *sap.XAdES, _ *sap.XAdESObjects) { delete(it, "sizes") })},
+		{"a negative size", "document", item(func(it map[string]any, _ *sap.XAdES, _ *sap.XAdESObjects) { it["sizes"] = []int{-4, 18, 9} })},
+		{"names swapped", "attributes", item(func(_ map[string]any, _ *sap.XAdES, o *sap.XAdESObjects) {
+			o.More[0].Name, o.More[1].Name = o.More[1].Name, o.More[0].Name
+		})},
+		{"a name twice", "attributes", item(func(_ map[string]any, _ *sap.XAdES, o *sap.XAdESObjects) { o.More[1].Name = o.More[0].Name })},
+		{"another type", "attributes", item(func(_ map[string]any, _ *sap.XAdES, o *sap.XAdESObjects) { o.More[1].MIME = "text/html" })},
+		{"a name that turns direction", "view", item(func(_ map[string]any, _ *sap.XAdES, o *sap.XAdESObjects) { o.More[1].Name = "\u202etxt.exe" })},
+		{"files, said to be elements", "attributes", item(func(_ map[string]any, x *sap.XAdES, o *sap.XAdESObjects) { x.Form, o.Part = sap.XAdESBeside, "terms" })},
+		{"only one, said", "document", item(func(_ map[string]any, x *sap.XAdES, _ *sap.XAdESObjects) { x.Objects = nil })},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o, link := f.addObjects("terms.txt", []string{"Terms", ", annex A", ", annex B"}, sap.XAdESDetached, &sap.XAdESObjects{More: []sap.XAdESObject{{Name: "a.txt", MIME: "text/csv"}, {Name: "b.txt", MIME: "text/csv"}}})
+			lie := c.lie(o)
+			f.set(func() { f.lie = lie })
+			defer f.set(func() { f.lie = lies{} })
+			p.Go(link)
+			p.WaitFor("document.querySelector('#stop, #sign, #error')")
+			if got := browsertest.Eval[string](p, "document.querySelector('#stop')?.dataset.code ?? 'no stop'"); got != c.code {
+				t.Errorf("stop code %q, want %q; the page says:\n%s", got, c.code, p.Text())
+			}
+			if gets, _ := p.Ceremonies(); gets != 0 || f.uses() != 0 {
+				t.Errorf("%d times a passkey was asked for, %d key uses", gets, f.uses())
+			}
+		})
+	}
+}

@@ -29,10 +29,25 @@ func (f *fake) addXML(name, octets string) (*operation, string) {
 // addForm is add for what a signature of a form is over.
 func (f *fake) addForm(name, octets, form string) (*operation, string) {
 	f.t.Helper()
+	return f.addObjects(name, []string{octets}, form, nil)
+}
+
+// addObjects is addForm for several data objects, of which more describes all but the first one.
+func (f *fake) addObjects(name string, octets []string, form string, objects *sap.XAdESObjects) (*operation, string) {
+	f.t.Helper()
 	o, link := f.add()
-	doc := sha256.Sum256([]byte(octets))
+	doc := sha256.Sum256([]byte(octets[0]))
+	var sizes []int
+	if objects != nil && len(objects.More) > 0 {
+		for i, s := range octets {
+			if sizes = append(sizes, len(s)); i > 0 {
+				d := sha256.Sum256([]byte(s))
+				objects.More[i-1].Doc = sap.B64(d[:])
+			}
+		}
+	}
 	it, err := sap.NewXAdESItem(0, name, algo.ES256, doc[:], f.cert, sap.XAdES{
-		ID: "xades-1", Form: form, Time: 1_800_000_000, MIME: "text/xml", Description: "Invoice <17>", Roles: []string{"Buyer & payer"},
+		ID: "xades-1", Form: form, Objects: objects, Time: 1_800_000_000, MIME: "text/xml", Description: "Invoice <17>", Roles: []string{"Buyer & payer"},
 		Commitments: []string{"http://uri.etsi.org/01903/v1.2.2#ProofOfApproval", "urn:example:a"}, Place: sap.XAdESPlace{City: "Athens", Country: "GR"},
 		Policy: sap.XAdESPolicy{ID: "urn:oid:1.2.3", Hash: "sha256", Digest: sap.B64(make([]byte, 32))},
 	})
@@ -53,7 +68,7 @@ func (f *fake) addForm(name, octets, form string) (*operation, string) {
 	}
 	sum := sha256.Sum256(info)
 	f.set(func() {
-		o.items = append(o.items, &item{kind: sap.KindXAdES, name: name, bytes: []byte(octets), dtbsr: sum[:], attributes: info, properties: properties, of: &it})
+		o.items = append(o.items, &item{kind: sap.KindXAdES, name: name, sizes: sizes, bytes: []byte(strings.Join(octets, "")), dtbsr: sum[:], attributes: info, properties: properties, of: &it})
 	})
 	return o, link
 }
@@ -69,7 +84,7 @@ func (it *item) finishXML(cert, sig []byte) error {
 		return err
 	}
 	switch it.of.XAdES.Form {
-	case sap.XAdESDetached:
+	case sap.XAdESDetached, sap.XAdESBeside:
 		it.bytes = append(before, after...)
 	case sap.XAdESContained:
 		it.bytes = slices.Concat(before, []byte(base64.StdEncoding.EncodeToString(it.bytes)), after)

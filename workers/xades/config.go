@@ -33,7 +33,7 @@ const (
 )
 
 // requestParams are the properties that a request may have too.
-var requestParams = []string{"mime_type", "description", "commitment_types", "claimed_role", "city", "street", "state", "postal_code", "country"}
+var requestParams = []string{"reference_ids", "mime_type", "description", "commitment_types", "claimed_role", "city", "street", "state", "postal_code", "country"}
 
 // Kind is this package's entry in the table of kinds.
 func Kind() workers.Kind {
@@ -129,16 +129,20 @@ func (w *worker) options(p map[string]string) error {
 	if w.policy, err = readPolicy(p["policy_id"], p["policy_hash"]); err != nil {
 		return err
 	}
-	_, err = w.properties(nil, "id", time.Unix(1, 0), string(contentXML))
+	probe := map[string]string{}
+	if w.form == sap.XAdESBeside && p["reference_ids"] == "" {
+		probe["reference_ids"] = "each-request-says-it"
+	}
+	_, err = w.properties(probe, "id", time.Unix(1, 0), string(contentXML))
 	return err
 }
 
 // packaging reads where the signature stands and what it is over.
 func (w *worker) packaging(p map[string]string) error {
-	forms := map[string]string{"": sap.XAdESEnveloped, "ENVELOPED": sap.XAdESEnveloped, "ENVELOPING": sap.XAdESEnveloping, "DETACHED": sap.XAdESDetached}
+	forms := map[string]string{"": sap.XAdESEnveloped, "ENVELOPED": sap.XAdESEnveloped, "ENVELOPING": sap.XAdESEnveloping, "DETACHED": sap.XAdESDetached, "INTERNALLY_DETACHED": sap.XAdESBeside}
 	var ok bool
 	if w.form, ok = forms[p["signature_packaging"]]; !ok {
-		return fmt.Errorf("signature_packaging: %q is not one of ENVELOPED, ENVELOPING, DETACHED", p["signature_packaging"])
+		return fmt.Errorf("signature_packaging: %q is not one of ENVELOPED, ENVELOPING, DETACHED, INTERNALLY_DETACHED", p["signature_packaging"])
 	}
 	switch v := p["enveloping_content"]; {
 	case v != "" && w.form != sap.XAdESEnveloping:
@@ -233,6 +237,9 @@ func (w *worker) properties(params map[string]string, id string, at time.Time, m
 	}
 	if r := param("claimed_role"); r != "" {
 		x.Roles = append(x.Roles, r)
+	}
+	if err := besides(x, param("reference_ids")); err != nil {
+		return nil, err
 	}
 	for k, v := range map[string]string{"mime_type": x.MIME, "description": x.Description, "claimed_role": param("claimed_role"), "commitment_types": strings.Join(c, ""),
 		"city": x.Place.City, "street": x.Place.Street, "state": x.Place.State, "postal_code": x.Place.Postal, "country": x.Place.Country, "policy_id": x.Policy.ID} {

@@ -1,5 +1,5 @@
 // Package xades makes XAdES baseline signatures (EN 319 132-1) in two phases:
-// levels B-B, B-T, B-LT and B-LTA, enveloped, enveloping or detached, over the whole document. Prepare reads the XML,
+// levels B-B, B-T, B-LT and B-LTA, enveloped, enveloping, detached or internally detached, over the whole document or some of its elements. Prepare reads the XML,
 // computes the digest of its canonical octets, and leaves the user's file as it is;
 // the signer's app shows these octets as text. Finish inserts the Signature element
 // before the root's end tag: every byte of the user stays where it was (of a root
@@ -12,10 +12,13 @@
 //	level                 B-B, B-T, B-LT or B-LTA; default B-B
 //	tsa                   worker:NAME or a URL; needed from B-T on
 //	trust_anchors and the others of workers.KeeperProperties; needed from B-LT on
-//	signature_packaging   ENVELOPED (default); ENVELOPING: the document stands inside of the signature, which is the root; or DETACHED: the signature is a file of its own over the bytes of
+//	signature_packaging   ENVELOPED (default); ENVELOPING: the document stands inside of the signature, which is the root; INTERNALLY_DETACHED: the
+//	                      signature stands in the document, where an enveloped one does, and is over elements of it; or DETACHED: the signature is a file of its own over the bytes of
 //	                      the document, a text in UTF-8, which it names; up to B-LT
 //	enveloping_content    XML (default): the document is XML without signatures, and stands in an Object less its byte order mark and XML
 //	                      declaration; or BASE64: any octets, which the signer's app shows as pages of a PDF, as text, or by their numbers
+//	reference_ids*        of INTERNALLY_DETACHED: the identifiers (Id, ID, id, xml:id) of the elements, separated by commas, in the order of the
+//	                      references; at most 50. None is the root or a part of a signature. What they do not name is not signed
 //	parallel              true: the signature is over the document less all signatures in
 //	                      it, so that others can sign beside it; false (the default): less itself
 //	max_size              bytes of a document; default 100 MiB (104857600)

@@ -186,22 +186,32 @@ func covers(p *workers.Prepared, sig *xmlsig.Signature, info []byte, cover []xml
 	switch {
 	case sig.Algorithm() != p.Alg:
 		return fmt.Errorf("a reader finds the algorithm %v", sig.Algorithm())
-	case len(cover) != 2 || !approved(p, sig, cover[0]) || !cover[1].Properties:
+	case len(cover) != 2+len(p.XAdES.Further()) || !cover[len(cover)-1].Properties:
 		return errors.New("a reader finds other references than those that were approved")
 	case !bytes.Equal(digests[0], p.DocDigest):
 		return errors.New("a reader computes another digest of the document")
 	case !bytes.Equal(sum(h, info), p.DTBSR):
 		return errors.New("a reader verifies another digest than the key signs")
 	}
+	for i, c := range cover[:len(cover)-1] {
+		if !approved(p, sig, i, c) {
+			return fmt.Errorf("a reader finds %s, and not what was approved", c.Words())
+		}
+		if i > 0 && sap.B64(digests[i]) != p.XAdES.Objects.More[i-1].Doc {
+			return fmt.Errorf("a reader computes another digest of %s", c.Words())
+		}
+	}
 	return nil
 }
 
-// approved tells whether a reference is to what a form is over.
-func approved(p *workers.Prepared, sig *xmlsig.Signature, c xmlsig.Coverage) bool {
+// approved tells whether a reference is to what a form is over, as its data object i.
+func approved(p *workers.Prepared, sig *xmlsig.Signature, i int, c xmlsig.Coverage) bool {
 	inside := !c.Document && c.File == "" && c.Less == "" && c.ID == p.XAdES.ID+"-object" && sig.Element.Contains(c.Element)
 	switch p.XAdES.Form {
 	case sap.XAdESDetached:
 		return !c.Document && c.Content && c.File != ""
+	case sap.XAdESBeside:
+		return !c.Document && c.File == "" && c.Less == "" && !c.Content && c.ID == parts(p.XAdES)[i] && !c.Element.Contains(sig.Element) && !sig.Element.Contains(c.Element)
 	case sap.XAdESEnveloping:
 		return inside && !c.Content
 	case sap.XAdESContained:

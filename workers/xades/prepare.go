@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"slices"
 
@@ -71,11 +72,15 @@ func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Outp
 	if err != nil {
 		return nil, err
 	}
-	st, err := w.state(doc, in.Size)
+	x, err := w.asked(in, kind)
 	if err != nil {
 		return nil, err
 	}
-	p, err := w.prepared(in, level, doc, kind)
+	st, err := w.state(doc, in.Size, x)
+	if err != nil {
+		return nil, err
+	}
+	p, err := w.prepared(in, level, doc, x)
 	if err != nil {
 		return nil, err
 	}
@@ -127,11 +132,14 @@ func (p *patient) ReadAt(b []byte, off int64) (int, error) {
 	return p.r.ReadAt(b, off)
 }
 
-// place reads the document and says where the signature goes.
-func (w *worker) place(doc io.ReaderAt, size int64) (c14n.Insertion, error) {
+// place reads the document and says where the signature goes, which may be over elements with identifiers.
+func (w *worker) place(doc io.ReaderAt, size int64, ids []string) (c14n.Insertion, error) {
 	d, err := xmlsig.Read(doc, size, w.limits())
 	if err != nil {
 		return c14n.Insertion{}, refuse(err)
+	}
+	if err := apart(d, ids); err != nil {
+		return c14n.Insertion{}, err
 	}
 	for _, s := range d.Signatures {
 		if s.Element == d.Index.Root {
@@ -146,8 +154,8 @@ func (w *worker) place(doc io.ReaderAt, size int64) (c14n.Insertion, error) {
 	return at, nil
 }
 
-// prepared computes the digest of what the signer sees, and composes what is signed.
-func (w *worker) prepared(in workers.Input, level string, doc io.ReaderAt, kind content) (*workers.Prepared, error) {
+// asked are the properties of the signature, but for digests.
+func (w *worker) asked(in workers.Input, kind content) (*sap.XAdES, error) {
 	when := in.Time
 	if when.IsZero() {
 		when = w.now()
@@ -160,28 +168,44 @@ func (w *worker) prepared(in workers.Input, level string, doc io.ReaderAt, kind 
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", workers.ErrParams, err)
 	}
+	return x, nil
+}
+
+// prepared computes the digests of what the signer sees, and composes what is signed.
+func (w *worker) prepared(in workers.Input, level string, doc io.ReaderAt, x *sap.XAdES) (*workers.Prepared, error) {
 	h := in.Alg.Hash()
-	sum := h.New()
-	out := &counted{w: sum, max: maxGrowth*in.Size + growthMin}
-	if err := w.canonical(doc, in.Size, x.ID, out); err != nil {
+	var sums []hash.Hash
+	var outs []*counted
+	var sinks []io.Writer
+	for range 1 + len(x.Further()) {
+		sums = append(sums, h.New())
+		outs = append(outs, &counted{w: sums[len(sums)-1], max: maxGrowth*in.Size + growthMin})
+		sinks = append(sinks, outs[len(outs)-1])
+	}
+	if err := w.canonical(doc, in.Size, x, sinks); err != nil {
 		return nil, refuse(err)
 	}
-	it, err := sap.NewXAdESItem(0, in.Name, in.Alg, sum.Sum(nil), in.Chain[0], *x)
+	p := &workers.Prepared{Worker: w.name, Kind: sap.KindXAdES, Name: in.Name, Level: level, Alg: in.Alg, HashName: algo.HashName(h), DocDigest: sums[0].Sum(nil), Chain: in.Chain, XAdES: x}
+	for i, out := range outs {
+		if p.ShownSize += out.n; len(outs) > 1 {
+			p.ShownSizes = append(p.ShownSizes, out.n)
+		}
+		if i > 0 {
+			x.Objects.More[i-1].Doc = sap.B64(sums[i].Sum(nil))
+		}
+	}
+	it, err := sap.NewXAdESItem(0, in.Name, in.Alg, p.DocDigest, in.Chain[0], *x)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", workers.ErrParams, err)
 	}
-	dtbsr, err := sap.UnB64(it.DTBSR)
-	if err != nil {
+	if p.DTBSR, err = sap.UnB64(it.DTBSR); err != nil {
 		return nil, err
 	}
-	return &workers.Prepared{
-		Worker: w.name, Kind: sap.KindXAdES, Name: in.Name, Level: level, Alg: in.Alg, HashName: algo.HashName(h),
-		DocDigest: sum.Sum(nil), DTBSR: dtbsr, Chain: in.Chain, XAdES: x, ShownSize: out.n,
-	}, nil
+	return p, nil
 }
 
 // state says where the signature goes.
-func (w *worker) state(doc io.ReaderAt, size int64) (*state, error) {
+func (w *worker) state(doc io.ReaderAt, size int64, x *sap.XAdES) (*state, error) {
 	switch w.form {
 	case sap.XAdESDetached:
 		return &state{Size: size, Detached: true}, readable(doc, size, w.limits())
@@ -190,7 +214,7 @@ func (w *worker) state(doc io.ReaderAt, size int64) (*state, error) {
 	case sap.XAdESEnveloping:
 		return &state{}, unsigned(doc, size, w.limits())
 	}
-	place, err := w.place(doc, size)
+	place, err := w.place(doc, size, parts(x))
 	if err != nil {
 		return nil, err
 	}
@@ -224,20 +248,22 @@ func refuseIf(err error) error {
 	return refuse(err)
 }
 
-// canonical writes what the signature with an identifier is over, of a document that does not have it yet.
-func (w *worker) canonical(doc io.ReaderAt, size int64, id string, out io.Writer) error {
-	job := c14n.Job{W: out, Method: c14n.Exclusive, Unsigned: w.form == sap.XAdESParallel}
+// canonical writes what a signature is over, of a document that does not have it yet: each data object into a writer of its own.
+func (w *worker) canonical(doc io.ReaderAt, size int64, x *sap.XAdES, outs []io.Writer) error {
+	job := c14n.Job{W: outs[0], Method: c14n.Exclusive, Unsigned: w.form == sap.XAdESParallel}
 	r := io.NewSectionReader(doc, 0, size)
 	switch w.form {
 	case sap.XAdESDetached, sap.XAdESContained:
-		_, err := io.Copy(out, r)
+		_, err := io.Copy(outs[0], r)
 		return err
 	case sap.XAdESEnveloping:
 		from, err := declared(doc)
 		if err != nil {
 			return err
 		}
-		return object(id, io.NewSectionReader(doc, from, size-from), w.limits(), job)
+		return object(x.ID, io.NewSectionReader(doc, from, size-from), w.limits(), job)
+	case sap.XAdESBeside:
+		return elements(r, w.limits(), parts(x), outs)
 	}
 	return c14n.Canonicalize(r, w.limits(), job)
 }
@@ -301,6 +327,13 @@ func show(doc io.ReaderAt, st *state, x *sap.XAdES, out io.Writer) error {
 		return err
 	case sap.XAdESEnveloping:
 		return object(x.ID, inside, lim, job)
+	case sap.XAdESBeside:
+		for _, id := range parts(x) {
+			if err := elements(io.NewSectionReader(doc, 0, st.Size), lim, []string{id}, []io.Writer{out}); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	return c14n.Canonicalize(io.NewSectionReader(doc, 0, st.Size), lim, job)
 }

@@ -255,11 +255,17 @@
   function checkMembers(v, s, strict, where) {
     if (typeof v !== "object" || v === null || Array.isArray(v)) throw new Error(`${where || "message"}: object expected`);
     const o = v;
-    for (const name of Object.keys(s)) {
-      if (!Object.hasOwn(o, name)) throw new Error(`${where}.${name}: missing`);
-      check(o[name], s[name], strict, `${where}.${name}`);
+    let known = 0;
+    for (const key of Object.keys(s)) {
+      const name = key.replace(/\?$/, "");
+      if (!Object.hasOwn(o, name)) {
+        if (name !== key) continue;
+        throw new Error(`${where}.${name}: missing`);
+      }
+      known++;
+      check(o[name], s[key], strict, `${where}.${name}`);
     }
-    if (strict && Object.keys(o).length !== Object.keys(s).length) throw new Error(`${where || "message"}: unknown member`);
+    if (strict && Object.keys(o).length !== known) throw new Error(`${where || "message"}: unknown member`);
   }
 
   // ts/xades.ts
@@ -272,9 +278,12 @@
     commitments: ["string"],
     roles: ["string"],
     place: { city: "string", street: "string", state: "string", postal: "string", country: "string" },
-    policy: { id: "string", hash: "string", digest: "string" }
+    policy: { id: "string", hash: "string", digest: "string" },
+    // With the form internally-detached, and with several files: part is the identifier of the element that the item's
+    // doc is the digest of, "" of files; more are further data objects.
+    "objects?": { part: "string", more: [{ name: "string", doc: "string", mime: "string", description: "string" }] }
   };
-  var forms = ["enveloped", "parallel", "detached", "enveloping", "enveloping-base64"];
+  var forms = ["enveloped", "parallel", "detached", "enveloping", "enveloping-base64", "internally-detached"];
   var ds = "http://www.w3.org/2000/09/xmldsig#";
   var more = "http://www.w3.org/2001/04/xmldsig-more#";
   var pss = "http://www.w3.org/2007/05/xmldsig-more#";
@@ -300,6 +309,7 @@
     PS512: pss + "sha512-rsa-MGF1"
   };
   var maxEntries = 20;
+  var maxObjects = 50;
   var maxTime = 253402300799;
   var escapeText = (s) => s.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
   var escapeValue = (s) => s.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/"/g, "&quot;");
@@ -323,7 +333,14 @@
     if (!/^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/.test(x.id)) fail("identifier");
     if (!forms.includes(x.form)) fail("form");
     if (x.time < 1 || x.time > maxTime) fail("time");
-    if (x.mime === "") fail("no type");
+    const more2 = further(x);
+    const beside = x.form === "internally-detached";
+    if (beside !== (x.objects !== void 0 && x.objects.part !== "")) fail("an element in a signature of another form");
+    if (more2.length >= maxObjects || x.objects && !beside && (x.form !== "detached" || more2.length === 0)) fail("several data objects");
+    for (const id of beside ? [x.objects.part, ...more2.map((o) => o.name)] : []) {
+      if (!/^[A-Za-z_][A-Za-z0-9_.-]{0,127}$/.test(id) || id === x.id || id.startsWith(`${x.id}-`)) fail("identifier of an element");
+    }
+    if (x.mime === "" || more2.some((o) => o.mime === "")) fail("no type");
     if (x.roles.length > maxEntries || x.commitments.length > maxEntries) fail("too many roles or commitments");
     if (x.roles.includes("") || x.commitments.includes("")) fail("an empty role or commitment");
     const p = x.policy;
@@ -332,8 +349,10 @@
       decodeLen(p.digest, hashSize[p.hash]);
     }
   }
+  var further = (x) => x.objects?.more ?? [];
   function texts(x) {
-    return [x.id, x.mime, x.description, ...Object.values(x.place), x.policy.id, ...x.commitments, ...x.roles];
+    const more2 = further(x).flatMap((o) => [o.name, o.mime, o.description]);
+    return [x.objects?.part ?? "", ...more2, x.id, x.mime, x.description, ...Object.values(x.place), x.policy.id, ...x.commitments, ...x.roles];
   }
   async function signedProperties(x, certificate) {
     fits(x);
@@ -353,13 +372,8 @@
       place(x.place),
       x.roles.length === 0 ? "" : element2("xades:SignerRoleV2", [], element2("xades:ClaimedRoles", [], ...x.roles.map((r) => leaf("xades:ClaimedRole", r))))
     );
-    const object = element2(
-      "xades:DataObjectFormat",
-      [["ObjectReference", `#${x.id}-ref0`]],
-      optional("xades:Description", x.description),
-      leaf("xades:MimeType", x.mime)
-    );
-    const data2 = element2("xades:SignedDataObjectProperties", [], object, ...x.commitments.map(commitment));
+    const format = (o, i) => element2("xades:DataObjectFormat", [["ObjectReference", `#${x.id}-ref${i}`]], optional("xades:Description", o.description), leaf("xades:MimeType", o.mime));
+    const data2 = element2("xades:SignedDataObjectProperties", [], ...[x, ...further(x)].map(format), ...x.commitments.map(commitment));
     return utf8(element2("xades:SignedProperties", [["xmlns:xades", xadesSpace], ["Id", `${x.id}-props`]], signature, data2));
   }
   function identifier(uri) {
@@ -399,6 +413,8 @@
         return [`#${x.id}-object`, c14n];
       case "enveloping-base64":
         return [`#${x.id}-object`, `${ds}base64`];
+      case "internally-detached":
+        return [`#${name}`, c14n];
       case "parallel":
         return ["", xpath, c14n];
       default:
@@ -408,9 +424,10 @@
   async function signedInfo(x, name, alg, hash, doc, certificate) {
     const method = Object.hasOwn(signatureMethods, alg) ? signatureMethods[alg] : void 0;
     if (!method || doc.length !== hashSize[hash]) throw new Error("XAdES: algorithm or digest");
-    if (x.form === "detached" && name === "") throw new Error("XAdES: a file without a name");
+    const objects = [{ name: x.objects?.part || name, doc }, ...further(x).map((o) => ({ name: o.name, doc: decodeLen(o.doc, hashSize[hash]) }))];
+    if (x.form === "detached" && objects.some((o) => o.name === "")) throw new Error("XAdES: a file without a name");
+    if (new Set(objects.map((o) => o.name)).size !== objects.length) throw new Error("XAdES: two data objects of a name");
     const properties2 = await signedProperties(x, certificate);
-    const [uri, ...how] = reference(x, name);
     const transform = (a) => element2("ds:Transform", [["Algorithm", a]], a === xpath ? leaf("ds:XPath", noSignatures) : "");
     const transforms = (...algorithms2) => element2("ds:Transforms", [], ...algorithms2.map(transform));
     return utf8(
@@ -419,12 +436,10 @@
         [["xmlns:ds", ds]],
         leaf("ds:CanonicalizationMethod", "", [["Algorithm", c14n]]),
         leaf("ds:SignatureMethod", "", [["Algorithm", method]]),
-        element2(
-          "ds:Reference",
-          [["Id", `${x.id}-ref0`], ["URI", uri]],
-          how.length === 0 ? "" : transforms(...how),
-          digestOf(hash, doc)
-        ),
+        ...objects.map((o, i) => {
+          const [uri, ...how] = reference(x, o.name);
+          return element2("ds:Reference", [["Id", `${x.id}-ref${i}`], ["URI", uri]], how.length === 0 ? "" : transforms(...how), digestOf(hash, o.doc));
+        }),
         element2("ds:Reference", [["Type", propertyType], ["URI", `#${x.id}-props`]], transforms(c14n), digestOf(hash, await digest(hash, properties2)))
       )
     );
@@ -437,9 +452,9 @@
     if (serial?.tag !== 2 || issuer?.tag !== 48) throw new Error("XAdES: certificate");
     return tlv(48, tlv(48, tlv(164, issuer.raw)), serial.raw);
   }
-  function signedDigest(info) {
-    const m = /<ds:DigestValue>([A-Za-z0-9+/=]+)<\/ds:DigestValue>/.exec(new TextDecoder().decode(info));
-    return m ? Uint8Array.from(atob(m[1]), (c) => c.charCodeAt(0)) : new Uint8Array(0);
+  function signedDigests(info) {
+    const all = [...new TextDecoder().decode(info).matchAll(/<ds:DigestValue>([A-Za-z0-9+/=]+)<\/ds:DigestValue>/g)];
+    return all.slice(0, -1).map((m) => Uint8Array.from(atob(m[1]), (c) => c.charCodeAt(0)));
   }
 
   // ts/sap.ts
@@ -753,7 +768,7 @@
     expires: "integer",
     return_url: "string",
     one_time: "boolean",
-    items: [{ i: "integer", kind: "string", name: "string", size: "integer", hash: "string", signed_attributes: "string", dtbsr: "string", signed_properties: "string", xades: [xadesShape] }]
+    items: [{ i: "integer", kind: "string", name: "string", size: "integer", hash: "string", signed_attributes: "string", dtbsr: "string", signed_properties: "string", xades: [xadesShape], "sizes?": ["integer"] }]
   };
   var maxJSON = 8 << 20;
   var Relay = class {
@@ -1016,6 +1031,7 @@
     "review.document.heading": "The document",
     "review.xml": "XML, shown as text",
     "review.xml.note": "An XML document is shown as text: its canonical octets, exactly the bytes whose fingerprint you approve. It is not drawn as a page; comments are not part of what is signed. Characters that cannot be seen stand as [U+…].",
+    "review.element": "element “{id}” of “{name}”",
     "review.text": "text",
     "review.text.note": "The file is shown as text: exactly the bytes whose fingerprint you approve. Characters that cannot be seen stand as [U+…].",
     "review.octets": "neither text nor a PDF, shown by its bytes",
@@ -1041,6 +1057,8 @@
     "xades.form.detached": "the file as it is, by its name; the signature is a file of its own",
     "xades.form.enveloping": "the whole XML document, which is put inside of the signature",
     "xades.form.enveloping-base64": "the file as it is, which is put inside of the signature",
+    "xades.form.internally-detached": "only the elements that are shown here; the rest of the document is not signed",
+    "xades.more": "Type of {name}",
     "xades.commitment.ProofOfOrigin": "having made, approved and sent it (proof of origin)",
     "xades.commitment.ProofOfReceipt": "having received it (proof of receipt)",
     "xades.commitment.ProofOfDelivery": "having delivered it (proof of delivery)",
@@ -2480,21 +2498,21 @@
     const dtbsr = encode(await digest(hash, attributes));
     if (dtbsr !== claim.dtbsr) throw stop("digest", `${claim.dtbsr} announced, ${dtbsr} computed`);
     const item = { i: claim.i, kind: "pades", name: claim.name, hash, doc: encode(doc), dtbsr };
-    return { item, size: bytes.length, look: "pdf", bytes, hole, attributes };
+    return { item, size: bytes.length, parts: [{ name: claim.name, look: "pdf", bytes, doc: item.doc }], hole, attributes };
   }
   async function checkXML(claim, bytes, alg, hash, cert) {
     const stop = (code, e) => new Stop(code, e instanceof Error ? e.message : String(e), claim.name);
     if (claim.hash !== hash) throw stop("digest", `${claim.hash} where ${hash} belongs`);
     if (bytes.length !== claim.size) throw stop("document", `${bytes.length} bytes where ${claim.size} were announced`);
-    const x = claim.xades[0];
-    let look = "text";
+    const parts2 = [];
+    const claimedX = claim.xades[0];
     try {
-      if (x.form === "enveloping-base64") look = lookOf(bytes);
-      else decodeText(bytes);
+      parts2.push(...await dataObjects(claim, claimedX, bytes, hash));
     } catch (e) {
       throw stop("document", e);
     }
-    const doc = await digest(hash, bytes);
+    const x = claimedX.objects ? { ...claimedX, objects: { part: claimedX.objects.part, more: claimedX.objects.more.map((o, i) => ({ ...o, doc: parts2[i + 1].doc })) } } : claimedX;
+    const doc = decode(parts2[0].doc);
     let attributes;
     let properties2;
     try {
@@ -2508,7 +2526,21 @@
     const dtbsr = encode(await digest(hash, attributes));
     if (dtbsr !== claim.dtbsr) throw stop("digest", `${claim.dtbsr} announced, ${dtbsr} computed`);
     const item = { i: claim.i, kind: "xades", name: claim.name, hash, doc: encode(doc), dtbsr, xades: x };
-    return { item, size: bytes.length, look, bytes, attributes, properties: properties2 };
+    return { item, size: bytes.length, parts: parts2, attributes, properties: properties2 };
+  }
+  async function dataObjects(claim, x, bytes, hash) {
+    const names = [x.objects?.part || claim.name, ...further(x).map((o) => o.name)];
+    const sizes = claim.sizes ?? [bytes.length];
+    if (sizes.length !== names.length || sizes.some((n) => n < 0) || sizes.reduce((a, n) => a + n, 0) !== bytes.length) throw new Error(`sizes ${sizes.join(" ")} of ${bytes.length} bytes, ${names.length} data objects`);
+    const parts2 = [];
+    let at2 = 0;
+    for (const [i, name] of names.entries()) {
+      const part = sizes.length === 1 ? bytes : bytes.slice(at2, at2 + sizes[i]);
+      at2 += sizes[i];
+      if (x.form !== "enveloping-base64") decodeText(part);
+      parts2.push({ name, look: x.form === "enveloping-base64" ? lookOf(part) : "text", bytes: part, doc: encode(await digest(hash, part)) });
+    }
+    return parts2;
   }
   function claimed(s) {
     try {
@@ -2524,7 +2556,7 @@
       throw new Stop("digest", String(e), claim.name);
     }
     if (claim.hash !== hash || claim.signed_attributes !== "") throw new Stop("digest", "raw item with attributes or another hash", claim.name);
-    return { item: { i: claim.i, kind: "raw", name: claim.name, hash, doc: "", dtbsr: claim.dtbsr }, size: claim.size };
+    return { item: { i: claim.i, kind: "raw", name: claim.name, hash, doc: "", dtbsr: claim.dtbsr }, size: claim.size, parts: [] };
   }
   async function fetchOffer(cfg, relay, v, step) {
     checkView(v);
@@ -2803,12 +2835,12 @@
       const docs = this.offer.documents;
       const name = this.offer.certificate.subject;
       show(
-        docs.every((d) => d.bytes) ? t("result.title", { n: docs.length }) : t("result.raw.title"),
+        docs.every((d) => d.parts.length > 0) ? t("result.title", { n: docs.length }) : t("result.raw.title"),
         el("div", { class: "signed", id: "signed" }, el("p", {}, t("result.text", { name, time: moment(new Date(this.receipt.time)) })), this.status),
         this.downloads,
         el("h2", {}, t("result.three")),
         el("p", { class: "hint" }, t("result.three.explain")),
-        ...docs.map((d) => this.three(d)),
+        ...docs.flatMap((d) => d.parts.length === 0 ? [this.three(d)] : d.parts.map((p, i) => this.three(d, p, i))),
         button(t("result.receipt"), () => this.saveReceipt(), { class: "act", id: "receipt" }),
         el("p", { class: "hint" }, t("result.receipt.explain")),
         el("p", { class: "hint" }, t("result.not_you", { id: this.offer.view.id })),
@@ -2821,27 +2853,27 @@
       this.status.textContent = "";
       fill(
         this.downloads,
-        ...this.offer.documents.filter((d) => d.bytes).map((d) => button(t("result.download", { name: d.item.name }), () => void this.save(d), { class: "act" }))
+        ...this.offer.documents.filter((d) => d.parts.length > 0).map((d) => button(t("result.download", { name: d.item.name }), () => void this.save(d), { class: "act" }))
       );
     }
     /** note puts a sentence where progress is told. */
     note(text2) {
       this.status.textContent = text2;
     }
-    three(d) {
-      const shown = d.item.kind === "raw" ? void 0 : decode(d.item.doc);
-      const approved = decode(d.item.kind === "raw" ? d.item.dtbsr : d.item.doc);
+    /** three are the fingerprints of one data object: as shown here, as approved, and inside of what was signed. */
+    three(d, p, n = 0) {
+      const approved = p ? n === 0 ? d.item.doc : d.item.xades.objects.more[n - 1].doc : d.item.dtbsr;
       const row = (label3, value, kind) => el("tr", { "data-kind": kind }, el("th", { scope: "row" }, label3), el("td", {}, value));
       return el(
         "table",
         { class: "three" },
-        el("caption", {}, foreign(d.item.name)),
+        el("caption", {}, foreign(d.item.xades?.objects ? `${d.item.name}: ${p.name}` : d.item.name)),
         el(
           "tbody",
           {},
-          row(t("result.shown"), shown ? fingerprint(shown) : t("result.not_shown"), "shown"),
-          row(t("result.approved"), fingerprint(approved), "approved"),
-          row(t("result.signed"), fingerprint(this.signedDigest(d)), "signed")
+          row(t("result.shown"), p ? fingerprint(decode(p.doc)) : t("result.not_shown"), "shown"),
+          row(t("result.approved"), fingerprint(decode(approved)), "approved"),
+          row(t("result.signed"), fingerprint(this.signedDigest(d, n)), "signed")
         )
       );
     }
@@ -2850,9 +2882,9 @@
      * message-digest inside the attributes (for raw items the receipt's digest),
      * not from what was shown.
      */
-    signedDigest(d) {
+    signedDigest(d, n) {
       if (!d.attributes) return decode(this.receipt.items[d.item.i].dtbsr);
-      if (d.item.kind === "xades") return signedDigest(d.attributes);
+      if (d.item.kind === "xades") return signedDigests(d.attributes)[n] ?? new Uint8Array(0);
       const mark = new Uint8Array([42, 134, 72, 134, 247, 13, 1, 9, 4]);
       for (let i = 0; i + mark.length < d.attributes.length; i++) {
         const at2 = i + mark.length;
@@ -2893,7 +2925,7 @@
       const name = d.item.name;
       const value = base64(xmlValue(this.offer.request.bind.alg, decode(this.receipt.items[d.item.i].signature)));
       const parts2 = [d.attributes, d.properties, utf8(`>${value}</ds:SignatureValue>`)];
-      if (contained(d)) parts2.push(utf8(`-object">${base64(d.bytes)}</ds:Object>`));
+      if (contained(d)) parts2.push(utf8(`-object">${base64(d.parts[0].bytes)}</ds:Object>`));
       const mine = parts2.every((part) => find(file, part) >= 0);
       if (!mine) return this.note(t("result.download.bad"));
       download(file, d.item.xades?.form === "detached" || contained(d) ? `${name}.xades.xml` : name.replace(/(\.xml)?$/i, "-signed.xml"), "application/xml");
@@ -3054,10 +3086,10 @@
   }
 
   // ts/review.ts
-  function label2(d) {
-    if (d.look === "octets") return "review.octets";
-    if (d.look !== "text") return "review.document";
-    return d.item.xades?.form === "detached" || d.item.xades?.form === "enveloping-base64" ? "review.text" : "review.xml";
+  function label2(p) {
+    if (p.look === "octets") return "review.octets";
+    if (p.look !== "text") return "review.document";
+    return p.d.item.xades?.form === "detached" || p.d.item.xades?.form === "enveloping-base64" ? "review.text" : "review.xml";
   }
   var countAhead = 20;
   var Review = class {
@@ -3066,6 +3098,12 @@
       this.offer = offer;
       this.decisions = decisions;
       this.cred = offer.request.creds[0];
+      for (const d of offer.documents) {
+        for (const part of d.parts) {
+          const title = d.item.xades?.form === "internally-detached" ? t("review.element", { id: part.name, name: d.item.name }) : part.name;
+          this.panes.push({ ...part, k: this.panes.length, d, title });
+        }
+      }
       this.sign = button(this.signText(), () => this.press(), { class: "act", id: "sign" });
       this.no = button(t("review.decline"), () => this.askDecline(), { class: "act", id: "decline" });
     }
@@ -3087,6 +3125,7 @@
     failed = /* @__PURE__ */ new Set();
     hazards = /* @__PURE__ */ new Map();
     // of PDFs that were looked through
+    panes = [];
     frame;
     waiting = 0;
     // documents being drawn
@@ -3102,7 +3141,7 @@
       const docs = this.offer.documents;
       const raw = docs.filter((d) => d.item.kind === "raw");
       const title = raw.length === 0 ? t("review.title", { n: docs.length }) : raw.length === docs.length ? t("review.raw.title", { n: docs.length }) : t("review.mixed.title", { n: docs.length });
-      const shown = docs.filter((d) => d.bytes);
+      const shown = this.panes;
       show(
         title,
         el("div", { class: shown.length > 0 ? "review" : "review narrow" }, this.asking(raw.length > 0), shown.length > 0 && this.documentSection(), this.signing(), this.deciding())
@@ -3159,21 +3198,33 @@
       );
     }
     file(d) {
-      const digest2 = decode(d.item.kind === "raw" ? d.item.dtbsr : d.item.doc);
-      const state = el("span", { class: "state" }, d.bytes ? `${d.look === "pdf" ? t("review.pages.unknown") : t(label2(d))}, ${t("review.not_opened")}` : t("review.raw.short"));
-      const open = button(t("review.open", { name: d.item.name }), () => void this.display(d), { class: "quiet" });
-      this.rows.set(d.item.i, { state, open });
+      const panes = this.panes.filter((p) => p.d === d);
+      const several = panes.length > 1 || d.item.xades?.form === "internally-detached";
       return el(
         "li",
         {},
         el("div", { class: "name" }, el("strong", {}, foreign(d.item.name))),
-        el("div", { class: "hint" }, d.bytes ? `${size(d.size)}, ` : "", state),
-        el("div", { class: "hint" }, `${t("review.fingerprint")}: `, fingerprint(digest2)),
+        panes.length === 0 && el("div", { class: "hint" }, el("span", { class: "state" }, t("review.raw.short"))),
+        panes.length === 0 && el("div", { class: "hint" }, `${t("review.fingerprint")}: `, fingerprint(decode(d.item.dtbsr))),
         d.item.xades && properties(d.item.xades),
-        d.look === "octets" && el("p", { class: "warning" }, t("review.octets.warning")),
+        ...panes.map((p) => this.row(p, several)),
         d.hole?.terms.certifies && el("p", { class: "warning" }, t(`review.certifies.${d.hole.terms.certifies}`)),
-        d.hole?.terms.locks && el("p", { class: "warning" }, t("review.locks")),
-        d.bytes && this.offer.documents.length > 1 && open
+        d.hole?.terms.locks && el("p", { class: "warning" }, t("review.locks"))
+      );
+    }
+    /** row tells of one data object, with its name where an item has several. */
+    row(p, named) {
+      const state = el("span", { class: "state" }, `${p.look === "pdf" ? t("review.pages.unknown") : t(label2(p))}, ${t("review.not_opened")}`);
+      const open = button(t("review.open", { name: p.title }), () => void this.display(p), { class: "quiet" });
+      this.rows.set(p.k, { state, open });
+      return el(
+        "div",
+        { class: "part" },
+        named && el("div", { class: "name" }, foreign(p.title)),
+        el("div", { class: "hint" }, `${size(p.bytes.length)}, `, state),
+        el("div", { class: "hint" }, `${t("review.fingerprint")}: `, fingerprint(decode(p.doc))),
+        p.look === "octets" && el("p", { class: "warning" }, t("review.octets.warning")),
+        this.panes.length > 1 && open
       );
     }
     documentSection() {
@@ -3223,75 +3274,76 @@
     signText() {
       const docs = this.offer.documents;
       const raw = docs.filter((d) => d.item.kind === "raw").length;
+      const n = docs.reduce((sum, d) => sum + (d.item.xades?.form === "detached" ? d.parts.length : 1), 0);
       const key = raw === 0 ? "review.sign" : raw === docs.length ? "review.sign.raw" : "review.sign.mixed";
-      return t(key, { n: docs.length, name: this.offer.certificate.subject });
+      return t(key, { n: raw === 0 ? n : docs.length, name: this.offer.certificate.subject });
     }
-    async display(d) {
+    async display(p) {
       this.frame?.close();
       fill(this.warnings);
-      this.note.textContent = t(`${label2(d)}.note`);
-      if (d.bytes && d.look !== "pdf") return this.displayText(d, d.bytes);
-      if (!this.cfg.viewer || !d.bytes) {
-        this.failed.add(d.item.i);
+      this.note.textContent = t(`${label2(p)}.note`);
+      if (p.look !== "pdf") return this.displayText(p);
+      if (!this.cfg.viewer) {
+        this.failed.add(p.k);
         fill(this.stage, el("p", { class: "warning" }, t("review.no_viewer")));
         return this.ready();
       }
       fill(this.stage);
-      const frame = openFrame(this.stage, t("review.document", { name: d.item.name }), d.bytes);
+      const frame = openFrame(this.stage, t("review.document", { name: p.title }), p.bytes);
       this.frame = frame;
       say(t("review.loading_document"));
       this.waiting++;
       this.ready();
       try {
         const drawn = await frame.drawn;
-        const found = await this.look(d.item.i, d.bytes, drawn.warnings);
+        const found = await this.look(p, drawn.warnings);
         if (this.frame !== frame) return;
-        this.shown(d.item.i, t("review.pages", { n: drawn.pages }));
+        this.shown(p, t("review.pages", { n: drawn.pages }));
         fill(this.warnings, ...[...found].map((w) => el("p", { class: "warning" }, t(`review.warn.${w}`))));
       } catch {
-        if (this.frame === frame) this.cannotShow(d);
+        if (this.frame === frame) this.cannotShow(p);
       } finally {
         this.waiting--;
         this.ready();
       }
     }
     /** displayText shows the octets that were hashed as text, or by their numbers. */
-    displayText(d, bytes) {
+    displayText(p) {
       this.frame = void 0;
       try {
-        (d.look === "text" ? openText : openOctets)(this.stage, t("review.document", { name: d.item.name }), bytes);
-        this.shown(d.item.i, t(label2(d)));
+        (p.look === "text" ? openText : openOctets)(this.stage, t("review.document", { name: p.title }), p.bytes);
+        this.shown(p, t(label2(p)));
       } catch {
-        this.cannotShow(d);
+        this.cannotShow(p);
       }
       this.ready();
     }
     /** shown marks a document as the one on the screen. */
-    shown(i, what) {
-      this.opened.add(i);
-      this.failed.delete(i);
-      this.rows.get(i).state.textContent = `${what}, ${t("review.shown_now")}`;
-      for (const [k, other] of this.rows) if (k !== i) other.state.textContent = other.state.textContent.replace(`, ${t("review.shown_now")}`, "");
+    shown(p, what) {
+      this.opened.add(p.k);
+      this.failed.delete(p.k);
+      this.rows.get(p.k).state.textContent = `${what}, ${t("review.shown_now")}`;
+      for (const [k, other] of this.rows) if (k !== p.k) other.state.textContent = other.state.textContent.replace(`, ${t("review.shown_now")}`, "");
     }
-    cannotShow(d) {
-      this.failed.add(d.item.i);
-      const text2 = t("review.blocked", { name: d.item.name });
-      this.rows.get(d.item.i).state.textContent = t("review.cannot_show");
+    cannotShow(p) {
+      this.failed.add(p.k);
+      const text2 = t("review.blocked", { name: p.title });
+      this.rows.get(p.k).state.textContent = t("review.cannot_show");
       this.frame?.close();
       fill(this.stage, el("p", { class: "warning", role: "alert" }, text2));
     }
     /** countOthers opens the other documents out of sight, one by one; all of them where each is looked through. */
     async countOthers() {
-      for (const d of this.offer.documents.slice(0, this.strict() ? void 0 : countAhead)) {
-        if (!d.bytes || d.look !== "pdf" || this.opened.has(d.item.i) || this.failed.has(d.item.i)) continue;
-        const frame = openFrame(this.counter, "", d.bytes, false);
+      for (const p of this.panes.slice(0, this.strict() ? void 0 : countAhead)) {
+        if (p.look !== "pdf" || this.opened.has(p.k) || this.failed.has(p.k)) continue;
+        const frame = openFrame(this.counter, "", p.bytes, false);
         try {
           const { pages, warnings } = await frame.drawn;
-          await this.look(d.item.i, d.bytes, warnings);
-          if (!this.opened.has(d.item.i)) this.rows.get(d.item.i).state.textContent = `${t("review.pages", { n: pages })}, ${t("review.not_opened")}`;
+          await this.look(p, warnings);
+          if (!this.opened.has(p.k)) this.rows.get(p.k).state.textContent = `${t("review.pages", { n: pages })}, ${t("review.not_opened")}`;
         } catch {
-          this.failed.add(d.item.i);
-          this.rows.get(d.item.i).state.textContent = t("review.cannot_show");
+          this.failed.add(p.k);
+          this.rows.get(p.k).state.textContent = t("review.cannot_show");
           this.ready();
         } finally {
           frame.close();
@@ -3300,10 +3352,10 @@
       }
     }
     /** look finds what the picture of a PDF does not show. What a frame says adds to it and takes nothing away. */
-    async look(i, bytes, told) {
-      const found = this.hazards.get(i) ?? await hazards(bytes);
+    async look(p, told) {
+      const found = this.hazards.get(p.k) ?? await hazards(p.bytes);
       for (const w of told) found.add(w);
-      this.hazards.set(i, found);
+      this.hazards.set(p.k, found);
       return found;
     }
     /**
@@ -3317,12 +3369,12 @@
     /** hazard tells why the policy keeps the documents from being signed; "" for nothing. */
     hazard() {
       if (!this.strict()) return "";
-      const unseen2 = this.offer.documents.find((d) => d.look === "octets");
-      if (unseen2) return t("review.octets.strict", { name: unseen2.item.name });
-      const pdfs = this.offer.documents.filter((d) => d.look === "pdf");
-      const bad = pdfs.find((d) => (this.hazards.get(d.item.i)?.size ?? 0) > 0);
-      if (bad) return t("review.hazard", { name: bad.item.name });
-      return pdfs.some((d) => !this.hazards.has(d.item.i)) ? t("review.wait.looking") : "";
+      const unseen2 = this.panes.find((p) => p.look === "octets");
+      if (unseen2) return t("review.octets.strict", { name: unseen2.title });
+      const pdfs = this.panes.filter((p) => p.look === "pdf");
+      const bad = pdfs.find((p) => (this.hazards.get(p.k)?.size ?? 0) > 0);
+      if (bad) return t("review.hazard", { name: bad.title });
+      return pdfs.some((p) => !this.hazards.has(p.k)) ? t("review.wait.looking") : "";
     }
     /**
      * ready sets the buttons. Signing needs that the document was drawn and that
@@ -3330,18 +3382,17 @@
      * button that rests keeps its place and the focus (aria-disabled).
      */
     ready() {
-      const docs = this.offer.documents.filter((d) => d.bytes);
-      const missing = docs.filter((d) => !this.opened.has(d.item.i) && !this.failed.has(d.item.i)).length;
-      const blocked = this.offer.documents.find((d) => this.failed.has(d.item.i));
+      const missing = this.panes.filter((p) => !this.opened.has(p.k) && !this.failed.has(p.k)).length;
+      const blocked = this.panes.find((p) => this.failed.has(p.k));
       this.sign.setAttribute("aria-disabled", String(this.why() !== ""));
       this.no.setAttribute("aria-disabled", String(this.busy));
       const hazard = this.waiting === 0 ? this.hazard() : "";
-      this.unopened.textContent = blocked ? t("review.blocked", { name: blocked.item.name }) : hazard ? hazard : docs.length > 1 && missing > 0 && this.opened.size > 0 ? t("review.unopened", { n: missing }) : "";
+      this.unopened.textContent = blocked ? t("review.blocked", { name: blocked.title }) : hazard ? hazard : this.panes.length > 1 && missing > 0 && this.opened.size > 0 ? t("review.unopened", { n: missing }) : "";
     }
     /** why tells what keeps the signer from signing now; "" for nothing. */
     why() {
-      const blocked = this.offer.documents.find((d) => this.failed.has(d.item.i));
-      if (blocked) return this.cfg.viewer ? t("review.blocked", { name: blocked.item.name }) : t("review.no_viewer");
+      const blocked = this.panes.find((p) => this.failed.has(p.k));
+      if (blocked) return this.cfg.viewer ? t("review.blocked", { name: blocked.title }) : t("review.no_viewer");
       if (this.over) return t("review.time.over");
       if (this.waiting > 0) return t("review.wait.drawing");
       const hazard = this.hazard();
@@ -3415,6 +3466,10 @@
       [t("xades.mime"), foreign(x.mime)]
     ];
     if (x.description !== "") rows2.push([t("xades.description"), foreign(x.description)]);
+    for (const o of further(x)) {
+      rows2.push([t("xades.more", { name: o.name }), foreign(o.mime)]);
+      if (o.description !== "") rows2.push([t("xades.description"), foreign(o.description)]);
+    }
     for (const c of x.commitments) rows2.push([t("xades.commitment"), commitment2(c)]);
     for (const r of x.roles) rows2.push([t("xades.role"), foreign(r)]);
     for (const part of ["street", "postal", "city", "state", "country"]) {

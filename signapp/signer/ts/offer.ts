@@ -12,7 +12,7 @@ import { covered, findHole, type Hole } from "./pdfhole";
 import { displayable, hashOf, maxItems, openActivationRequest, validID, type ActivationRequest, type Item, type Signed } from "./sap";
 import { decodeText, lookOf, type Look } from "./textview";
 import { parseCertificate, type Certificate } from "./x509";
-import { signedInfo, signedProperties, texts } from "./xades";
+import { further, signedInfo, signedProperties, texts, type XAdES } from "./xades";
 
 /** The ways in which a request can fail to be what it claims. */
 export type StopCode = "request" | "binding" | "certificate" | "view" | "kind" | "document" | "too_large" | "hole" | "attributes" | "digest" | "receipt";
@@ -28,12 +28,19 @@ export class Stop extends Error {
   }
 }
 
+/** Part is one data object of an item as this device knows it. */
+export interface Part {
+  name: string; // of the file, or identifier of the element
+  look: Look; // what the bytes are shown as
+  bytes: Bytes; // the very bytes that were hashed
+  doc: string; // their digest
+}
+
 /** Document is one item as this device knows it. */
 export interface Document {
   item: Item; // what will be approved
   size: number;
-  look?: Look; // what the bytes are shown as
-  bytes?: Bytes; // the very bytes that were hashed; absent for raw items
+  parts: Part[]; // all that the signature is over, in its order; none of raw items
   hole?: Hole;
   attributes?: Bytes; // what the key signs the hash of
   properties?: Bytes; // of kind xades: SignedProperties
@@ -115,7 +122,7 @@ export async function checkDocument(claim: View["items"][number], bytes: Bytes, 
   const dtbsr = encode(await digest(hash, attributes));
   if (dtbsr !== claim.dtbsr) throw stop("digest", `${claim.dtbsr} announced, ${dtbsr} computed`);
   const item: Item = { i: claim.i, kind: "pades", name: claim.name, hash, doc: encode(doc), dtbsr };
-  return { item, size: bytes.length, look: "pdf", bytes, hole, attributes };
+  return { item, size: bytes.length, parts: [{ name: claim.name, look: "pdf", bytes, doc: item.doc }], hole, attributes };
 }
 
 /**
@@ -128,15 +135,18 @@ export async function checkXML(claim: View["items"][number], bytes: Bytes, alg: 
   const stop = (code: StopCode, e: unknown) => new Stop(code, e instanceof Error ? e.message : String(e), claim.name);
   if (claim.hash !== hash) throw stop("digest", `${claim.hash} where ${hash} belongs`);
   if (bytes.length !== claim.size) throw stop("document", `${bytes.length} bytes where ${claim.size} were announced`);
-  const x = claim.xades[0]!;
-  let look: Look = "text";
+  const parts: Part[] = [];
+  const claimedX = claim.xades[0]!;
   try {
-    if (x.form === "enveloping-base64") look = lookOf(bytes);
-    else decodeText(bytes);
+    parts.push(...(await dataObjects(claim, claimedX, bytes, hash)));
   } catch (e) {
     throw stop("document", e);
   }
-  const doc = await digest(hash, bytes);
+  // What is approved is what is there, whatever the application says of it.
+  const x: XAdES = claimedX.objects
+    ? { ...claimedX, objects: { part: claimedX.objects.part, more: claimedX.objects.more.map((o, i) => ({ ...o, doc: parts[i + 1]!.doc })) } }
+    : claimedX;
+  const doc = decode(parts[0]!.doc);
   let attributes: Bytes;
   let properties: Bytes;
   try {
@@ -150,7 +160,23 @@ export async function checkXML(claim: View["items"][number], bytes: Bytes, alg: 
   const dtbsr = encode(await digest(hash, attributes));
   if (dtbsr !== claim.dtbsr) throw stop("digest", `${claim.dtbsr} announced, ${dtbsr} computed`);
   const item: Item = { i: claim.i, kind: "xades", name: claim.name, hash, doc: encode(doc), dtbsr, xades: x };
-  return { item, size: bytes.length, look, bytes, attributes, properties };
+  return { item, size: bytes.length, parts, attributes, properties };
+}
+
+/** dataObjects cuts what was delivered into the data objects, which stand one after the other, and hashes each. */
+async function dataObjects(claim: View["items"][number], x: XAdES, bytes: Bytes, hash: HashName): Promise<Part[]> {
+  const names = [x.objects?.part || claim.name, ...further(x).map((o) => o.name)];
+  const sizes = claim.sizes ?? [bytes.length];
+  if (sizes.length !== names.length || sizes.some((n) => n < 0) || sizes.reduce((a, n) => a + n, 0) !== bytes.length) throw new Error(`sizes ${sizes.join(" ")} of ${bytes.length} bytes, ${names.length} data objects`);
+  const parts: Part[] = [];
+  let at = 0;
+  for (const [i, name] of names.entries()) {
+    const part = sizes.length === 1 ? bytes : bytes.slice(at, at + sizes[i]!);
+    at += sizes[i]!;
+    if (x.form !== "enveloping-base64") decodeText(part);
+    parts.push({ name, look: x.form === "enveloping-base64" ? lookOf(part) : "text", bytes: part, doc: encode(await digest(hash, part)) });
+  }
+  return parts;
 }
 
 function claimed(s: string): Uint8Array {
@@ -169,7 +195,7 @@ export function rawDocument(claim: View["items"][number], hash: HashName): Docum
     throw new Stop("digest", String(e), claim.name);
   }
   if (claim.hash !== hash || claim.signed_attributes !== "") throw new Stop("digest", "raw item with attributes or another hash", claim.name);
-  return { item: { i: claim.i, kind: "raw", name: claim.name, hash, doc: "", dtbsr: claim.dtbsr }, size: claim.size };
+  return { item: { i: claim.i, kind: "raw", name: claim.name, hash, doc: "", dtbsr: claim.dtbsr }, size: claim.size, parts: [] };
 }
 
 /** fetchOffer gets and checks everything; step tells a person how far it is. */

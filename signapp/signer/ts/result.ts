@@ -7,11 +7,11 @@ import { digest, xmlValue } from "./crypto";
 import { button, el, fill, foreign, say, show } from "./dom";
 import { onward } from "./ends";
 import { fingerprint } from "./fingerprint";
-import type { Document, Offer } from "./offer";
+import type { Document, Offer, Part } from "./offer";
 import { covered } from "./pdfhole";
 import type { Receipt, SignedReceipt } from "./receipt";
 import { size, moment, t } from "./strings";
-import { base64, signedDigest } from "./xades";
+import { base64, signedDigests } from "./xades";
 
 
 /** Result is the step after a verified receipt. */
@@ -32,12 +32,12 @@ export class Result {
     const docs = this.offer.documents;
     const name = this.offer.certificate.subject;
     show(
-      docs.every((d) => d.bytes) ? t("result.title", { n: docs.length }) : t("result.raw.title"),
+      docs.every((d) => d.parts.length > 0) ? t("result.title", { n: docs.length }) : t("result.raw.title"),
       el("div", { class: "signed", id: "signed" }, el("p", {}, t("result.text", { name, time: moment(new Date(this.receipt.time)) })), this.status),
       this.downloads,
       el("h2", {}, t("result.three")),
       el("p", { class: "hint" }, t("result.three.explain")),
-      ...docs.map((d) => this.three(d)),
+      ...docs.flatMap((d) => (d.parts.length === 0 ? [this.three(d)] : d.parts.map((p, i) => this.three(d, p, i)))),
       button(t("result.receipt"), () => this.saveReceipt(), { class: "act", id: "receipt" }),
       el("p", { class: "hint" }, t("result.receipt.explain")),
       el("p", { class: "hint" }, t("result.not_you", { id: this.offer.view.id })),
@@ -51,7 +51,7 @@ export class Result {
     this.status.textContent = "";
     fill(
       this.downloads,
-      ...this.offer.documents.filter((d) => d.bytes).map((d) => button(t("result.download", { name: d.item.name }), () => void this.save(d), { class: "act" })),
+      ...this.offer.documents.filter((d) => d.parts.length > 0).map((d) => button(t("result.download", { name: d.item.name }), () => void this.save(d), { class: "act" })),
     );
   }
 
@@ -60,20 +60,20 @@ export class Result {
     this.status.textContent = text;
   }
 
-  private three(d: Document): HTMLElement {
-    const shown = d.item.kind === "raw" ? undefined : decode(d.item.doc);
-    const approved = decode(d.item.kind === "raw" ? d.item.dtbsr : d.item.doc);
+  /** three are the fingerprints of one data object: as shown here, as approved, and inside of what was signed. */
+  private three(d: Document, p?: Part, n = 0): HTMLElement {
+    const approved = p ? (n === 0 ? d.item.doc : d.item.xades!.objects!.more[n - 1]!.doc) : d.item.dtbsr;
     const row = (label: string, value: HTMLElement | string, kind: string) => el("tr", { "data-kind": kind }, el("th", { scope: "row" }, label), el("td", {}, value));
     return el(
       "table",
       { class: "three" },
-      el("caption", {}, foreign(d.item.name)),
+      el("caption", {}, foreign(d.item.xades?.objects ? `${d.item.name}: ${p!.name}` : d.item.name)),
       el(
         "tbody",
         {},
-        row(t("result.shown"), shown ? fingerprint(shown) : t("result.not_shown"), "shown"),
-        row(t("result.approved"), fingerprint(approved), "approved"),
-        row(t("result.signed"), fingerprint(this.signedDigest(d)), "signed"),
+        row(t("result.shown"), p ? fingerprint(decode(p.doc)) : t("result.not_shown"), "shown"),
+        row(t("result.approved"), fingerprint(decode(approved)), "approved"),
+        row(t("result.signed"), fingerprint(this.signedDigest(d, n)), "signed"),
       ),
     );
   }
@@ -83,9 +83,9 @@ export class Result {
    * message-digest inside the attributes (for raw items the receipt's digest),
    * not from what was shown.
    */
-  private signedDigest(d: Document): Bytes {
+  private signedDigest(d: Document, n: number): Bytes {
     if (!d.attributes) return decode(this.receipt.items[d.item.i]!.dtbsr);
-    if (d.item.kind === "xades") return signedDigest(d.attributes);
+    if (d.item.kind === "xades") return signedDigests(d.attributes)[n] ?? new Uint8Array(0);
     const mark = new Uint8Array([0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x04]); // id-messageDigest
     for (let i = 0; i + mark.length < d.attributes.length; i++) {
       // OID, SET header (2), OCTET STRING header (2), digest
@@ -134,7 +134,7 @@ export class Result {
     const name = d.item.name;
     const value = base64(xmlValue(this.offer.request.bind.alg, decode(this.receipt.items[d.item.i]!.signature)));
     const parts = [d.attributes!, d.properties!, utf8(`>${value}</ds:SignatureValue>`)];
-    if (contained(d)) parts.push(utf8(`-object">${base64(d.bytes!)}</ds:Object>`));
+    if (contained(d)) parts.push(utf8(`-object">${base64(d.parts[0]!.bytes)}</ds:Object>`));
     const mine = parts.every((part) => find(file, part) >= 0);
     if (!mine) return this.note(t("result.download.bad"));
     download(file, d.item.xades?.form === "detached" || contained(d) ? `${name}.xades.xml` : name.replace(/(\.xml)?$/i, "-signed.xml"), "application/xml");

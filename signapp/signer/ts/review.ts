@@ -3,16 +3,16 @@
 // an act of its own, with names and count (SAP-08); each document can be opened
 // before (BLK-04).
 
-import { decode, type Bytes } from "./b64";
+import { decode } from "./b64";
 import type { Config } from "./config";
 import { button, el, facts, fill, foreign, say, show, type Child } from "./dom";
 import { fingerprint } from "./fingerprint";
-import type { Document, Offer } from "./offer";
+import type { Document, Offer, Part } from "./offer";
 import { hazards } from "./pdfhazards";
 import { clock, day, has, moment, size, t, type Key } from "./strings";
 import { openOctets, openText } from "./textview";
 import { openFrame, type Frame } from "./viewerframe";
-import type { XAdES } from "./xades";
+import { further, type XAdES } from "./xades";
 
 /** What the review step asks its owner to do. */
 export interface Decisions {
@@ -21,11 +21,18 @@ export interface Decisions {
   moreTime(): void;
 }
 
+/** Pane is one data object that can be opened: a document, or one of several that a signature is over. */
+interface Pane extends Part {
+  k: number; // position of all
+  d: Document;
+  title: string;
+}
+
 /** label names what a document is shown as; a key of the strings, with ".note" for what that means. */
-function label(d: Document): "review.xml" | "review.text" | "review.octets" | "review.document" {
-  if (d.look === "octets") return "review.octets";
-  if (d.look !== "text") return "review.document";
-  return d.item.xades?.form === "detached" || d.item.xades?.form === "enveloping-base64" ? "review.text" : "review.xml";
+function label(p: Pane): "review.xml" | "review.text" | "review.octets" | "review.document" {
+  if (p.look === "octets") return "review.octets";
+  if (p.look !== "text") return "review.document";
+  return p.d.item.xades?.form === "detached" || p.d.item.xades?.form === "enveloping-base64" ? "review.text" : "review.xml";
 }
 
 const countAhead = 20; // documents that are counted before they are opened
@@ -46,6 +53,7 @@ export class Review {
   private readonly opened = new Set<number>();
   private readonly failed = new Set<number>();
   private readonly hazards = new Map<number, Set<string>>(); // of PDFs that were looked through
+  private readonly panes: Pane[] = [];
   private frame: Frame | undefined;
   private waiting = 0; // documents being drawn
   private busy = false;
@@ -61,6 +69,12 @@ export class Review {
     private readonly decisions: Decisions,
   ) {
     this.cred = offer.request.creds[0]!;
+    for (const d of offer.documents) {
+      for (const part of d.parts) {
+        const title = d.item.xades?.form === "internally-detached" ? t("review.element", { id: part.name, name: d.item.name }) : part.name;
+        this.panes.push({ ...part, k: this.panes.length, d, title });
+      }
+    }
     this.sign = button(this.signText(), () => this.press(), { class: "act", id: "sign" });
     this.no = button(t("review.decline"), () => this.askDecline(), { class: "act", id: "decline" });
   }
@@ -70,7 +84,7 @@ export class Review {
     const docs = this.offer.documents;
     const raw = docs.filter((d) => d.item.kind === "raw");
     const title = raw.length === 0 ? t("review.title", { n: docs.length }) : raw.length === docs.length ? t("review.raw.title", { n: docs.length }) : t("review.mixed.title", { n: docs.length });
-    const shown = docs.filter((d) => d.bytes);
+    const shown = this.panes;
     show(
       title,
       el("div", { class: shown.length > 0 ? "review" : "review narrow" }, this.asking(raw.length > 0), shown.length > 0 && this.documentSection(), this.signing(), this.deciding()),
@@ -134,21 +148,34 @@ export class Review {
   }
 
   private file(d: Document): HTMLElement {
-    const digest = decode(d.item.kind === "raw" ? d.item.dtbsr : d.item.doc);
-    const state = el("span", { class: "state" }, d.bytes ? `${d.look === "pdf" ? t("review.pages.unknown") : t(label(d))}, ${t("review.not_opened")}` : t("review.raw.short"));
-    const open = button(t("review.open", { name: d.item.name }), () => void this.display(d), { class: "quiet" });
-    this.rows.set(d.item.i, { state, open });
+    const panes = this.panes.filter((p) => p.d === d);
+    const several = panes.length > 1 || d.item.xades?.form === "internally-detached";
     return el(
       "li",
       {},
       el("div", { class: "name" }, el("strong", {}, foreign(d.item.name))),
-      el("div", { class: "hint" }, d.bytes ? `${size(d.size)}, ` : "", state),
-      el("div", { class: "hint" }, `${t("review.fingerprint")}: `, fingerprint(digest)),
+      panes.length === 0 && el("div", { class: "hint" }, el("span", { class: "state" }, t("review.raw.short"))),
+      panes.length === 0 && el("div", { class: "hint" }, `${t("review.fingerprint")}: `, fingerprint(decode(d.item.dtbsr))),
       d.item.xades && properties(d.item.xades),
-      d.look === "octets" && el("p", { class: "warning" }, t("review.octets.warning")),
+      ...panes.map((p) => this.row(p, several)),
       d.hole?.terms.certifies && el("p", { class: "warning" }, t(`review.certifies.${d.hole.terms.certifies}`)),
       d.hole?.terms.locks && el("p", { class: "warning" }, t("review.locks")),
-      d.bytes && this.offer.documents.length > 1 && open,
+    );
+  }
+
+  /** row tells of one data object, with its name where an item has several. */
+  private row(p: Pane, named: boolean): HTMLElement {
+    const state = el("span", { class: "state" }, `${p.look === "pdf" ? t("review.pages.unknown") : t(label(p))}, ${t("review.not_opened")}`);
+    const open = button(t("review.open", { name: p.title }), () => void this.display(p), { class: "quiet" });
+    this.rows.set(p.k, { state, open });
+    return el(
+      "div",
+      { class: "part" },
+      named && el("div", { class: "name" }, foreign(p.title)),
+      el("div", { class: "hint" }, `${size(p.bytes.length)}, `, state),
+      el("div", { class: "hint" }, `${t("review.fingerprint")}: `, fingerprint(decode(p.doc))),
+      p.look === "octets" && el("p", { class: "warning" }, t("review.octets.warning")),
+      this.panes.length > 1 && open,
     );
   }
 
@@ -203,35 +230,37 @@ export class Review {
   private signText(): string {
     const docs = this.offer.documents;
     const raw = docs.filter((d) => d.item.kind === "raw").length;
+    // Elements of a document are one document; files are as many as they are.
+    const n = docs.reduce((sum, d) => sum + (d.item.xades?.form === "detached" ? d.parts.length : 1), 0);
     const key: Key = raw === 0 ? "review.sign" : raw === docs.length ? "review.sign.raw" : "review.sign.mixed";
-    return t(key, { n: docs.length, name: this.offer.certificate.subject });
+    return t(key, { n: raw === 0 ? n : docs.length, name: this.offer.certificate.subject });
   }
 
-  private async display(d: Document): Promise<void> {
+  private async display(p: Pane): Promise<void> {
     this.frame?.close();
     fill(this.warnings);
-    this.note.textContent = t(`${label(d)}.note`);
-    if (d.bytes && d.look !== "pdf") return this.displayText(d, d.bytes);
-    if (!this.cfg.viewer || !d.bytes) {
-      this.failed.add(d.item.i);
+    this.note.textContent = t(`${label(p)}.note`);
+    if (p.look !== "pdf") return this.displayText(p);
+    if (!this.cfg.viewer) {
+      this.failed.add(p.k);
       fill(this.stage, el("p", { class: "warning" }, t("review.no_viewer")));
       return this.ready();
     }
     fill(this.stage);
-    const frame = openFrame(this.stage, t("review.document", { name: d.item.name }), d.bytes);
+    const frame = openFrame(this.stage, t("review.document", { name: p.title }), p.bytes);
     this.frame = frame;
     say(t("review.loading_document"));
     this.waiting++;
     this.ready();
     try {
       const drawn = await frame.drawn;
-      const found = await this.look(d.item.i, d.bytes, drawn.warnings);
+      const found = await this.look(p, drawn.warnings);
       if (this.frame !== frame) return;
-      this.shown(d.item.i, t("review.pages", { n: drawn.pages }));
+      this.shown(p, t("review.pages", { n: drawn.pages }));
       fill(this.warnings, ...[...found].map((w) => el("p", { class: "warning" }, t(`review.warn.${w}` as Key))));
     } catch {
       // A frame that was closed for another document is no failure of this one.
-      if (this.frame === frame) this.cannotShow(d);
+      if (this.frame === frame) this.cannotShow(p);
     } finally {
       this.waiting--;
       this.ready();
@@ -239,45 +268,45 @@ export class Review {
   }
 
   /** displayText shows the octets that were hashed as text, or by their numbers. */
-  private displayText(d: Document, bytes: Bytes): void {
+  private displayText(p: Pane): void {
     this.frame = undefined;
     try {
-      (d.look === "text" ? openText : openOctets)(this.stage, t("review.document", { name: d.item.name }), bytes);
-      this.shown(d.item.i, t(label(d)));
+      (p.look === "text" ? openText : openOctets)(this.stage, t("review.document", { name: p.title }), p.bytes);
+      this.shown(p, t(label(p)));
     } catch {
-      this.cannotShow(d);
+      this.cannotShow(p);
     }
     this.ready();
   }
 
   /** shown marks a document as the one on the screen. */
-  private shown(i: number, what: string): void {
-    this.opened.add(i);
-    this.failed.delete(i);
-    this.rows.get(i)!.state.textContent = `${what}, ${t("review.shown_now")}`;
-    for (const [k, other] of this.rows) if (k !== i) other.state.textContent = other.state.textContent!.replace(`, ${t("review.shown_now")}`, "");
+  private shown(p: Pane, what: string): void {
+    this.opened.add(p.k);
+    this.failed.delete(p.k);
+    this.rows.get(p.k)!.state.textContent = `${what}, ${t("review.shown_now")}`;
+    for (const [k, other] of this.rows) if (k !== p.k) other.state.textContent = other.state.textContent!.replace(`, ${t("review.shown_now")}`, "");
   }
 
-  private cannotShow(d: Document): void {
-    this.failed.add(d.item.i);
-    const text = t("review.blocked", { name: d.item.name });
-    this.rows.get(d.item.i)!.state.textContent = t("review.cannot_show");
+  private cannotShow(p: Pane): void {
+    this.failed.add(p.k);
+    const text = t("review.blocked", { name: p.title });
+    this.rows.get(p.k)!.state.textContent = t("review.cannot_show");
     this.frame?.close();
     fill(this.stage, el("p", { class: "warning", role: "alert" }, text));
   }
 
   /** countOthers opens the other documents out of sight, one by one; all of them where each is looked through. */
   private async countOthers(): Promise<void> {
-    for (const d of this.offer.documents.slice(0, this.strict() ? undefined : countAhead)) {
-      if (!d.bytes || d.look !== "pdf" || this.opened.has(d.item.i) || this.failed.has(d.item.i)) continue;
-      const frame = openFrame(this.counter, "", d.bytes, false);
+    for (const p of this.panes.slice(0, this.strict() ? undefined : countAhead)) {
+      if (p.look !== "pdf" || this.opened.has(p.k) || this.failed.has(p.k)) continue;
+      const frame = openFrame(this.counter, "", p.bytes, false);
       try {
         const { pages, warnings } = await frame.drawn;
-        await this.look(d.item.i, d.bytes, warnings);
-        if (!this.opened.has(d.item.i)) this.rows.get(d.item.i)!.state.textContent = `${t("review.pages", { n: pages })}, ${t("review.not_opened")}`;
+        await this.look(p, warnings);
+        if (!this.opened.has(p.k)) this.rows.get(p.k)!.state.textContent = `${t("review.pages", { n: pages })}, ${t("review.not_opened")}`;
       } catch {
-        this.failed.add(d.item.i);
-        this.rows.get(d.item.i)!.state.textContent = t("review.cannot_show");
+        this.failed.add(p.k);
+        this.rows.get(p.k)!.state.textContent = t("review.cannot_show");
         this.ready();
       } finally {
         frame.close();
@@ -287,10 +316,10 @@ export class Review {
   }
 
   /** look finds what the picture of a PDF does not show. What a frame says adds to it and takes nothing away. */
-  private async look(i: number, bytes: Bytes, told: string[]): Promise<Set<string>> {
-    const found = this.hazards.get(i) ?? (await hazards(bytes));
+  private async look(p: Pane, told: string[]): Promise<Set<string>> {
+    const found = this.hazards.get(p.k) ?? (await hazards(p.bytes));
     for (const w of told) found.add(w);
-    this.hazards.set(i, found);
+    this.hazards.set(p.k, found);
     return found;
   }
 
@@ -306,12 +335,12 @@ export class Review {
   /** hazard tells why the policy keeps the documents from being signed; "" for nothing. */
   private hazard(): string {
     if (!this.strict()) return "";
-    const unseen = this.offer.documents.find((d) => d.look === "octets");
-    if (unseen) return t("review.octets.strict", { name: unseen.item.name });
-    const pdfs = this.offer.documents.filter((d) => d.look === "pdf");
-    const bad = pdfs.find((d) => (this.hazards.get(d.item.i)?.size ?? 0) > 0);
-    if (bad) return t("review.hazard", { name: bad.item.name });
-    return pdfs.some((d) => !this.hazards.has(d.item.i)) ? t("review.wait.looking") : "";
+    const unseen = this.panes.find((p) => p.look === "octets");
+    if (unseen) return t("review.octets.strict", { name: unseen.title });
+    const pdfs = this.panes.filter((p) => p.look === "pdf");
+    const bad = pdfs.find((p) => (this.hazards.get(p.k)?.size ?? 0) > 0);
+    if (bad) return t("review.hazard", { name: bad.title });
+    return pdfs.some((p) => !this.hazards.has(p.k)) ? t("review.wait.looking") : "";
   }
 
   /**
@@ -320,19 +349,18 @@ export class Review {
    * button that rests keeps its place and the focus (aria-disabled).
    */
   private ready(): void {
-    const docs = this.offer.documents.filter((d) => d.bytes);
-    const missing = docs.filter((d) => !this.opened.has(d.item.i) && !this.failed.has(d.item.i)).length;
-    const blocked = this.offer.documents.find((d) => this.failed.has(d.item.i));
+    const missing = this.panes.filter((p) => !this.opened.has(p.k) && !this.failed.has(p.k)).length;
+    const blocked = this.panes.find((p) => this.failed.has(p.k));
     this.sign.setAttribute("aria-disabled", String(this.why() !== ""));
     this.no.setAttribute("aria-disabled", String(this.busy));
     const hazard = this.waiting === 0 ? this.hazard() : "";
-    this.unopened.textContent = blocked ? t("review.blocked", { name: blocked.item.name }) : hazard ? hazard : docs.length > 1 && missing > 0 && this.opened.size > 0 ? t("review.unopened", { n: missing }) : "";
+    this.unopened.textContent = blocked ? t("review.blocked", { name: blocked.title }) : hazard ? hazard : this.panes.length > 1 && missing > 0 && this.opened.size > 0 ? t("review.unopened", { n: missing }) : "";
   }
 
   /** why tells what keeps the signer from signing now; "" for nothing. */
   private why(): string {
-    const blocked = this.offer.documents.find((d) => this.failed.has(d.item.i));
-    if (blocked) return this.cfg.viewer ? t("review.blocked", { name: blocked.item.name }) : t("review.no_viewer");
+    const blocked = this.panes.find((p) => this.failed.has(p.k));
+    if (blocked) return this.cfg.viewer ? t("review.blocked", { name: blocked.title }) : t("review.no_viewer");
     if (this.over) return t("review.time.over");
     if (this.waiting > 0) return t("review.wait.drawing");
     const hazard = this.hazard();
@@ -415,6 +443,10 @@ function properties(x: XAdES): HTMLElement {
     [t("xades.mime"), foreign(x.mime)],
   ];
   if (x.description !== "") rows.push([t("xades.description"), foreign(x.description)]);
+  for (const o of further(x)) {
+    rows.push([t("xades.more", { name: o.name }), foreign(o.mime)]);
+    if (o.description !== "") rows.push([t("xades.description"), foreign(o.description)]);
+  }
   for (const c of x.commitments) rows.push([t("xades.commitment"), commitment(c)]);
   for (const r of x.roles) rows.push([t("xades.role"), foreign(r)]);
   for (const part of ["street", "postal", "city", "state", "country"] as const) {

@@ -1,6 +1,6 @@
 // Checks that a decoded JSON value is what it should be, member by member.
 
-/** A description: "string", "integer", "boolean", [element] or named members. */
+/** A description: "string", "integer", "boolean", [element] or named members; one whose name ends in "?" may be missing. */
 export type Shape = "string" | "integer" | "boolean" | readonly [Shape] | { readonly [name: string]: Shape };
 
 /** The type that a description describes. */
@@ -13,7 +13,7 @@ export type Of<S> = S extends "string"
       : S extends readonly [infer E]
         ? Of<E>[]
         : S extends object
-          ? { -readonly [K in keyof S]: Of<S[K]> }
+          ? { -readonly [K in keyof S as K extends `${string}?` ? never : K]: Of<S[K]> } & { -readonly [K in keyof S as K extends `${infer N}?` ? N : never]?: Of<S[K]> }
           : never;
 
 /**
@@ -50,9 +50,15 @@ function check(v: unknown, s: Shape, strict: boolean, where: string): void {
 function checkMembers(v: unknown, s: { readonly [name: string]: Shape }, strict: boolean, where: string): void {
   if (typeof v !== "object" || v === null || Array.isArray(v)) throw new Error(`${where || "message"}: object expected`);
   const o = v as Record<string, unknown>;
-  for (const name of Object.keys(s)) {
-    if (!Object.hasOwn(o, name)) throw new Error(`${where}.${name}: missing`);
-    check(o[name], s[name]!, strict, `${where}.${name}`);
+  let known = 0;
+  for (const key of Object.keys(s)) {
+    const name = key.replace(/\?$/, "");
+    if (!Object.hasOwn(o, name)) {
+      if (name !== key) continue;
+      throw new Error(`${where}.${name}: missing`);
+    }
+    known++;
+    check(o[name], s[key]!, strict, `${where}.${name}`);
   }
-  if (strict && Object.keys(o).length !== Object.keys(s).length) throw new Error(`${where || "message"}: unknown member`);
+  if (strict && Object.keys(o).length !== known) throw new Error(`${where || "message"}: unknown member`);
 }

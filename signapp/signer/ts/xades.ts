@@ -14,14 +14,18 @@ export const xadesShape = {
   id: "string", form: "string", time: "integer", mime: "string", description: "string", commitments: ["string"], roles: ["string"],
   place: { city: "string", street: "string", state: "string", postal: "string", country: "string" },
   policy: { id: "string", hash: "string", digest: "string" },
+  // With the form internally-detached, and with several files: part is the identifier of the element that the item's
+  // doc is the digest of, "" of files; more are further data objects.
+  "objects?": { part: "string", more: [{ name: "string", doc: "string", mime: "string", description: "string" }] },
 } as const;
 export type XAdES = Of<typeof xadesShape>;
 
 /**
  * The forms: the document less this signature, or less all signatures; the bytes of a file
- * beside the signature; an XML document, or any bytes, inside of the signature.
+ * beside the signature; an XML document, or any bytes, inside of the signature; an element beside
+ * the signature in its document.
  */
-export const forms = ["enveloped", "parallel", "detached", "enveloping", "enveloping-base64"] as const;
+export const forms = ["enveloped", "parallel", "detached", "enveloping", "enveloping-base64", "internally-detached"] as const;
 
 const ds = "http://www.w3.org/2000/09/xmldsig#";
 const more = "http://www.w3.org/2001/04/xmldsig-more#";
@@ -45,6 +49,7 @@ const signatureMethods: Record<string, string> = {
 };
 
 const maxEntries = 20; // roles, commitments
+const maxObjects = 50;
 const maxTime = 253402300799; // the end of the year 9999
 
 /** escapeText and escapeValue are section 2.3 of Canonical XML for text without control characters. */
@@ -80,7 +85,14 @@ function fits(x: XAdES): void {
   if (!/^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/.test(x.id)) fail("identifier");
   if (!(forms as readonly string[]).includes(x.form)) fail("form");
   if (x.time < 1 || x.time > maxTime) fail("time");
-  if (x.mime === "") fail("no type");
+  const more = further(x);
+  const beside = x.form === "internally-detached";
+  if (beside !== (x.objects !== undefined && x.objects.part !== "")) fail("an element in a signature of another form");
+  if (more.length >= maxObjects || (x.objects && !beside && (x.form !== "detached" || more.length === 0))) fail("several data objects");
+  for (const id of beside ? [x.objects!.part, ...more.map((o) => o.name)] : []) {
+    if (!/^[A-Za-z_][A-Za-z0-9_.-]{0,127}$/.test(id) || id === x.id || id.startsWith(`${x.id}-`)) fail("identifier of an element");
+  }
+  if (x.mime === "" || more.some((o) => o.mime === "")) fail("no type");
   if (x.roles.length > maxEntries || x.commitments.length > maxEntries) fail("too many roles or commitments");
   if (x.roles.includes("") || x.commitments.includes("")) fail("an empty role or commitment");
   const p = x.policy;
@@ -90,9 +102,13 @@ function fits(x: XAdES): void {
   }
 }
 
+/** further are the data objects behind the first one. */
+export const further = (x: XAdES) => x.objects?.more ?? [];
+
 /** texts are all that a signer has to be able to read. */
 export function texts(x: XAdES): string[] {
-  return [x.id, x.mime, x.description, ...Object.values(x.place), x.policy.id, ...x.commitments, ...x.roles];
+  const more = further(x).flatMap((o) => [o.name, o.mime, o.description]);
+  return [x.objects?.part ?? "", ...more, x.id, x.mime, x.description, ...Object.values(x.place), x.policy.id, ...x.commitments, ...x.roles];
 }
 
 /** signedProperties returns the octets of the SignedProperties element. */
@@ -114,13 +130,9 @@ export async function signedProperties(x: XAdES, certificate: Bytes): Promise<By
     place(x.place),
     x.roles.length === 0 ? "" : element("xades:SignerRoleV2", [], element("xades:ClaimedRoles", [], ...x.roles.map((r) => leaf("xades:ClaimedRole", r)))),
   );
-  const object = element(
-    "xades:DataObjectFormat",
-    [["ObjectReference", `#${x.id}-ref0`]],
-    optional("xades:Description", x.description),
-    leaf("xades:MimeType", x.mime),
-  );
-  const data = element("xades:SignedDataObjectProperties", [], object, ...x.commitments.map(commitment));
+  const format = (o: { mime: string; description: string }, i: number) =>
+    element("xades:DataObjectFormat", [["ObjectReference", `#${x.id}-ref${i}`]], optional("xades:Description", o.description), leaf("xades:MimeType", o.mime));
+  const data = element("xades:SignedDataObjectProperties", [], ...[x, ...further(x)].map(format), ...x.commitments.map(commitment));
   return utf8(element("xades:SignedProperties", [["xmlns:xades", xadesSpace], ["Id", `${x.id}-props`]], signature, data));
 }
 
@@ -159,7 +171,7 @@ function place(p: XAdES["place"]): string {
 /** fileURI names a file beside the signature: all but unreserved characters are percent-encoded. */
 export const fileURI = (name: string) => encodeURIComponent(name).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 
-/** reference is how the data is named and how its octets come about. */
+/** reference is how data of a name is named and how its octets come about. */
 function reference(x: XAdES, name: string): [string, ...string[]] {
   switch (x.form) {
     case "detached":
@@ -168,6 +180,8 @@ function reference(x: XAdES, name: string): [string, ...string[]] {
       return [`#${x.id}-object`, c14n];
     case "enveloping-base64":
       return [`#${x.id}-object`, `${ds}base64`];
+    case "internally-detached":
+      return [`#${name}`, c14n];
     case "parallel":
       return ["", xpath, c14n];
     default:
@@ -179,9 +193,10 @@ function reference(x: XAdES, name: string): [string, ...string[]] {
 export async function signedInfo(x: XAdES, name: string, alg: string, hash: HashName, doc: Bytes, certificate: Bytes): Promise<Bytes> {
   const method = Object.hasOwn(signatureMethods, alg) ? signatureMethods[alg]! : undefined;
   if (!method || doc.length !== hashSize[hash]) throw new Error("XAdES: algorithm or digest");
-  if (x.form === "detached" && name === "") throw new Error("XAdES: a file without a name");
+  const objects = [{ name: x.objects?.part || name, doc }, ...further(x).map((o) => ({ name: o.name, doc: decodeLen(o.doc, hashSize[hash]) }))];
+  if (x.form === "detached" && objects.some((o) => o.name === "")) throw new Error("XAdES: a file without a name");
+  if (new Set(objects.map((o) => o.name)).size !== objects.length) throw new Error("XAdES: two data objects of a name");
   const properties = await signedProperties(x, certificate);
-  const [uri, ...how] = reference(x, name);
   const transform = (a: string) => element("ds:Transform", [["Algorithm", a]], a === xpath ? leaf("ds:XPath", noSignatures) : "");
   const transforms = (...algorithms: string[]) => element("ds:Transforms", [], ...algorithms.map(transform));
   return utf8(
@@ -190,12 +205,10 @@ export async function signedInfo(x: XAdES, name: string, alg: string, hash: Hash
       [["xmlns:ds", ds]],
       leaf("ds:CanonicalizationMethod", "", [["Algorithm", c14n]]),
       leaf("ds:SignatureMethod", "", [["Algorithm", method]]),
-      element(
-        "ds:Reference",
-        [["Id", `${x.id}-ref0`], ["URI", uri]],
-        how.length === 0 ? "" : transforms(...how),
-        digestOf(hash, doc),
-      ),
+      ...objects.map((o, i) => {
+        const [uri, ...how] = reference(x, o.name);
+        return element("ds:Reference", [["Id", `${x.id}-ref${i}`], ["URI", uri]], how.length === 0 ? "" : transforms(...how), digestOf(hash, o.doc));
+      }),
       element("ds:Reference", [["Type", propertyType], ["URI", `#${x.id}-props`]], transforms(c14n), digestOf(hash, await digest(hash, properties))),
     ),
   );
@@ -211,8 +224,8 @@ function issuerSerial(certificate: Bytes): Bytes {
   return tlv(0x30, tlv(0x30, tlv(0xa4, issuer.raw)), serial.raw);
 }
 
-/** signedDigest is the digest of the document inside of verified SignedInfo octets. */
-export function signedDigest(info: Bytes): Bytes {
-  const m = /<ds:DigestValue>([A-Za-z0-9+/=]+)<\/ds:DigestValue>/.exec(new TextDecoder().decode(info));
-  return m ? Uint8Array.from(atob(m[1]!), (c) => c.charCodeAt(0)) : new Uint8Array(0);
+/** signedDigests are the digests of the data objects inside of verified SignedInfo octets. */
+export function signedDigests(info: Bytes): Bytes[] {
+  const all = [...new TextDecoder().decode(info).matchAll(/<ds:DigestValue>([A-Za-z0-9+/=]+)<\/ds:DigestValue>/g)];
+  return all.slice(0, -1).map((m) => Uint8Array.from(atob(m[1]!), (c) => c.charCodeAt(0)));
 }

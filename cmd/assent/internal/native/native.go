@@ -60,6 +60,7 @@ type Item struct {
 type NewOperation struct {
 	Signer, Key, Level, Purpose, Document, Worker string
 	Lifetime                                      time.Duration
+	Params                                        map[string]string // of the worker
 }
 
 // mediaTypes of documents by the end of their names.
@@ -84,10 +85,11 @@ func (c *Client) Upload(ctx context.Context, name string, r io.Reader, size int6
 
 // Create asks the signer.
 func (c *Client) Create(ctx context.Context, n NewOperation) (*Operation, error) {
-	in := map[string]any{
-		"signer": n.Signer, "level": n.Level, "purpose": n.Purpose,
-		"items": []map[string]any{{"document": n.Document, "worker": n.Worker}},
+	item := map[string]any{"document": n.Document, "worker": n.Worker}
+	if len(n.Params) > 0 {
+		item["params"] = n.Params
 	}
+	in := map[string]any{"signer": n.Signer, "level": n.Level, "purpose": n.Purpose, "items": []map[string]any{item}}
 	if n.Key != "" {
 		in["key"] = n.Key
 	}

@@ -145,6 +145,7 @@ type View struct {
 		Size  int64       `json:"size"`
 		DTBSR string      `json:"dtbsr"`
 		XAdES []sap.XAdES `json:"xades"`
+		Sizes []int64     `json:"sizes"`
 	} `json:"items"`
 }
 
@@ -219,7 +220,7 @@ func (p *Person) Offer(ctx context.Context, o *Opened) (device.Offer, error) {
 		if err != nil {
 			return device.Offer{}, fmt.Errorf("%w: item %d", ErrAnswer, it.I)
 		}
-		item := device.OfferItem{Kind: it.Kind, Name: it.Name, DTBSR: dtbsr}
+		item := device.OfferItem{Kind: it.Kind, Name: it.Name, DTBSR: dtbsr, Sizes: it.Sizes}
 		if it.Kind != sap.KindRaw {
 			doc, err := p.fetch(ctx, fmt.Sprintf("/sap/v1/operations/%s/items/%d/document", o.View.ID, it.I), o.Token, MaxDocument)
 			if err != nil {

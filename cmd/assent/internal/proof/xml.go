@@ -30,8 +30,8 @@ func (res *Result) matchDetached(r *sap.Receipt, sad *sap.SAD, file io.ReaderAt,
 		if _, err := io.Copy(h, io.NewSectionReader(file, 0, size)); err != nil {
 			return false, err
 		}
-		approved, err := sap.UnB64(it.Doc)
-		if err != nil || !bytes.Equal(h.Sum(nil), approved) {
+		name, approved, ok := fileOf(it, h.Sum(nil))
+		if !ok {
 			continue
 		}
 		dtbsr, err := sap.UnB64(it.DTBSR)
@@ -39,11 +39,22 @@ func (res *Result) matchDetached(r *sap.Receipt, sad *sap.SAD, file io.ReaderAt,
 			return false, fmt.Errorf("%w: %w", ErrForm, err)
 		}
 		print := hex.EncodeToString(approved)
-		res.Item, res.Field, res.Name, res.Shown, res.Whole = i, it.XAdES.ID, it.Name, r.Items[i].Shown, true
+		res.Item, res.Field, res.Name, res.Shown, res.Whole = i, it.XAdES.ID, name, r.Items[i].Shown, true
 		res.InFile, res.Approved, res.Signed, res.DTBSR = print, print, print, hex.EncodeToString(dtbsr)
 		return true, nil
 	}
 	return false, nil
+}
+
+// fileOf finds, among the files of an approval, the one with a digest.
+func fileOf(it sap.Item, sum []byte) (name string, approved []byte, ok bool) {
+	files := append([]sap.XAdESObject{{Name: it.Name, Doc: it.Doc}}, it.XAdES.Further()...)
+	for _, f := range files {
+		if approved, err := sap.UnB64(f.Doc); err == nil && bytes.Equal(approved, sum) {
+			return f.Name, approved, true
+		}
+	}
+	return "", nil, false
 }
 
 // matchXML finds the signature of the receipt in an XML document and compares every step
@@ -88,20 +99,32 @@ func (res *Result) compareXML(d *xmlsig.Document, s *xmlsig.Signature, sad *sap.
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrForm, err)
 	}
-	if len(c.Covers) != 2 || !covers(it.XAdES, s, c.Covers[0]) || !c.Covers[1].Properties {
-		return fmt.Errorf("%w: the signature covers other parts of the file than those that were approved", ErrChanged)
+	data := c.Data()
+	if len(data) != 1+len(it.XAdES.Further()) || len(data)+1 != len(c.Covers) {
+		return fmt.Errorf("%w: the signature covers %d parts of the file, approved were %d", ErrChanged, len(data), 1+len(it.XAdES.Further()))
+	}
+	for i := range data {
+		if !covers(it.XAdES, s, i, data[i]) {
+			return fmt.Errorf("%w: the signature covers other parts of the file than those that were approved", ErrChanged)
+		}
 	}
 	switch it.XAdES.Form {
 	case sap.XAdESEnveloped:
 		res.Whole = true
 	case sap.XAdESParallel:
 		res.Whole = len(d.Signatures) == 1
+	case sap.XAdESBeside:
 	default: // what is inside of the signature, if nothing is around that
 		res.Whole = s.Element == d.Index.Root && len(c.Stray) == 0
 	}
 	res.InFile, res.Approved, res.Signed = hex.EncodeToString(c.Digests[0]), hex.EncodeToString(approved), hex.EncodeToString(s.References[0].Digest)
 	if !bytes.Equal(c.Digests[0], approved) {
 		return fmt.Errorf("%w: the digest of the file is %s, approved was %s, signed was %s", ErrChanged, res.InFile, res.Approved, res.Signed)
+	}
+	for i, o := range it.XAdES.Further() {
+		if got := sap.B64(c.Digests[i+1]); got != o.Doc {
+			return fmt.Errorf("%w: the digest of %q in the file is %s, approved was %s", ErrChanged, o.Name, got, o.Doc)
+		}
 	}
 	par, err := sap.XAdESParameters(it, cert.Raw, alg)
 	if err != nil {
@@ -125,14 +148,20 @@ func (res *Result) compareXML(d *xmlsig.Document, s *xmlsig.Signature, sad *sap.
 	return nil
 }
 
-// covers tells whether a reference is to what the approved form is over.
-func covers(x *sap.XAdES, s *xmlsig.Signature, c xmlsig.Coverage) bool {
+// covers tells whether a reference is to what the approved form is over, as its data object i.
+func covers(x *sap.XAdES, s *xmlsig.Signature, i int, c xmlsig.Coverage) bool {
 	inside := !c.Document && c.File == "" && c.Less == "" && c.ID == x.ID+"-object" && s.Element.Contains(c.Element)
 	switch x.Form {
 	case sap.XAdESEnveloped:
 		return c.Document && !c.Content && c.Less == "itself"
 	case sap.XAdESParallel:
 		return c.Document && !c.Content && c.Less == "signatures"
+	case sap.XAdESBeside:
+		id := x.Objects.Part
+		if i > 0 {
+			id = x.Objects.More[i-1].Name
+		}
+		return !c.Document && c.File == "" && c.Less == "" && !c.Content && c.ID == id && !s.Element.Contains(c.Element)
 	case sap.XAdESEnveloping:
 		return inside && !c.Content
 	case sap.XAdESContained:

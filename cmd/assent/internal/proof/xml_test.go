@@ -20,6 +20,9 @@ import (
 
 const invoice = "<invoice xmlns='urn:example:invoice'><!-- c --><line>240 euros</line></invoice>"
 
+// parted is a document of parts.
+const parted = "<order xmlns='urn:example:order'><line Id='l'>240 euros</line><line Id='m'>2 sheds</line><note>none</note></order>"
+
 // newXMLAct plays an approval of an XML document and its signature, without any service.
 func newXMLAct(t testing.TB, form string) *act {
 	t.Helper()
@@ -32,18 +35,27 @@ func newXMLAct(t testing.TB, form string) *act {
 	dev, err := device.New(&a.sam.PublicKey, origin, rpID)
 	must(t, err)
 	var shown strings.Builder
+	var objects *sap.XAdESObjects
+	var sizes []int64
 	switch form {
 	case sap.XAdESDetached, sap.XAdESContained:
 		shown.WriteString(invoice)
+	case sap.XAdESBeside:
+		objects = &sap.XAdESObjects{Part: "l", More: []sap.XAdESObject{{Name: "m", MIME: "text/xml"}}}
+		for _, id := range []string{"l", "m"} {
+			must(t, c14n.Canonicalize(strings.NewReader(parted), c14n.Limits{}, c14n.Job{W: &shown, Method: c14n.Exclusive, Target: c14n.ElementByID(id)}))
+			sizes = append(sizes, int64(shown.Len()))
+		}
+		sizes[1] -= sizes[0]
 	case sap.XAdESEnveloping:
 		must(t, c14n.Canonicalize(strings.NewReader(xades.ObjectTag("sig")+invoice+"</ds:Object>"), c14n.Limits{}, c14n.Job{W: &shown, Method: c14n.Exclusive}))
 	default:
 		must(t, c14n.Canonicalize(strings.NewReader(invoice), c14n.Limits{}, c14n.Job{W: &shown, Method: c14n.Exclusive, Unsigned: form == sap.XAdESParallel}))
 	}
-	x := sap.XAdES{ID: "sig", Form: form, Time: 1_800_000_000, MIME: "text/xml", Roles: []string{"Buyer"}, Commitments: []string{}}
+	x := sap.XAdES{ID: "sig", Form: form, Time: 1_800_000_000, MIME: "text/xml", Roles: []string{"Buyer"}, Commitments: []string{}, Objects: objects}
 	sadText, proofText, err := dev.Approve(t.Context(), device.Offer{
 		Request: a.request(t, dev, chain[0]), Chain: chain, Ctx: sap.Context{Operation: "op1", Asker: "Garden Owners", Purpose: "invoice", Level: "B-B"},
-		Items: []device.OfferItem{{Kind: sap.KindXAdES, Name: "invoice.xml", Document: strings.NewReader(shown.String()), Size: int64(shown.Len()), XAdES: &x}},
+		Items: []device.OfferItem{{Kind: sap.KindXAdES, Name: "invoice.xml", Document: strings.NewReader(shown.String()), Size: int64(shown.Len()), XAdES: &x, Sizes: sizes}},
 	})
 	must(t, err)
 	a.sad, err = sap.DecodeSAD(sadText)
@@ -59,6 +71,8 @@ func newXMLAct(t testing.TB, form string) *act {
 	switch form {
 	case sap.XAdESDetached:
 		a.file = memFile(append(before, after...))
+	case sap.XAdESBeside:
+		a.file = memFile(strings.Replace(parted, "</order>", string(before)+string(after)+"</order>", 1))
 	case sap.XAdESContained:
 		a.file = memFile(string(before) + base64.StdEncoding.EncodeToString([]byte(invoice)) + string(after))
 	case sap.XAdESEnveloping:
@@ -162,6 +176,38 @@ func TestAUD11EnvelopingReceiptHoldsForItsFile(t *testing.T) {
 		}
 		if res, err := a.verify(t, a.receipt, []byte("<a>"+string(a.file)+"</a>"), &a.sam.PublicKey); err != nil || res.Whole {
 			t.Errorf("%s: wrapped: %v, %+v", form, err, res)
+		}
+	}
+}
+
+// AUD-11: a receipt over elements of a document holds while these are what was approved, wherever they stand, and says that it is not
+// about the whole file; not if one was changed, is another one, or is there twice.
+func TestAUD11InternallyDetachedReceiptHoldsForItsElements(t *testing.T) {
+	a := newXMLAct(t, sap.XAdESBeside)
+	res, err := a.verify(t, a.receipt, a.file, &a.sam.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.InFile == "" || res.InFile != res.Approved || res.InFile != res.Signed || !res.Shown || res.Whole || res.Field != "sig" || res.DTBSR == "" {
+		t.Errorf("%+v", res)
+	}
+	for name, c := range map[string]struct {
+		old, by string
+		holds   bool
+	}{
+		"what was not signed": {"none", "much", true},
+		"the first element":   {"240", "999", false},
+		"the second element":  {"2 sheds", "3 sheds", false},
+		"an identifier":       {"Id='m'", "Id='n'", false},
+		"two of one":          {"<note>", "<note Id='m'>", false},
+		"swapped":             {`URI="#l"`, `URI="#m"`, false},
+	} {
+		changed := strings.Replace(string(a.file), c.old, c.by, 1)
+		if changed == string(a.file) {
+			t.Fatal(name)
+		}
+		if _, err := a.verify(t, a.receipt, []byte(changed), &a.sam.PublicKey); (err == nil) != c.holds {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
