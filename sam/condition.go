@@ -97,6 +97,7 @@ func (m *Module) stopUse(why string) {
 		return
 	}
 	m.closed.Store(&why)
+	m.onceKeys.forgetAll() // none of them can be used any more (onceHolding)
 	m.logger.Error("samd: closed", "why", why)
 	select {
 	case m.unsaved <- struct{}{}:

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/audit"
 )
 
@@ -46,3 +47,9 @@ func (m *Module) Kept(key string) bool {
 	_, ok := m.onceKeys.peek(key, m.clock.Now())
 	return ok
 }
+
+// Pooled is how many unused one-time keys the module has.
+func (m *Module) Pooled(kt string) int { return m.onceKeys.pooled(algo.KeyType(kt)) }
+
+// CloseForUse closes the module for use, as a failure does.
+func (m *Module) CloseForUse(why string) { m.shut(context.Background(), why) }

@@ -49,7 +49,7 @@ func TestFPT03EveryWayToAKeyIsBehindTheGate(t *testing.T) {
 		"sign":     func(g gate) error { _, err := g.SignWrapped(ctx, cryptotoken.Wrapped{}, algo.ES256, nil); return err },
 		"check":    func(g gate) error { return g.CheckWrapped(ctx, cryptotoken.Wrapped{}) },
 	} {
-		m := &Module{logger: slog.New(slog.NewTextHandler(io.Discard, nil)), unsaved: make(chan struct{}, 1)}
+		m := &Module{logger: slog.New(slog.NewTextHandler(io.Discard, nil)), unsaved: make(chan struct{}, 1), onceKeys: newOnceKeys()}
 		token := &scripted{}
 		g := gate{Wrapper: token, m: m}
 		if err := call(g); err != nil || token.calls != 1 || m.failedWhy() != "" {

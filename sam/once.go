@@ -315,6 +315,7 @@ const (
 	causeRestart = "restart"
 	causeRebound = "authenticators_changed"
 	causeGivenUp = "given_up"
+	causeClosed  = "module_closed"
 )
 
 // GiveUpOneTime destroys a one-time key at once that will not be used (sspu, only the
@@ -434,11 +435,16 @@ func (m *Module) endOrphans(ctx context.Context) error {
 	}
 }
 
-// endLate destroys the one-time keys in memory whose time is over. It runs every
-// second; their use is refused at the second, without this.
+// endLate destroys the one-time keys in memory whose time is over (KEY-10), and records
+// the end of those that a closing took. It runs every second; their use is refused at the
+// second, without this.
 func (m *Module) endLate(ctx context.Context) {
+	cause := causeLate
+	if m.closedWhy() != "" {
+		cause = causeClosed
+	}
 	for _, key := range m.onceKeys.late(m.clock.Now()) {
-		m.endOnce(ctx, key, causeLate)
+		m.endOnce(ctx, key, cause)
 	}
 }
 

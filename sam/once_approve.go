@@ -308,6 +308,9 @@ func (a *onceApproval) certify(ctx context.Context, o Once, key cryptotoken.Wrap
 	// Before the record: whoever ends the key from then on finds it in memory. Nothing
 	// uses it earlier, an activation asks the record (onceHolding).
 	m.onceKeys.put(o.Key, key, time.Unix(o.Expires, 0))
+	if why := m.closedWhy(); why != "" { // and forgot all keys, perhaps before this one came
+		return fmt.Errorf("%w: %s", sap.ReasonClosed, why)
+	}
 	failpoint.Before("samd/once-linked")
 	if err := a.move(ctx, &o, OnceCertified, EventLinked, audit.Data{"cert": b64(o.CertHash)}); err != nil {
 		return err

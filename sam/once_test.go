@@ -26,6 +26,7 @@ type keeper struct {
 	samtest.Full
 	mu    sync.Mutex
 	blobs [][]byte
+	given [][]byte // the very octets that the module got
 	fail  error
 }
 
@@ -36,7 +37,7 @@ func (k *keeper) GenerateWrapped(ctx context.Context, kt algo.KeyType) (cryptoto
 		return cryptotoken.Wrapped{}, k.fail
 	}
 	w, err := k.Full.GenerateWrapped(ctx, kt)
-	k.blobs = append(k.blobs, bytes.Clone(w.Blob))
+	k.blobs, k.given = append(k.blobs, bytes.Clone(w.Blob)), append(k.given, w.Blob)
 	return w, err
 }
 

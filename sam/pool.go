@@ -61,6 +61,18 @@ func (k *onceKeys) drop(id string) {
 	delete(k.live, id)
 }
 
+// forgetAll overwrites and forgets every key. late lists those that were certified, until
+// their end is on record (drop).
+func (k *onceKeys) forgetAll() {
+	k.emptyPool()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for id, e := range k.live {
+		clear(e.key.Blob)
+		k.live[id] = onceKey{}
+	}
+}
+
 // late lists the keys whose time is over.
 func (k *onceKeys) late(now time.Time) []string {
 	k.mu.Lock()
@@ -135,8 +147,8 @@ func (k *onceKeys) pooled(kt algo.KeyType) int {
 
 // takeKey takes a key from the pool, or makes one.
 func (m *Module) takeKey(ctx context.Context, kt algo.KeyType) (cryptotoken.Wrapped, error) {
+	defer m.refill() // also when it was empty: it is emptied with a change of the wrapping key
 	if key, ok := m.onceKeys.fromPool(kt); ok {
-		m.refill()
 		return key, nil
 	}
 	key, err := m.wrapper.GenerateWrapped(ctx, kt)
@@ -204,5 +216,8 @@ func (m *Module) fillOne(ctx context.Context, kt algo.KeyType, n int) error {
 		return fmt.Errorf("%w: %w", sap.ReasonToken, err)
 	}
 	m.onceKeys.toPool(key, n)
+	if m.closedWhy() != "" { // closed meanwhile: stopUse may have emptied it before this one came
+		m.onceKeys.emptyPool()
+	}
 	return nil
 }

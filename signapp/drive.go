@@ -200,7 +200,7 @@ func (s *Service) cleanUp(ctx context.Context, r *record) error {
 		return nil
 	}
 	if key := s.unusedKey(r); key != "" {
-		s.giveUpKey(ctx, r.id, key)
+		_ = s.endKey(ctx, r.id, key)
 	}
 	return s.removePrepared(r)
 }

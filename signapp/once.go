@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/failpoint"
 	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/sap/sapclient"
 	"github.com/assent-sign/assent/workers"
@@ -39,8 +40,11 @@ const (
 	OneTimeAlways = "always" // unless the client names a key
 )
 
-// onceTimeout bounds the call that has a key made and certified.
-const onceTimeout = 60 * time.Second
+const (
+	onceTimeout = 60 * time.Second // bounds the call that has a key made and certified
+	onceGrace   = 15 * time.Second // how long the signer's app may repeat an approval whose answer was lost
+	onceTries   = 8                // how often a key is given up that the module refuses to end: it may be in the making
+)
 
 // Certifier is what the application needs of the module for one-time keys
 // (sapclient.Client); Module tells about errors.
@@ -214,6 +218,11 @@ func (s *Service) RequestOneTime(ctx context.Context, g Grant) (*sap.Signed, err
 	if err := r.waitsForKey(); err != nil {
 		return nil, err
 	}
+	if r.progress.Asked != "" { // the signer approves another one
+		if err := s.endKey(ctx, r.id, r.progress.Asked); err == nil {
+			_ = s.answered(ctx, r.id, r.progress.Asked, false)
+		}
+	}
 	mctx, cancel := context.WithTimeout(ctx, moduleTimeout)
 	defer cancel()
 	signed, err := s.cfg.Certifier.OnceRequest(mctx, sapclient.OnceRequestIn{Signer: r.signer, Policy: s.cfg.Policy})
@@ -292,7 +301,7 @@ func (s *Service) ApproveOneTime(ctx context.Context, g Grant, statement, proof 
 	if r.fixed.Key == offer.Key {
 		return s.view(r)
 	}
-	if err := r.waitsForKey(); err != nil {
+	if err := s.handOver(ctx, id, offer.Key); err != nil {
 		return nil, err
 	}
 	mctx, cancel := context.WithTimeout(ctx, onceTimeout)
@@ -300,6 +309,11 @@ func (s *Service) ApproveOneTime(ctx context.Context, g Grant, statement, proof 
 	made, err := s.cfg.Certifier.OnceApprove(mctx, sapclient.OnceApproveIn{Statement: statement, Proof: proof})
 	if err != nil {
 		s.log.Warn("module made no one-time key", "operation", r.id, "error", err)
+		if _, no := final(err); no { // there is no key; the offer may still be open
+			_ = s.answered(ctx, id, offer.Key, true)
+		} else {
+			_ = s.handOver(ctx, id, offer.Key) // the same bytes may come again
+		}
 		return nil, ModuleError(err)
 	}
 	r, err = s.adoptKey(ctx, r, offer, made)
@@ -308,15 +322,6 @@ func (s *Service) ApproveOneTime(ctx context.Context, g Grant, statement, proof 
 		return nil, err
 	}
 	return s.view(r)
-}
-
-// abandon has a key destroyed that the operation did not come to have. When the store
-// cannot tell, it may have: the signer's app sends the same bytes again.
-func (s *Service) abandon(ctx context.Context, id, key string) {
-	if r, err := s.load(ctx, id); !isNotFound(err) && (err != nil || r.fixed.Key == key) {
-		return
-	}
-	s.giveUpKey(ctx, id, key)
 }
 
 func sameOctets(a, b []byte) bool { return string(a) == string(b) }
@@ -344,11 +349,14 @@ func (s *Service) adoptKey(ctx context.Context, r *record, offer *sap.OneTimeReq
 	if err != nil {
 		return nil, err
 	}
+	failpoint.Before("ssad/once-adopted")
+	defer failpoint.After("ssad/once-adopted")
 	return s.change(ctx, OfSigner(r.signer), r.id, func(_ Tx, r *record) error {
 		if err := r.waitsForKey(); err != nil {
 			return err
 		}
 		level := r.fixed.Level
+		r.forgetAsked()
 		r.adopt(&madeKey{made.Key, alg.String(), made.Expires, offer.Policy, commonName(made.Chain[0], r.fixed.SignerName), made.Chain, items})
 		if err := r.settle(false); err != nil {
 			return err
@@ -371,81 +379,6 @@ func (s *Service) prepareKept(ctx context.Context, r *record, i int, chain [][]b
 		return fixedItem{}, err
 	}
 	return it, s.files.commit(out, dirPrepared, preparedName(r.id, i))
-}
-
-// forgetKey takes an operation back to where it waits for a one-time key.
-func (r *record) forgetKey() {
-	r.fixed.Key, r.fixed.Alg, r.fixed.Chain = "", "", nil
-	r.progress.Session, r.progress.Offer, r.progress.Made = "", nil, nil
-	for i := range r.fixed.Items {
-		r.fixed.Items[i].Prepared, r.fixed.Items[i].Size = nil, 0
-	}
-}
-
-// dropKey is called when the module refuses to work with the operation's one-time
-// key: its time is over, samd was started again, or it was used. It never comes back,
-// and the signer can approve another one.
-func (s *Service) dropKey(ctx context.Context, r *record) {
-	key := r.fixed.Key
-	_, err := s.change(context.WithoutCancel(ctx), OfSigner(r.signer), r.id, func(_ Tx, r *record) error {
-		if !r.waiting() || r.fixed.Once == nil || r.fixed.Key != key {
-			return errUnchanged
-		}
-		r.forgetKey()
-		return nil
-	})
-	if err != nil {
-		s.log.Warn("the end of an operation's one-time key could not be stored", "operation", r.id, "error", err)
-	}
-}
-
-// EndOneTime gives up the one-time key of an operation that the signer has not
-// decided: it is destroyed, and the signer can approve another. The signer's app asks
-// for it when it cannot tell what was approved for the key that is there. ErrState,
-// ErrUnavailable: the key is still there.
-func (s *Service) EndOneTime(ctx context.Context, g Grant) (*View, error) {
-	r, err := s.granted(ctx, g)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case !r.waiting():
-		return nil, fmt.Errorf("%w: the operation is %s", ErrState, r.state)
-	case r.fixed.Once == nil:
-		return nil, fmt.Errorf("%w: the operation has no one-time key", ErrState)
-	case r.keyless():
-		return s.view(r)
-	}
-	mctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), moduleTimeout)
-	defer cancel()
-	if err := s.cfg.Certifier.OnceEnd(mctx, r.fixed.Key); err != nil {
-		if _, no := final(err); !no { // a refusal says: it is not there, or was used
-			s.log.Warn("module did not end a one-time key", "operation", r.id, "key", r.fixed.Key, "error", err)
-			return nil, ModuleError(err)
-		}
-	}
-	s.dropKey(ctx, r)
-	return s.View(ctx, g)
-}
-
-// giveUpKey has a key destroyed for which nothing can be prepared (KEY-10: also on
-// every failure). The module ends it by its life if it cannot be told.
-func (s *Service) giveUpKey(ctx context.Context, operation, key string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), moduleTimeout)
-	defer cancel()
-	if err := s.cfg.Certifier.OnceEnd(ctx, key); err != nil {
-		s.log.Warn("module did not end a one-time key; it ends with its life", "operation", operation, "key", key, "error", err)
-	}
-}
-
-// unusedKey is the one-time key that an operation leaves alive when it ends without a
-// signature; "" when there is none.
-func (s *Service) unusedKey(r *record) string {
-	made := r.progress.Made
-	if made == nil || len(r.progress.Signatures) != 0 || s.now().Unix() >= made.Expires {
-		return ""
-	}
-	return made.Key
 }
 
 // removeSources removes what a finished operation needs no more. What stays goes with

@@ -197,7 +197,8 @@ func TestKEY10KeyThatEndedBeforeItSigned(t *testing.T) {
 // document of another certificate: the same bytes are sent again, or the signer begins
 // again, and the signature is made with the key that the operation names.
 func TestKEY10CrashOnTheWayToTheKey(t *testing.T) {
-	for _, after := range []bool{false, true} {
+	for n := range 4 { // two commits, each before and after
+		after := n%2 == 1
 		r := onceRig(t)
 		g, _ := r.Open(apptest.Login("anna", "s1"), r.Create("anna", "one").ID)
 		offer, err := r.Service.RequestOneTime(bg, g)
@@ -205,14 +206,14 @@ func TestKEY10CrashOnTheWayToTheKey(t *testing.T) {
 			t.Fatal(err)
 		}
 		statement, proof := r.Module.Device("anna").ApproveOnce(t, *offer)
-		r.Store.DieAt(1, after)
+		r.Store.DieAt(1+n/2, after)
 		if _, err := r.Service.ApproveOneTime(bg, g, statement, proof); err == nil || !r.Store.Dead() {
 			t.Fatalf("alive: %v", err)
 		}
 		r.Restart()
 		v, err := r.Service.ApproveOneTime(bg, g, statement, proof)
 		if err != nil || v.OneTime || r.Module.OnceMade() != 1 {
-			t.Fatalf("after %v: %+v, %v, %d keys", after, v, err, r.Module.OnceMade())
+			t.Fatalf("%d, after %v: %+v, %v, %d keys", n, after, v, err, r.Module.OnceMade())
 		}
 		sad, proof := r.Approve(g, v)
 		if _, err := r.Service.Redeem(bg, g, sad, proof); err != nil {

@@ -52,6 +52,7 @@ type progressPart struct {
 	Detail     string             `json:"detail,omitempty"`  // for the operator
 	Session    string             `json:"session,omitempty"` // sid of the activation request that counts
 	Offer      []byte             `json:"offer,omitempty"`   // SHA-256 of the offer of a one-time key that counts
+	Asked      string             `json:"asked,omitempty"`   // the one-time key that the module was asked to make, as long as what became of it is not stored
 	Made       *madeKey           `json:"made,omitempty"`    // the one-time key
 	SAD        []byte             `json:"sad,omitempty"`
 	Proof      []byte             `json:"proof,omitempty"`

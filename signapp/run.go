@@ -95,8 +95,11 @@ func (s *Service) due(ctx context.Context, row OperationRow) error {
 	case row.State.Terminal():
 		return s.retire(ctx, row.ID)
 	}
-	_, err := s.expire(ctx, row.ID)
-	return err
+	r, err := s.expire(ctx, row.ID)
+	if err != nil || !r.waiting() {
+		return err
+	}
+	return s.forsake(ctx, row.ID)
 }
 
 // expire ends an operation that nobody approved in time.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -36,7 +37,7 @@ func pkcs11Only(p failpoint.Point) bool {
 func samdPoints() []failpoint.Point {
 	var out []failpoint.Point
 	for _, p := range failpoint.Points() {
-		elsewhere := p.Workload == failpoint.Signing || p.Workload == failpoint.Once || p.Workload == failpoint.OnceStart
+		elsewhere := slices.Contains([]failpoint.Workload{failpoint.Signing, failpoint.Adoption, failpoint.Once, failpoint.OnceStart}, p.Workload)
 		if p.Name != "" && !elsewhere && !pkcs11Only(p) {
 			out = append(out, p)
 		}

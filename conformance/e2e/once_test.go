@@ -1,6 +1,9 @@
 package e2e
 
 import (
+	"encoding/json"
+	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,4 +68,81 @@ func TestKEY10OneTimeKeyInTheBrowser(t *testing.T) {
 	if bad := p.Problems(); len(bad) > 0 {
 		t.Errorf("policy violations or errors: %v", bad)
 	}
+}
+
+// KEY-10, FPT-05: ssad is killed when the module has made and certified a one-time key,
+// before or after it stored that, and the person goes away. Started again, it has the key
+// destroyed that it does not have, well before the key's life is over, and the person who
+// comes back is asked for another one; the one that it has signs. Each signature is of one
+// key, and no key is left.
+func TestKEY10SSAKilledBeforeItHasTheKey(t *testing.T) {
+	a := newArmedWith(t, once)
+	a.up("")
+	p := a.keyless(browsertest.New(t), "anna", "DEMO Anna")
+	a.end("ssad")
+	for _, mode := range []string{"before", "after"} {
+		t.Run(mode, func(t *testing.T) {
+			a.t = t
+			defer a.gone()
+			a.up("ssad/once-adopted=" + mode)
+			id, url := a.ask("Killed " + mode)
+			p.Go(url)
+			p.WaitFor("document.querySelector('#make')")
+			page := browsertest.Eval[string](p, "location.href")
+			p.Click("#make")
+			a.died()
+			p.Go("about:blank")
+			a.up("")
+			if mode == "before" {
+				a.eventually("the end of the key", func() error {
+					if n := strings.Count(a.in("audit", "search", "--type", "key_destroyed", "-o", "json"), "given_up"); n != 1 {
+						return fmt.Errorf("%d keys were given up", n)
+					}
+					return nil
+				})
+			}
+			p.Go(page)
+			if mode == "before" {
+				p.WaitFor("document.querySelector('#make')")
+				p.Click("#make")
+			}
+			p.WaitFor(canSign)
+			p.Click("#sign")
+			p.WaitFor("document.querySelector('#signed')")
+			if !a.bringHome(request{id: id, acknowledged: true}) {
+				t.Error("not finished")
+			}
+			a.end("ssad")
+		})
+	}
+	a.t = t
+	a.up("")
+	if list := a.in("credential", "list", "--signer", "anna", "-o", "json"); strings.Contains(list, `"key"`) {
+		t.Errorf("the signer has a key: %s", list)
+	}
+	told := a.in("audit", "search", "--type", "key_destroyed", "-o", "json")
+	if g, u := strings.Count(told, "given_up"), strings.Count(told, `"used`); g != 1 || u != 2 {
+		t.Errorf("%d keys given up, %d used:\n%s", g, u, told)
+	}
+}
+
+// ask uploads a document and asks anna to sign it; the link is hers.
+func (a *armed) ask(purpose string) (id, url string) {
+	a.t.Helper()
+	_, text := document(a.t, purpose)
+	status, body := a.call(http.MethodPost, "/api/v1/documents?name=once.pdf", "", text)
+	var doc struct{ ID string }
+	if status/100 != 2 || json.Unmarshal(body, &doc) != nil {
+		a.t.Fatalf("upload: status %d %s", status, body)
+	}
+	ask := fmt.Appendf(nil, `{"signer":"anna","purpose":%q,"items":[{"document":%q,"worker":"pades"}]}`, purpose, doc.ID)
+	status, body = a.call(http.MethodPost, "/api/v1/operations", "", ask)
+	var op struct {
+		ID          string `json:"id"`
+		ApprovalURL string `json:"approval_url"`
+	}
+	if status != http.StatusCreated || json.Unmarshal(body, &op) != nil || op.ApprovalURL == "" {
+		a.t.Fatalf("request: status %d %s", status, body)
+	}
+	return op.ID, op.ApprovalURL
 }

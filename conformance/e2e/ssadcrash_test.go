@@ -33,13 +33,18 @@ type armed struct {
 
 func newArmed(t *testing.T) *armed {
 	t.Helper()
+	return newArmedWith(t, func(*system) {})
+}
+
+func newArmedWith(t *testing.T, configure func(*system)) *armed {
+	t.Helper()
 	a := &armed{bin: t.TempDir()}
 	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "failpoint", "-o", a.bin+"/", "./cmd/samd", "./cmd/ssad", "./conformance/auditor")
 	build.Dir = testenv.Root()
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	a.system = newSystem(t)
+	a.system = newSystemWith(t, configure)
 	a.robot("robot")
 	a.client = regexp.MustCompile(`(?m)^  id: "?([^"\n]+)"?`).FindStringSubmatch(a.text("assent.yaml"))[1]
 	// From here on samd writes down every use of a signer's key.

@@ -16,6 +16,7 @@ const (
 	Once       Workload = "once"       // a signer approves that a one-time key is made, then what it signs
 	OnceStart  Workload = "once-start" // the start after a kill while one-time keys were alive
 	Signing    Workload = "signing"    // ssad signs a document from upload to download
+	Adoption   Workload = "adoption"   // ssad has a one-time key made, and prepares the documents around it
 )
 
 // Point is one named crash point. No is its number in the list of the fault
@@ -111,5 +112,6 @@ func Points() []Point {
 		{0, "one-time key forgotten", "samd/once-forgotten", Once, ""},
 		{0, "its destruction recorded", "samd/once-destroyed", Once, ""},
 		{0, "orphan of a crash destroyed", "samd/once-orphan-ended", OnceStart, ""},
+		{0, "one-time key stored by the application", "ssad/once-adopted", Adoption, "the module has made and certified it; documents are prepared"},
 	}
 }

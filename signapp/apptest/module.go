@@ -50,6 +50,7 @@ type Module struct {
 	onceMade int
 
 	onceGivenUp []string
+	onceEnds    int
 }
 
 type person struct {

@@ -143,6 +143,9 @@ func (m *Module) makeOnce(p *person, offer *sap.OneTimeRequest, in sapclient.Onc
 
 // OnceEnd implements signapp.Certifier.
 func (m *Module) OnceEnd(ctx context.Context, key string) error {
+	m.mu.Lock()
+	m.onceEnds++
+	m.mu.Unlock()
 	if _, err := m.mood(ctx); err != nil {
 		return err
 	}
@@ -156,6 +159,13 @@ func (m *Module) OnceEnd(ctx context.Context, key string) error {
 		}
 	}
 	return refusal("6")
+}
+
+// OnceEnds counts how often the application asked for the end of a one-time key.
+func (m *Module) OnceEnds() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.onceEnds
 }
 
 // OnceGivenUp lists the one-time keys that the application had destroyed.
