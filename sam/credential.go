@@ -30,6 +30,7 @@ type CredentialView struct {
 	CSR                  []byte // while the state is generated
 	Raw                  bool
 	Assurance            string
+	Policy               string // the only one that the key may be used under, "" for any
 	Created              int64
 }
 
@@ -334,7 +335,7 @@ func (m *Module) credentialView(c *Credential, now time.Time) (*CredentialView, 
 	}
 	v := &CredentialView{
 		Key: c.Key, Signer: c.Signer, KeyType: c.KeyType, State: c.State, Carrier: c.Carrier, Chain: c.Chain,
-		Raw: c.Raw, Assurance: m.keyLabel(p), Created: c.Created,
+		Raw: c.Raw, Assurance: m.keyLabel(p), Policy: m.onlyUnder(p), Created: c.Created,
 	}
 	if c.State == KeyGenerated {
 		v.CSR = c.CSR

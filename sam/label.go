@@ -101,6 +101,25 @@ func (m *Module) mayClaim(p *parsedKey, policy Policy) error {
 	return nil
 }
 
+// onlyUnder names the one policy that a key may be used under; "" when there are several.
+// A key whose label is qualified is used under the policy "qualified" where there is one:
+// what that asks of authenticators, batches and digests of unseen content is no wish of
+// the caller, who would name another one (R19).
+func (m *Module) onlyUnder(p *parsedKey) string {
+	if _, err := m.policy(PolicyQualified); err != nil || m.keyLabel(p) != sap.AssuranceQualified {
+		return ""
+	}
+	return PolicyQualified
+}
+
+// mayLower refuses every other policy for such a key (KEY-09).
+func (m *Module) mayLower(p *parsedKey, policy Policy) error {
+	if only := m.onlyUnder(p); only != "" && only != policy.ID {
+		return fmt.Errorf("%w: the key is used under the policy %s only, %s was asked for", sap.ReasonTooLoose, only, policy.ID)
+	}
+	return nil
+}
+
 // readQualified reads a certificate's statements; damaged ones are none.
 func (p *parsedKey) readQualified() {
 	if p.cert == nil {

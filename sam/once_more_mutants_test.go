@@ -207,3 +207,50 @@ func TestKEY10WhatAnApprovalReturns(t *testing.T) {
 	}
 	refused(t, o.World, sap.ReasonEncoding, func() error { _, err := o.approve(text, proof); return err })
 }
+
+// KEY-10, SAP-06: each policy has its own rule: who asks for a one-time key under one gets
+// its key types, CA and life, and no other policy's; under a policy without a rule there is
+// none.
+func TestKEY10EachPolicyHasItsOwnRule(t *testing.T) {
+	o := newOnceWorld(t, func(c *sam.Config) {
+		c.Policies = append(c.Policies, sam.Policy{ID: "shorter", Lifetime: time.Minute, MaxItems: 10}, sam.Policy{ID: "none", Lifetime: time.Minute, MaxItems: 10})
+		c.OneTime[0].KeyTypes = []string{"P-256"}
+		c.CAs = map[string]sam.CertificateAuthority{samtest.OnceCA: c.CAs[samtest.OnceCA], "other": c.CAs[samtest.OnceCA]}
+		c.OneTime = append(c.OneTime, sam.OneTime{Policy: "shorter", CA: "other", KeyTypes: []string{"P-384", "RSA-3072"}, Life: time.Minute})
+	})
+	for name, c := range map[string]struct {
+		policy, keyType string
+		want            sap.Reason
+		got             sap.OneTimeRequest
+	}{
+		"first":                     {"standard", "", "", sap.OneTimeRequest{KeyType: "P-256", CA: samtest.OnceCA, Life: 600}},
+		"second":                    {"shorter", "", "", sap.OneTimeRequest{KeyType: "P-384", CA: "other", Life: 60}},
+		"its other type":            {"shorter", "RSA-3072", "", sap.OneTimeRequest{KeyType: "RSA-3072", CA: "other", Life: 60}},
+		"the first's type":          {"shorter", "P-256", sap.ReasonAlgorithm, sap.OneTimeRequest{}},
+		"the second's type":         {"standard", "P-384", sap.ReasonAlgorithm, sap.OneTimeRequest{}},
+		"a policy without a rule":   {"none", "", sap.ReasonPolicy, sap.OneTimeRequest{}},
+		"its type would be allowed": {"none", "P-256", sap.ReasonPolicy, sap.OneTimeRequest{}},
+	} {
+		ask := askOnce
+		ask.Policy, ask.KeyType = c.policy, c.keyType
+		signed, err := o.M.RequestOneTime(context.Background(), samtest.SSPU, ask)
+		if c.want != "" {
+			if !errors.Is(err, c.want) {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		text, err := sap.UnB64(signed.Statement)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req, err := sap.DecodeOneTime(text)
+		if err != nil || req.Policy != c.policy || req.KeyType != c.got.KeyType || req.CA != c.got.CA || req.Life != c.got.Life {
+			t.Errorf("%s: %+v, %v", name, req, err)
+		}
+	}
+}

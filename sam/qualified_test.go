@@ -200,3 +200,63 @@ func TestOPS04DevelopmentClaimsNothing(t *testing.T) {
 		t.Errorf("half a certified token: %v", err)
 	}
 }
+
+// KEY-09, SAP-02: a key whose label is qualified is used under the policy "qualified"
+// alone, whatever the application asks for: not under another one, not under the default,
+// not with what was asked for while the token was not the certified one. A key that is not
+// qualified is asked for under the others; where there is no policy "qualified", so is one
+// that is. What the application is told of a key names its policy.
+func TestKEY09QualifiedKeyUnderItsPolicyOnly(t *testing.T) {
+	w, p, q, plain := certifiedWorld(t)
+	ctx := context.Background()
+	known := func() {
+		t.Helper()
+		if _, err := w.M.Status(ctx, samtest.Officer); err != nil { // as housekeeping does every minute
+			t.Fatal(err)
+		}
+	}
+	policyOf := func(s *samtest.Signer) string {
+		t.Helper()
+		list, err := w.M.Credentials(ctx, samtest.SSPU, "", s.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list[0].Policy
+	}
+	for _, policy := range []string{"", "standard", "bulk"} {
+		refused(t, w, sap.ReasonTooLoose, func() error {
+			_, err := w.M.Request(ctx, samtest.SSPU, sam.Ask{Signer: q.ID, Key: q.Key, N: 1, Policy: policy})
+			return err
+		})
+		if _, err := w.M.Request(ctx, samtest.SSPU, sam.Ask{Signer: plain.ID, Key: plain.Key, N: 1, Policy: policy}); err != nil {
+			t.Errorf("%q: %v", policy, err)
+		}
+	}
+	if got := policyOf(q) + " " + policyOf(plain); got != "qualified " {
+		t.Errorf("told: %s", got)
+	}
+	p.pose(false, "4.3")
+	known()
+	early, earlyProof := w.Approve(q, 1) // under the default, and the key has the lower label
+	if got := policyOf(q); got != "" {
+		t.Errorf("told: %s", got)
+	}
+	p.pose(false, "4.2")
+	known()
+	refused(t, w, sap.ReasonTooLoose, func() error { _, err := w.Redeem(early, earlyProof); return err })
+	if _, err := w.Redeem(approveQualified(t, w, q)); err != nil {
+		t.Error(err)
+	}
+	closeAll(t, w)
+	w.Cfg.Policies = w.Cfg.Policies[:2]
+	if err := w.OpenAccepted(); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := w.Redeem(w.Approve(q, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, r := w.Decode(answer); r.Assurance != sap.AssuranceQualified || policyOf(q) != "" {
+		t.Errorf("%s, %s", r.Assurance, policyOf(q))
+	}
+}

@@ -101,7 +101,7 @@ func (m *Module) usable(h *holding, alg string, n int, p Policy, now time.Time) 
 	if err := m.mayClaim(h.parsed, p); err != nil {
 		return 0, err
 	}
-	return a, nil
+	return a, m.mayLower(h.parsed, p)
 }
 
 // authenticator finds an enrolled authenticator by its id.

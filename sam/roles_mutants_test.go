@@ -124,3 +124,59 @@ func TestIAM01RecordOfACallerThatCannotBeRead(t *testing.T) {
 		t.Errorf("afterwards: %v", err)
 	}
 }
+
+// ROL-04, FPT-05: whichever call of the database fails while a role is granted, given back
+// or taken, the approver is told that it was done exactly when it was.
+func TestROL04FaultsWhileARoleIsGranted(t *testing.T) {
+	w := samtest.New(t)
+	ctx := context.Background()
+	state := func() string {
+		list, err := w.M.Identities(ctx, samtest.Officer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range list {
+			if r.Name == "dora" {
+				return r.State
+			}
+		}
+		return ""
+	}
+	grant := sam.Grant{Name: "dora", Person: "dora", Role: sam.RoleAuditor, Key: keyOf("dora")}
+	for _, step := range []struct {
+		kind string
+		args any
+		want string
+	}{
+		{sam.DecideGrant, grant, sam.IdentityActive},
+		{sam.DecideRevoke, sam.Revoke{Name: "dora", Why: "left"}, sam.IdentityRevoked},
+		{sam.DecideGrant, grant, sam.IdentityActive},
+	} {
+		was, hits := state(), map[string]bool{}
+		for n := 0; ; n++ {
+			p, err := w.M.Propose(ctx, samtest.Officer, step.kind, w.Args(step.args))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Store.Faults.Arm(n)
+			_, err = w.M.Approve(samtest.Faulty(ctx), samtest.Second, p.ID)
+			hit := w.Store.Faults.Disarm()
+			if hit == "" {
+				if err != nil || state() != step.want {
+					t.Fatalf("%s: %v, %s", step.kind, err, state())
+				}
+				break
+			}
+			hits[hit] = true
+			if err == nil || state() != was {
+				t.Fatalf("%s, %s fails: %v, %s", step.kind, hit, err, state())
+			}
+			if _, err := w.M.Withdraw(ctx, samtest.Officer, p.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !hits["Identities.Get"] || step.kind == sam.DecideGrant && !hits["Identities.List"] {
+			t.Errorf("hit %v", hits)
+		}
+	}
+}

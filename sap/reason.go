@@ -39,6 +39,7 @@ const (
 	ReasonRaw            Reason = "raw_not_permitted"      // digest of unseen content without permission
 	ReasonText           Reason = "text_not_displayable"   // control or direction characters in shown text
 	ReasonPolicy         Reason = "policy_mismatch"        //
+	ReasonTooLoose       Reason = "policy_too_loose"       // a qualified key is used under the policy "qualified" only (KEY-09)
 	ReasonAssurance      Reason = "not_qualified"          // policy "qualified" with a token or certificate that is not (KEY-02, KEY-09)
 	ReasonCarrier        Reason = "carrier_mismatch"       // key is bound to another activation mechanism (SAP-11)
 	ReasonAuthenticator  Reason = "authenticator_unknown"  // not enrolled for this signer

@@ -82,10 +82,11 @@ func (s *Service) fill(ctx context.Context, c Client, n NewOperation, r *record,
 		return err
 	}
 	r.fixed.SignerName, r.fixed.Key, r.fixed.Alg, r.fixed.Chain = commonName(cred.Chain[0], n.Signer), cred.Key, alg.String(), cred.Chain
+	r.fixed.Policy = cred.Policy
 	if err := s.prepareAll(ctx, c, n, r, alg); err != nil {
 		return err
 	}
-	return r.settle(cred.Raw)
+	return r.settle(cred.Raw && cred.Policy != sap.PolicyQualified)
 }
 
 // exists is asked after a commit that reported an error, whose outcome is

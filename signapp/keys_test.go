@@ -134,3 +134,18 @@ func TestADE04DefaultPolicyHasItsName(t *testing.T) {
 		t.Errorf("%q, %v, asked %d times", got, err, m.asked)
 	}
 }
+
+// KEY-09, ADE-04: an operation with a key that the module uses under one policy only is of
+// that policy, whatever is configured: the worker is told so, and digests of unseen content
+// are refused when they are asked for.
+func TestKEY09OperationOfAQualifiedKey(t *testing.T) {
+	s := &Service{cfg: Config{Policy: "standard", RawPolicy: "bulk"}}
+	r := &record{fixed: fixedPart{Level: levelRaw}}
+	if got := s.policy(r); got != "bulk" {
+		t.Error(got)
+	}
+	r.fixed.Policy = sap.PolicyQualified
+	if got, err := s.policyName(context.Background(), r); got != sap.PolicyQualified || err != nil {
+		t.Error(got, err)
+	}
+}

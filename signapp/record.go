@@ -31,6 +31,7 @@ type fixedPart struct {
 	Key        string      `json:"key"`
 	Alg        string      `json:"alg"`
 	Level      string      `json:"level"`
+	Policy     string      `json:"policy,omitempty"` // the only one that the module uses the key under
 	Purpose    string      `json:"purpose"`
 	ReturnURL  string      `json:"return_url,omitempty"`
 	Chain      [][]byte    `json:"chain"`

@@ -142,6 +142,9 @@ func (s *Service) policy(r *record) string {
 	if r.progress.Made != nil {
 		return r.progress.Made.Policy
 	}
+	if r.fixed.Policy != "" {
+		return r.fixed.Policy
+	}
 	if r.raw() && s.cfg.RawPolicy != "" {
 		return s.cfg.RawPolicy
 	}

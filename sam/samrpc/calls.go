@@ -118,7 +118,7 @@ func redeem(s *Server, r *request) (any, error) {
 func wireCredential(v *sam.CredentialView) sapclient.Credential {
 	return sapclient.Credential{
 		Key: v.Key, Signer: v.Signer, KeyType: v.KeyType, Algs: v.Algs, State: v.State, Carrier: v.Carrier, Chain: v.Chain,
-		CSR: v.CSR, Raw: v.Raw, Assurance: v.Assurance, Created: v.Created,
+		CSR: v.CSR, Raw: v.Raw, Assurance: v.Assurance, Policy: v.Policy, Created: v.Created,
 	}
 }
 

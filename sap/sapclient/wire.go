@@ -113,7 +113,8 @@ type Credential struct {
 	CSR       []byte   `json:"csr,omitempty"`   // PKCS#10 DER, while state is generated
 	Raw       bool     `json:"raw"`             // may sign digests of unseen content
 	Assurance string   `json:"assurance"`
-	Created   int64    `json:"created"` // Unix seconds
+	Policy    string   `json:"policy,omitempty"` // the only activation policy that the key may be used under; "" for any
+	Created   int64    `json:"created"`          // Unix seconds
 }
 
 // CredentialsOut lists credentials.
