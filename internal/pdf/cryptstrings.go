@@ -149,8 +149,8 @@ func (d *Document) scanMixed(s *Summary, num int, o object, metadata int) error 
 			if sp.bare {
 				continue
 			}
-			if _, err := d.crypt.openString(stringBytes(o.val.raw[sp.start:sp.end])); err != nil {
-				s.PartlyEncrypted = true
+			_, bad := d.crypt.openString(stringBytes(o.val.raw[sp.start:sp.end]))
+			if s.PartlyEncrypted = bad != nil; s.PartlyEncrypted {
 				return nil
 			}
 		}

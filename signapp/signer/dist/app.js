@@ -29,9 +29,9 @@
     if (encode(out) !== s) throw new Error("not base64url in its one form");
     return out;
   }
-  function decodeLen(s, octets) {
+  function decodeLen(s, octets2) {
     const b = decode(s);
-    if (b.length !== octets) throw new Error(`${b.length} octets where ${octets} belong`);
+    if (b.length !== octets2) throw new Error(`${b.length} octets where ${octets2} belong`);
     return b;
   }
   function equal(a, b) {
@@ -82,12 +82,12 @@
     let len = b[1];
     let head = 2;
     if (len >= 128) {
-      const octets = len & 127;
-      if (octets < 1 || octets > 3 || b.length < 2 + octets) throw new Error("DER: bad length");
+      const octets2 = len & 127;
+      if (octets2 < 1 || octets2 > 3 || b.length < 2 + octets2) throw new Error("DER: bad length");
       len = 0;
-      for (let i = 0; i < octets; i++) len = len * 256 + b[2 + i];
-      head += octets;
-      if (len < 128 || octets > 1 && b[2] === 0) throw new Error("DER: length not minimal");
+      for (let i = 0; i < octets2; i++) len = len * 256 + b[2 + i];
+      head += octets2;
+      if (len < 128 || octets2 > 1 && b[2] === 0) throw new Error("DER: length not minimal");
     }
     if (b.length < head + len) throw new Error("DER: cut short");
     const n = { tag: b[0], raw: b.subarray(0, head + len), body: b.subarray(head, head + len), children: [] };
@@ -1079,6 +1079,7 @@
     "review.warn.optional": "This document has parts that can be switched on and off, or are others on paper.",
     "review.warn.outside": "This document refers to content outside of itself.",
     "review.warn.unread": "Parts of this document could not be looked through for hidden or active content.",
+    "review.warn.mixed": "This document is encrypted, but parts of it are not: somebody may have added them on its way.",
     "review.warn.media": "This document contains sound, film or 3D content that is not shown here.",
     "review.hazard": "“{name}” holds parts that are named above it and that other readers may show differently. A qualified signature cannot be made over it. Ask for a document without them.",
     "review.certifies.1": "Your signature certifies this document: after it, nothing may be changed and nobody else may sign.",
@@ -2957,6 +2958,170 @@
     };
   }
 
+  // ts/pdfsyntax.ts
+  var maxDepth3 = 4;
+  var maxEntries2 = 64;
+  var maxString = 256;
+  function readDict(pdf, p) {
+    const [v] = readValue(pdf, skip(pdf, p), 0);
+    if (!(v instanceof Map)) throw new Error("no dictionary");
+    return v;
+  }
+  function readValue(pdf, p, depth) {
+    switch (ascii(pdf, p, 1)) {
+      case "/": {
+        const [name, after] = readName(pdf, p);
+        return [`/${name}`, after];
+      }
+      case "(":
+        return readLiteral(pdf, p + 1);
+      case "<":
+        return pdf[p + 1] === 60 ? readEntries(pdf, p + 2, depth) : readHex(pdf, p + 1);
+    }
+    const word = /^[A-Za-z0-9+.-]+/.exec(ascii(pdf, p, 32))?.[0];
+    if (!word || word.length > 20) throw new Error("an unusual value");
+    return [word, p + word.length];
+  }
+  function readEntries(pdf, from, depth) {
+    const out = /* @__PURE__ */ new Map();
+    let p = skip(pdf, from);
+    while (ascii(pdf, p, 2) !== ">>") {
+      if (pdf[p] !== 47 || out.size >= maxEntries2 || depth >= maxDepth3) throw new Error("an unusual dictionary");
+      const [name, after] = readName(pdf, p);
+      const [value, end] = readValue(pdf, skip(pdf, after), depth + 1);
+      if (out.has(name)) throw new Error(`two /${name}`);
+      out.set(name, value);
+      p = skip(pdf, end);
+    }
+    return [out, p + 2];
+  }
+  function readHex(pdf, from) {
+    const end = pdf.indexOf(62, from);
+    const digits = end < 0 || end - from > 4 * maxString ? "?" : [...ascii(pdf, from, end - from)].filter((c) => !white(c.charCodeAt(0))).join("");
+    if (/[^0-9A-Fa-f]/.test(digits)) throw new Error("an unusual string");
+    return [Uint8Array.from(digits.match(/..?/g) ?? [], (d) => parseInt(d.padEnd(2, "0"), 16)), end + 1];
+  }
+  var escapes = { n: 10, r: 13, t: 9, b: 8, f: 12, "(": 40, ")": 41, "\\": 92 };
+  function readLiteral(pdf, from) {
+    const out = [];
+    let open = 1;
+    for (let p = from; p < pdf.length && out.length <= maxString; p++) {
+      const c = pdf[p];
+      if (c === 92) {
+        const octal = /^[0-7]{1,3}/.exec(ascii(pdf, p + 1, 3))?.[0];
+        const code = octal ? parseInt(octal, 8) & 255 : escapes[ascii(pdf, p + 1, 1)];
+        if (code === void 0) throw new Error("an unusual escape");
+        out.push(code);
+        p += octal?.length ?? 1;
+        continue;
+      }
+      if (c === 40) open++;
+      if (c === 41 && --open === 0) return [Uint8Array.from(out), p + 1];
+      if (c === 13) {
+        out.push(10);
+        if (pdf[p + 1] === 10) p++;
+      } else out.push(c);
+    }
+    throw new Error("an unusual string");
+  }
+
+  // ts/pdfcrypt.ts
+  async function unlock(pdf, places) {
+    const dicts = [...new Set(places.map((p) => dictionaryAt(pdf, p)))].map((p) => readDict(pdf, p));
+    const dict = dicts[0];
+    if (dicts.some((d) => spelled(d) !== spelled(dict))) throw new Error("more than one encryption");
+    const word = (key2, otherwise) => {
+      const v = dict.get(key2) ?? otherwise;
+      if (typeof v !== "string") throw new Error(`an unusual /${key2}`);
+      return v;
+    };
+    const revision = Number(word("R", "0"));
+    if (word("Filter", "") !== "/Standard" || word("V", "") !== "5" || revision !== 5 && revision !== 6) throw new Error("encrypted in another way");
+    const [streams2, strings, files] = filters(dict, word);
+    const metadata = word("EncryptMetadata", "true");
+    if (metadata !== "true" && metadata !== "false") throw new Error("an unusual /EncryptMetadata");
+    const u = octets(dict, "U", 48);
+    if (!equal(await passwordHash(revision, u.subarray(32, 40)), u.subarray(0, 32))) throw new Error("a password is needed");
+    const fileKey = await decryptBlocks(await aes(await passwordHash(revision, u.subarray(40, 48))), new Uint8Array(16), octets(dict, "UE", 32));
+    const key = await aes(fileKey);
+    checkPermissions(await decryptBlocks(key, new Uint8Array(16), octets(dict, "Perms", 16)), Number(word("P", "x")), metadata === "true");
+    return {
+      streams: streams2,
+      whole: streams2 && strings && files,
+      metadata: metadata === "true",
+      open: async (data2) => new Uint8Array(await crypto.subtle.decrypt({ name: "AES-CBC", iv: concat(data2.subarray(0, 16)) }, key, concat(data2.subarray(16))))
+    };
+  }
+  function spelled(v) {
+    if (typeof v === "string") return JSON.stringify(v);
+    if (v instanceof Uint8Array) return `<${hex(v)}>`;
+    return `{${[...v].map(([key, e]) => `${JSON.stringify(key)}:${spelled(e)}`).sort().join(",")}}`;
+  }
+  function dictionaryAt(pdf, p) {
+    const at2 = skip(pdf, readName(pdf, p)[1]);
+    if (ascii(pdf, at2, 2) === "<<") return at2;
+    const m = /^(\d{1,10})[\0\t\n\f\r ]+(\d{1,5})[\0\t\n\f\r ]+R(?![A-Za-z0-9])/.exec(ascii(pdf, at2, 40));
+    if (!m) throw new Error("an unusual /Encrypt");
+    const found = [];
+    for (let q = find2(pdf, "obj", 0); q >= 0; q = find2(pdf, "obj", q + 3)) {
+      const body = skip(pdf, q + 3);
+      if (ascii(pdf, body, 2) !== "<<" || ascii(pdf, q - 3, 3) === "end") continue;
+      const head = /(?:^|[^0-9])(\d{1,10})[\0\t\n\f\r ]+(\d{1,5})[\0\t\n\f\r ]*$/.exec(ascii(pdf, Math.max(0, q - 48), Math.min(q, 48)));
+      const same = head !== null && Number(head[1]) === Number(m[1]) && Number(head[2]) === Number(m[2]);
+      if (same) found.push(body);
+      else if ((!head || head[1].endsWith(String(Number(m[1])))) && encrypts(pdf, body)) throw new Error("more than one encryption");
+    }
+    if (found.length !== 1) throw new Error("no encryption dictionary, or more than one");
+    return found[0];
+  }
+  function encrypts(pdf, body) {
+    for (let p = pdf.indexOf(47, body); p >= 0 && p < body + 8192; p = pdf.indexOf(47, p + 1)) {
+      if (["Standard", "StmF", "OE", "UE"].includes(readName(pdf, p)[0])) return true;
+    }
+    return false;
+  }
+  function filters(dict, word) {
+    const list = dict.get("CF");
+    const on = (name) => {
+      if (name === "/Identity") return false;
+      const f = list instanceof Map ? list.get(name.slice(1)) : void 0;
+      if (!(f instanceof Map) || f.get("CFM") !== "/AESV3") throw new Error("encrypted in another way");
+      return true;
+    };
+    const streams2 = word("StmF", "/Identity");
+    return [on(streams2), on(word("StrF", "/Identity")), on(word("EFF", streams2))];
+  }
+  function octets(dict, key, want) {
+    const v = dict.get(key);
+    if (!(v instanceof Uint8Array) || v.length < want || v.slice(want).some((c) => c !== 0)) throw new Error(`an unusual /${key}`);
+    return v.slice(0, want);
+  }
+  function checkPermissions(perms, p, metadata) {
+    const copy = new DataView(perms.buffer).getInt32(0, true);
+    if (!Number.isInteger(p) || (p | 0) !== copy || perms[8] !== (metadata ? 84 : 70) || ascii(perms, 9, 3) !== "adb") throw new Error("the permissions were tampered with");
+  }
+  async function passwordHash(revision, salt) {
+    let k = await digest("sha256", concat(salt));
+    if (revision === 5) return k;
+    for (let round = 1; ; round++) {
+      const input = new Uint8Array(64 * k.length);
+      for (let i = 0; i < 64; i++) input.set(k, i * k.length);
+      const key = await aes(k.subarray(0, 16));
+      const e = new Uint8Array(await crypto.subtle.encrypt({ name: "AES-CBC", iv: k.slice(16, 32) }, key, input)).slice(0, input.length);
+      let sum = 0;
+      for (const c of e.subarray(0, 16)) sum += c;
+      k = await digest(["sha256", "sha384", "sha512"][sum % 3], e);
+      if (round >= 64 && e[e.length - 1] <= round - 32) return k.slice(0, 32);
+    }
+  }
+  function aes(key) {
+    return crypto.subtle.importKey("raw", concat(key), "AES-CBC", false, ["encrypt", "decrypt"]);
+  }
+  async function decryptBlocks(key, iv, data2) {
+    const padding = await crypto.subtle.encrypt({ name: "AES-CBC", iv: data2.slice(-16) }, key, utf8(""));
+    return new Uint8Array(await crypto.subtle.decrypt({ name: "AES-CBC", iv }, key, concat(data2, new Uint8Array(padding))));
+  }
+
   // ts/pdfhazards.ts
   var meanings = new Map(
     Object.entries({
@@ -2966,43 +3131,88 @@
       optional: ["OCG", "OCMD", "OCProperties", "Alternates"],
       xfa: ["XFA"],
       media: ["RichMedia", "Movie", "Sound", "Rendition", "Screen", "3D"],
-      outside: ["FFilter", "OPI"],
-      unread: ["Encrypt"]
+      outside: ["FFilter", "OPI"]
     }).flatMap(([meaning, names]) => names.map((n) => [n, meaning]))
   );
   var maxUnpacked = 256 << 20;
   var maxDict = 12 << 10;
   async function hazards(pdf) {
     const found = /* @__PURE__ */ new Set();
+    const packed = [];
+    const encrypts2 = [];
     let at2 = 0;
-    let unpacked = 0;
+    let crypts = 0;
+    let metadata = 0;
     for (const s of streams(pdf)) {
       if (s.data < at2) continue;
       const before = scan(pdf, at2, s.data, found);
+      encrypts2.push(...before.encrypts);
+      crypts += before.crypts;
+      if (before.crypts === 1 && isMetadata(s.dict)) metadata++;
       at2 = s.end;
       if (before.packs === 0 && !(before.n && before.first)) {
-        if (holdsObject(pdf, s.data, s.end)) scan(pdf, s.data, s.end, found);
-        continue;
+        if (holdsObject(pdf, s.data, s.end)) encrypts2.push(...scan(pdf, s.data, s.end, found).encrypts);
+      } else if (before.packs > 1 || s.dict.length > maxDict) {
+        found.add("unread");
+      } else {
+        packed.push({ data: pdf.subarray(s.data, s.end), dict: s.dict });
       }
+    }
+    const rest = scan(pdf, at2, pdf.length, found);
+    encrypts2.push(...rest.encrypts);
+    if (rest.packs > 0) found.add("unread");
+    const lock = await lockOf(pdf, encrypts2, found);
+    if (crypts + rest.crypts > (lock && !lock.metadata ? metadata : 0)) found.add("mixed");
+    await unpack(packed, lock, found);
+    return found;
+  }
+  function isMetadata(dict) {
+    return /\/Type[\0\t\n\f\r ]*\/Metadata(?![A-Za-z])/.test(dict);
+  }
+  async function lockOf(pdf, encrypts2, found) {
+    if (encrypts2.length === 0) return void 0;
+    try {
+      const lock = await unlock(pdf, encrypts2);
+      if (!lock.whole) found.add("mixed");
+      return lock;
+    } catch {
+      found.add("unread");
+      return void 0;
+    }
+  }
+  async function unpack(packed, lock, found) {
+    let unpacked = 0;
+    const look = async (data2, dict) => {
+      if (unpacked > maxUnpacked) throw new Error("not read");
+      const text2 = await decodeStream(data2, dict);
+      unpacked += text2.length;
+      if (scan(text2, 0, text2.length, found).encrypts.length > 0) found.add("unread");
+    };
+    for (const { data: data2, dict } of packed) {
       try {
-        if (before.packs > 1 || unpacked > maxUnpacked || s.dict.length > maxDict) throw new Error("not read");
-        const text2 = await decodeStream(pdf.subarray(s.data, s.end), s.dict);
-        unpacked += text2.length;
-        scan(text2, 0, text2.length, found);
+        if (lock?.streams) {
+          await look(data2, dict).catch(() => void 0);
+          await look(await lock.open(trimmed(data2)), dict);
+        } else await look(data2, dict);
       } catch {
         found.add("unread");
       }
     }
-    if (scan(pdf, at2, pdf.length, found).packs > 0) found.add("unread");
-    return found;
+  }
+  function trimmed(data2) {
+    const over3 = data2.length % 16;
+    if (over3 > 2 || data2.subarray(data2.length - over3).some((c) => c !== 10 && c !== 13)) throw new Error("not encrypted");
+    return data2.subarray(0, data2.length - over3);
   }
   function scan(pdf, from, to, found) {
-    const seen = { packs: 0, n: false, first: false };
+    const seen = { packs: 0, n: false, first: false, encrypts: [], crypts: 0 };
     for (let p = pdf.indexOf(47, from); p >= 0 && p < to; p = pdf.indexOf(47, p + 1)) {
       const [name] = readName(pdf, p);
       const meaning = meanings.get(name);
       if (meaning) found.add(meaning);
       if (name === "ObjStm") seen.packs++;
+      if (name === "Crypt") seen.crypts++;
+      if (name === "Encrypt") seen.encrypts.push(p);
       seen.n ||= name === "N";
       seen.first ||= name === "First";
     }

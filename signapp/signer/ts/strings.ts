@@ -86,6 +86,7 @@ const en = {
   "review.warn.optional": "This document has parts that can be switched on and off, or are others on paper.",
   "review.warn.outside": "This document refers to content outside of itself.",
   "review.warn.unread": "Parts of this document could not be looked through for hidden or active content.",
+  "review.warn.mixed": "This document is encrypted, but parts of it are not: somebody may have added them on its way.",
   "review.warn.media": "This document contains sound, film or 3D content that is not shown here.",
   "review.hazard": "“{name}” holds parts that are named above it and that other readers may show differently. A qualified signature cannot be made over it. Ask for a document without them.",
   "review.certifies.1": "Your signature certifies this document: after it, nothing may be changed and nobody else may sign.",

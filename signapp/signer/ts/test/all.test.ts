@@ -1,4 +1,5 @@
 import "./corpus.test";
+import "./pdfcrypt.test";
 import "./pdfhazards.test";
 import "./pdfhole.test";
 import "./review_reach.test";

@@ -1,0 +1,180 @@
+package signer_test
+
+import (
+	"bytes"
+	"crypto"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/assent-sign/assent/internal/pdf"
+	"github.com/assent-sign/assent/internal/secret"
+	"github.com/assent-sign/assent/internal/testenv"
+	"github.com/assent-sign/assent/sap"
+	"github.com/assent-sign/assent/signapp/signer/browsertest"
+)
+
+// qpdf writes a file anew; the arguments come before the names.
+func qpdf(t testing.TB, in []byte, args ...string) []byte {
+	t.Helper()
+	dir := t.TempDir()
+	from, to := filepath.Join(dir, "in.pdf"), filepath.Join(dir, "out.pdf")
+	if err := os.WriteFile(from, in, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), testenv.Need(t, "qpdf"), append(args, from, to)...).CombinedOutput()
+	if b, rerr := os.ReadFile(to); rerr == nil {
+		return b // qpdf says 3 for files that it repairs
+	}
+	t.Fatalf("qpdf: %v\n%s", err, out)
+	return nil
+}
+
+func encrypted(t testing.TB, in []byte, user string, more ...string) []byte {
+	t.Helper()
+	return qpdf(t, in, append(append([]string{"--object-streams=generate", "--encrypt", user, "owner", "256"}, more...), "--")...)
+}
+
+// withScript adds a script to the first page, which qpdf puts into an object stream.
+func withScript(in []byte) []byte {
+	return bytes.Replace(in, []byte("/Type /Page /Parent"), []byte("/AA << /O << /S /JavaScript /JS (app.alert) >> >> /Type /Page /Parent"), 1)
+}
+
+func runUnits(t *testing.T, pattern string, env ...string) {
+	t.Helper()
+	node := testenv.Need(t, "node")
+	js, err := unitTests()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "all.test.mjs")
+	if err := os.WriteFile(file, js, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), node, "--test", "--test-name-pattern", pattern, file)
+	cmd.Env = append(os.Environ(), append([]string{"HOLE_CORPUS=", "ENCRYPTED=", "SAP_VECTORS=" + filepath.Join(testenv.Root(), "sap", "testdata", "vectors.json")}, env...)...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if !strings.Contains(string(out), "# fail 0") || strings.Contains(string(out), "# pass 0") {
+		t.Errorf("%s", out)
+	}
+}
+
+// ADE-04: the app opens the object streams of encrypted files, and counts what it cannot
+// open, or what others may open in another way, as not looked through.
+func TestADE04EncryptedFilesAreLookedThrough(t *testing.T) {
+	dir := t.TempDir()
+	plain := makePDF("Lease")
+	script := withScript(plain)
+	metadata := bytes.Replace(plain, []byte("/Type /Catalog"), []byte("/Metadata 90 0 R /Type /Catalog"), 1)
+	metadata = append(metadata[:bytes.LastIndex(metadata, []byte("xref\n0"))], "90 0 obj\n<< /Type /Metadata /Subtype /XML /Length 4 >>\nstream\n<x/>\nendstream\nendobj\nxref\ntrailer << /Root 1 0 R >>\n"...)
+	for name, b := range map[string][]byte{
+		"clean": encrypted(t, plain, ""), "clean-r5": encrypted(t, plain, "", "--force-R5"), "clean-owner": encrypted(t, plain, "", "--modify=none"),
+		"metadata": encrypted(t, metadata, "", "--cleartext-metadata"), "script": encrypted(t, script, ""), "user": encrypted(t, plain, "secret"),
+		"aes128": qpdf(t, plain, "--encrypt", "", "owner", "128", "--use-aes=y", "--"),
+		"rc4":    qpdf(t, plain, "--allow-weak-crypto", "--encrypt", "", "owner", "128", "--use-aes=n", "--"),
+	} {
+		if name == "metadata" && !bytes.Contains(b, []byte("<x/>")) {
+			t.Fatal("qpdf left no metadata in clear")
+		}
+		if err := os.WriteFile(filepath.Join(dir, name+".pdf"), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runUnits(t, "ADE-04", "ENCRYPTED="+dir)
+}
+
+// ADE-04, SGN-04: PDFs of the corpus, encrypted, prepared by the Go writer: the app finds the hole,
+// computes the digest, and finds in them what it finds in the same files that are not encrypted.
+func TestADE04EncryptedCorpus(t *testing.T) {
+	dir, twins, n := t.TempDir(), t.TempDir(), 0
+	root := testenv.Corpora(t, "pdf/pyhanko")
+	paths, err := filepath.Glob(filepath.Join(root, "*.pdf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := testenv.Need(t, "qpdf")
+	for i, path := range paths {
+		in, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(in, []byte("/Encrypt")) || bytes.Contains(in, []byte("/ByteRange")) || exec.CommandContext(t.Context(), check, "--check", path).Run() != nil {
+			continue // qpdf writes the file anew: what is signed in it would be no more
+		}
+		twin := filepath.Join(twins, filepath.Base(path))
+		if err := os.WriteFile(twin, qpdf(t, in, "--object-streams=generate"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		locked := encrypted(t, in, "", [][]string{nil, {"--force-R5"}, {"--extract=n"}}[i%3]...)
+		var out bytes.Buffer
+		p, err := pdf.Prepare(t.Context(), bytes.NewReader(locked), int64(len(locked)), &out, pdf.SignOptions{Time: time.Unix(1_800_000_000, 0), Hash: crypto.SHA256, Reserve: 4096, Reason: "Ω"})
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+			continue
+		}
+		n++
+		want, err := json.Marshal(map[string]any{"start": p.ContentsOffset, "end": p.ContentsOffset + p.ContentsLength, "terms": map[string]any{}, "digest": sap.B64(p.Digest), "twin": twin})
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(dir, fmt.Sprintf("%03d-%s", n, filepath.Base(path)))
+		if err := os.WriteFile(file, out.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file+".json", want, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n < 20 {
+		t.Errorf("only %d files were prepared", n)
+	}
+	runUnits(t, "corpus", "HOLE_CORPUS="+dir)
+}
+
+// ADE-04: an encrypted document is drawn and signed in the browser, also under the qualified policy;
+// with a script inside it is not, and one that needs a password is not shown and not signed.
+func TestADE04EncryptedInTheBrowser(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	f.policy = "qualified"
+	p := enrolled(t, f, b)
+	with := func(name string, in []byte) string {
+		o, link := f.add()
+		prepared, state := preparePDF(t, in)
+		f.set(func() { o.items = append(o.items, f.item(name, prepared, state)) })
+		return link
+	}
+	plain := makePDF("Lease")
+	p.Go(with("locked.pdf", encrypted(t, plain, "")))
+	p.WaitFor(`document.querySelector("#sign")?.getAttribute("aria-disabled") === "false"`)
+	p.Click("#sign")
+	p.WaitText("Signed")
+	clean(t, p)
+
+	p.Go(with("code.pdf", encrypted(t, withScript(plain), "")))
+	p.WaitText("“code.pdf” holds parts")
+
+	// Our own service refuses this one; another might not.
+	var out bytes.Buffer
+	in := encrypted(t, plain, "secret")
+	state, err := pdf.Prepare(t.Context(), bytes.NewReader(in), int64(len(in)), &out, pdf.SignOptions{Time: time.Unix(1_800_000_000, 0), Hash: crypto.SHA256, Reserve: 4096, Password: secret.New([]byte("secret"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, link := f.add()
+	f.set(func() { f.policy, o.items = "", append(o.items, f.item("closed.pdf", out.Bytes(), state)) })
+	p.Go(link)
+	p.WaitText("“closed.pdf” cannot be shown")
+	p.Click("#sign")
+	if gets, _ := p.Ceremonies(); gets != 0 {
+		t.Errorf("%d dialogs: a document that nobody saw reached the passkey dialog", gets)
+	}
+}

@@ -1,0 +1,99 @@
+// ADE-04: encrypted files are looked through like others; what cannot be opened, or may be
+// read by others in another way, was not looked through. The folder is made by the Go
+// test that runs this.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { concat, utf8 } from "../b64";
+import { ascii } from "../bytes";
+import { hazards } from "../pdfhazards";
+
+const folder = process.env["ENCRYPTED"];
+
+/** latin is a file as text, one character for each octet. */
+function latin(name: string): string {
+  const b = new Uint8Array(readFileSync(`${folder}/${name}.pdf`));
+  return ascii(b, 0, b.length);
+}
+
+function bytes(s: string): Uint8Array {
+  return Uint8Array.from(s, (c) => c.charCodeAt(0));
+}
+
+function edit(s: string, from: string | RegExp, to: string): string {
+  const out = s.replace(from, to);
+  assert.ok(out !== s, `no ${String(from)}`);
+  return out;
+}
+
+const files: [string, string[]][] = [
+  ["clean", []],
+  ["clean-r5", []],
+  ["clean-owner", []],
+  ["metadata", []],
+  ["script", ["script"]],
+  ["user", ["unread"]],
+  ["aes128", ["unread"]],
+  ["rc4", ["unread"]],
+];
+
+// Edits of "script": the hazard is in an encrypted object stream.
+const edits: [string, (s: string) => string, string[]][] = [
+  ["streams in clear by the rule", (s) => edit(s, "/StmF /StdCF", "/StmF /Identity"), ["mixed", "unread"]],
+  ["strings in clear by the rule", (s) => edit(s, "/StrF /StdCF", "/StrF /Identity"), ["mixed", "script"]],
+  ["attachments in clear by the rule", (s) => edit(s, "/StrF /StdCF", "/EFF /Identity /StrF /StdCF"), ["mixed", "script"]],
+  ["a stream in clear", (s) => `${s}\n900 0 obj<</Filter/Crypt/Length 3>>\nstream\nabc\nendstream endobj`, ["mixed", "script"]],
+  ["metadata in clear that was not declared", (s) => `${s}\n900 0 obj<</Type/Metadata/Filter[/Crypt]/Length 3>>\nstream\nabc\nendstream endobj`, ["mixed", "script"]],
+  ["other permissions", (s) => edit(s, "/P -4 ", "/P -8 "), ["unread"]],
+  ["no permissions", (s) => edit(s, "/P -4 ", ""), ["unread"]],
+  ["another /UE", (s) => edit(s, "/UE <", "/UE <00"), ["unread"]],
+  ["a short /U", (s) => edit(s, /\/U <[0-9a-f]{8}/, "/U <"), ["unread"]],
+  ["another revision", (s) => edit(s, "/R 6", "/R 7"), ["unread"]],
+  ["another method", (s) => edit(s, "/CFM /AESV3", "/CFM /AESV2"), ["unread"]],
+  ["two of a key", (s) => edit(s, "/R 6", "/R 6 /R 6"), ["unread"]],
+  ["another handler", (s) => edit(s, "/Filter /Standard", "/Filter /Other"), ["unread"]],
+  ["undeclared metadata", (s) => edit(s, "/R 6", "/R 6 /EncryptMetadata false"), ["unread"]],
+  ["a second dictionary under the number", (s) => `${s}\n${dictionary(s).replace("/StmF /StdCF", "/StmF /Identity")}`, ["unread"]],
+  ["one under a number that ends like it", (s) => `${s}\n7${dictionary(s).replace("/StmF /StdCF", "/StmF /Identity")}`, ["unread"]],
+  ["one behind a comment", (s) => `${s}\n${dictionary(s).replace(" 0 obj", "%\n0 %\nobj").replace("/StmF /StdCF", "/StmF /Identity")}`, ["unread"]],
+  ["two in trailers", (s) => `${s}\ntrailer<</Encrypt<</Filter/Standard>>>>`, ["unread"]],
+  ["none under the number", (s) => edit(s, dictionary(s), dictionary(s).replace(" 0 obj", " 1 obj")), ["unread"]],
+];
+
+/** dictionary is the object with the encryption. */
+function dictionary(s: string): string {
+  const at = s.indexOf("/CFM");
+  const from = s.lastIndexOf("\n", s.lastIndexOf(" 0 obj", at)) + 1;
+  return s.slice(from, s.indexOf("endobj", at) + 6);
+}
+
+if (folder) {
+  for (const [name, want] of files) {
+    test(`ADE-04: encrypted, ${name}`, async () => {
+      assert.deepEqual([...(await hazards(bytes(latin(name))))].sort(), want);
+    });
+  }
+  for (const [name, change, want] of edits) {
+    test(`ADE-04: encrypted with ${name}`, async () => {
+      assert.deepEqual([...(await hazards(bytes(change(latin("script")))))].sort(), want);
+    });
+  }
+  test("ADE-04: encrypted, metadata that is declared to be in clear", async () => {
+    assert.deepEqual([...(await hazards(bytes(`${latin("metadata")}\n900 0 obj<</Type/Metadata/Filter[/Crypt]/Length 3>>\nstream\nabc\nendstream endobj`)))], []);
+    assert.deepEqual([...(await hazards(bytes(`${latin("metadata")}\n900 0 obj<</Filter[/Crypt]/Length 3>>\nstream\nabc\nendstream endobj`)))], ["mixed"]);
+  });
+  test("ADE-04: a changed object stream in an encrypted file", async () => {
+    const b = bytes(latin("script"));
+    const text = latin("script");
+    for (const back of [1, 17, 40]) {
+      const bad = concat(b);
+      const end = text.indexOf("endstream", text.indexOf("/ObjStm"));
+      const last = end - 1 - (text[end - 1] === "\n" ? 1 : 0);
+      bad[last - back + 1]! ^= 1;
+      assert.ok((await hazards(bad)).size > 0, `${back} octets before the end`);
+    }
+    const cut = text.indexOf("endstream", text.indexOf("/ObjStm"));
+    assert.ok((await hazards(concat(b.subarray(0, cut - 9), utf8("\n"), b.subarray(cut)))).has("unread"));
+  });
+}
