@@ -291,9 +291,14 @@ func (a *app) Receipt(_ context.Context, c signapp.Client, id string) ([]byte, e
 	return []byte(`{"receipt":"` + id + `"}`), nil
 }
 
-func (a *app) Validate(_ context.Context, c signapp.Client, document, worker string) ([]byte, error) {
+func (a *app) Validate(_ context.Context, c signapp.Client, document, worker string, beside ...signapp.Beside) ([]byte, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	for _, b := range beside {
+		if d, ok := a.docs[b.Document]; !ok || d.owner != c.ID {
+			return nil, signapp.ErrNotFound
+		}
+	}
 	switch d, ok := a.docs[document]; {
 	case a.fail != nil:
 		return nil, a.fail

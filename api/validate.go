@@ -13,6 +13,15 @@ import (
 type NewValidation struct {
 	Document string `json:"document"`
 	Worker   string `json:"worker"`
+	// Detached are the uploads that a detached signature is over.
+	Detached []DetachedFile `json:"detached"`
+}
+
+// DetachedFile is an upload beside a signature. Name is what the signature calls it; empty for the name of the
+// upload.
+type DetachedFile struct {
+	Document string `json:"document"`
+	Name     string `json:"name"`
 }
 
 // validate answers the report of a worker about an upload of the client.
@@ -34,7 +43,14 @@ func (a *API) validate(c *call) error {
 	if !sap.ValidID(in.Document) {
 		return signapp.ErrNotFound
 	}
-	report, err := a.cfg.Documents.Validate(c.ctx(), c.client(), in.Document, in.Worker)
+	var beside []signapp.Beside
+	for _, d := range in.Detached {
+		if !sap.ValidID(d.Document) {
+			return signapp.ErrNotFound
+		}
+		beside = append(beside, signapp.Beside{Document: d.Document, Name: d.Name})
+	}
+	report, err := a.cfg.Documents.Validate(c.ctx(), c.client(), in.Document, in.Worker, beside...)
 	if err != nil {
 		return err
 	}

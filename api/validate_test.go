@@ -29,4 +29,17 @@ func TestValidationOverTheAPI(t *testing.T) {
 	ask(shop, "../../etc/passwd", "check", 404, "not_found")
 	ask(shop, "", "check", 400, "invalid_parameter")
 	ask(shop, doc, "", 400, "invalid_parameter")
+	beside := func(token string, want int, list ...map[string]string) {
+		t.Helper()
+		a := w.call("POST", "/api/v1/validations", token, map[string]any{"document": doc, "worker": "check", "detached": list})
+		if a.StatusCode != want {
+			t.Errorf("%v: %d %s", list, a.StatusCode, a.body)
+		}
+	}
+	// The files beside a signature are uploads of the same client.
+	theirs := w.upload(bank)
+	beside(shop, 200, map[string]string{"document": w.upload(shop), "name": "a b.txt"}, map[string]string{"document": w.upload(shop)})
+	beside(shop, 404, map[string]string{"document": theirs, "name": "a.txt"})
+	beside(shop, 404, map[string]string{"document": "../x"})
+	beside(shop, 400, map[string]string{"document": doc, "path": "/etc/passwd"})
 }

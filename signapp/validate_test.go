@@ -32,7 +32,7 @@ func (s *slow) count(name string, by int) {
 	s.most[name] = max(s.most[name], s.now[name])
 }
 
-func (s *slow) Validate(ctx context.Context, name string, _ io.ReaderAt, _ int64) ([]byte, error) {
+func (s *slow) Validate(ctx context.Context, name string, _ io.ReaderAt, _ int64, _ ...workers.Beside) ([]byte, error) {
 	s.count(name, 1)
 	defer s.count(name, -1)
 	s.began <- name
@@ -98,7 +98,7 @@ type late struct {
 
 func (l *late) Get(string) (*workers.Entry, error) { return &workers.Entry{Validator: l}, nil }
 
-func (l *late) Validate(context.Context, string, io.ReaderAt, int64) ([]byte, error) {
+func (l *late) Validate(context.Context, string, io.ReaderAt, int64, ...workers.Beside) ([]byte, error) {
 	return nil, l.err
 }
 
@@ -119,5 +119,45 @@ func TestI9JudgingThatTookTooLongIsNoBadInput(t *testing.T) {
 		if _, err := r.Service.Validate(t.Context(), apptest.Acme, d.ID, "judge"); !errors.Is(err, c.want) || errors.Is(err, c.not) {
 			t.Errorf("%v: %v", c.err, err)
 		}
+	}
+}
+
+// beside is a validator that says what it was given.
+type beside struct{ signapp.Workers }
+
+func (b beside) Get(string) (*workers.Entry, error) { return &workers.Entry{Validator: b}, nil }
+
+func (beside) Validate(_ context.Context, name string, _ io.ReaderAt, _ int64, files ...workers.Beside) ([]byte, error) {
+	for _, f := range files {
+		b := make([]byte, f.Size)
+		if _, err := f.ReadAt(b, 0); err != nil {
+			return nil, err
+		}
+		name += "|" + f.Name + "=" + string(b)
+	}
+	return []byte(name), nil
+}
+
+// ADE-05: the files of a detached signature are uploads of the same client, named as the request or the upload says, and
+// not too many.
+func TestADE05FilesBesideASignature(t *testing.T) {
+	r := newRig(t, func(c *signapp.Config) { c.Workers = beside{} })
+	up := func(c signapp.Client, name, text string) string {
+		d, err := r.Service.Upload(bg, c, name, strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.ID
+	}
+	sig, data, theirs := up(apptest.Acme, "s.xml", "<s/>"), up(apptest.Acme, "a.txt", "one"), up(apptest.Other, "b.txt", "two")
+	got, err := r.Service.Validate(bg, apptest.Acme, sig, "judge", signapp.Beside{Document: data}, signapp.Beside{Document: data, Name: "x y"})
+	if err != nil || string(got) != "s.xml|a.txt=one|x y=one" {
+		t.Errorf("%s %v", got, err)
+	}
+	if _, err := r.Service.Validate(bg, apptest.Acme, sig, "judge", signapp.Beside{Document: data}, signapp.Beside{Document: theirs}); !errors.Is(err, signapp.ErrNotFound) {
+		t.Errorf("of another client: %v", err)
+	}
+	if _, err := r.Service.Validate(bg, apptest.Acme, sig, "judge", make([]signapp.Beside, 17)...); !errors.Is(err, signapp.ErrInput) {
+		t.Errorf("seventeen: %v", err)
 	}
 }

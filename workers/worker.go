@@ -36,8 +36,16 @@ type Shower interface {
 // Validator is a worker that judges signed documents.
 type Validator interface {
 	// Validate answers a report in JSON, whatever the verdict. ErrInput is about a file
-	// that is no document of a kind that it knows, or is over a limit.
-	Validate(ctx context.Context, name string, doc io.ReaderAt, size int64) (report []byte, err error)
+	// that is no document of a kind that it knows, or is over a limit. beside are the files that a detached
+	// signature can name.
+	Validate(ctx context.Context, name string, doc io.ReaderAt, size int64, beside ...Beside) (report []byte, err error)
+}
+
+// Beside is a file that stands beside a detached signature.
+type Beside struct {
+	Name string // as the signature has it
+	io.ReaderAt
+	Size int64 // bytes
 }
 
 // Input is a document and what is to be done with it.

@@ -61,11 +61,14 @@ func build(_ context.Context, env workers.Env) (any, error) {
 }
 
 // Validate implements workers.Validator.
-func (w *worker) Validate(ctx context.Context, name string, doc io.ReaderAt, size int64) ([]byte, error) {
+func (w *worker) Validate(ctx context.Context, name string, doc io.ReaderAt, size int64, beside ...workers.Beside) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	opt := w.opt
 	opt.Now = w.now()
+	for _, b := range beside {
+		opt.Detached = append(opt.Detached, validate.Detached{Name: b.Name, ReaderAt: b.ReaderAt, Size: b.Size})
+	}
 	rep, err := validate.File(ctx, name, doc, size, opt)
 	switch {
 	case ctx.Err() != nil:

@@ -104,6 +104,29 @@ func TestADE03ValidatorJudges(t *testing.T) {
 	}
 }
 
+// ADE-03, ADE-05: the files beside a detached signature are judged with it by their names.
+func TestADE05ValidatorTakesFilesBesideASignature(t *testing.T) {
+	s, _, err := set(t, check("any", map[string]string{"trust_anchors": "ROOT"}))
+	must(t, err)
+	e, err := s.Get("any")
+	must(t, err)
+	const digest = "6UVSzgNtBPzF/b1v3h9pK0RbrWZqLbPB1hOeuJ8Jx0A="
+	sig := `<ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:SignedInfo><ds:CanonicalizationMethod Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"/><ds:SignatureMethod Algorithm="http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"/>` +
+		`<ds:Reference URI="a.txt"><ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/><ds:DigestValue>` + digest + `</ds:DigestValue></ds:Reference></ds:SignedInfo><ds:SignatureValue>AAAA</ds:SignatureValue></ds:Signature>`
+	for want, beside := range map[validate.SubIndication][]workers.Beside{
+		validate.SignedDataNotFound: {{Name: "b.txt", ReaderAt: strings.NewReader("hello"), Size: 5}},
+		validate.HashFailure:        {{Name: "a.txt", ReaderAt: strings.NewReader("hello"), Size: 5}},
+	} {
+		text, err := e.Validator.Validate(t.Context(), "a.xml", strings.NewReader(sig), int64(len(sig)), beside...)
+		must(t, err)
+		var rep validate.Report
+		must(t, json.Unmarshal(text, &rep))
+		if rep.SubIndication != want {
+			t.Errorf("%s: want %s: %s", beside[0].Name, want, text)
+		}
+	}
+}
+
 // The configuration is proven when it is read, with the reason.
 func TestValidatorConfiguration(t *testing.T) {
 	for name, c := range map[string]workers.Config{
