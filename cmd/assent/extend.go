@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/extend"
 	"github.com/assent-sign/assent/internal/longterm"
 	"github.com/assent-sign/assent/internal/newfile"
@@ -28,7 +29,7 @@ type extension struct {
 	anchors, intermediates        []string
 	tsas, tsaAnchors              []string
 	detached, signatures          []string
-	freshness, nonce              string
+	freshness, nonce, digest      string
 	revocationHosts, revocationIP []string
 }
 
@@ -41,7 +42,8 @@ func extendCommand() *cobra.Command {
 		Long: `Adds to a signed file what lets it be verified for longer, without its signers: a
 time-stamp over each signature (B-T), the certificates and answers about revocation
 (B-LT), a document or archive time-stamp over all of it (B-LTA). At B-LTA the last of those
-is renewed: what is known of its authority is added, and a new one over that.
+is renewed: what is known of its authority is added, and a new one over that, which can
+be by a stronger digest (--digest) before the one of the last is broken.
 
 The file must be valid against the given anchors first, else it is refused. Of a PDF no byte
 changes but the unused room of a signature that gets a time-stamp; where there is no such
@@ -79,6 +81,7 @@ then no file is written.
 	f.StringArrayVar(&x.tsaAnchors, "tsa-anchor", nil, "PEM file with anchors of the authorities, which vouch for no signer; default those of --anchor")
 	f.StringArrayVar(&x.detached, "detached", nil, "file that an XML signature names and that stands beside it; may be given again")
 	f.StringArrayVar(&x.signatures, "signature", nil, "identifier of a signature of an XML document to extend, for all of them; may be given again")
+	f.StringVar(&x.digest, "digest", "sha256", "digest of new time-stamps: sha256, sha384 or sha512")
 	f.StringVar(&x.freshness, "revocation-freshness", "after_signature", "after_signature, or current for authorities that only publish lists")
 	f.StringVar(&x.nonce, "ocsp-nonce", "if_answered", "required or if_answered")
 	f.StringSliceVar(&x.revocationHosts, "revocation-hosts", nil, "the only host names that may be asked about revocation")
@@ -157,13 +160,17 @@ func (x *extension) config(failed func(error)) (extend.Config, error) {
 	if len(anchors) == 0 || len(x.tsas) == 0 {
 		return extend.Config{}, missing("--anchor and --tsa: whom to trust and who tells the time")
 	}
+	hash, err := algo.ParseHash(x.digest)
+	if err != nil {
+		return extend.Config{}, missing("--digest %q: want sha256, sha384 or sha512", x.digest)
+	}
 	list := &tsp.Clients{OnFailure: failed}
 	for _, url := range x.tsas {
 		list.List = append(list.List, &tsp.Client{URL: url, Anchors: stampers})
 	}
 	all := append(append([]*x509.Certificate{}, anchors...), stampers...)
 	collect, err := x.collector(all, pool)
-	return extend.Config{Anchors: anchors, StampAnchors: stampers, Stamper: list, Collector: collect, Current: x.freshness == "current"}, err
+	return extend.Config{Anchors: anchors, StampAnchors: stampers, Stamper: list, Collector: collect, Current: x.freshness == "current", Hash: hash}, err
 }
 
 func (x *extension) collector(anchors, pool []*x509.Certificate) (*longterm.Collector, error) {

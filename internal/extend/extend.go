@@ -67,6 +67,8 @@ type Config struct {
 	// Current takes a statement about a signer that is current, although it is older
 	// than the signature.
 	Current bool
+	// Hash is what new time-stamps are over, for a renewal before another ends; 0 means SHA-256.
+	Hash crypto.Hash
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Limits bounds the reading of a PDF file.
@@ -109,9 +111,7 @@ func PDF(ctx context.Context, name string, in io.ReaderAt, size int64, out Outpu
 	if !slices.Contains([]Level{LevelT, LevelLT, LevelLTA}, level) {
 		return nil, fmt.Errorf("%w: %q", ErrLevel, level)
 	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
+	cfg.defaults()
 	j := &job{ctx: ctx, cfg: cfg, name: name, out: out, size: size}
 	if err := copyFile(ctx, out, in, size); err != nil {
 		return nil, err
@@ -132,6 +132,15 @@ func PDF(ctx context.Context, name string, in io.ReaderAt, size int64, out Outpu
 		return nil, err
 	}
 	return &Result{Size: j.size, Added: j.done, Report: j.rep}, nil
+}
+
+func (c *Config) defaults() {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Hash == 0 {
+		c.Hash = crypto.SHA256
+	}
 }
 
 func (j *job) steps(level Level) error {

@@ -56,7 +56,7 @@ func (j *job) stamp(i int) error {
 	if err != nil {
 		return err
 	}
-	stamped, _, err := tsp.StampSignature(j.ctx, j.cfg.Stamper, der, crypto.SHA256)
+	stamped, _, err := tsp.StampSignature(j.ctx, j.cfg.Stamper, der, j.cfg.Hash)
 	if err != nil {
 		return err
 	}
@@ -184,18 +184,18 @@ func (c *Config) authority(ctx context.Context, token []byte, imprint func(crypt
 // seal adds a document time-stamp over the whole file (EN 319 142-1, 5.4.3). What is
 // known of its authority follows in another update if the file does not have it.
 func (j *job) seal(what string) error {
-	tail, p, err := j.doc.PlanSignature(pdf.SignOptions{SubFilter: pdf.SubFilterRFC3161, Hash: crypto.SHA256, Reserve: tokenRoom, Time: j.cfg.Now()})
+	tail, p, err := j.doc.PlanSignature(pdf.SignOptions{SubFilter: pdf.SubFilterRFC3161, Hash: j.cfg.Hash, Reserve: tokenRoom, Time: j.cfg.Now()})
 	if err != nil {
 		return fmt.Errorf("document time-stamp: %w", err)
 	}
 	if _, err := j.out.WriteAt(tail, j.size); err != nil {
 		return fmt.Errorf("write at offset %d: %w", j.size, err)
 	}
-	digest, err := pdf.HashRange(j.ctx, j.out, p.ByteRange, crypto.SHA256)
+	digest, err := pdf.HashRange(j.ctx, j.out, p.ByteRange, j.cfg.Hash)
 	if err != nil {
 		return err
 	}
-	token, _, err := j.cfg.Stamper.Stamp(j.ctx, crypto.SHA256, digest)
+	token, _, err := j.cfg.Stamper.Stamp(j.ctx, j.cfg.Hash, digest)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/assent-sign/assent/internal/augment"
 	"github.com/assent-sign/assent/internal/c14n"
@@ -59,9 +58,7 @@ func XML(ctx context.Context, name string, in io.ReaderAt, size int64, out Outpu
 	if level != LevelT && cfg.Collector == nil {
 		return nil, fmt.Errorf("%w: no validation data can be asked for", ErrLevel)
 	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
+	cfg.defaults()
 	j := &xmlJob{ctx: ctx, cfg: cfg, name: name, in: in, size: size, added: map[int][]string{}}
 	if err := j.look(); err != nil {
 		return nil, err

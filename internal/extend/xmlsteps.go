@@ -40,7 +40,7 @@ func (j *xmlJob) prove(i int) error {
 		return nil
 	}
 	in := &j.doc.Signatures[i]
-	imprint, err := j.doc.Imprint(j.now, in, overValue, crypto.SHA256, c14n.Limits{})
+	imprint, err := j.doc.Imprint(j.now, in, overValue, j.cfg.Hash, c14n.Limits{})
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (j *xmlJob) prove(i int) error {
 }
 
 func (j *xmlJob) stamp(imprint []byte) (id string, token []byte, err error) {
-	token, _, err = j.cfg.Stamper.Stamp(j.ctx, crypto.SHA256, imprint)
+	token, _, err = j.cfg.Stamper.Stamp(j.ctx, j.cfg.Hash, imprint)
 	if err != nil {
 		return "", nil, err
 	}
@@ -154,7 +154,7 @@ func (j *xmlJob) about(in *xmlsig.Signature, st xmlsig.Stamp) (*longterm.Materia
 func (j *xmlJob) archive(i int) error {
 	in := &j.doc.Signatures[i]
 	over, method := j.overAll(in)
-	imprint, err := j.doc.ArchiveImprint(j.now, in, over, crypto.SHA256, c14n.Limits{})
+	imprint, err := j.doc.ArchiveImprint(j.now, in, over, j.cfg.Hash, c14n.Limits{})
 	if err != nil {
 		return err
 	}
