@@ -118,6 +118,15 @@ func (k *Keeper) Authority(ctx context.Context, token []byte, h crypto.Hash, imp
 	return m, nil
 }
 
+// Time verifies a time-stamp token over an imprint and gives its time; nothing is asked for.
+func (k *Keeper) Time(token []byte, h crypto.Hash, imprint []byte) (time.Time, error) {
+	at, err := k.collect.Time(token, h, imprint)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%w: %w", ErrTimeStamp, err)
+	}
+	return at, nil
+}
+
 // Further is Authority for a time-stamp over material: nil if all certificates of the
 // token are in the material already, so that it says what there is to say of them.
 func (k *Keeper) Further(ctx context.Context, m *longterm.Material, token []byte, h crypto.Hash, imprint []byte) (*longterm.Material, error) {

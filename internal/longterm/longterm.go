@@ -105,6 +105,12 @@ func (c *Collector) Signer(ctx context.Context, chain [][]byte, at, after time.T
 	return c.collect(ctx, chain, at, after, pkix.Config{Usage: pkix.DigitalSignature | pkix.ContentCommitment})
 }
 
+// Time verifies a time-stamp token over an imprint, as it was at its own time, and gives that.
+func (c *Collector) Time(token []byte, h crypto.Hash, imprint []byte) (time.Time, error) {
+	info, err := tsp.VerifyToken(token, h, imprint, c.roots, time.Time{})
+	return info.Time, err
+}
+
 // TimeStamp verifies a time-stamp token over an imprint and collects for its
 // authority.
 func (c *Collector) TimeStamp(ctx context.Context, token []byte, h crypto.Hash, imprint []byte) (*Material, error) {

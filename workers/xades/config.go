@@ -100,10 +100,6 @@ func (w *worker) reaches(level string) error {
 	if (level == LevelLT || level == LevelLTA) && w.keep == nil {
 		return fmt.Errorf("worker %q has no trust anchors (property trust_anchors) for the level %s", w.name, level)
 	}
-	if level == LevelLTA && w.form == sap.XAdESDetached {
-		// Its archive time-stamp is over the file too, which the signature has replaced when an attempt is taken up again.
-		return fmt.Errorf("worker %q makes detached signatures, up to the level %s and not %s", w.name, LevelLT, level)
-	}
 	return nil
 }
 

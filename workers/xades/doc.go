@@ -14,7 +14,7 @@
 //	trust_anchors and the others of workers.KeeperProperties; needed from B-LT on
 //	signature_packaging   ENVELOPED (default); ENVELOPING: the document stands inside of the signature, which is the root; INTERNALLY_DETACHED: the
 //	                      signature stands in the document, where an enveloped one does, and is over elements of it; or DETACHED: the signature is a file of its own over the bytes of
-//	                      the document, a text in UTF-8, which it names; up to B-LT
+//	                      the document, a text in UTF-8, which it names
 //	enveloping_content    XML (default): the document is XML without signatures, and stands in an Object less its byte order mark and XML
 //	                      declaration; or BASE64: any octets, which the signer's app shows as pages of a PDF, as text, or by their numbers
 //	reference_ids*        of INTERNALLY_DETACHED: the identifiers (Id, ID, id, xml:id) of the elements, separated by commas, in the order of the
@@ -38,5 +38,5 @@
 // would stand. Under the policy for qualified signatures octets are refused that are neither a PDF nor text, and
 // a PDF with hazards (ADE-04).
 //
-// It implements ADE-02, ADE-03 but for renewal, and of ADE-05 what concerns signing.
+// It implements ADE-02, ADE-03 (internal/extend renews), and of ADE-05 what concerns signing.
 package xades

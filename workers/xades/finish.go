@@ -40,7 +40,11 @@ func (w *worker) Finish(ctx context.Context, p *workers.Prepared, sig []byte, do
 		return nil, err
 	}
 	lim := w.room(st, element)
-	if err := verify(ctx, p, st, doc, element, lim); err != nil && !replaced(ctx, p, st, doc, err) {
+	switch err := verify(ctx, p, st, doc, element, lim); {
+	case err == nil:
+	case staged(p):
+		return w.takeUp(ctx, p, doc, element, err)
+	case !replaced(ctx, p, st, doc, err):
 		return nil, fmt.Errorf("%w: %w", workers.ErrState, err)
 	}
 	failpoint.After("ssad/12-post-verify-done")
@@ -51,7 +55,11 @@ func (w *worker) Finish(ctx context.Context, p *workers.Prepared, sig []byte, do
 		}
 	}
 	failpoint.Before("ssad/11-signature-embedded")
-	if res.Size, err = put(doc, st, element); err != nil {
+	into := put
+	if staged(p) {
+		into = putStaged
+	}
+	if res.Size, err = into(doc, st, element); err != nil {
 		return nil, fmt.Errorf("put the signature in: %w", err)
 	}
 	failpoint.After("ssad/11-signature-embedded")
