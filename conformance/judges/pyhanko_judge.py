@@ -33,6 +33,8 @@ from pyhanko_certvalidator.registry import SimpleTrustManager
 async def judge(name, spec):
     with open(name, 'rb') as f:
         reader = PdfFileReader(f)
+        if reader.encrypted:
+            reader.decrypt('')
         stamps = len(reader.embedded_timestamp_signatures)
         for embedded in reader.embedded_regular_signatures:
             if stamps:
