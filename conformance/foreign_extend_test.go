@@ -42,7 +42,7 @@ func TestADE03DSSJudgesExtensions(t *testing.T) {
 	raise := func(in string, level extend.Level) string {
 		t.Helper()
 		out := in + "-" + string(level) + ".pdf"
-		extendFile(t, a, in, out, level, fmt.Sprintf("tsa-%d", len(want)))
+		extendFile(t, a, in, out, level, fmt.Sprintf("tsa-%d", len(want)), nil)
 		return out
 	}
 	// B-T carries nothing about revocation.
@@ -66,7 +66,7 @@ func TestADE03DSSJudgesExtensions(t *testing.T) {
 }
 
 // extendFile extends with a new time-stamp authority; beside are files that an XML signature names.
-func extendFile(t *testing.T, a *workertest.Authority, in, out string, level extend.Level, name string, beside ...string) {
+func extendFile(t *testing.T, a *workertest.Authority, in, out string, level extend.Level, name string, parts []string, beside ...string) {
 	t.Helper()
 	roots, err := certs.LoadPEM(a.Root)
 	if err != nil {
@@ -97,7 +97,7 @@ func extendFile(t *testing.T, a *workertest.Authority, in, out string, level ext
 		t.Fatal(err)
 	}
 	defer func() { _ = w.Close() }()
-	cfg := extend.Config{Anchors: roots, Stamper: &tsp.InProcess{Authority: r, Anchors: roots}, Collector: collect}
+	cfg := extend.Config{Anchors: roots, Stamper: &tsp.InProcess{Authority: r, Anchors: roots}, Collector: collect, Parts: parts}
 	how := extend.PDF
 	if validate.IsXML(f) {
 		how = extend.XML

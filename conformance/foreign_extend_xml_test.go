@@ -31,6 +31,7 @@ type raiser struct {
 	a      *workertest.Authority
 	n      int
 	beside []string
+	parts  []string
 }
 
 // raise extends a file and gives the new one.
@@ -38,7 +39,7 @@ func (r *raiser) raise(t *testing.T, in string, level extend.Level) string {
 	t.Helper()
 	r.n++
 	out := fmt.Sprintf("%s-%d-%s%s", strings.TrimSuffix(in, filepath.Ext(in)), r.n, level, filepath.Ext(in))
-	extendFile(t, r.a, in, out, level, fmt.Sprintf("tsa-%d", r.n), r.beside...)
+	extendFile(t, r.a, in, out, level, fmt.Sprintf("tsa-%d", r.n), r.parts, r.beside...)
 	return out
 }
 
@@ -96,7 +97,7 @@ func stamped(t *testing.T, stamps map[string]string, archives map[string]int) {
 	}
 }
 
-// ADE-03: the same for signatures of others, whose prefixes and canonicalization are not ours, for enveloping and detached ones, and for one
+// ADE-03: the same for signatures of others, whose prefixes and canonicalization are not ours, for enveloping, detached and internally detached ones, and for one
 // that has validation data already, which does not settle the matter.
 func TestADE03DSSJudgesXMLExtensionsOfOthers(t *testing.T) {
 	d, r := longTermDesk(t)
@@ -114,6 +115,10 @@ func TestADE03DSSJudgesXMLExtensionsOfOthers(t *testing.T) {
 	for name, content := range map[string]string{"contained.xml": "BASE64", "enveloping.xml": "XML"} {
 		lta(d.xml(t, name, plainXML, algo.P256, algo.ES256, map[string]string{"signature_packaging": "ENVELOPING", "enveloping_content": content}), 2)
 	}
+	r.parts = []string{"l"}
+	const elements = "<order xmlns='urn:example:order' xml:lang='el'><head Id='h'>240 euros</head><line Id='l' no = '1'>2 sheds</line></order>"
+	lta(d.xml(t, "internally.xml", elements, algo.P256, algo.ES256, map[string]string{"signature_packaging": "INTERNALLY_DETACHED", "reference_ids": "l,h"}), 2)
+	r.parts = nil
 	// Answers that are older than the signature, which the worker was told to take.
 	r.a.Skew = -10 * time.Minute
 	old := d.xml(t, "old.xml", plainXML, algo.P256, algo.ES256, map[string]string{"level": "B-LT", "tsa": "worker:tsa", "trust_anchors": r.a.Root, "revocation_addresses": "127.0.0.0/8",

@@ -28,7 +28,7 @@ type extension struct {
 	in, out, level, password      string
 	anchors, intermediates        []string
 	tsas, tsaAnchors              []string
-	detached, signatures          []string
+	detached, signatures, parts   []string
 	freshness, nonce, digest      string
 	revocationHosts, revocationIP []string
 }
@@ -80,6 +80,7 @@ then no file is written.
 	f.StringArrayVar(&x.tsas, "tsa", nil, "http(s) address of a time-stamp authority; may be given again")
 	f.StringArrayVar(&x.tsaAnchors, "tsa-anchor", nil, "PEM file with anchors of the authorities, which vouch for no signer; default those of --anchor")
 	f.StringArrayVar(&x.detached, "detached", nil, "file that an XML signature names and that stands beside it; may be given again")
+	f.StringArrayVar(&x.parts, "part", nil, "identifier of an element of XML that you go by, for signatures that leave out the rest; may be given again")
 	f.StringArrayVar(&x.signatures, "signature", nil, "identifier of a signature of an XML document to extend, for all of them; may be given again")
 	f.StringVar(&x.digest, "digest", "sha256", "digest of new time-stamps: sha256, sha384 or sha512")
 	f.StringVar(&x.freshness, "revocation-freshness", "after_signature", "after_signature, or current for authorities that only publish lists")
@@ -115,15 +116,15 @@ func (x *extension) run(cmd *cobra.Command) (*extend.Result, error) {
 	switch xml := validate.IsXML(f); {
 	case xml:
 		how = extend.XML
-	case len(x.detached)+len(x.signatures) > 0:
-		return nil, missing("--detached and --signature are for XML; %s is none", x.in)
+	case len(x.detached)+len(x.signatures)+len(x.parts) > 0:
+		return nil, missing("--detached, --part and --signature are for XML; %s is none", x.in)
 	}
 	files, shut, err := openDetached(x.detached)
 	defer shut()
 	if err != nil {
 		return nil, err
 	}
-	cfg.Signatures, cfg.Detached = x.signatures, files
+	cfg.Signatures, cfg.Parts, cfg.Detached = x.signatures, x.parts, files
 	var res *extend.Result
 	err = newfile.Write(x.out, func(out *os.File) (err error) {
 		res, err = how(cmd.Context(), filepath.Base(x.in), f, size, out, extend.Level(level), cfg)

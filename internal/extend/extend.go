@@ -75,6 +75,8 @@ type Config struct {
 	Limits pdf.Limits
 	// Detached are the files beside an XML document that its signatures are over.
 	Detached []validate.Detached
+	// Parts are the identifiers of the elements that matter, of an XML document whose signatures name only such.
+	Parts []string
 	// Signatures are the identifiers of the signatures of an XML document that are extended; without any, all
 	// are.
 	Signatures []string

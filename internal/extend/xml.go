@@ -117,7 +117,7 @@ func (j *xmlJob) look() error {
 }
 
 func (j *xmlJob) judge(r io.ReaderAt) (err error) {
-	opt := validate.Options{Anchors: j.cfg.Anchors, StampAnchors: j.cfg.StampAnchors, Now: j.cfg.Now(), Detached: j.cfg.Detached}
+	opt := validate.Options{Anchors: j.cfg.Anchors, StampAnchors: j.cfg.StampAnchors, Now: j.cfg.Now(), Detached: j.cfg.Detached, Parts: j.cfg.Parts}
 	// First: it refuses what is no document of XML.
 	if j.rep, err = validate.File(j.ctx, j.name, r, j.now.size, opt); err != nil {
 		return err

@@ -24,10 +24,14 @@ func TestADE03XMLSignaturesAreExtended(t *testing.T) {
 		make func(t *testing.T, d *desk) []byte
 		want string
 	}{
-		"enveloped":        {func(t *testing.T, d *desk) []byte { return d.enveloped(t, []byte(invoice), "s1", false) }, all},
-		"parallel":         {func(t *testing.T, d *desk) []byte { return d.enveloped(t, []byte(invoice), "s1", true) }, all},
-		"enveloping":       {func(t *testing.T, d *desk) []byte { return d.enveloping(t) }, all},
-		"detached":         {func(t *testing.T, d *desk) []byte { return d.detached(t, nil) }, all},
+		"enveloped":  {func(t *testing.T, d *desk) []byte { return d.enveloped(t, []byte(invoice), "s1", false) }, all},
+		"parallel":   {func(t *testing.T, d *desk) []byte { return d.enveloped(t, []byte(invoice), "s1", true) }, all},
+		"enveloping": {func(t *testing.T, d *desk) []byte { return d.enveloping(t) }, all},
+		"detached":   {func(t *testing.T, d *desk) []byte { return d.detached(t, nil) }, all},
+		"internally detached": {func(t *testing.T, d *desk) []byte {
+			d.cfg.Parts = []string{"l"}
+			return d.internally(t)
+		}, all},
 		"of xmlsec1":       {func(t *testing.T, d *desk) []byte { return d.theirs(t, "") }, all},
 		"empty properties": {func(t *testing.T, d *desk) []byte { return d.theirs(t, "<etsi:UnsignedProperties/>") }, all},
 		"empty inner one": {func(t *testing.T, d *desk) []byte {
@@ -164,6 +168,7 @@ func TestADE03XMLExtensionRefuses(t *testing.T) {
 		"wrapped":            {change(change(good, "<invoice ", "<w>999<invoice "), "</invoice>", "</invoice></w>"), extend.LevelT, extend.ErrNotValid, `"s1"`},
 		"hidden data":        {change(good, "<ds:Object>", "<ds:Object>999</ds:Object><ds:Object>"), extend.LevelT, extend.ErrNotValid, `"s1"`},
 		"file not at hand":   {d.detached(t, nil), extend.LevelT, extend.ErrNotValid, "give the files that it names"},
+		"a part of it":       {d.internally(t), extend.LevelT, extend.ErrNotValid, "it covers only a part of the document"},
 		"covered by another": {covered, extend.LevelT, extend.ErrBreaks, `signature "s2" covers the properties of "s1"; extend "s2" alone`},
 		"has the level":      {lt, extend.LevelLT, extend.ErrNothing, "B-LT"},
 		"has a higher one":   {lt, extend.LevelT, extend.ErrNothing, "B-T"},
@@ -284,5 +289,34 @@ func TestADE03XMLChoiceOfSignatures(t *testing.T) {
 	d.cfg.Signatures = nil
 	if out, _, err := d.extendXML(t, broken, extend.LevelLTA); !errors.Is(err, extend.ErrNotValid) || !strings.Contains(err.Error(), `"s1"`) || len(out) > 0 {
 		t.Errorf("all, one broken: %v", err)
+	}
+}
+
+// ADE-03: validation data that is there and does not settle the matter stays as it is, and what is added stands where EN 319 132-1
+// has a place for more than one of it.
+func TestADE03XMLFurtherMaterial(t *testing.T) {
+	d := newDesk(t)
+	d.a.Skew, d.cfg.Current = -10*time.Minute, true
+	old, res, err := d.extendXML(t, d.enveloped(t, []byte(invoice), "s1", false), extend.LevelLT)
+	must(t, err)
+	if s := res.Report.Signatures[0]; s.Settled() || s.Level != "B-LT" {
+		t.Fatalf("answers of before the signature settle it: %s %s", s.Level, s.Revocation)
+	}
+	d.a.Skew, d.cfg.Current = 0, false
+	for _, level := range []extend.Level{extend.LevelLT, extend.LevelLTA} {
+		out, res, err := d.extendXML(t, old, level)
+		must(t, err)
+		onlyAdded(t, old, out)
+		d.xmlJudges(t, out)
+		want := "SignatureTimeStamp CertificateValues RevocationValues TimeStampValidationData AnyValidationData TimeStampValidationData"
+		if level == extend.LevelLTA {
+			want += " ArchiveTimeStamp"
+		}
+		if got := strings.Join(unsigned(t, out), " "); got != want {
+			t.Errorf("%s: %s", level, got)
+		}
+		if s := res.Report.Signatures[0]; !s.Settled() || s.Level != string(level) {
+			t.Errorf("%s: %s %s", level, s.Level, s.Revocation)
+		}
 	}
 }

@@ -58,6 +58,15 @@ func (d *desk) enveloped(t *testing.T, doc []byte, id string, parallel bool) []b
 	return bytes.Replace(doc, []byte("</invoice>"), []byte(e+"</invoice>"), 1)
 }
 
+// internally puts a signature over one element into a document.
+func (d *desk) internally(t *testing.T) []byte {
+	t.Helper()
+	h := crypto.SHA256.New()
+	must(t, c14n.Canonicalize(strings.NewReader(invoice), c14n.Limits{}, c14n.Job{W: h, Method: c14n.Exclusive, Target: c14n.ElementByID("l")}))
+	e := d.element(t, "s1", xades.Object{URI: "#l", Element: true, Hash: crypto.SHA256, Digest: h.Sum(nil), MimeType: "text/xml"}, nil)
+	return []byte(strings.Replace(invoice, "</invoice>", e+"</invoice>", 1))
+}
+
 // detached signs the bytes of data as the file "a b.bin".
 func (d *desk) detached(t *testing.T, edit func(string) string) []byte {
 	t.Helper()
@@ -181,7 +190,7 @@ func (d *desk) xmlJudges(t *testing.T, file []byte) {
 	must(t, os.WriteFile(filepath.Join(dir, "a.xml"), file, 0o600))
 	for _, c := range [][]string{{"xmllint", "--noout", "--nonet", "a.xml"},
 		{"xmlsec1", "--verify", "--enabled-key-data", "x509", "--trusted-pem", d.a.Root, "--id-attr:Id", "http://uri.etsi.org/01903/v1.3.2#:SignedProperties",
-			"--id-attr:Id", "http://www.w3.org/2000/09/xmldsig#:Object", "a.xml"}} {
+			"--id-attr:Id", "http://www.w3.org/2000/09/xmldsig#:Object", "--id-attr:Id", "urn:example:invoice:line", "a.xml"}} {
 		cmd := exec.CommandContext(t.Context(), testenv.Need(t, c[0]), c[1:]...)
 		cmd.Dir = dir
 		if out, err := cmd.CombinedOutput(); err != nil {

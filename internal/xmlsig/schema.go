@@ -179,6 +179,7 @@ var models = map[name]model{
 	{xadesSpace, "OtherValues"}:                 seq(some(x("OtherValue"))),
 	{xadesSpace, "OtherValue"}:                  anyModel,
 	{xades141Space, "TimeStampValidationData"}:  seq(optional(x("CertificateValues")), optional(x("RevocationValues"))).with("Id", "URI"),
+	{xades141Space, "AnyValidationData"}:        seq(optional(x("CertificateValues")), optional(x("RevocationValues"))).with("Id", "URI"),
 
 	{xadesSpace, "CompleteCertificateRefs"}:       refs,
 	{xadesSpace, "AttributeCertificateRefs"}:      refs,
