@@ -2538,10 +2538,16 @@
     for (const [i, name] of names.entries()) {
       const part = sizes.length === 1 ? bytes : bytes.slice(at2, at2 + sizes[i]);
       at2 += sizes[i];
-      if (x.form !== "enveloping-base64") decodeText(part);
-      parts2.push({ name, look: x.form === "enveloping-base64" ? lookOf(part) : "text", bytes: part, doc: encode(await digest(hash, part)) });
+      parts2.push({ name, look: shownAs(x.form, part), bytes: part, doc: encode(await digest(hash, part)) });
     }
     return parts2;
+  }
+  function shownAs(form2, part) {
+    const file = form2 === "detached" || form2 === "enveloping-base64";
+    const look = file ? lookOf(part) : "text";
+    if (look === "text") decodeText(part);
+    if (look === "octets" && form2 === "detached") throw new Error("a file beside the signature that is neither text nor a PDF");
+    return look;
   }
   function claimed(s) {
     try {

@@ -127,9 +127,9 @@ export async function checkDocument(claim: View["items"][number], bytes: Bytes, 
 
 /**
  * checkXML derives an item of kind xades from the delivered octets: they are hashed
- * as they are and shown as text, or, if they are a file inside of the signature, as what that file is; what is signed is composed from their digest, the
- * certificate and the properties that are shown, and compared with the claim. No XML
- * is read.
+ * as they are and shown as text, or, if they are a file beside or inside of the signature, as what
+ * that file is; what is signed is composed from their digest, the certificate and the properties
+ * that are shown, and compared with the claim. No XML is read.
  */
 export async function checkXML(claim: View["items"][number], bytes: Bytes, alg: string, hash: HashName, cert: Certificate): Promise<Document> {
   const stop = (code: StopCode, e: unknown) => new Stop(code, e instanceof Error ? e.message : String(e), claim.name);
@@ -173,10 +173,21 @@ async function dataObjects(claim: View["items"][number], x: XAdES, bytes: Bytes,
   for (const [i, name] of names.entries()) {
     const part = sizes.length === 1 ? bytes : bytes.slice(at, at + sizes[i]!);
     at += sizes[i]!;
-    if (x.form !== "enveloping-base64") decodeText(part);
-    parts.push({ name, look: x.form === "enveloping-base64" ? lookOf(part) : "text", bytes: part, doc: encode(await digest(hash, part)) });
+    parts.push({ name, look: shownAs(x.form, part), bytes: part, doc: encode(await digest(hash, part)) });
   }
   return parts;
+}
+
+/**
+ * shownAs tells what a data object is shown as. A file that is signed as it is, beside the signature or inside of it,
+ * is what its readers take it for: the source of a PDF is not what they will see. Octets of XML are text.
+ */
+function shownAs(form: string, part: Bytes): Look {
+  const file = form === "detached" || form === "enveloping-base64";
+  const look = file ? lookOf(part) : "text";
+  if (look === "text") decodeText(part);
+  if (look === "octets" && form === "detached") throw new Error("a file beside the signature that is neither text nor a PDF");
+  return look;
 }
 
 function claimed(s: string): Uint8Array {
