@@ -15,7 +15,7 @@ import (
 // ADE-03, ADE-04: files that their author encrypted with AES-256 are for DSS and for pyHanko, which decrypt
 // them on their own, what others are: each level is recognised and passes, invisible and visible, as signed and as
 // extended, because what was added is encrypted as they expect it.
-func TestADE03EncryptedFilesAreJudgedByOthers(t *testing.T) {
+func TestADE03DSSAndPyHankoJudgeEncryptedPDF(t *testing.T) {
 	d, r := longTermDesk(t)
 	r.signer(t, d, algo.P256)
 	long := func(level string, more ...string) map[string]string {
