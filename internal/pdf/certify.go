@@ -13,11 +13,8 @@ func (u *update) certify(sig ref) error {
 	if len(sigs) > 0 {
 		return fmt.Errorf("%w: a certification must be the first signature, and %q is signed", ErrForbidden, sigs[0].Field)
 	}
-	cat, err := u.d.catalog()
+	cat, err := u.catalog()
 	if err != nil {
-		return err
-	}
-	if cat.val, err = u.current(cat.id); err != nil {
 		return err
 	}
 	perms, err := cat.val.get("Perms")

@@ -266,17 +266,14 @@ func (w *storeWriter) root(s *store, needed bool) error {
 	if w.dss = s.id; w.dss.num != 0 && s.val.isDict() || !needed {
 		return nil
 	}
-	cat, err := w.u.d.catalog()
+	cat, err := w.u.catalog()
 	if err != nil {
 		return err
 	}
 	body := []byte("<< /Type /DSS >>")
 	if s.val.isDict() {
-		now, err := w.u.current(cat.id)
+		now, err := cat.val.get("DSS")
 		if err != nil {
-			return err
-		}
-		if now, err = now.get("DSS"); err != nil {
 			return err
 		}
 		body = now.raw

@@ -373,11 +373,8 @@ func (u *update) addToField(t target, sig ref) error {
 // updateForm sets /SigFlags (SignaturesExist, AppendOnly) and appends a field to
 // the form, leaving all its other bytes alone (D3).
 func (u *update) updateForm(newField []byte) error {
-	cat, err := u.d.catalog()
+	cat, err := u.catalog()
 	if err != nil {
-		return err
-	}
-	if cat.val, err = u.current(cat.id); err != nil {
 		return err
 	}
 	formVal, err := cat.val.get("AcroForm")

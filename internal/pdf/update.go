@@ -75,6 +75,15 @@ func (u *update) current(id ref) (value, error) {
 	return o.val, nil
 }
 
+// catalog is the document catalog, of which parts may be copied into the update.
+func (u *update) catalog() (object, error) {
+	cat, err := u.d.catalog()
+	if err == nil && u.d.crypt != nil {
+		cat.val, err = u.current(cat.id)
+	}
+	return cat, err
+}
+
 // setKey changes one key of an indirect dictionary.
 func (u *update) setKey(id ref, key string, val []byte) error {
 	dict, err := u.current(id)
