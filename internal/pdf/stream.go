@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // streamReader returns the decoded data of a stream, at most limit bytes of it;
@@ -19,11 +20,7 @@ func (d *Document) streamReader(o object, limit int64) (io.Reader, error) {
 		return nil, err
 	}
 	var r io.Reader = io.NewSectionReader(d.r, o.stream, length)
-	filter, err := d.key(o.val, "Filter")
-	if err != nil {
-		return nil, err
-	}
-	parms, err := d.key(o.val, "DecodeParms")
+	filter, parms, err := d.filtersOf(o)
 	if err != nil {
 		return nil, err
 	}
@@ -149,22 +146,25 @@ func (d *Document) flateReader(r io.Reader, parms value) (io.Reader, error) {
 		return nil, malformed(-1, "no zlib header in a flate stream")
 	}
 	var out io.Reader = flateErrors{flate.NewReader(r)}
-	if !parms.isDict() {
+	if parms.isNull() {
 		return out, nil
 	}
-	pred, err := d.keyInt(parms, "Predictor", 1)
+	if !parms.isDict() {
+		return nil, ambiguous(parms, "the parameters %s of a filter", brief(parms.raw))
+	}
+	pred, err := d.parameter(parms, "Predictor", 1)
 	if err != nil || pred == 1 {
 		return out, err
 	}
-	columns, err := d.keyInt(parms, "Columns", 1)
+	columns, err := d.parameter(parms, "Columns", 1)
 	if err != nil {
 		return nil, err
 	}
-	colors, err := d.keyInt(parms, "Colors", 1)
+	colors, err := d.parameter(parms, "Colors", 1)
 	if err != nil {
 		return nil, err
 	}
-	bits, err := d.keyInt(parms, "BitsPerComponent", 8)
+	bits, err := d.parameter(parms, "BitsPerComponent", 8)
 	if err != nil {
 		return nil, err
 	}
@@ -265,30 +265,21 @@ func (d *Document) loadFromStream(id ref, container, index int) (object, error) 
 	if err != nil {
 		return missing, err
 	}
-	if index >= len(s.nums) || s.nums[index] != int32(id.num) {
-		index = -1
-		for i, n := range s.nums {
-			if n == int32(id.num) {
-				index = i
-				break
-			}
-		}
-		if index < 0 {
-			return missing, nil
-		}
+	switch {
+	case index < len(s.nums) && s.nums[index] == int32(id.num):
+	case slices.Contains(s.nums, int32(id.num)), index < len(s.nums):
+		return missing, ambiguous(missing.val, "object %d, which is not at place %d of object stream %d", id.num, index, container)
+	default:
+		return missing, malformed(-1, "object %d is not in object stream %d", id.num, container)
 	}
-	l := lexer{b: s.data, pos: int(s.offs[index]), eof: true, maxDepth: d.lim.MaxDepth}
-	start, end, err := l.value()
+	v, err := s.object(container, index, d.lim.MaxDepth)
 	if err != nil {
-		if errors.Is(err, ErrLimit) {
-			return missing, err
-		}
-		return missing, malformed(-1, "object %d in object stream %d: %v", id.num, container, err)
-	}
-	if err := d.spend(int64(end - start)); err != nil {
 		return missing, err
 	}
-	missing.val = value{raw: s.data[start:end:end], off: -1}
+	if err := d.spend(int64(len(v.raw))); err != nil {
+		return missing, err
+	}
+	missing.val = v
 	if d.plain {
 		missing.val, err = d.inPlain(id.num, missing.val, true)
 	}
@@ -377,5 +368,5 @@ func (d *Document) inflateObjects(o object) (*objectStream, error) {
 		s.nums = append(s.nums, int32(pair[0]))
 		s.offs = append(s.offs, int32(min(first+pair[1], int64(len(data)))))
 	}
-	return s, nil
+	return s, s.check(o, l.pos, int(first))
 }

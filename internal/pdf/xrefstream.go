@@ -113,8 +113,9 @@ func (d *Document) eachIndexRange(dict value, fn func(start, count int64) bool) 
 	return nil
 }
 
-// readStreamEntries reads count entries of widths w. A stream that ends early
-// leaves the rest unlisted, as in other readers.
+// readStreamEntries reads count entries of widths w. A stream that ends early is
+// damaged: some readers then leave the rest unlisted, others search the whole file for
+// objects.
 func (d *Document) readStreamEntries(r io.Reader, w [3]int, start, count int64) error {
 	if start > maxObjectNumber || count > maxObjectNumber+1 || start+count > maxObjectNumber+1 {
 		return overLimit("cross-reference subsection %d+%d", start, count)
@@ -123,7 +124,7 @@ func (d *Document) readStreamEntries(r io.Reader, w [3]int, start, count int64) 
 	for num := start; num < start+count; num++ {
 		if _, err := io.ReadFull(r, buf); err != nil {
 			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-				return nil
+				return damaged(-1, "cross-reference stream ends before object %d", num)
 			}
 			return err
 		}
