@@ -180,6 +180,8 @@ func (d *demo) steps(ctx context.Context) bool {
 		{"sign invoice.xml: XAdES B-T", d.signXML},
 		{"sign contract.pdf: PAdES B-LTA", d.signLTA},
 		{"sign invoice.xml: XAdES B-LTA", d.signXMLLTA},
+		{"sign terms.txt: detached XAdES B-LTA", d.signDetached},
+		{"extend a PDF, renew invoice-lta.xml", d.extend},
 		{"a second samd with PKCS #11 (SoftHSM2)", d.startHSM},
 		{"sign contract.pdf with it: PAdES B-T", d.signHSM},
 		{"receipts verify off line", d.receipts},
@@ -233,7 +235,8 @@ func (d *demo) makePKI(context.Context) (string, error) {
 	d.told = &http.Server{Handler: authority.Handler(), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = d.told.Serve(l) }()
 	return rel(d.path("pki/root.pem")) + " (DEMO certificates, trusted by nobody)", errors.Join(
-		os.WriteFile(d.path("contract.pdf"), sample.Contract(), 0o644), os.WriteFile(d.path("invoice.xml"), sample.Invoice(), 0o644))
+		os.WriteFile(d.path("contract.pdf"), sample.Contract(), 0o644), os.WriteFile(d.path("invoice.xml"), sample.Invoice(), 0o644),
+		os.WriteFile(d.path("terms.txt"), sample.Terms(), 0o644))
 }
 
 func (d *demo) startSoft(ctx context.Context) (string, error) {
@@ -306,7 +309,7 @@ func (d *demo) sign(ctx context.Context, s *system, by signer, level, in, name s
 	if err != nil {
 		return "", err
 	}
-	j := &signing{in: d.path(in), out: d.path(name + filepath.Ext(in)), receipt: d.path(name + ".receipt.json"),
+	j := &signing{in: d.path(in), out: d.path(signedName(name, in)), packaging: packaging(in), receipt: d.path(name + ".receipt.json"),
 		signer: by.cred.Signer, level: level, purpose: "lease of a garden shed", wait: time.Minute}
 	op, err := s.settings.ask(ctx, c, j)
 	if err != nil {

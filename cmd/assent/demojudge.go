@@ -16,10 +16,11 @@ import (
 	"github.com/assent-sign/assent/sap/device"
 )
 
-// longTermFile and longTermXML are those at B-LTA.
+// longTermFile, longTermXML and detachedXML are those at B-LTA.
 const (
 	longTermFile = "contract-lta"
 	longTermXML  = "invoice-lta"
+	detachedXML  = "terms-lta"
 )
 
 // signedFiles are the demo's results and the module that signed each.
@@ -35,20 +36,24 @@ var signedFiles = []struct {
 	{"invoice-signed", "invoice.xml", true, "sam-key.pem"},
 	{longTermFile, "contract.pdf", true, "sam-key.pem"},
 	{longTermXML, "invoice.xml", true, "sam-key.pem"},
+	{detachedXML, "terms.txt", true, "sam-key.pem"},
 }
 
 // receipts verifies each receipt against its file, and shows that the receipt of
 // one file does not hold for another.
 func (d *demo) receipts(ctx context.Context) (string, error) {
 	for i, f := range signedFiles {
-		file := f.name + filepath.Ext(f.of)
+		file := signedName(f.name, f.of)
+		if f.name == detachedXML {
+			file = f.of // which its signature and its receipt are over
+		}
 		res, err := d.receipt(ctx, f.name, file, f.key)
 		if err != nil {
 			return "", err
 		}
 		d.rep.Prints = append(d.rep.Prints, prints{file, res.Approved, res.Signed, res.InFile})
 		other := signedFiles[(i+1)%len(signedFiles)]
-		if _, err := d.receipt(ctx, f.name, other.name+filepath.Ext(other.of), f.key); !errors.Is(err, proof.ErrFile) {
+		if _, err := d.receipt(ctx, f.name, signedName(other.name, other.of), f.key); !errors.Is(err, proof.ErrFile) {
 			return "", fmt.Errorf("the receipt of %s holds for %s: %w", f.name, other.name, err)
 		}
 	}
@@ -107,7 +112,7 @@ func (d *demo) judge(ctx context.Context) bool {
 			fmt.Fprintln(d.w, "    ", err)
 			return false
 		}
-		name := f.name + filepath.Ext(f.of)
+		name := signedName(f.name, f.of)
 		ask := d.judgeFile
 		if filepath.Ext(f.of) == ".xml" {
 			ask = d.judgeXML
@@ -117,12 +122,24 @@ func (d *demo) judge(ctx context.Context) bool {
 			ask = d.judgeLongTerm
 		case longTermXML:
 			ask = d.judgeLongTermXML
+		case detachedXML:
+			ask = d.judgeDetached
 		}
-		for _, v := range ask(ctx, name, f.stamped, original) {
-			held = held && v.OK
-			d.rep.Judges = append(d.rep.Judges, judged{name, v})
-			fmt.Fprintf(d.w, "     %-24s %-28s %-7s %s\n", name, v.Judge, okWord(v.OK), clip(v.Words, 90))
-		}
+		held = d.said(name, ask(ctx, name, f.stamped, original)) && held
+	}
+	for name, verdicts := range d.judgeExtended(ctx) {
+		held = d.said(name, verdicts) && held
+	}
+	return held
+}
+
+// said prints what the judges said of a file.
+func (d *demo) said(name string, verdicts []judge.Verdict) bool {
+	held := len(verdicts) > 0
+	for _, v := range verdicts {
+		held = held && v.OK
+		d.rep.Judges = append(d.rep.Judges, judged{name, v})
+		fmt.Fprintf(d.w, "     %-24s %-28s %-7s %s\n", name, v.Judge, okWord(v.OK), clip(v.Words, 90))
 	}
 	return held
 }
@@ -152,7 +169,7 @@ func (d *demo) judgeLongTerm(ctx context.Context, name string, _ bool, original 
 	out := askAll([]func() (judge.Verdict, error){
 		func() (judge.Verdict, error) { return judge.QPDF(ctx, file) },
 		func() (judge.Verdict, error) { return judge.DocTimeStamp(ctx, file, root) },
-		func() (judge.Verdict, error) { return longTermVerdict(ctx, file, root) },
+		func() (judge.Verdict, error) { return longTermVerdict(ctx, file, root, 1) },
 		func() (judge.Verdict, error) { return prefixVerdict(file, original) },
 	})
 	first, err := judge.FirstRevision(file)
@@ -170,8 +187,8 @@ func (d *demo) judgeLongTerm(ctx context.Context, name string, _ bool, original 
 	})...)
 }
 
-// longTermVerdict is ours: the level, and that nobody was revoked, off line.
-func longTermVerdict(ctx context.Context, file, root string) (judge.Verdict, error) {
+// longTermVerdict is ours: the level, that nobody was revoked, off line, and so many document or archive time-stamps.
+func longTermVerdict(ctx context.Context, file, root string, stamps int, beside ...validate.Detached) (judge.Verdict, error) {
 	v := judge.Verdict{Judge: "assent verify", Version: version()}
 	anchors, err := loadTrust([]string{root})
 	if err != nil {
@@ -181,14 +198,14 @@ func longTermVerdict(ctx context.Context, file, root string) (judge.Verdict, err
 	if err != nil {
 		return v, err
 	}
-	rep, err := validate.File(ctx, filepath.Base(file), bytes.NewReader(b), int64(len(b)), validate.Options{Anchors: anchors})
+	rep, err := validate.File(ctx, filepath.Base(file), bytes.NewReader(b), int64(len(b)), validate.Options{Anchors: anchors, Detached: beside})
 	if err != nil {
 		return v, err
 	}
-	if len(rep.Signatures) == 2 {
+	if len(rep.Signatures) == 1+stamps {
 		s := rep.Signatures[0]
-		// Of PDF the time-stamp must be over the whole file; that of XML is over all of its signature.
-		last := rep.Signatures[1].Whole || rep.Signatures[1].Kind == validate.ArchiveTimeStamp && s.Whole
+		// Of PDF the last time-stamp must be over the whole file; that of XML is over all of its signature.
+		last := rep.Signatures[stamps].Whole || rep.Signatures[stamps].Kind == validate.ArchiveTimeStamp && (s.Whole || len(beside) > 0)
 		v.OK = rep.Verdict == validate.Valid && s.Level == "B-LTA" && s.Revocation != "" && last
 		v.Words = fmt.Sprintf("%s, %s; revocation: %s", rep.Verdict, s.Level, s.Revocation)
 	}
@@ -213,7 +230,7 @@ func (d *demo) judgeLongTermXML(ctx context.Context, name string, _ bool, origin
 	return askAll([]func() (judge.Verdict, error){
 		func() (judge.Verdict, error) { return judge.XMLLint(ctx, file) },
 		func() (judge.Verdict, error) { return judge.XMLSec(ctx, file, root) },
-		func() (judge.Verdict, error) { return longTermVerdict(ctx, file, root) },
+		func() (judge.Verdict, error) { return longTermVerdict(ctx, file, root, 1) },
 		func() (judge.Verdict, error) { return aroundVerdict(file, original) },
 	})
 }

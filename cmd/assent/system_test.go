@@ -100,7 +100,7 @@ func TestDemoHolds(t *testing.T) {
 	if err := json.Unmarshal(b, &rep); err != nil {
 		t.Fatal(err)
 	}
-	if !rep.Held || len(rep.Steps) != 12 || len(rep.Judges) < 35 || len(rep.Cheats) < 34 || len(rep.Prints) != 6 {
+	if !rep.Held || len(rep.Steps) != 14 || len(rep.Judges) < 47 || len(rep.Cheats) < 34 || len(rep.Prints) != 7 {
 		t.Errorf("held %v, %d steps, %d judgements, %d cheats, %d fingerprints", rep.Held, len(rep.Steps), len(rep.Judges), len(rep.Cheats), len(rep.Prints))
 	}
 	for _, c := range rep.Cheats {
@@ -108,7 +108,7 @@ func TestDemoHolds(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	}
-	for _, name := range []string{"contract-signed.pdf", "contract-signed-hsm.pdf", "contract-lta.pdf", "invoice-signed.xml", "invoice-lta.xml", "pki/root.pem", "report.html", "contract-signed.receipt.json"} {
+	for _, name := range []string{"contract-signed.pdf", "contract-signed-hsm.pdf", "contract-lta.pdf", "invoice-signed.xml", "invoice-lta.xml", "terms-lta.xml", "contract-extended.pdf", "invoice-renewed.xml", "pki/root.pem", "report.html", "contract-signed.receipt.json"} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
 			t.Error(err)
 		}

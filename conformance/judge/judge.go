@@ -42,6 +42,7 @@ type Verdict struct {
 type Tool struct {
 	path    string
 	version string
+	dir     string // it runs there; "" for that of this process
 }
 
 // Find looks for a program and asks its version. ErrMissing.
@@ -52,7 +53,7 @@ func Find(ctx context.Context, program string, versionArgs ...string) (*Tool, er
 	}
 	out, _ := exec.CommandContext(ctx, path, versionArgs...).CombinedOutput() // pdfsig -v exits with 0, others differ
 	first, _, _ := strings.Cut(string(out), "\n")
-	return &Tool{path, strings.TrimSpace(first)}, nil
+	return &Tool{path: path, version: strings.TrimSpace(first)}, nil
 }
 
 // run executes the tool in a neutral environment and returns all it said.
@@ -60,6 +61,7 @@ func (t *Tool) run(ctx context.Context, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, t.path, args...)
+	cmd.Dir = t.dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC", "HOME=" + os.TempDir()}
 	var out bytes.Buffer
 	both := &limited{w: &out} // the same writer for both: one pipe, nothing at once

@@ -22,6 +22,11 @@ func Invoice() []byte {
 `)
 }
 
+// Terms are a text, for a detached signature.
+func Terms() []byte {
+	return []byte("Terms of the lease\n\nThe rent is 240 euros a year.\nΑθήνα, & no <XML>.\n")
+}
+
 // Contract returns a PDF 1.7 file with two pages of text (ISO 32000-1: header,
 // objects, cross-reference table, trailer).
 func Contract() []byte {
