@@ -1850,9 +1850,6 @@
     }
     return p;
   }
-  function unescapeNames(s) {
-    return s.replace(/#([0-9A-Fa-f]{2})/g, (_, h) => String.fromCharCode(parseInt(h, 16)));
-  }
 
   // ts/pdfobjects.ts
   var over = "a part of the document runs over the place of the signature";
@@ -2010,25 +2007,224 @@
     }
   };
 
-  // ts/pdfreach.ts
+  // ts/pdfstream.ts
+  var UnreadError = class extends Error {
+  };
+  var maxDepth3 = 64;
   var maxInflated = 64 << 20;
-  var WS = "[\\0\\t\\n\\f\\r ]";
+  function streamObjects(pdf) {
+    const out = [];
+    let work = 8 * pdf.length + 65536;
+    for (let p = find2(pdf, "obj", 0); p >= 0; p = find2(pdf, "obj", p + 3)) {
+      const at2 = skip(pdf, p + 3);
+      work -= at2 - p;
+      if (ascii(pdf, at2, 2) === "<<" && ascii(pdf, p - 3, 3) !== "end") {
+        const dict = readEntries(pdf, at2);
+        const keyword = skip(pdf, dict.end);
+        work -= keyword - at2;
+        if (ascii(pdf, keyword, 6) === "stream") out.push({ dict, keyword });
+      }
+      if (work < 0) throw new UnreadError("the document is nested too deeply to be checked");
+    }
+    return out;
+  }
+  function readEntries(pdf, at2, depth = 0) {
+    const out = { values: /* @__PURE__ */ new Map(), twice: false, begin: at2, end: at2 };
+    if (ascii(pdf, at2, 2) !== "<<" || depth > maxDepth3) throw new UnreadError("no dictionary");
+    let p = skip(pdf, at2 + 2);
+    while (pdf[p] !== 62) {
+      if (pdf[p] !== 47) throw new UnreadError("a dictionary cannot be read");
+      const [name, after] = readName(pdf, p);
+      const from = skip(pdf, after);
+      const to = behindValue(pdf, from, depth);
+      out.twice ||= out.values.has(name);
+      out.values.set(name, [from, to]);
+      p = skip(pdf, to);
+    }
+    if (pdf[p + 1] !== 62) throw new UnreadError("a dictionary cannot be read");
+    out.end = p + 2;
+    return out;
+  }
+  function behindValue(pdf, p, depth) {
+    switch (pdf[p]) {
+      case 47:
+        return readName(pdf, p)[1];
+      case 40:
+        return behindString(pdf, p);
+      case 91: {
+        if (depth > maxDepth3) throw new UnreadError("an array cannot be read");
+        for (p = skip(pdf, p + 1); pdf[p] !== 93; p = skip(pdf, behindValue(pdf, p, depth + 1))) ;
+        return p + 1;
+      }
+      case 60: {
+        if (pdf[p + 1] === 60) return readEntries(pdf, p, depth + 1).end;
+        for (p++; pdf[p] !== 62; p++) {
+          if (!white(pdf[p]) && !hexDigit(pdf[p])) throw new UnreadError("a string cannot be read");
+        }
+        return p + 1;
+      }
+    }
+    const end = behindWord(pdf, p);
+    if (!/^(?:[0-9.+-]+|true|false|null)$/.test(ascii(pdf, p, end - p))) throw new UnreadError("a value cannot be read");
+    const generation = skip(pdf, end);
+    const r = skip(pdf, behindWord(pdf, generation));
+    return /^\d+$/.test(ascii(pdf, generation, Math.min(r - generation, 20)).trim()) && ascii(pdf, r, behindWord(pdf, r) - r) === "R" ? r + 1 : end;
+  }
+  function hexDigit(c) {
+    return digit(c) || c !== void 0 && (c | 32) >= 97 && (c | 32) <= 102;
+  }
+  function behindWord(pdf, p) {
+    const from = p;
+    while (p < pdf.length && p - from < 64 && regular(pdf[p])) p++;
+    return p;
+  }
+  function behindString(pdf, from) {
+    let open = 0;
+    for (let p = from; p < pdf.length; p++) {
+      if (pdf[p] === 92) p++;
+      else if (pdf[p] === 40) open++;
+      else if (pdf[p] === 41 && --open === 0) return p + 1;
+    }
+    throw new UnreadError("a string cannot be read");
+  }
+  function nameOf(pdf, d, key) {
+    const v = d.values.get(key);
+    return v && pdf[v[0]] === 47 ? readName(pdf, v[0])[0] : void 0;
+  }
+  function integerOf(pdf, d, key) {
+    const v = d.values.get(key);
+    const text2 = v && v[1] - v[0] <= 15 ? ascii(pdf, v[0], v[1] - v[0]) : "";
+    if (!/^\d+$/.test(text2)) throw new UnreadError(`an unusual /${key}`);
+    return Number(text2);
+  }
+  function integersOf(pdf, d, key) {
+    const [from, to] = d.values.get(key) ?? [0, 0];
+    const out = [];
+    let p = from;
+    for (p = skip(pdf, from + 1); p < to - 1; p = skip(pdf, p)) {
+      const end = behindWord(pdf, p);
+      const text2 = ascii(pdf, p, end - p);
+      if (!/^\d{1,15}$/.test(text2)) break;
+      out.push(Number(text2));
+      p = end;
+    }
+    if (to === 0 || pdf[from] !== 91 || p !== to - 1) throw new UnreadError(`an unusual /${key}`);
+    return out;
+  }
+  function bodyOf(pdf, { dict, keyword }) {
+    for (let p = dict.end; p < keyword; p++) {
+      if (!white(pdf[p])) throw new UnreadError("a comment before a stream");
+    }
+    const line = /^(?:\n|\r\n)/.exec(ascii(pdf, keyword + 6, 2))?.[0];
+    if (!line) throw new UnreadError("a stream begins in an unusual way");
+    const data2 = keyword + 6 + line.length;
+    const close = find2(pdf, "endstream", data2);
+    if (close < 0 || dict.twice) throw new UnreadError("a stream cannot be read");
+    const length = dict.values.get("Length");
+    if (length && dict.values.has("Filter") && /R$/.test(ascii(pdf, length[1] - 1, 1))) return pdf.subarray(data2, close);
+    const end = data2 + integerOf(pdf, dict, "Length");
+    if (end > close) throw new UnreadError("a length that is wrong");
+    for (let p = end; p < close; p++) {
+      if (!white(pdf[p])) throw new UnreadError("a length that is wrong");
+    }
+    return pdf.subarray(data2, end);
+  }
+  async function decodeBody(pdf, dict, body, partly = false) {
+    const { values } = dict;
+    if (dict.twice || ["F", "DP", "FFilter", "FDecodeParms"].some((k) => values.has(k))) throw new UnreadError("a stream has an unusual form");
+    const filter = values.get("Filter");
+    const params = values.get("DecodeParms");
+    if (!filter) {
+      if (params) throw new UnreadError("a stream has an unusual form");
+      return body;
+    }
+    const [at2, listed] = only(pdf, filter);
+    if (pdf[at2] !== 47 || readName(pdf, at2)[0] !== "FlateDecode") throw new UnreadError("a stream has an unusual form");
+    const columns = params ? predicted(pdf, params, listed) : 0;
+    const data2 = await inflate(body, partly);
+    return columns > 0 ? unpredict(data2, columns, partly) : data2;
+  }
+  function only(pdf, [from, to]) {
+    if (pdf[from] !== 91) return [from, false];
+    const at2 = skip(pdf, from + 1);
+    if (at2 >= to - 1 || skip(pdf, behindValue(pdf, at2, 0)) !== to - 1) throw new UnreadError("a stream has an unusual form");
+    return [at2, true];
+  }
+  function predicted(pdf, params, listed) {
+    const [at2, array] = only(pdf, params);
+    if (array !== listed) throw new UnreadError("a stream has an unusual form");
+    if (ascii(pdf, at2, 4) === "null") return 0;
+    const d = readEntries(pdf, at2);
+    const number = (key) => d.values.has(key) ? integerOf(pdf, d, key) : 1;
+    const predictor = number("Predictor");
+    const columns = number("Columns");
+    const known = ["Predictor", "Columns", "Colors", "BitsPerComponent", "EarlyChange"];
+    const wide = number("Colors") !== 1 || d.values.has("BitsPerComponent") && number("BitsPerComponent") !== 8;
+    if (d.twice || [...d.values.keys()].some((k) => !known.includes(k))) throw new UnreadError("a stream has an unusual form");
+    if (predictor === 1) return 0;
+    if (predictor < 10 || predictor > 15 || wide || columns < 1 || columns > 1 << 20) throw new UnreadError("a stream has an unusual form");
+    return columns;
+  }
+  async function inflate(body, partly) {
+    const ends2 = /(?:\r?\n|\r)$/.exec(ascii(body, body.length - 2, 2))?.[0].length ?? 0;
+    for (let less = 0; less <= ends2; less++) {
+      const { data: data2, whole } = await tryInflate(body.subarray(0, body.length - less));
+      if (whole ? data2.length > 0 : partly) return data2;
+    }
+    throw new UnreadError("a stream cannot be read");
+  }
+  async function tryInflate(body) {
+    const z = new DecompressionStream("deflate");
+    const writer = z.writable.getWriter();
+    writer.write(concat(body)).then(() => writer.close()).catch(() => void 0);
+    const parts2 = [];
+    let have = 0;
+    const reader = z.readable.getReader();
+    for (; ; ) {
+      try {
+        const { done, value } = await reader.read();
+        if (done) return { data: concat(...parts2), whole: true };
+        have += value.length;
+        parts2.push(value);
+      } catch {
+        return { data: concat(...parts2), whole: false };
+      }
+      if (have > maxInflated) throw new UnreadError("a stream is too large");
+    }
+  }
+  function unpredict(data2, columns, partly) {
+    const rows2 = Math.floor(data2.length / (columns + 1));
+    if (!partly && rows2 * (columns + 1) !== data2.length) throw new UnreadError("a stream cannot be read");
+    const out = new Uint8Array(rows2 * columns);
+    for (let r = 0; r < rows2; r++) {
+      const type = data2[r * (columns + 1)];
+      for (let c = 0; c < columns; c++) {
+        const a = c > 0 ? out[r * columns + c - 1] : 0;
+        const b = r > 0 ? out[(r - 1) * columns + c] : 0;
+        const d = r > 0 && c > 0 ? out[(r - 1) * columns + c - 1] : 0;
+        const add = [0, a, b, a + b >> 1, paeth(a, b, d)][type];
+        if (add === void 0) throw new UnreadError("a stream cannot be read");
+        out[r * columns + c] = data2[r * (columns + 1) + 1 + c] + add;
+      }
+    }
+    return out;
+  }
+  function paeth(a, b, c) {
+    const p = a + b - c;
+    const [pa, pb, pc] = [Math.abs(p - a), Math.abs(p - b), Math.abs(p - c)];
+    return pa <= pb && pa <= pc ? a : pb <= pc ? b : c;
+  }
+
+  // ts/pdfreach.ts
   async function checkUnreachable(pdf, from, hole) {
     checkObjects(pdf, from, hole.end);
     checkTables(pdf, from, hole);
-    await checkXRefStreams(pdf, from, hole);
-  }
-  function* streams(pdf) {
-    for (let p = find2(pdf, "stream", 0); p >= 0; p = find2(pdf, "stream", p + 6)) {
-      if (ascii(pdf, p - 3, 3) === "end" || pdf[p + 6] !== 10 && pdf[p + 6] !== 13) continue;
-      let q = p - 1;
-      while (q > 0 && white(pdf[q])) q--;
-      if (ascii(pdf, q - 1, 2) !== ">>") continue;
-      const near = Math.max(0, p - 16384);
-      const before = ascii(pdf, near, p - near);
-      const data2 = p + 6 + (pdf[p + 6] === 13 && pdf[p + 7] === 10 ? 2 : 1);
-      const end = find2(pdf, "endstream", data2);
-      yield { dict: unescapeNames(before.slice(before.lastIndexOf("obj") + 3)), data: data2, end: end < 0 ? pdf.length : end };
+    try {
+      checkTrailers(pdf);
+      await checkXRefStreams(pdf, from, hole);
+    } catch (e) {
+      if (e instanceof UnreadError) throw new HoleError(`a cross-reference cannot be read: ${e.message}`);
+      throw e;
     }
   }
   function checkTables(pdf, from, hole) {
@@ -2042,7 +2238,7 @@
         if (m && inside(Number(m[1]))) bad();
         continue;
       }
-      if (!digit(pdf[skip(pdf, p + 4)])) continue;
+      if (!/^[+.\0\t\n\f\r -]*\d/.test(ascii(pdf, skip(pdf, p + 4), 40))) continue;
       const end = find2(pdf, "trailer", p);
       const table = ascii(pdf, p + 4, (end < 0 ? pdf.length : end) - p - 4);
       if (/[^\d\0\t\n\f\r nf]/.test(table)) throw new HoleError("a cross-reference table cannot be read");
@@ -2059,78 +2255,42 @@
     }
   }
   async function checkXRefStreams(pdf, from, hole) {
-    for (const s of streams(pdf)) {
-      if (!new RegExp(`/Type${WS}*/XRef(?![A-Za-z])`).test(s.dict)) continue;
-      const w = numbersOf(s.dict, "W");
-      if (w.length < 3 || w.some((n) => n > 8)) throw new HoleError("a cross-reference stream cannot be read");
-      const rows2 = await decodeStream(pdf.subarray(s.data, s.end), s.dict);
-      const width = w[0] + w[1] + w[2];
+    const inside = (n) => n > from && n < hole.end;
+    for (const s of streamObjects(pdf)) {
+      const { values } = s.dict;
+      if (!values.has("W") && nameOf(pdf, s.dict, "Type") !== "XRef" && !(values.has("Size") && values.has("Index"))) continue;
+      checkNext(pdf, s.dict);
+      const w = integersOf(pdf, s.dict, "W");
+      const [type, offset, generation] = w;
+      const width = type + offset + generation;
+      if (w.length !== 3 || width === 0 || type > 4 || offset > 8 || generation > 8) throw new UnreadError("unusual widths");
+      const rows2 = await decodeBody(pdf, s.dict, bodyOf(pdf, s));
       for (let at2 = 0; at2 + width <= rows2.length; at2 += width) {
-        const type = w[0] === 0 ? 1 : field(rows2, at2, w[0]);
-        const offset = field(rows2, at2 + w[0], w[1]);
-        if (type === 1 && offset > from && offset < hole.end) throw new HoleError("a cross-reference points into the place of the signature");
+        const kind = type === 0 ? 1 : field(rows2, at2, type);
+        if (kind === 0 || kind === 2) continue;
+        const n = field(rows2, at2 + type, offset);
+        if (inside(n) || inside(n % 2 ** 32)) throw new HoleError("a cross-reference points into the place of the signature");
       }
     }
   }
-  function numbersOf(dict, key) {
-    const m = new RegExp(`/${key}${WS}*\\[([0-9\\0\\t\\n\\f\\r ]*)\\]`).exec(dict);
-    return m ? (m[1].match(/\d+/g) ?? []).map(Number) : [];
+  function checkTrailers(pdf) {
+    let work = 8 * pdf.length + 65536;
+    for (let p = find2(pdf, "trailer", 0); p >= 0; p = find2(pdf, "trailer", p + 7)) {
+      const at2 = skip(pdf, p + 7);
+      const dict = ascii(pdf, at2, 2) === "<<" ? readEntries(pdf, at2) : void 0;
+      if (dict) checkNext(pdf, dict);
+      if ((work -= (dict?.end ?? at2) - p) < 0) throw new UnreadError("the document is nested too deeply to be checked");
+    }
+  }
+  function checkNext(pdf, dict) {
+    for (const key of ["Prev", "XRefStm"]) {
+      if (dict.values.has(key)) integerOf(pdf, dict, key);
+    }
   }
   function field(b, at2, width) {
     let n = 0;
     for (let i = 0; i < width; i++) n = n * 256 + b[at2 + i];
     return n;
-  }
-  async function decodeStream(body, dict) {
-    const filter = new RegExp(`/Filter${WS}*\\[?${WS}*/([A-Za-z0-9]+)`).exec(dict)?.[1];
-    if (filter === void 0) return body;
-    if (filter !== "FlateDecode" && filter !== "Fl") throw new HoleError("a cross-reference stream has an unusual form");
-    const data2 = await inflate(body);
-    const number = (key, otherwise) => Number(new RegExp(`/${key}${WS}+(\\d{1,6})`).exec(dict)?.[1] ?? otherwise);
-    if (number("Predictor", 1) < 10) return data2;
-    return unpredict(data2, number("Columns", 1));
-  }
-  async function inflate(body) {
-    const z = new DecompressionStream("deflate");
-    const writer = z.writable.getWriter();
-    writer.write(concat(body)).then(() => writer.close()).catch(() => void 0);
-    const parts2 = [];
-    let have = 0;
-    const reader = z.readable.getReader();
-    for (; ; ) {
-      try {
-        const { done, value } = await reader.read();
-        if (done) break;
-        have += value.length;
-        parts2.push(value);
-      } catch {
-        break;
-      }
-      if (have > maxInflated) throw new HoleError("a cross-reference stream is too large");
-    }
-    if (have === 0) throw new HoleError("a cross-reference stream cannot be read");
-    return concat(...parts2);
-  }
-  function unpredict(data2, columns) {
-    const rows2 = Math.floor(data2.length / (columns + 1));
-    const out = new Uint8Array(rows2 * columns);
-    for (let r = 0; r < rows2; r++) {
-      const type = data2[r * (columns + 1)];
-      for (let c = 0; c < columns; c++) {
-        const a = c > 0 ? out[r * columns + c - 1] : 0;
-        const b = r > 0 ? out[(r - 1) * columns + c] : 0;
-        const d = r > 0 && c > 0 ? out[(r - 1) * columns + c - 1] : 0;
-        const add = [0, a, b, a + b >> 1, paeth(a, b, d)][type];
-        if (add === void 0) throw new HoleError("a cross-reference stream cannot be read");
-        out[r * columns + c] = data2[r * (columns + 1) + 1 + c] + add;
-      }
-    }
-    return out;
-  }
-  function paeth(a, b, c) {
-    const p = a + b - c;
-    const [pa, pb, pc] = [Math.abs(p - a), Math.abs(p - b), Math.abs(p - c)];
-    return pa <= pb && pa <= pc ? a : pb <= pc ? b : c;
   }
 
   // ts/pdfhole.ts
@@ -2965,7 +3125,7 @@
   }
 
   // ts/pdfsyntax.ts
-  var maxDepth3 = 4;
+  var maxDepth4 = 4;
   var maxEntries2 = 64;
   var maxString = 256;
   function readDict(pdf, p) {
@@ -2982,17 +3142,17 @@
       case "(":
         return readLiteral(pdf, p + 1);
       case "<":
-        return pdf[p + 1] === 60 ? readEntries(pdf, p + 2, depth) : readHex(pdf, p + 1);
+        return pdf[p + 1] === 60 ? readEntries2(pdf, p + 2, depth) : readHex(pdf, p + 1);
     }
     const word = /^[A-Za-z0-9+.-]+/.exec(ascii(pdf, p, 32))?.[0];
     if (!word || word.length > 20) throw new Error("an unusual value");
     return [word, p + word.length];
   }
-  function readEntries(pdf, from, depth) {
+  function readEntries2(pdf, from, depth) {
     const out = /* @__PURE__ */ new Map();
     let p = skip(pdf, from);
     while (ascii(pdf, p, 2) !== ">>") {
-      if (pdf[p] !== 47 || out.size >= maxEntries2 || depth >= maxDepth3) throw new Error("an unusual dictionary");
+      if (pdf[p] !== 47 || out.size >= maxEntries2 || depth >= maxDepth4) throw new Error("an unusual dictionary");
       const [name, after] = readName(pdf, p);
       const [value, end] = readValue(pdf, skip(pdf, after), depth + 1);
       if (out.has(name)) throw new Error(`two /${name}`);
@@ -3081,10 +3241,8 @@
     return found[0];
   }
   function encrypts(pdf, body) {
-    for (let p = pdf.indexOf(47, body); p >= 0 && p < body + 8192; p = pdf.indexOf(47, p + 1)) {
-      if (["Standard", "StmF", "OE", "UE"].includes(readName(pdf, p)[0])) return true;
-    }
-    return false;
+    const dict = readEntries(pdf, body);
+    return nameOf(pdf, dict, "Filter") === "Standard" || ["StmF", "StrF", "CF", "OE", "UE"].some((key) => dict.values.has(key));
   }
   function filters(dict, word) {
     const list = dict.get("CF");
@@ -3142,11 +3300,15 @@
   );
   var maxUnpacked = 256 << 20;
   var maxDict = 12 << 10;
+  var maxPacked = 1 << 20;
   async function hazards(pdf) {
     const found = /* @__PURE__ */ new Set();
-    const packed = [];
+    const objects = allStreams(pdf, found);
+    const packed = objects.filter(({ dict }) => nameOf(pdf, dict, "Type") === "ObjStm" || dict.values.has("N") && dict.values.has("First"));
+    const metadataAt = new Set(objects.filter(({ dict }) => !dict.twice && nameOf(pdf, dict, "Type") === "Metadata").map((o) => o.keyword));
     const encrypts2 = [];
     let at2 = 0;
+    let packs = 0;
     let crypts = 0;
     let metadata = 0;
     for (const s of streams(pdf)) {
@@ -3154,26 +3316,38 @@
       const before = scan(pdf, at2, s.data, found);
       encrypts2.push(...before.encrypts);
       crypts += before.crypts;
-      if (before.crypts === 1 && isMetadata(s.dict)) metadata++;
+      packs += before.packs;
+      if (before.crypts === 1 && metadataAt.has(s.keyword)) metadata++;
       at2 = s.end;
-      if (before.packs === 0 && !(before.n && before.first)) {
-        if (holdsObject(pdf, s.data, s.end)) encrypts2.push(...scan(pdf, s.data, s.end, found).encrypts);
-      } else if (before.packs > 1 || s.dict.length > maxDict) {
-        found.add("unread");
-      } else {
-        packed.push({ data: pdf.subarray(s.data, s.end), dict: s.dict });
-      }
+      if (holdsSyntax(pdf, s.data, s.end)) encrypts2.push(...scan(pdf, s.data, s.end, found).encrypts);
     }
     const rest = scan(pdf, at2, pdf.length, found);
     encrypts2.push(...rest.encrypts);
-    if (rest.packs > 0) found.add("unread");
+    if (packs + rest.packs > packed.length) found.add("unread");
     const lock = await lockOf(pdf, encrypts2, found);
     if (crypts + rest.crypts > (lock && !lock.metadata ? metadata : 0)) found.add("mixed");
-    await unpack(packed, lock, found);
+    await unpack(pdf, packed, lock, found);
     return found;
   }
-  function isMetadata(dict) {
-    return /\/Type[\0\t\n\f\r ]*\/Metadata(?![A-Za-z])/.test(dict);
+  function allStreams(pdf, found) {
+    try {
+      return streamObjects(pdf);
+    } catch (e) {
+      if (!(e instanceof UnreadError)) throw e;
+      found.add("unread");
+      return [];
+    }
+  }
+  function* streams(pdf) {
+    for (let p = find2(pdf, "stream", 0); p >= 0; p = find2(pdf, "stream", p + 6)) {
+      if (ascii(pdf, p - 3, 3) === "end" || pdf[p + 6] !== 10 && pdf[p + 6] !== 13) continue;
+      let q = p - 1;
+      while (q > 0 && white(pdf[q])) q--;
+      if (ascii(pdf, q - 1, 2) !== ">>") continue;
+      const data2 = p + 6 + (pdf[p + 6] === 13 && pdf[p + 7] === 10 ? 2 : 1);
+      const end = find2(pdf, "endstream", data2);
+      yield { keyword: p, data: data2, end: end < 0 ? pdf.length : end };
+    }
   }
   async function lockOf(pdf, encrypts2, found) {
     if (encrypts2.length === 0) return void 0;
@@ -3186,24 +3360,32 @@
       return void 0;
     }
   }
-  async function unpack(packed, lock, found) {
+  async function unpack(pdf, packed, lock, found) {
     let unpacked = 0;
-    const look = async (data2, dict) => {
-      if (unpacked > maxUnpacked) throw new Error("not read");
-      const text2 = await decodeStream(data2, dict);
+    const look = async ({ dict }, body, partly) => {
+      if (unpacked > maxUnpacked) throw new UnreadError("too many object streams");
+      const text2 = await decodeBody(pdf, dict, body, partly);
       unpacked += text2.length;
       if (scan(text2, 0, text2.length, found).encrypts.length > 0) found.add("unread");
+      if (!partly) checkIndex(text2, integerOf(pdf, dict, "N"), integerOf(pdf, dict, "First"));
     };
-    for (const { data: data2, dict } of packed) {
+    for (const s of packed) {
       try {
-        if (lock?.streams) {
-          await look(data2, dict).catch(() => void 0);
-          await look(await lock.open(trimmed(data2)), dict);
-        } else await look(data2, dict);
+        if (s.dict.end - s.dict.begin > maxDict) throw new UnreadError("a long dictionary");
+        const body = bodyOf(pdf, s);
+        if (lock?.streams) await look(s, body, true).catch(() => void 0);
+        await look(s, lock?.streams ? await lock.open(trimmed(body)) : body, false);
       } catch {
         found.add("unread");
       }
     }
+  }
+  function checkIndex(text2, n, first) {
+    const words = ascii(text2, 0, Math.min(first, 24 * maxPacked)).split(/[\0\t\n\f\r ]+/).filter((w) => w !== "");
+    const numbers = new Set(words.filter((_, i) => i % 2 === 0).map(Number));
+    const offsets = words.filter((_, i) => i % 2 === 1).map(Number);
+    if (n > maxPacked || first > text2.length || words.length !== 2 * n || words.some((w) => !/^\d{1,10}$/.test(w))) throw new UnreadError("the head of an object stream cannot be read");
+    if (numbers.size !== n || offsets.some((o, i) => o >= text2.length - first || i > 0 && o <= offsets[i - 1])) throw new UnreadError("an object stream can be read in two ways");
   }
   function trimmed(data2) {
     const over3 = data2.length % 16;
@@ -3211,7 +3393,7 @@
     return data2.subarray(0, data2.length - over3);
   }
   function scan(pdf, from, to, found) {
-    const seen = { packs: 0, n: false, first: false, encrypts: [], crypts: 0 };
+    const seen = { packs: 0, encrypts: [], crypts: 0 };
     for (let p = pdf.indexOf(47, from); p >= 0 && p < to; p = pdf.indexOf(47, p + 1)) {
       const [name] = readName(pdf, p);
       const meaning = meanings.get(name);
@@ -3219,18 +3401,17 @@
       if (name === "ObjStm") seen.packs++;
       if (name === "Crypt") seen.crypts++;
       if (name === "Encrypt") seen.encrypts.push(p);
-      seen.n ||= name === "N";
-      seen.first ||= name === "First";
     }
     return seen;
   }
-  function holdsObject(pdf, from, to) {
+  function holdsSyntax(pdf, from, to) {
     for (let p = find2(pdf, "obj", from); p >= 0 && p < to; p = find2(pdf, "obj", p + 3)) {
       let q = p - 1;
       while (q > from && white(pdf[q])) q--;
-      if (digit(pdf[q]) && /\d[\0\t\n\f\r ]+\d+[\0\t\n\f\r ]*$/.test(ascii(pdf, Math.max(from, p - 64), p - Math.max(from, p - 64)))) return true;
+      if (digit(pdf[q]) || /[\n\r]/.test(ascii(pdf, Math.max(q, p - 1024), Math.min(p - q, 1024)))) return true;
     }
-    return false;
+    const trailer = find2(pdf, "trailer", from);
+    return trailer >= 0 && trailer < to;
   }
 
   // ts/viewerframe.ts

@@ -55,8 +55,3 @@ export function skip(pdf: Uint8Array, p: number): number {
   }
   return p;
 }
-
-/** unescape writes out the #xx escapes of names in a piece of syntax. */
-export function unescapeNames(s: string): string {
-  return s.replace(/#([0-9A-Fa-f]{2})/g, (_, h: string) => String.fromCharCode(parseInt(h, 16)));
-}

@@ -7,6 +7,7 @@
 import { concat, equal, hex, utf8, type Bytes } from "./b64";
 import { ascii, find, readName, skip } from "./bytes";
 import { digest } from "./crypto";
+import { nameOf, readEntries } from "./pdfstream";
 import { readDict, type Dict, type Value } from "./pdfsyntax";
 
 /** Lock is the encryption of a file. */
@@ -74,10 +75,8 @@ function dictionaryAt(pdf: Uint8Array, p: number): number {
 
 /** encrypts tells whether a dictionary could be one of encryption. */
 function encrypts(pdf: Uint8Array, body: number): boolean {
-  for (let p = pdf.indexOf(0x2f, body); p >= 0 && p < body + 8192; p = pdf.indexOf(0x2f, p + 1)) {
-    if (["Standard", "StmF", "OE", "UE"].includes(readName(pdf, p)[0])) return true;
-  }
-  return false;
+  const dict = readEntries(pdf, body);
+  return nameOf(pdf, dict, "Filter") === "Standard" || ["StmF", "StrF", "CF", "OE", "UE"].some((key) => dict.values.has(key));
 }
 
 /** filters tells what of streams, strings and attachments is encrypted. */

@@ -5,7 +5,7 @@
 
 import { ascii, digit, find, readName, white } from "./bytes";
 import { unlock, type Lock } from "./pdfcrypt";
-import { decodeStream, streams } from "./pdfreach";
+import { bodyOf, decodeBody, integerOf, nameOf, streamObjects, UnreadError, type StreamObject } from "./pdfstream";
 
 /** What a name means to the signer; a key of the strings "review.warn.*". */
 const meanings = new Map<string, string>(
@@ -21,20 +21,18 @@ const meanings = new Map<string, string>(
 );
 
 const maxUnpacked = 256 << 20; // of all object streams together
-const maxDict = 12 << 10; // what stands before a stream is looked at no further back
-
-/** Packed is an object stream: its data up to the keyword, and the text before. */
-interface Packed {
-  data: Uint8Array;
-  dict: string;
-}
+const maxDict = 12 << 10; // a longer dictionary of an object stream is not looked at
+const maxPacked = 1 << 20; // objects in one object stream
 
 /** hazards names what is found; "unread" when a part could not be looked through. */
 export async function hazards(pdf: Uint8Array): Promise<Set<string>> {
   const found = new Set<string>();
-  const packed: Packed[] = [];
+  const objects = allStreams(pdf, found);
+  const packed = objects.filter(({ dict }) => nameOf(pdf, dict, "Type") === "ObjStm" || (dict.values.has("N") && dict.values.has("First"))); // forgiving readers ask for these two only
+  const metadataAt = new Set(objects.filter(({ dict }) => !dict.twice && nameOf(pdf, dict, "Type") === "Metadata").map((o) => o.keyword));
   const encrypts: number[] = [];
   let at = 0;
+  let packs = 0;
   let crypts = 0; // streams that are in clear, or encrypted, for themselves
   let metadata = 0; // of these, metadata
   for (const s of streams(pdf)) {
@@ -42,30 +40,51 @@ export async function hazards(pdf: Uint8Array): Promise<Set<string>> {
     const before = scan(pdf, at, s.data, found);
     encrypts.push(...before.encrypts);
     crypts += before.crypts;
-    if (before.crypts === 1 && isMetadata(s.dict)) metadata++;
+    packs += before.packs;
+    if (before.crypts === 1 && metadataAt.has(s.keyword)) metadata++;
     at = s.end;
-    // Forgiving readers ask an object stream for N and First only.
-    if (before.packs === 0 && !(before.n && before.first)) {
-      // Another reader may end a stream elsewhere, and find objects behind that.
-      if (holdsObject(pdf, s.data, s.end)) encrypts.push(...scan(pdf, s.data, s.end, found).encrypts);
-    } else if (before.packs > 1 || s.dict.length > maxDict) {
-      found.add("unread");
-    } else {
-      packed.push({ data: pdf.subarray(s.data, s.end), dict: s.dict });
-    }
+    // Another reader may end a stream elsewhere, and find objects behind that.
+    if (holdsSyntax(pdf, s.data, s.end)) encrypts.push(...scan(pdf, s.data, s.end, found).encrypts);
   }
   const rest = scan(pdf, at, pdf.length, found);
   encrypts.push(...rest.encrypts);
-  if (rest.packs > 0) found.add("unread");
+  // The type is named where no object stream was recognised.
+  if (packs + rest.packs > packed.length) found.add("unread");
   const lock = await lockOf(pdf, encrypts, found);
   // The file may declare that its metadata is in clear; whether only metadata is called that, the service looks.
   if (crypts + rest.crypts > (lock && !lock.metadata ? metadata : 0)) found.add("mixed");
-  await unpack(packed, lock, found);
+  await unpack(pdf, packed, lock, found);
   return found;
 }
 
-function isMetadata(dict: string): boolean {
-  return /\/Type[\0\t\n\f\r ]*\/Metadata(?![A-Za-z])/.test(dict);
+/** allStreams finds streams, also within others. */
+function allStreams(pdf: Uint8Array, found: Set<string>): StreamObject[] {
+  try {
+    return streamObjects(pdf);
+  } catch (e) {
+    if (!(e instanceof UnreadError)) throw e;
+    found.add("unread");
+    return [];
+  }
+}
+
+interface Stream {
+  keyword: number;
+  data: number; // offset of the first byte
+  end: number; // offset of the next "endstream", or the file's length
+}
+
+/** streams lists what looks like a stream: its data is not read as syntax. */
+function* streams(pdf: Uint8Array): Generator<Stream> {
+  for (let p = find(pdf, "stream", 0); p >= 0; p = find(pdf, "stream", p + 6)) {
+    if (ascii(pdf, p - 3, 3) === "end" || (pdf[p + 6] !== 10 && pdf[p + 6] !== 13)) continue;
+    let q = p - 1;
+    while (q > 0 && white(pdf[q])) q--;
+    if (ascii(pdf, q - 1, 2) !== ">>") continue;
+    const data = p + 6 + (pdf[p + 6] === 13 && pdf[p + 7] === 10 ? 2 : 1);
+    const end = find(pdf, "endstream", data);
+    yield { keyword: p, data, end: end < 0 ? pdf.length : end };
+  }
 }
 
 /** lockOf reads how the file is encrypted, if it is. */
@@ -82,26 +101,36 @@ async function lockOf(pdf: Uint8Array, encrypts: number[], found: Set<string>): 
 }
 
 /** unpack looks through object streams. */
-async function unpack(packed: Packed[], lock: Lock | undefined, found: Set<string>): Promise<void> {
+async function unpack(pdf: Uint8Array, packed: StreamObject[], lock: Lock | undefined, found: Set<string>): Promise<void> {
   let unpacked = 0;
-  const look = async (data: Uint8Array, dict: string): Promise<void> => {
-    if (unpacked > maxUnpacked) throw new Error("not read");
-    const text = await decodeStream(data, dict);
+  const look = async ({ dict }: StreamObject, body: Uint8Array, partly: boolean): Promise<void> => {
+    if (unpacked > maxUnpacked) throw new UnreadError("too many object streams");
+    const text = await decodeBody(pdf, dict, body, partly);
     unpacked += text.length;
     // Here it means nothing, unless somebody reads this file in another way than we do.
     if (scan(text, 0, text.length, found).encrypts.length > 0) found.add("unread");
+    if (!partly) checkIndex(text, integerOf(pdf, dict, "N"), integerOf(pdf, dict, "First"));
   };
-  for (const { data, dict } of packed) {
+  for (const s of packed) {
     try {
-      if (lock?.streams) {
-        // A reader that takes it for clear must find nothing else.
-        await look(data, dict).catch(() => undefined);
-        await look(await lock.open(trimmed(data)), dict);
-      } else await look(data, dict);
+      if (s.dict.end - s.dict.begin > maxDict) throw new UnreadError("a long dictionary");
+      const body = bodyOf(pdf, s);
+      // A reader that takes it for clear must find nothing else, even if it forgives that this is not whole.
+      if (lock?.streams) await look(s, body, true).catch(() => undefined);
+      await look(s, lock?.streams ? await lock.open(trimmed(body)) : body, false);
     } catch {
       found.add("unread");
     }
   }
+}
+
+/** checkIndex reads the head of an object stream: other readers must find the same objects in it. */
+function checkIndex(text: Uint8Array, n: number, first: number): void {
+  const words = ascii(text, 0, Math.min(first, 24 * maxPacked)).split(/[\0\t\n\f\r ]+/).filter((w) => w !== "");
+  const numbers = new Set(words.filter((_, i) => i % 2 === 0).map(Number));
+  const offsets = words.filter((_, i) => i % 2 === 1).map(Number);
+  if (n > maxPacked || first > text.length || words.length !== 2 * n || words.some((w) => !/^\d{1,10}$/.test(w))) throw new UnreadError("the head of an object stream cannot be read");
+  if (numbers.size !== n || offsets.some((o, i) => o >= text.length - first || (i > 0 && o <= offsets[i - 1]!))) throw new UnreadError("an object stream can be read in two ways");
 }
 
 /** trimmed takes off the line end between the data of an encrypted stream and the keyword. */
@@ -114,15 +143,13 @@ function trimmed(data: Uint8Array): Uint8Array {
 /** Seen is what a piece of syntax says about the stream behind it. */
 interface Seen {
   packs: number; // how often the type of object streams is named
-  n: boolean;
-  first: boolean;
   encrypts: number[]; // where /Encrypt stands
   crypts: number; // how often a filter of encryption is named
 }
 
 /** scan notes the meanings of names. */
 function scan(pdf: Uint8Array, from: number, to: number, found: Set<string>): Seen {
-  const seen: Seen = { packs: 0, n: false, first: false, encrypts: [], crypts: 0 };
+  const seen: Seen = { packs: 0, encrypts: [], crypts: 0 };
   for (let p = pdf.indexOf(0x2f, from); p >= 0 && p < to; p = pdf.indexOf(0x2f, p + 1)) {
     const [name] = readName(pdf, p);
     const meaning = meanings.get(name);
@@ -130,18 +157,17 @@ function scan(pdf: Uint8Array, from: number, to: number, found: Set<string>): Se
     if (name === "ObjStm") seen.packs++;
     if (name === "Crypt") seen.crypts++;
     if (name === "Encrypt") seen.encrypts.push(p);
-    seen.n ||= name === "N";
-    seen.first ||= name === "First";
   }
   return seen;
 }
 
-/** holdsObject tells whether "N G obj" stands in a part of a file. */
-function holdsObject(pdf: Uint8Array, from: number, to: number): boolean {
+/** holdsSyntax tells whether a part of a file could be read as objects, or as a trailer: "obj" behind a digit, a comment or a line. */
+function holdsSyntax(pdf: Uint8Array, from: number, to: number): boolean {
   for (let p = find(pdf, "obj", from); p >= 0 && p < to; p = find(pdf, "obj", p + 3)) {
     let q = p - 1;
     while (q > from && white(pdf[q])) q--;
-    if (digit(pdf[q]) && /\d[\0\t\n\f\r ]+\d+[\0\t\n\f\r ]*$/.test(ascii(pdf, Math.max(from, p - 64), p - Math.max(from, p - 64)))) return true;
+    if (digit(pdf[q]) || /[\n\r]/.test(ascii(pdf, Math.max(q, p - 1024), Math.min(p - q, 1024)))) return true;
   }
-  return false;
+  const trailer = find(pdf, "trailer", from);
+  return trailer >= 0 && trailer < to;
 }

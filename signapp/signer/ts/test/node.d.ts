@@ -18,6 +18,6 @@ declare module "node:fs" {
   export function readdirSync(path: string): string[];
 }
 declare module "node:zlib" {
-  export function deflateSync(b: Uint8Array): Uint8Array;
+  export function deflateSync(b: Uint8Array, options?: { level: number }): Uint8Array;
 }
 declare const process: { env: Record<string, string | undefined> };
