@@ -1851,167 +1851,13 @@
     return p;
   }
 
-  // ts/pdfobjects.ts
-  var over = "a part of the document runs over the place of the signature";
-  var unclear = "a length in the document cannot be told";
-  function checkObjects(pdf, from, holeEnd) {
-    const walk = new Walk(pdf, from);
-    const closes = find2(pdf, "endstream", holeEnd) >= 0;
-    let numbers;
-    for (let p = find2(pdf, "obj", 0); p >= 0 && p < from; p = find2(pdf, "obj", p + 3)) {
-      if (ascii(pdf, p - 3, 3) === "end") continue;
-      const body = walk.object(p + 3);
-      if (body.end > from) throw new HoleError(over);
-      if (body.stream < 0) continue;
-      const data2 = behindLine(pdf, body.stream + 6);
-      const next = find2(pdf, "endstream", data2);
-      if (next < 0 || next > from) throw new HoleError(over);
-      for (const { value, ref, own } of body.lengths) {
-        let n = value;
-        if (ref) {
-          numbers ??= numberObjects(pdf);
-          n = numbers.named.get(value);
-          if (n === void 0 && closes) throw new HoleError(unclear);
-          if (n === void 0 && numbers.unnamed === 0) continue;
-          n = Math.max(n ?? 0, numbers.unnamed);
-        }
-        if (data2 + n > from) throw new HoleError(over);
-        if (own && !ends(pdf, data2 + n)) walk.keyword(data2 + n);
-      }
-      if (body.lengths.length === 0) walk.keyword(data2);
-    }
-  }
-  function ends(pdf, p) {
-    while (white(pdf[p])) p++;
-    return ascii(pdf, p, 9) === "endstream";
-  }
-  function behindLine(pdf, p) {
-    while (p < pdf.length && pdf[p] !== 10 && pdf[p] !== 13) p++;
-    return p + (pdf[p] === 13 && pdf[p + 1] === 10 ? 2 : 1);
-  }
-  function numberObjects(pdf) {
-    const out = { named: /* @__PURE__ */ new Map(), unnamed: 0 };
-    for (let p = find2(pdf, "obj", 0); p >= 0; p = find2(pdf, "obj", p + 3)) {
-      if (ascii(pdf, p - 3, 3) === "end") continue;
-      const at2 = skip(pdf, p + 3);
-      if (!digit(pdf[at2]) && pdf[at2] !== 43 && pdf[at2] !== 45) continue;
-      const value = integer(ascii(pdf, at2, 24));
-      if (value === void 0) continue;
-      const head = /(?:^|[\0\t\n\f\r ])(\d{1,10})[\0\t\n\f\r ]+\d{1,5}[\0\t\n\f\r ]*$/.exec(ascii(pdf, p - 32, 32));
-      if (!head) out.unnamed = Math.max(out.unnamed, value);
-      else out.named.set(Number(head[1]), Math.max(out.named.get(Number(head[1])) ?? 0, value));
-    }
-    return out;
-  }
-  function integer(s) {
-    const m = /^[+-]*0*(\d{0,15})(?![\d.eE])/.exec(s);
-    return m && /\d/.test(m[0]) ? Number(m[1]) : void 0;
-  }
-  var Walk = class {
-    constructor(pdf, from) {
-      this.pdf = pdf;
-      this.from = from;
-      this.work = 8 * pdf.length + 65536;
-    }
-    pdf;
-    from;
-    work;
-    /** object reads one value and what follows a dictionary. */
-    object(at2) {
-      const { pdf } = this;
-      const body = { end: at2, lengths: [], stream: -1 };
-      let depth = 0;
-      for (let p = skip(pdf, at2); p < this.from; p = skip(pdf, p)) {
-        const before = p;
-        const c = pdf[p];
-        const double = pdf[p + 1] === c;
-        if (c === 40) p = this.literal(p);
-        else if (c === 60 && !double) p = this.behind(62, p);
-        else if (c === 60 || c === 91) {
-          depth++;
-          p += c === 60 ? 2 : 1;
-        } else if (c === 62 && double || c === 93) {
-          depth--;
-          p += c === 62 ? 2 : 1;
-          const q = skip(pdf, p);
-          if (c === 62 && ascii(pdf, q, 6) === "stream") {
-            if (depth > 0) throw new HoleError(over);
-            body.stream = q;
-          }
-        } else if (c === 47) p = this.name(p, body, depth);
-        else if (!regular(c)) p++;
-        else {
-          while (p < pdf.length && !white(pdf[p]) && regular(pdf[p])) p++;
-          const word = ascii(pdf, before, Math.min(p - before, 8));
-          if (word === "endobj" || word === "obj") depth = 0;
-        }
-        body.end = p;
-        if ((this.work -= p - before) < 0) throw new HoleError("the document is nested too deeply to be checked");
-        if (depth <= 0) return body;
-      }
-      body.end = skip(pdf, body.end) > this.from ? pdf.length : body.end;
-      return body;
-    }
-    /** keyword reads tokens up to "endstream", which must come before the signature. */
-    keyword(at2) {
-      const { pdf } = this;
-      for (let p = skip(pdf, at2); p < this.from; p = skip(pdf, p)) {
-        const before = p;
-        const c = pdf[p];
-        if (c === 40) p = this.literal(p);
-        else if (c === 60 && pdf[p + 1] !== 60) p = this.behind(62, p);
-        else if (!regular(c)) p += c === 60 ? 2 : 1;
-        else {
-          while (p < pdf.length && !white(pdf[p]) && regular(pdf[p])) p++;
-          if (ascii(pdf, before, 9) === "endstream" && p - before === 9) return;
-        }
-        if ((this.work -= p - before) < 0) throw new HoleError("the document is nested too deeply to be checked");
-      }
-      throw new HoleError(over);
-    }
-    /** name passes a name; behind /Length it takes down what is said. */
-    name(p, body, depth) {
-      const [name, after] = readName(this.pdf, p);
-      if (name !== "Length") return after;
-      const at2 = skip(this.pdf, after);
-      const c = this.pdf[at2];
-      if (!digit(c) && c !== 43 && c !== 45 && c !== 46) return after;
-      const value = integer(ascii(this.pdf, at2, 40));
-      if (value === void 0) throw new HoleError(unclear);
-      body.lengths.push({ value, ref: this.isReference(at2), own: depth === 1 });
-      return after;
-    }
-    /** isReference: "N G R", with comments allowed between. */
-    isReference(at2) {
-      const word = (p) => {
-        while (p < this.pdf.length && regular(this.pdf[p])) p++;
-        return skip(this.pdf, p);
-      };
-      const gen = word(at2);
-      const r = word(gen);
-      return digit(this.pdf[gen]) && this.pdf[r] === 82 && !(r + 1 < this.pdf.length && regular(this.pdf[r + 1]));
-    }
-    behind(close, p) {
-      const end = this.pdf.indexOf(close, p);
-      return end < 0 ? this.pdf.length : end + 1;
-    }
-    literal(p) {
-      let open = 0;
-      for (let i = p; i < this.pdf.length; i++) {
-        const c = this.pdf[i];
-        if (c === 92) i++;
-        else if (c === 40) open++;
-        else if (c === 41 && --open === 0) return i + 1;
-      }
-      return this.pdf.length;
-    }
-  };
-
   // ts/pdfstream.ts
   var UnreadError = class extends Error {
   };
   var maxDepth3 = 64;
   var maxInflated = 64 << 20;
+  var maxPacked = 1 << 20;
+  var maxUnpacked = 256 << 20;
   function streamObjects(pdf) {
     const out = [];
     let work = 8 * pdf.length + 65536;
@@ -2026,6 +1872,24 @@
       }
       if (work < 0) throw new UnreadError("the document is nested too deeply to be checked");
     }
+    return out;
+  }
+  function isPacked(pdf, { dict }) {
+    return nameOf(pdf, dict, "Type") === "ObjStm" || dict.values.has("N") && dict.values.has("First");
+  }
+  function readIndex(text2, n, first) {
+    const words = ascii(text2, 0, Math.min(first, 24 * maxPacked)).split(/[\0\t\n\f\r ]+/).filter((w) => w !== "");
+    if (n > maxPacked || first > text2.length || words.length !== 2 * n || words.some((w) => !/^\d{1,10}$/.test(w))) throw new UnreadError("the head of an object stream cannot be read");
+    const numbers = /* @__PURE__ */ new Set();
+    const out = [];
+    for (let i = 0, last = -1; i < words.length; i += 2) {
+      const offset = Number(words[i + 1]);
+      if (offset <= last || offset >= text2.length - first) throw new UnreadError("an object stream can be read in two ways");
+      last = offset;
+      numbers.add(Number(words[i]));
+      out.push([Number(words[i]), first + offset]);
+    }
+    if (numbers.size !== n) throw new UnreadError("an object stream can be read in two ways");
     return out;
   }
   function readEntries(pdf, at2, depth = 0) {
@@ -2215,9 +2079,184 @@
     return pa <= pb && pa <= pc ? a : pb <= pc ? b : c;
   }
 
+  // ts/pdfobjects.ts
+  var over = "a part of the document runs over the place of the signature";
+  var unclear = "a length in the document cannot be told";
+  function checkObjects(pdf, from, holeEnd, packed) {
+    const walk = new Walk(pdf, from);
+    const closes = find2(pdf, "endstream", holeEnd) >= 0;
+    let numbers;
+    for (let p = find2(pdf, "obj", 0); p >= 0 && p < from; p = find2(pdf, "obj", p + 3)) {
+      if (ascii(pdf, p - 3, 3) === "end") continue;
+      const body = walk.object(p + 3);
+      if (body.end > from) throw new HoleError(over);
+      if (body.stream < 0) continue;
+      const data2 = behindLine(pdf, body.stream + 6);
+      const next = find2(pdf, "endstream", data2);
+      if (next < 0 || next > from) throw new HoleError(over);
+      for (const { value, ref, own } of body.lengths) {
+        let n = value;
+        if (ref) {
+          numbers ??= numberObjects(pdf);
+          n = numbers.named.get(value);
+          if (closes && (n === void 0 || !packed)) throw new HoleError(unclear);
+          const hidden2 = packed?.named.get(value);
+          if (n === void 0 && numbers.unnamed === 0 && hidden2 === void 0) continue;
+          n = Math.max(n ?? 0, numbers.unnamed, hidden2 ?? 0);
+        }
+        if (data2 + n > from) throw new HoleError(over);
+        if (own && !ends(pdf, data2 + n)) walk.keyword(data2 + n);
+      }
+      if (body.lengths.length === 0) walk.keyword(data2);
+    }
+  }
+  function ends(pdf, p) {
+    while (white(pdf[p])) p++;
+    return ascii(pdf, p, 9) === "endstream";
+  }
+  function behindLine(pdf, p) {
+    while (p < pdf.length && pdf[p] !== 10 && pdf[p] !== 13) p++;
+    return p + (pdf[p] === 13 && pdf[p + 1] === 10 ? 2 : 1);
+  }
+  function numberObjects(pdf) {
+    const out = { named: /* @__PURE__ */ new Map(), unnamed: 0 };
+    for (let p = find2(pdf, "obj", 0); p >= 0; p = find2(pdf, "obj", p + 3)) {
+      if (ascii(pdf, p - 3, 3) === "end") continue;
+      const at2 = skip(pdf, p + 3);
+      if (!digit(pdf[at2]) && pdf[at2] !== 43 && pdf[at2] !== 45) continue;
+      const value = integer(ascii(pdf, at2, 24));
+      if (value === void 0) continue;
+      const head = /(?:^|[\0\t\n\f\r ])(\d{1,10})[\0\t\n\f\r ]+\d{1,5}[\0\t\n\f\r ]*$/.exec(ascii(pdf, p - 32, 32));
+      if (!head) out.unnamed = Math.max(out.unnamed, value);
+      else out.named.set(Number(head[1]), Math.max(out.named.get(Number(head[1])) ?? 0, value));
+    }
+    return out;
+  }
+  async function packedNumbers(pdf) {
+    const out = { named: /* @__PURE__ */ new Map(), unnamed: 0 };
+    let unpacked = 0;
+    for (const s of streamObjects(pdf).filter((o) => isPacked(pdf, o))) {
+      if (unpacked > maxUnpacked) throw new UnreadError("too many object streams");
+      const text2 = await decodeBody(pdf, s.dict, bodyOf(pdf, s));
+      unpacked += text2.length;
+      for (const [number, at2] of readIndex(text2, integerOf(pdf, s.dict, "N"), integerOf(pdf, s.dict, "First"))) {
+        const value = integer(ascii(text2, skip(text2, at2), 24));
+        if (value !== void 0) out.named.set(number, Math.max(out.named.get(number) ?? 0, value));
+      }
+    }
+    return out;
+  }
+  function integer(s) {
+    const m = /^[+-]*0*(\d{0,15})(?![\d.eE])/.exec(s);
+    return m && /\d/.test(m[0]) ? Number(m[1]) : void 0;
+  }
+  var Walk = class {
+    constructor(pdf, from) {
+      this.pdf = pdf;
+      this.from = from;
+      this.work = 8 * pdf.length + 65536;
+    }
+    pdf;
+    from;
+    work;
+    /** object reads one value and what follows a dictionary. */
+    object(at2) {
+      const { pdf } = this;
+      const body = { end: at2, lengths: [], stream: -1 };
+      let depth = 0;
+      for (let p = skip(pdf, at2); p < this.from; p = skip(pdf, p)) {
+        const before = p;
+        const c = pdf[p];
+        const double = pdf[p + 1] === c;
+        if (c === 40) p = this.literal(p);
+        else if (c === 60 && !double) p = this.behind(62, p);
+        else if (c === 60 || c === 91) {
+          depth++;
+          p += c === 60 ? 2 : 1;
+        } else if (c === 62 && double || c === 93) {
+          depth--;
+          p += c === 62 ? 2 : 1;
+          const q = skip(pdf, p);
+          if (c === 62 && ascii(pdf, q, 6) === "stream") {
+            if (depth > 0) throw new HoleError(over);
+            body.stream = q;
+          }
+        } else if (c === 47) p = this.name(p, body, depth);
+        else if (!regular(c)) p++;
+        else {
+          while (p < pdf.length && !white(pdf[p]) && regular(pdf[p])) p++;
+          const word = ascii(pdf, before, Math.min(p - before, 8));
+          if (word === "endobj" || word === "obj") depth = 0;
+        }
+        body.end = p;
+        if ((this.work -= p - before) < 0) throw new HoleError("the document is nested too deeply to be checked");
+        if (depth <= 0) return body;
+      }
+      body.end = skip(pdf, body.end) > this.from ? pdf.length : body.end;
+      return body;
+    }
+    /** keyword reads tokens up to "endstream", which must come before the signature. */
+    keyword(at2) {
+      const { pdf } = this;
+      for (let p = skip(pdf, at2); p < this.from; p = skip(pdf, p)) {
+        const before = p;
+        const c = pdf[p];
+        if (c === 40) p = this.literal(p);
+        else if (c === 60 && pdf[p + 1] !== 60) p = this.behind(62, p);
+        else if (!regular(c)) p += c === 60 ? 2 : 1;
+        else {
+          while (p < pdf.length && !white(pdf[p]) && regular(pdf[p])) p++;
+          if (ascii(pdf, before, 9) === "endstream" && p - before === 9) return;
+        }
+        if ((this.work -= p - before) < 0) throw new HoleError("the document is nested too deeply to be checked");
+      }
+      throw new HoleError(over);
+    }
+    /** name passes a name; behind /Length it takes down what is said. */
+    name(p, body, depth) {
+      const [name, after] = readName(this.pdf, p);
+      if (name !== "Length") return after;
+      const at2 = skip(this.pdf, after);
+      const c = this.pdf[at2];
+      if (!digit(c) && c !== 43 && c !== 45 && c !== 46) return after;
+      const value = integer(ascii(this.pdf, at2, 40));
+      if (value === void 0) throw new HoleError(unclear);
+      body.lengths.push({ value, ref: this.isReference(at2), own: depth === 1 });
+      return after;
+    }
+    /** isReference: "N G R", with comments allowed between. */
+    isReference(at2) {
+      const word = (p) => {
+        while (p < this.pdf.length && regular(this.pdf[p])) p++;
+        return skip(this.pdf, p);
+      };
+      const gen = word(at2);
+      const r = word(gen);
+      return digit(this.pdf[gen]) && this.pdf[r] === 82 && !(r + 1 < this.pdf.length && regular(this.pdf[r + 1]));
+    }
+    behind(close, p) {
+      const end = this.pdf.indexOf(close, p);
+      return end < 0 ? this.pdf.length : end + 1;
+    }
+    literal(p) {
+      let open = 0;
+      for (let i = p; i < this.pdf.length; i++) {
+        const c = this.pdf[i];
+        if (c === 92) i++;
+        else if (c === 40) open++;
+        else if (c === 41 && --open === 0) return i + 1;
+      }
+      return this.pdf.length;
+    }
+  };
+
   // ts/pdfreach.ts
   async function checkUnreachable(pdf, from, hole) {
-    checkObjects(pdf, from, hole.end);
+    const packed = await packedNumbers(pdf).catch((e) => {
+      if (e instanceof UnreadError) return void 0;
+      throw e;
+    });
+    checkObjects(pdf, from, hole.end, packed);
     checkTables(pdf, from, hole);
     try {
       checkTrailers(pdf);
@@ -3298,13 +3337,11 @@
       outside: ["FFilter", "OPI"]
     }).flatMap(([meaning, names]) => names.map((n) => [n, meaning]))
   );
-  var maxUnpacked = 256 << 20;
   var maxDict = 12 << 10;
-  var maxPacked = 1 << 20;
   async function hazards(pdf) {
     const found = /* @__PURE__ */ new Set();
     const objects = allStreams(pdf, found);
-    const packed = objects.filter(({ dict }) => nameOf(pdf, dict, "Type") === "ObjStm" || dict.values.has("N") && dict.values.has("First"));
+    const packed = objects.filter((o) => isPacked(pdf, o));
     const metadataAt = new Set(objects.filter(({ dict }) => !dict.twice && nameOf(pdf, dict, "Type") === "Metadata").map((o) => o.keyword));
     const encrypts2 = [];
     let at2 = 0;
@@ -3367,7 +3404,7 @@
       const text2 = await decodeBody(pdf, dict, body, partly);
       unpacked += text2.length;
       if (scan(text2, 0, text2.length, found).encrypts.length > 0) found.add("unread");
-      if (!partly) checkIndex(text2, integerOf(pdf, dict, "N"), integerOf(pdf, dict, "First"));
+      if (!partly) readIndex(text2, integerOf(pdf, dict, "N"), integerOf(pdf, dict, "First"));
     };
     for (const s of packed) {
       try {
@@ -3379,13 +3416,6 @@
         found.add("unread");
       }
     }
-  }
-  function checkIndex(text2, n, first) {
-    const words = ascii(text2, 0, Math.min(first, 24 * maxPacked)).split(/[\0\t\n\f\r ]+/).filter((w) => w !== "");
-    const numbers = new Set(words.filter((_, i) => i % 2 === 0).map(Number));
-    const offsets = words.filter((_, i) => i % 2 === 1).map(Number);
-    if (n > maxPacked || first > text2.length || words.length !== 2 * n || words.some((w) => !/^\d{1,10}$/.test(w))) throw new UnreadError("the head of an object stream cannot be read");
-    if (numbers.size !== n || offsets.some((o, i) => o >= text2.length - first || i > 0 && o <= offsets[i - 1])) throw new UnreadError("an object stream can be read in two ways");
   }
   function trimmed(data2) {
     const over3 = data2.length % 16;

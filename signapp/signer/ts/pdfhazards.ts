@@ -5,7 +5,7 @@
 
 import { ascii, digit, find, readName, white } from "./bytes";
 import { unlock, type Lock } from "./pdfcrypt";
-import { bodyOf, decodeBody, integerOf, nameOf, streamObjects, UnreadError, type StreamObject } from "./pdfstream";
+import { bodyOf, decodeBody, integerOf, isPacked, maxUnpacked, nameOf, readIndex, streamObjects, UnreadError, type StreamObject } from "./pdfstream";
 
 /** What a name means to the signer; a key of the strings "review.warn.*". */
 const meanings = new Map<string, string>(
@@ -20,15 +20,13 @@ const meanings = new Map<string, string>(
   }).flatMap(([meaning, names]) => names.map((n): [string, string] => [n, meaning])),
 );
 
-const maxUnpacked = 256 << 20; // of all object streams together
 const maxDict = 12 << 10; // a longer dictionary of an object stream is not looked at
-const maxPacked = 1 << 20; // objects in one object stream
 
 /** hazards names what is found; "unread" when a part could not be looked through. */
 export async function hazards(pdf: Uint8Array): Promise<Set<string>> {
   const found = new Set<string>();
   const objects = allStreams(pdf, found);
-  const packed = objects.filter(({ dict }) => nameOf(pdf, dict, "Type") === "ObjStm" || (dict.values.has("N") && dict.values.has("First"))); // forgiving readers ask for these two only
+  const packed = objects.filter((o) => isPacked(pdf, o));
   const metadataAt = new Set(objects.filter(({ dict }) => !dict.twice && nameOf(pdf, dict, "Type") === "Metadata").map((o) => o.keyword));
   const encrypts: number[] = [];
   let at = 0;
@@ -109,7 +107,7 @@ async function unpack(pdf: Uint8Array, packed: StreamObject[], lock: Lock | unde
     unpacked += text.length;
     // Here it means nothing, unless somebody reads this file in another way than we do.
     if (scan(text, 0, text.length, found).encrypts.length > 0) found.add("unread");
-    if (!partly) checkIndex(text, integerOf(pdf, dict, "N"), integerOf(pdf, dict, "First"));
+    if (!partly) readIndex(text, integerOf(pdf, dict, "N"), integerOf(pdf, dict, "First"));
   };
   for (const s of packed) {
     try {
@@ -122,15 +120,6 @@ async function unpack(pdf: Uint8Array, packed: StreamObject[], lock: Lock | unde
       found.add("unread");
     }
   }
-}
-
-/** checkIndex reads the head of an object stream: other readers must find the same objects in it. */
-function checkIndex(text: Uint8Array, n: number, first: number): void {
-  const words = ascii(text, 0, Math.min(first, 24 * maxPacked)).split(/[\0\t\n\f\r ]+/).filter((w) => w !== "");
-  const numbers = new Set(words.filter((_, i) => i % 2 === 0).map(Number));
-  const offsets = words.filter((_, i) => i % 2 === 1).map(Number);
-  if (n > maxPacked || first > text.length || words.length !== 2 * n || words.some((w) => !/^\d{1,10}$/.test(w))) throw new UnreadError("the head of an object stream cannot be read");
-  if (numbers.size !== n || offsets.some((o, i) => o >= text.length - first || (i > 0 && o <= offsets[i - 1]!))) throw new UnreadError("an object stream can be read in two ways");
 }
 
 /** trimmed takes off the line end between the data of an encrypted stream and the keyword. */

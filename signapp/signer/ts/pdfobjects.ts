@@ -9,12 +9,13 @@
 
 import { ascii, digit, find, readName, regular, skip, white } from "./bytes";
 import { HoleError } from "./pdfhole";
+import { bodyOf, decodeBody, integerOf, isPacked, maxUnpacked, readIndex, streamObjects, UnreadError } from "./pdfstream";
 
 const over = "a part of the document runs over the place of the signature";
 const unclear = "a length in the document cannot be told";
 
 /** Numbers are the objects that are one integer: a stream's length may be one. */
-interface Numbers {
+export interface Numbers {
   named: Map<number, number>; // the largest of each number
   unnamed: number; // the largest whose object number cannot be told
 }
@@ -26,8 +27,8 @@ interface Body {
   stream: number; // place of the keyword, or -1
 }
 
-/** checkObjects refuses a file in which an object before from reaches beyond it. */
-export function checkObjects(pdf: Uint8Array, from: number, holeEnd: number): void {
+/** checkObjects refuses a file in which an object before from reaches beyond it; packed are integers in object streams, if these could be read. */
+export function checkObjects(pdf: Uint8Array, from: number, holeEnd: number, packed: Numbers | undefined): void {
   const walk = new Walk(pdf, from);
   const closes = find(pdf, "endstream", holeEnd) >= 0;
   let numbers: Numbers | undefined;
@@ -46,9 +47,10 @@ export function checkObjects(pdf: Uint8Array, from: number, holeEnd: number): vo
         n = numbers.named.get(value);
         // A length that is nowhere in the open: only an "endstream" behind the
         // hole would let a reader believe one that reaches there.
-        if (n === undefined && closes) throw new HoleError(unclear);
-        if (n === undefined && numbers.unnamed === 0) continue;
-        n = Math.max(n ?? 0, numbers.unnamed);
+        if (closes && (n === undefined || !packed)) throw new HoleError(unclear);
+        const hidden = packed?.named.get(value); // a reader may prefer it to the one in the open
+        if (n === undefined && numbers.unnamed === 0 && hidden === undefined) continue;
+        n = Math.max(n ?? 0, numbers.unnamed, hidden ?? 0);
       }
       if (data + n > from) throw new HoleError(over);
       // Behind a wrong length some readers look for the keyword token by token,
@@ -82,6 +84,22 @@ function numberObjects(pdf: Uint8Array): Numbers {
     const head = /(?:^|[\0\t\n\f\r ])(\d{1,10})[\0\t\n\f\r ]+\d{1,5}[\0\t\n\f\r ]*$/.exec(ascii(pdf, p - 32, 32));
     if (!head) out.unnamed = Math.max(out.unnamed, value);
     else out.named.set(Number(head[1]), Math.max(out.named.get(Number(head[1])) ?? 0, value));
+  }
+  return out;
+}
+
+/** packedNumbers reads the integers in object streams; it throws an UnreadError when one cannot be read. */
+export async function packedNumbers(pdf: Uint8Array): Promise<Numbers> {
+  const out: Numbers = { named: new Map(), unnamed: 0 };
+  let unpacked = 0;
+  for (const s of streamObjects(pdf).filter((o) => isPacked(pdf, o))) {
+    if (unpacked > maxUnpacked) throw new UnreadError("too many object streams");
+    const text = await decodeBody(pdf, s.dict, bodyOf(pdf, s));
+    unpacked += text.length;
+    for (const [number, at] of readIndex(text, integerOf(pdf, s.dict, "N"), integerOf(pdf, s.dict, "First"))) {
+      const value = integer(ascii(text, skip(text, at), 24));
+      if (value !== undefined) out.named.set(number, Math.max(out.named.get(number) ?? 0, value));
+    }
   }
   return out;
 }

@@ -5,12 +5,16 @@
 
 import { ascii, find, readName, skip } from "./bytes";
 import { HoleError, type Hole } from "./pdfhole";
-import { checkObjects } from "./pdfobjects";
+import { checkObjects, packedNumbers } from "./pdfobjects";
 import { bodyOf, decodeBody, integerOf, integersOf, nameOf, readEntries, streamObjects, UnreadError, type Entries } from "./pdfstream";
 
 /** checkUnreachable refuses readers of [from, hole.end), from being the signature's object. */
 export async function checkUnreachable(pdf: Uint8Array, from: number, hole: Hole): Promise<void> {
-  checkObjects(pdf, from, hole.end);
+  const packed = await packedNumbers(pdf).catch((e) => {
+    if (e instanceof UnreadError) return undefined;
+    throw e;
+  });
+  checkObjects(pdf, from, hole.end, packed);
   checkTables(pdf, from, hole);
   try {
     checkTrailers(pdf);

@@ -26,6 +26,10 @@ export interface StreamObject {
 
 const maxDepth = 64;
 const maxInflated = 64 << 20;
+const maxPacked = 1 << 20; // objects in one object stream
+
+/** maxUnpacked bounds all object streams together. */
+export const maxUnpacked = 256 << 20;
 
 /** streamObjects finds every object that a reader could take for a stream; it throws when a dictionary cannot be read. */
 export function streamObjects(pdf: Uint8Array): StreamObject[] {
@@ -42,6 +46,28 @@ export function streamObjects(pdf: Uint8Array): StreamObject[] {
     }
     if (work < 0) throw new UnreadError("the document is nested too deeply to be checked");
   }
+  return out;
+}
+
+/** isPacked tells whether a stream could be an object stream: forgiving readers ask for N and First only. */
+export function isPacked(pdf: Uint8Array, { dict }: StreamObject): boolean {
+  return nameOf(pdf, dict, "Type") === "ObjStm" || (dict.values.has("N") && dict.values.has("First"));
+}
+
+/** readIndex reads the head of an object stream: the number and place of each object. Other readers must find the same. */
+export function readIndex(text: Uint8Array, n: number, first: number): [number, number][] {
+  const words = ascii(text, 0, Math.min(first, 24 * maxPacked)).split(/[\0\t\n\f\r ]+/).filter((w) => w !== "");
+  if (n > maxPacked || first > text.length || words.length !== 2 * n || words.some((w) => !/^\d{1,10}$/.test(w))) throw new UnreadError("the head of an object stream cannot be read");
+  const numbers = new Set<number>();
+  const out: [number, number][] = [];
+  for (let i = 0, last = -1; i < words.length; i += 2) {
+    const offset = Number(words[i + 1]);
+    if (offset <= last || offset >= text.length - first) throw new UnreadError("an object stream can be read in two ways");
+    last = offset;
+    numbers.add(Number(words[i]));
+    out.push([Number(words[i]), first + offset]);
+  }
+  if (numbers.size !== n) throw new UnreadError("an object stream can be read in two ways");
   return out;
 }
 

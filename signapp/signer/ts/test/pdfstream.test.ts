@@ -19,8 +19,7 @@ function octets(s: string): Bytes {
 }
 
 /** pdf is a prepared file; what comes behind the signature knows a place: in the hole, or before it. */
-function pdf(after: (place: number) => string, lead = false): Bytes {
-  const head = "%PDF-1.7\n1 0 obj\n<</Type/Catalog>>\nendobj\nstartxref\n9\n%%EOF\n7 0 obj\n";
+function pdf(after: (place: number) => string, lead = false, head = "%PDF-1.7\n1 0 obj\n<</Type/Catalog>>\nendobj\nstartxref\n9\n%%EOF\n7 0 obj\n"): Bytes {
   const contents = `<${zeros}>`;
   const slot = " ".repeat(44);
   const before = `${head}<</Type/Sig/ByteRange [${slot}]/Contents ${contents}>>`;
@@ -128,6 +127,18 @@ test("reading dictionaries takes bounded time", async () => {
     assert.ok(word === "trailer" || (await hazards(octets(nested))).has("unread"));
   }
   await assert.rejects(findHole(pdf(() => `\nendobj\n9 0 obj<</A${"[".repeat(100000)}${close}`)), /cannot be read/);
+});
+
+test("T02 shown is signed: a length by reference that an object stream says otherwise", async () => {
+  const before = (packed: string) => `%PDF-1.7\n3 0 obj\n<</Length 9 0 R>>\nstream\nBT ET\nendstream\nendobj\n9 0 obj\n5\nendobj\n${packed}7 0 obj\n`;
+  const inStream = (keys: string, data: string) => `4 0 obj\n<</Type/ObjStm/N 1/First 4${keys}/Length ${data.length}>>\nstream\n${data}\nendstream\nendobj\n`;
+  const after = (n: number) => stream(plain, row(n));
+  for (const [keys, way] of [["", (s: string) => s], ["/Filter/FlateDecode", deflated]] as const) {
+    await findHole(pdf(after, false, before(inStream(keys, way("9 0 5")))));
+    await findHole(pdf(after, false, before(inStream(keys, way("8 0 999")))));
+    await assert.rejects(findHole(pdf(after, false, before(inStream(keys, way("9 0 999"))))), /runs over/);
+  }
+  await assert.rejects(findHole(pdf(after, false, before(inStream("/Filter/ASCIIHexDecode", asHex("9 0 999"))))), /cannot be told/);
 });
 
 const script = "<</S/JavaScript/JS(app.alert(1))>>";
