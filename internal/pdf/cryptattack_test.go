@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/assent-sign/assent/internal/testenv"
 )
 
 // lockedTable is a form whose objects are all in the open, encrypted.
@@ -190,6 +193,37 @@ func TestD6BadCiphertextIsRefused(t *testing.T) {
 	} {
 		if _, err := Open(bytes.NewReader(edit(bytes.Clone(in))), int64(len(in)), Limits{}); !errors.Is(err, ErrMalformed) {
 			t.Errorf("object stream, %s: %v", name, err)
+		}
+	}
+}
+
+// D11: mutated encrypted files: no panic, each within its time, every error typed, and
+// what is prepared begins with its input and is recognised.
+func TestD11MutatedEncryptedFiles(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, in := range [][]byte{
+		lockedForm(&lockSpec{revision: 5}).build(), lockedTable(&lockSpec{revision: 5, direct: true}).build(), lockedTable(&lockSpec{}).build(),
+		sign(t, lockedForm(&lockSpec{revision: 5, clearMetadata: true}).build(), testOptions()),
+	} {
+		for range 200 {
+			b := mutate(r, in)
+			testenv.Within(t, "mutated", fileTime, func() {
+				exerciseReading(t, "mutated", b)
+				out := &memFile{}
+				p, err := Prepare(t.Context(), bytes.NewReader(b), int64(len(b)), out, testOptions())
+				typedOrNil(t, "mutated", err)
+				if err != nil {
+					return
+				}
+				if !bytes.HasPrefix(out.b, b) {
+					t.Error("the input is no prefix")
+				}
+				if _, err := open(t, out.b).Signatures(); err != nil {
+					typedOrNil(t, "signed", err)
+				}
+				_, err = ReadPrepared(out, p.Size)
+				typedOrNil(t, "prepared", err)
+			})
 		}
 	}
 }

@@ -45,8 +45,8 @@ const (
 // The signature comes as an update of its own, so the appearance is part of what
 // the signer sees and signs.
 //
-// Errors: ErrOptions, ErrField, ErrForbidden, ErrUnsupported (a page that is a
-// direct object), those of Open.
+// Errors: ErrOptions, ErrField, ErrForbidden, ErrPermission, ErrUnsupported (a page
+// that is a direct object), those of Open.
 func (d *Document) PlanField(opt FieldOptions) (tail []byte, name string, err error) {
 	if err := opt.check(); err != nil {
 		return nil, "", err

@@ -209,7 +209,7 @@ func (o *Options) Check() error {
 }
 
 // File judges every signature of the PDF or XML document in r. The error is about the file as a
-// whole (neither of them, encrypted, over a limit; ErrTooMany), or the context's: an interrupted judgement
+// whole (neither of them, encrypted so that it does not open, over a limit; ErrTooMany), or the context's: an interrupted judgement
 // is none. What is wrong with a signature is in the report.
 func File(ctx context.Context, name string, r io.ReaderAt, size int64, opt Options) (*Report, error) {
 	if err := opt.Check(); err != nil {

@@ -4,6 +4,9 @@
 // attributes are those of sap.PAdESSignedAttributes, byte for byte, because
 // the signer's app and the SAM rebuild them from the document digest alone.
 //
+// Files that are encrypted with AES-256 and open without a password are signed if
+// their permissions allow it; what is added is encrypted too. Others are refused.
+//
 // Properties: level (B-B, B-T, B-LT or B-LTA; default B-B), tsa (worker:NAME or a
 // URL, or several separated by blanks and tried in order; needed from B-T on), trust_anchors (PEM file, needed from B-LT on),
 // intermediates (PEM file), revocation_freshness (after_signature, or current),
