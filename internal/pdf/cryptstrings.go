@@ -19,6 +19,22 @@ type dictFrame struct {
 	awaits   bool
 	contents int // index of the string under /Contents, -1 if none
 	ranged   bool
+	filter   bool
+	typ      string
+	isValue  bool // it is the /V of another dictionary
+}
+
+// isSignature tells the dictionary of a signature. /Type may be missing (ISO 32000-2,
+// table 255): then it must be the value of a field, or an object of its own that names
+// its handler.
+func (f *dictFrame) isSignature(ownObject bool) bool {
+	switch f.typ {
+	case "Sig", "DocTimeStamp":
+		return f.ranged
+	case "":
+		return f.ranged && (f.isValue || ownObject && f.filter)
+	}
+	return false
 }
 
 // eachString lists the strings of a value in order.
@@ -41,17 +57,22 @@ func (v value) eachString() ([]stringSpan, error) {
 			if f.dict && !f.awaits {
 				f.key, f.awaits = string(decodeName(v.raw[t.start:t.end])), true
 				f.ranged = f.ranged || f.key == "ByteRange"
+				f.filter = f.filter || f.key == "Filter"
 				continue
 			}
+			if f.dict && f.key == "Type" {
+				f.typ = string(decodeName(v.raw[t.start:t.end]))
+			}
 		case tokDictOpen, tokArrayOpen:
+			isValue := f.dict && f.awaits && f.key == "V"
 			f.awaits = false
-			frames = append(frames, dictFrame{dict: t.kind == tokDictOpen, contents: -1})
+			frames = append(frames, dictFrame{dict: t.kind == tokDictOpen, contents: -1, isValue: isValue})
 			continue
 		case tokDictClose, tokArrayClose:
 			if len(frames) == 1 {
 				return nil, malformed(v.off, "unbalanced bracket")
 			}
-			if f.contents >= 0 && f.ranged {
+			if f.contents >= 0 && f.isSignature(len(frames) == 2) {
 				spans[f.contents].bare = true
 			}
 			frames = frames[:len(frames)-1]
@@ -137,7 +158,18 @@ func (d *Document) isXref(v value) bool {
 // file on its way can add some that sends off what a reader decrypts ("PDFex", direct
 // exfiltration), and the author's password vouches for none of it (ADE-04).
 func (d *Document) scanMixed(s *Summary, num int, o object, metadata int) error {
-	if s.PartlyEncrypted || o.end < 0 || num == d.crypt.num || o.val.isDict() && d.isXref(o.val) {
+	if s.PartlyEncrypted || num == d.crypt.num {
+		return nil
+	}
+	if err := d.scanMetadata(s, o, metadata); err != nil || s.PartlyEncrypted {
+		return err
+	}
+	if o.end < 0 {
+		return nil
+	}
+	if o.stream >= 0 && d.isXref(o.val) {
+		// One that lists nothing is content that only calls itself a cross-reference.
+		s.PartlyEncrypted = !d.sections[o.stream]
 		return nil
 	}
 	if d.crypt.strings {
@@ -166,6 +198,13 @@ func (d *Document) scanMixed(s *Summary, num int, o object, metadata int) error 
 	if err != nil {
 		return err
 	}
+	if sameShape(filter, parms) != nil {
+		first, _, err := d.firstOf(filter)
+		s.PartlyEncrypted = first.nameIs("Crypt") // encrypted for some readers
+		if err != nil || s.PartlyEncrypted {
+			return err
+		}
+	}
 	on, _, _, err := d.cryptFilter(filter, parms)
 	if err != nil {
 		return err
@@ -173,6 +212,29 @@ func (d *Document) scanMixed(s *Summary, num int, o object, metadata int) error 
 	n, err := d.streamLength(o)
 	s.PartlyEncrypted = !on || err == nil && n%aes.BlockSize != 0
 	return err
+}
+
+// scanMetadata looks, in a file whose metadata is in clear, for content that passes for
+// metadata: readers take it for clear by its /Type, or because the catalog says so while
+// something else refers to it too.
+func (d *Document) scanMetadata(s *Summary, o object, metadata int) error {
+	if d.crypt.metadata {
+		return nil
+	}
+	typ, err := o.val.getDict("Type")
+	if err != nil {
+		return err
+	}
+	if o.stream >= 0 && typ.nameIs("Metadata") && o.id.num != metadata {
+		s.PartlyEncrypted = true
+	}
+	var except []string
+	if typ.nameIs("Catalog") {
+		except = []string{"Metadata"}
+	}
+	return eachRef(o.val, except, func(id ref) {
+		s.PartlyEncrypted = s.PartlyEncrypted || metadata != 0 && id.num == metadata
+	})
 }
 
 // clearMetadata is the number of the stream that may be in clear because the file

@@ -15,7 +15,10 @@ type Document struct {
 	r    io.ReaderAt
 	size int64
 	lim  Limits
-	work int64 // bytes that may still be read, scanned or inflated
+	work *int64 // bytes that may still be read, scanned or inflated; shared with plain readings
+
+	// sections are the places of the data of the cross-reference streams that were read.
+	sections map[int64]bool
 
 	base     int64 // offset of %PDF-; cross-references count from here
 	xref     xrefTable
@@ -68,7 +71,8 @@ func (d *Document) Before(end int64) (*Document, error) {
 
 func openRevision(r io.ReaderAt, size int64, lim Limits, password secret.Bytes, known *crypt) (*Document, error) {
 	d := &Document{r: r, size: size, lim: lim.withDefaults()}
-	d.work = d.lim.MaxWork
+	work := d.lim.MaxWork
+	d.work = &work
 	if err := d.findHeader(); err != nil {
 		return nil, err
 	}
@@ -96,7 +100,7 @@ func (d *Document) Repaired() bool { return d.repaired }
 
 // spend takes n bytes from the work budget.
 func (d *Document) spend(n int64) error {
-	if d.work -= n; d.work < 0 {
+	if *d.work -= n; *d.work < 0 {
 		return overLimit("more than %d bytes of reading and inflating", d.lim.MaxWork)
 	}
 	return nil

@@ -164,6 +164,12 @@ func (s *Summary) scanObject(o object) error {
 		return nil
 	}
 	flags, err := o.val.getDict("F")
+	if err == nil && flags.isNull() && o.stream >= 0 {
+		// Some readers decode it by such a key, and show what we would not find.
+		var odd string
+		odd, err = otherName(o.val)
+		s.Incomplete = s.Incomplete || odd != ""
+	}
 	if err != nil || flags.isNull() {
 		return err
 	}

@@ -21,6 +21,10 @@ func (d *Document) readStreamSection(off int64) (section, error) {
 		return sec, damaged(off, "object %d is no cross-reference stream", o.id.num)
 	}
 	sec.trailer = o.val
+	if d.sections == nil {
+		d.sections = map[int64]bool{}
+	}
+	d.sections[o.stream] = true
 	w, err := d.fieldWidths(o.val)
 	if err != nil {
 		return sec, err

@@ -20,7 +20,7 @@ func (j *judge) later(doc *pdf.Document, found []pdf.Signature, sigs []Signature
 		// Each signature costs a look at all later ones.
 		lim := j.opt.Limits
 		lim.MaxWork = pdf.DefaultLimits().MaxWork + int64(len(found))*workEach
-		if more, err := pdf.Open(j.r, j.size, lim); err == nil {
+		if more, err := pdf.OpenWith(j.r, j.size, lim, j.opt.Password); err == nil {
 			doc = more
 		}
 	}
