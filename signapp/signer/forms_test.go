@@ -141,9 +141,9 @@ func TestSAP02SeveralDataObjectsAreShownAndSigned(t *testing.T) {
 		objects           *sap.XAdESObjects
 		open              []string // titles of what is opened besides the first one
 	}{
-		{"terms.txt", sap.XAdESDetached, "Sign 3 documents as Anna Example; 1 signature, now, once; the annex b.txt; text/csv; You have not opened 2 of the documents.", []string{"Terms", "annex A", "annex B"}, more("a.txt", "b.txt"), []string{"a.txt", "b.txt"}},
-		{"order.xml", sap.XAdESBeside, "Sign 1 document as Anna Example; only the elements that are shown here; You have not opened 1 of the documents.", []string{`<a Id="e1">1</a>`, `<b Id="e2">2</b>`}, elements, []string{"element “e2” of “order.xml”"}},
-		{"order.xml", sap.XAdESBeside, "only the elements that are shown here; element “e1” of “order.xml”", []string{`<a Id="e1">1</a>`}, &sap.XAdESObjects{Part: "e1", More: []sap.XAdESObject{}}, nil},
+		{"terms.txt", sap.XAdESDetached, "Read, then decide: 3 documents to sign; Sign 3 documents as Anna Example; 1 signature, now, once; the annex b.txt; text/csv; You have not opened 2 of the documents.", []string{"Terms", "annex A", "annex B"}, more("a.txt", "b.txt"), []string{"a.txt", "b.txt"}},
+		{"order.xml", sap.XAdESBeside, "Sign 2 elements of a document as Anna Example; only the elements that are shown here; You have not opened 1 of the documents.", []string{`<a Id="e1">1</a>`, `<b Id="e2">2</b>`}, elements, []string{"element “e2” of “order.xml”"}},
+		{"order.xml", sap.XAdESBeside, "Sign 1 element of a document as Anna Example; only the elements that are shown here; element “e1” of “order.xml”", []string{`<a Id="e1">1</a>`}, &sap.XAdESObjects{Part: "e1", More: []sap.XAdESObject{}}, nil},
 	} {
 		_, link := f.addObjects(c.name, c.octets, c.form, c.objects)
 		uses := f.uses()

@@ -35,6 +35,16 @@ func (f *fake) addForm(name, octets, form string) (*operation, string) {
 // addObjects is addForm for several data objects, of which more describes all but the first one.
 func (f *fake) addObjects(name string, octets []string, form string, objects *sap.XAdESObjects) (*operation, string) {
 	f.t.Helper()
+	mime := "text/xml"
+	if strings.HasPrefix(octets[0], "%PDF-") {
+		mime = "application/pdf"
+	}
+	return f.addTyped(name, mime, octets, form, objects)
+}
+
+// addTyped is addObjects for a first data object that is said to be of a type.
+func (f *fake) addTyped(name, mime string, octets []string, form string, objects *sap.XAdESObjects) (*operation, string) {
+	f.t.Helper()
 	o, link := f.add()
 	doc := sha256.Sum256([]byte(octets[0]))
 	var sizes []int
@@ -47,7 +57,7 @@ func (f *fake) addObjects(name string, octets []string, form string, objects *sa
 		}
 	}
 	it, err := sap.NewXAdESItem(0, name, algo.ES256, doc[:], f.cert, sap.XAdES{
-		ID: "xades-1", Form: form, Objects: objects, Time: 1_800_000_000, MIME: "text/xml", Description: "Invoice <17>", Roles: []string{"Buyer & payer"},
+		ID: "xades-1", Form: form, Objects: objects, Time: 1_800_000_000, MIME: mime, Description: "Invoice <17>", Roles: []string{"Buyer & payer"},
 		Commitments: []string{"http://uri.etsi.org/01903/v1.2.2#ProofOfApproval", "urn:example:a"}, Place: sap.XAdESPlace{City: "Athens", Country: "GR"},
 		Policy: sap.XAdESPolicy{ID: "urn:oid:1.2.3", Hash: "sha256", Digest: sap.B64(make([]byte, 32))},
 	})

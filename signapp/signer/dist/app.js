@@ -321,10 +321,30 @@
   function digestOf(h, d, declared = []) {
     return leaf("ds:DigestMethod", "", [...declared, ["Algorithm", digestMethods[h]]]) + leaf("ds:DigestValue", base64(d), declared);
   }
+  var run = 3 << 12;
   function base64(b) {
     let s = "";
-    for (const v of b) s += String.fromCharCode(v);
-    return btoa(s);
+    for (let at2 = 0; at2 < b.length; at2 += run) s += btoa(String.fromCharCode(...b.subarray(at2, at2 + run)));
+    return s;
+  }
+  function holdsBase64(file, before, b, after) {
+    const mark = utf8(before);
+    const is = (at2, text2) => equal(file.subarray(at2, at2 + text2.length), utf8(text2));
+    const whole = (from) => {
+      let to = from;
+      for (let at2 = 0; at2 < b.length; at2 += run) {
+        const text2 = base64(b.subarray(at2, at2 + run));
+        if (!is(to, text2)) return false;
+        to += text2.length;
+      }
+      return is(to, after);
+    };
+    for (let at2 = find(file, mark); at2 >= 0; ) {
+      if (whole(at2 + mark.length)) return true;
+      const next = find(file.subarray(at2 + 1), mark);
+      at2 = next < 0 ? -1 : at2 + 1 + next;
+    }
+    return false;
   }
   function fits(x) {
     const fail = (what) => {
@@ -1038,6 +1058,9 @@
     "review.octets.note": "These are exactly the bytes whose fingerprint you approve, each by its number (hexadecimal), and beside them the letters among them.",
     "review.octets.warning": "This file is neither text nor a PDF. What it means cannot be shown here, only its bytes. Sign it only if you know what it is.",
     "review.octets.strict": "“{name}” is neither text nor a PDF, so what it means cannot be shown here. A qualified signature cannot be made over it.",
+    "review.misfit.type": "The signature says that “{name}” is of the type {mime}. Programs that go by it may show something else than you see here.",
+    "review.misfit.both": "“{name}” can be read as another kind of file, or in other characters, and then show something else than you see here.",
+    "review.misfit.strict": "“{name}” can show others something else than you see here: see the warning at its name. A qualified signature cannot be made over it.",
     "octets.whole": "All bytes are here.",
     "octets.part": "This is part {n} of {of}. The parts together are all bytes.",
     "xades.time": "Claimed time",
@@ -1117,10 +1140,15 @@
     "review.sign.other": "Sign {n} documents as {name}",
     "review.sign.raw.one": "Approve 1 fingerprint as {name}",
     "review.sign.raw.other": "Approve {n} fingerprints as {name}",
+    "review.sign.elements.one": "Sign 1 element of a document as {name}",
+    "review.sign.elements.other": "Sign {n} elements of a document as {name}",
+    "review.sign.parts": "Sign {n} documents and elements of documents as {name}",
     "review.sign.mixed": "Approve {n} signatures as {name}",
     "review.decline": "Do not sign",
     "review.unopened.one": "You have not opened 1 of the documents.",
     "review.unopened.other": "You have not opened {n} of the documents.",
+    "review.unopened.strict.one": "This signature covers 1 part that you have not opened. Open it before you sign.",
+    "review.unopened.strict.other": "This signature covers {n} parts that you have not opened. Open each before you sign.",
     "review.wait.looking": "The documents are being looked through. Please wait.",
     "review.wait.drawing": "The document is still being drawn; a moment please.",
     "review.blocked": "“{name}” cannot be shown here, so it cannot be signed here. You can still say no.",
@@ -1435,10 +1463,10 @@
     if (!(res instanceof AuthenticatorAttestationResponse)) throw new PasskeyError("other", "no attestation");
     return { attestationObject: new Uint8Array(res.attestationObject), clientDataJSON: new Uint8Array(res.clientDataJSON) };
   }
-  async function ceremony(run) {
+  async function ceremony(run2) {
     if (typeof PublicKeyCredential === "undefined") throw new PasskeyError("unsupported", "no WebAuthn");
     try {
-      const c = await run();
+      const c = await run2();
       if (c instanceof PublicKeyCredential) return c;
     } catch (e) {
       const name = e instanceof DOMException ? e.name : "";
@@ -2510,7 +2538,7 @@
     return out.length > 0 ? out : [""];
   }
   function lookOf(b) {
-    if (new TextDecoder("latin1").decode(b.subarray(0, 1100)).includes("%PDF-")) return "pdf";
+    if (isPDF(b)) return "pdf";
     for (const v of b) if (v < 32 && v !== 9 && v !== 10 && v !== 13 || v === 127) return "octets";
     try {
       decodeText(b);
@@ -2518,6 +2546,9 @@
     } catch {
       return "octets";
     }
+  }
+  function isPDF(b) {
+    return new TextDecoder("latin1").decode(b.subarray(0, 1100)).includes("%PDF-");
   }
   function openText(host, title, bytes) {
     const all = parts(decodeText(bytes));
@@ -2633,6 +2664,9 @@
     detail;
     item;
   };
+  function files(documents) {
+    return documents.reduce((n, d) => n + (d.item.xades?.form === "detached" ? d.parts.length : 1), 0);
+  }
   function checkView(v) {
     const fail = (what) => {
       throw new Stop("view", what);
@@ -2730,6 +2764,7 @@
   }
   async function dataObjects(claim, x, bytes, hash) {
     const names = [x.objects?.part || claim.name, ...further(x).map((o) => o.name)];
+    const types = [x.mime, ...further(x).map((o) => o.mime)];
     const sizes = claim.sizes ?? [bytes.length];
     if (sizes.length !== names.length || sizes.some((n) => n < 0) || sizes.reduce((a, n) => a + n, 0) !== bytes.length) throw new Error(`sizes ${sizes.join(" ")} of ${bytes.length} bytes, ${names.length} data objects`);
     const parts2 = [];
@@ -2737,7 +2772,7 @@
     for (const [i, name] of names.entries()) {
       const part = sizes.length === 1 ? bytes : bytes.slice(at2, at2 + sizes[i]);
       at2 += sizes[i];
-      parts2.push({ name, look: shownAs(x.form, part), bytes: part, doc: encode(await digest(hash, part)) });
+      parts2.push({ name, look: shownAs(x.form, part), bytes: part, doc: encode(await digest(hash, part)), mime: types[i] });
     }
     return parts2;
   }
@@ -3041,7 +3076,7 @@
       const docs = this.offer.documents;
       const name = this.offer.certificate.subject;
       show(
-        docs.every((d) => d.parts.length > 0) ? t("result.title", { n: docs.length }) : t("result.raw.title"),
+        docs.every((d) => d.parts.length > 0) ? t("result.title", { n: files(docs) }) : t("result.raw.title"),
         el("div", { class: "signed", id: "signed" }, el("p", {}, t("result.text", { name, time: moment(new Date(this.receipt.time)) })), this.status),
         this.downloads,
         el("h2", {}, t("result.three")),
@@ -3131,8 +3166,8 @@
       const name = d.item.name;
       const value = base64(xmlValue(this.offer.request.bind.alg, decode(this.receipt.items[d.item.i].signature)));
       const parts2 = [d.attributes, d.properties, utf8(`>${value}</ds:SignatureValue>`)];
-      if (contained(d)) parts2.push(utf8(`-object">${base64(d.parts[0].bytes)}</ds:Object>`));
-      const mine = parts2.every((part) => find(file, part) >= 0);
+      const holds = !contained(d) || holdsBase64(file, '-object">', d.parts[0].bytes, "</ds:Object>");
+      const mine = holds && parts2.every((part) => find(file, part) >= 0);
       if (!mine) return this.note(t("result.download.bad"));
       download(file, d.item.xades?.form === "detached" || contained(d) ? `${name}.xades.xml` : name.replace(/(\.xml)?$/i, "-signed.xml"), "application/xml");
       this.note(t("result.download.xml", { name }));
@@ -3161,6 +3196,40 @@
       spki: offer.certificate.spki,
       items: offer.documents.map((d) => ({ dtbsr: d.item.dtbsr, raw: d.item.kind === "raw", ...d.attributes ? { attributes: d.attributes } : {} }))
     };
+  }
+
+  // ts/datatype.ts
+  var textTypes = ["text/plain", "text/csv", "text/xml", "application/xml", "application/json"];
+  function misfit(look, mime, bytes) {
+    if (look === "octets") return "";
+    if (!(look === "pdf" ? mime.toLowerCase() === "application/pdf" : isText(mime))) return "type";
+    return (look === "pdf" ? onlyPDF(bytes) : onlyText(bytes)) ? "" : "both";
+  }
+  function isText(mime) {
+    const m = /^([a-z0-9.-]+\/[a-z0-9.+-]+)(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/.exec(mime.toLowerCase());
+    return m !== null && (textTypes.includes(m[1]) || /\/[a-z0-9.-]+\+(?:xml|json)$/.test(m[1]));
+  }
+  var zipEnd = 22 + 65535;
+  function onlyPDF(b) {
+    const end = lastOf(b, "%%EOF", b.length);
+    if (ascii(b, 0, 5) !== "%PDF-" || end < 0) return false;
+    for (let p = end + 5; p < b.length; p++) if (!white(b[p])) return false;
+    return lastOf(b, "PK", zipEnd) < 0;
+  }
+  function lastOf(b, word, n) {
+    const from = Math.max(0, b.length - n);
+    for (let p = b.lastIndexOf(word.charCodeAt(0)); p >= from; p = p === 0 ? -1 : b.lastIndexOf(word.charCodeAt(0), p - 1)) {
+      if (ascii(b, p, word.length) === word) return p;
+    }
+    return -1;
+  }
+  function onlyText(b) {
+    if (isPDF(b)) return false;
+    const head = ascii(b, 0, 1024).replace(/^\xef\xbb\xbf/, "");
+    if (!/^<\?xml[ \t\r\n]/.test(head)) return true;
+    const end = head.indexOf("?>");
+    const declared = head.slice(0, end).split("encoding").slice(1);
+    return end >= 0 && declared.every((d) => /^[ \t\r\n]*=[ \t\r\n]*["']utf-8["']/i.test(d));
   }
 
   // ts/pdfsyntax.ts
@@ -3232,7 +3301,7 @@
 
   // ts/pdfcrypt.ts
   async function unlock(pdf, places) {
-    const dicts = [...new Set(places.map((p) => dictionaryAt(pdf, p)))].map((p) => readDict(pdf, p));
+    const dicts = [...dictionaries(pdf, places)].map((p) => readDict(pdf.subarray(0, p + maxExtent), p));
     const dict = dicts[0];
     if (dicts.some((d) => spelled(d) !== spelled(dict))) throw new Error("more than one encryption");
     const word = (key2, otherwise) => {
@@ -3242,7 +3311,7 @@
     };
     const revision = Number(word("R", "0"));
     if (word("Filter", "") !== "/Standard" || word("V", "") !== "5" || revision !== 5 && revision !== 6) throw new Error("encrypted in another way");
-    const [streams2, strings, files] = filters(dict, word);
+    const [streams2, strings, files2] = filters(dict, word);
     const metadata = word("EncryptMetadata", "true");
     if (metadata !== "true" && metadata !== "false") throw new Error("an unusual /EncryptMetadata");
     const u = octets(dict, "U", 48);
@@ -3252,7 +3321,7 @@
     checkPermissions(await decryptBlocks(key, new Uint8Array(16), octets(dict, "Perms", 16)), Number(word("P", "x")), metadata === "true");
     return {
       streams: streams2,
-      whole: streams2 && strings && files,
+      whole: streams2 && strings && files2,
       metadata: metadata === "true",
       open: async (data2) => new Uint8Array(await crypto.subtle.decrypt({ name: "AES-CBC", iv: concat(data2.subarray(0, 16)) }, key, concat(data2.subarray(16))))
     };
@@ -3262,22 +3331,51 @@
     if (v instanceof Uint8Array) return `<${hex(v)}>`;
     return `{${[...v].map(([key, e]) => `${JSON.stringify(key)}:${spelled(e)}`).sort().join(",")}}`;
   }
-  function dictionaryAt(pdf, p) {
-    const at2 = skip(pdf, readName(pdf, p)[1]);
-    if (ascii(pdf, at2, 2) === "<<") return at2;
-    const m = /^(\d{1,10})[\0\t\n\f\r ]+(\d{1,5})[\0\t\n\f\r ]+R(?![A-Za-z0-9])/.exec(ascii(pdf, at2, 40));
-    if (!m) throw new Error("an unusual /Encrypt");
+  var maxPlaces = 512;
+  var maxExtent = 1 << 16;
+  function dictionaries(pdf, places) {
+    if (places.length > maxPlaces) throw new Error("an encryption that is named too often");
+    const found = /* @__PURE__ */ new Set();
+    const references = /* @__PURE__ */ new Set();
+    for (const p of places) {
+      const near = pdf.subarray(0, p + maxExtent);
+      const at2 = skip(near, readName(near, p)[1]);
+      const m = /^(\d{1,10})[\0\t\n\f\r ]+(\d{1,5})[\0\t\n\f\r ]+R(?![A-Za-z0-9])/.exec(ascii(near, at2, 40));
+      if (m) references.add(`${Number(m[1])} ${Number(m[2])}`);
+      else if (ascii(near, at2, 2) === "<<") found.add(at2);
+      else throw new Error("an unusual /Encrypt");
+    }
+    if (references.size > 1) throw new Error("more than one encryption");
+    for (const r of references) found.add(objectOf(pdf, r));
+    return found;
+  }
+  function objectOf(pdf, reference3) {
+    const [number, generation] = reference3.split(" ").map(Number);
     const found = [];
+    const bodyOf2 = skipper(pdf);
     for (let q = find2(pdf, "obj", 0); q >= 0; q = find2(pdf, "obj", q + 3)) {
-      const body = skip(pdf, q + 3);
+      const body = bodyOf2(q + 3);
       if (ascii(pdf, body, 2) !== "<<" || ascii(pdf, q - 3, 3) === "end") continue;
       const head = /(?:^|[^0-9])(\d{1,10})[\0\t\n\f\r ]+(\d{1,5})[\0\t\n\f\r ]*$/.exec(ascii(pdf, Math.max(0, q - 48), Math.min(q, 48)));
-      const same = head !== null && Number(head[1]) === Number(m[1]) && Number(head[2]) === Number(m[2]);
+      const same = head !== null && Number(head[1]) === number && Number(head[2]) === generation;
       if (same) found.push(body);
-      else if ((!head || head[1].endsWith(String(Number(m[1])))) && encrypts(pdf, body)) throw new Error("more than one encryption");
+      else if ((!head || head[1].endsWith(String(number))) && encrypts(pdf, body)) throw new Error("more than one encryption");
     }
     if (found.length !== 1) throw new Error("no encryption dictionary, or more than one");
     return found[0];
+  }
+  function skipper(pdf) {
+    let from = 0;
+    let to = 0;
+    return (p) => {
+      let q = p;
+      while (white(pdf[q])) q++;
+      if (pdf[q] !== 37) return q;
+      if (q >= from && q < to) return to;
+      from = q;
+      to = skip(pdf, q);
+      return to;
+    };
   }
   function encrypts(pdf, body) {
     const dict = readEntries(pdf, body);
@@ -3528,7 +3626,7 @@
       for (const d of offer.documents) {
         for (const part of d.parts) {
           const title = d.item.xades?.form === "internally-detached" ? t("review.element", { id: part.name, name: d.item.name }) : part.name;
-          this.panes.push({ ...part, k: this.panes.length, d, title });
+          this.panes.push({ ...part, k: this.panes.length, d, title, misfit: part.mime === void 0 ? "" : misfit(part.look, part.mime, part.bytes) });
         }
       }
       this.sign = button(this.signText(), () => this.press(), { class: "act", id: "sign" });
@@ -3567,7 +3665,7 @@
     open() {
       const docs = this.offer.documents;
       const raw = docs.filter((d) => d.item.kind === "raw");
-      const title = raw.length === 0 ? t("review.title", { n: docs.length }) : raw.length === docs.length ? t("review.raw.title", { n: docs.length }) : t("review.mixed.title", { n: docs.length });
+      const title = raw.length === 0 ? t("review.title", { n: files(docs) }) : raw.length === docs.length ? t("review.raw.title", { n: docs.length }) : t("review.mixed.title", { n: docs.length });
       const shown = this.panes;
       show(
         title,
@@ -3650,6 +3748,7 @@
         named && el("div", { class: "name" }, foreign(p.title)),
         el("div", { class: "hint" }, `${size(p.bytes.length)}, `, state),
         el("div", { class: "hint" }, `${t("review.fingerprint")}: `, fingerprint(decode(p.doc))),
+        p.misfit !== "" && el("p", { class: "warning" }, t(`review.misfit.${p.misfit}`, { name: p.title, mime: p.mime })),
         p.look === "octets" && el("p", { class: "warning" }, t("review.octets.warning")),
         this.panes.length > 1 && open
       );
@@ -3701,9 +3800,11 @@
     signText() {
       const docs = this.offer.documents;
       const raw = docs.filter((d) => d.item.kind === "raw").length;
-      const n = docs.reduce((sum, d) => sum + (d.item.xades?.form === "detached" ? d.parts.length : 1), 0);
-      const key = raw === 0 ? "review.sign" : raw === docs.length ? "review.sign.raw" : "review.sign.mixed";
-      return t(key, { n: raw === 0 ? n : docs.length, name: this.offer.certificate.subject });
+      const elements = docs.filter((d) => d.item.xades?.form === "internally-detached").length;
+      const n = raw > 0 ? docs.length : docs.reduce((sum, d) => sum + d.parts.length, 0);
+      const all = elements === 0 ? "review.sign" : docs.length === 1 ? "review.sign.elements" : "review.sign.parts";
+      const key = raw === 0 ? all : raw === docs.length ? "review.sign.raw" : "review.sign.mixed";
+      return t(key, { n, name: this.offer.certificate.subject });
     }
     async display(p) {
       this.frame?.close();
@@ -3796,12 +3897,16 @@
     /** hazard tells why the policy keeps the documents from being signed; "" for nothing. */
     hazard() {
       if (!this.strict()) return "";
-      const unseen2 = this.panes.find((p) => p.look === "octets");
-      if (unseen2) return t("review.octets.strict", { name: unseen2.title });
+      const unread = this.panes.find((p) => p.look === "octets");
+      if (unread) return t("review.octets.strict", { name: unread.title });
+      const other = this.panes.find((p) => p.misfit !== "");
+      if (other) return t("review.misfit.strict", { name: other.title });
       const pdfs = this.panes.filter((p) => p.look === "pdf");
       const bad = pdfs.find((p) => (this.hazards.get(p.k)?.size ?? 0) > 0);
       if (bad) return t("review.hazard", { name: bad.title });
-      return pdfs.some((p) => !this.hazards.has(p.k)) ? t("review.wait.looking") : "";
+      if (pdfs.some((p) => !this.hazards.has(p.k))) return t("review.wait.looking");
+      const unseen2 = this.panes.filter((p) => p.d.parts.length > 1 && !this.opened.has(p.k)).length;
+      return unseen2 > 0 ? t("review.unopened.strict", { n: unseen2 }) : "";
     }
     /**
      * ready sets the buttons. Signing needs that the document was drawn and that

@@ -34,6 +34,7 @@ export interface Part {
   look: Look; // what the bytes are shown as
   bytes: Bytes; // the very bytes that were hashed
   doc: string; // their digest
+  mime?: string; // of kind xades: the type that the signature says they are of
 }
 
 /** Document is one item as this device knows it. */
@@ -53,6 +54,11 @@ export interface Offer {
   certificate: Certificate;
   hash: HashName;
   documents: Document[];
+}
+
+/** files is how many documents are signed: elements of a document are one, files beside a signature as many as they are. */
+export function files(documents: Document[]): number {
+  return documents.reduce((n, d) => n + (d.item.xades?.form === "detached" ? d.parts.length : 1), 0);
 }
 
 /** checkView looks at the form of the application's claims. */
@@ -166,6 +172,7 @@ export async function checkXML(claim: View["items"][number], bytes: Bytes, alg: 
 /** dataObjects cuts what was delivered into the data objects, which stand one after the other, and hashes each. */
 async function dataObjects(claim: View["items"][number], x: XAdES, bytes: Bytes, hash: HashName): Promise<Part[]> {
   const names = [x.objects?.part || claim.name, ...further(x).map((o) => o.name)];
+  const types = [x.mime, ...further(x).map((o) => o.mime)];
   const sizes = claim.sizes ?? [bytes.length];
   if (sizes.length !== names.length || sizes.some((n) => n < 0) || sizes.reduce((a, n) => a + n, 0) !== bytes.length) throw new Error(`sizes ${sizes.join(" ")} of ${bytes.length} bytes, ${names.length} data objects`);
   const parts: Part[] = [];
@@ -173,7 +180,7 @@ async function dataObjects(claim: View["items"][number], x: XAdES, bytes: Bytes,
   for (const [i, name] of names.entries()) {
     const part = sizes.length === 1 ? bytes : bytes.slice(at, at + sizes[i]!);
     at += sizes[i]!;
-    parts.push({ name, look: shownAs(x.form, part), bytes: part, doc: encode(await digest(hash, part)) });
+    parts.push({ name, look: shownAs(x.form, part), bytes: part, doc: encode(await digest(hash, part)), mime: types[i]! });
   }
   return parts;
 }

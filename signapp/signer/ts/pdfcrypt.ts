@@ -5,7 +5,7 @@
 // and what is refused here counts as not looked through.
 
 import { concat, equal, hex, utf8, type Bytes } from "./b64";
-import { ascii, find, readName, skip } from "./bytes";
+import { ascii, find, readName, skip, white } from "./bytes";
 import { digest } from "./crypto";
 import { nameOf, readEntries } from "./pdfstream";
 import { readDict, type Dict, type Value } from "./pdfsyntax";
@@ -20,7 +20,7 @@ export interface Lock {
 
 /** unlock reads the encryption named at the given places; it throws for what it does not know. */
 export async function unlock(pdf: Uint8Array, places: number[]): Promise<Lock> {
-  const dicts = [...new Set(places.map((p) => dictionaryAt(pdf, p)))].map((p) => readDict(pdf, p));
+  const dicts = [...dictionaries(pdf, places)].map((p) => readDict(pdf.subarray(0, p + maxExtent), p));
   const dict = dicts[0]!;
   if (dicts.some((d) => spelled(d) !== spelled(dict))) throw new Error("more than one encryption");
   const word = (key: string, otherwise: string) => {
@@ -53,24 +53,61 @@ function spelled(v: Value): string {
   return `{${[...v].map(([key, e]) => `${JSON.stringify(key)}:${spelled(e)}`).sort().join(",")}}`;
 }
 
-/** dictionaryAt returns where the dictionary begins that /Encrypt at p leads to. */
-function dictionaryAt(pdf: Uint8Array, p: number): number {
-  const at = skip(pdf, readName(pdf, p)[1]);
-  if (ascii(pdf, at, 2) === "<<") return at;
-  const m = /^(\d{1,10})[\0\t\n\f\r ]+(\d{1,5})[\0\t\n\f\r ]+R(?![A-Za-z0-9])/.exec(ascii(pdf, at, 40));
-  if (!m) throw new Error("an unusual /Encrypt");
+const maxPlaces = 512; // each revision of a file names its encryption once
+const maxExtent = 1 << 16; // octets from one such place to the end of a dictionary that stands there
+
+/**
+ * dictionaries returns where the dictionaries begin that /Encrypt at the given places leads to. All places are read before the
+ * file is searched, once: a file can name its encryption as often as it has room for.
+ */
+function dictionaries(pdf: Uint8Array, places: number[]): Set<number> {
+  if (places.length > maxPlaces) throw new Error("an encryption that is named too often");
+  const found = new Set<number>();
+  const references = new Set<string>();
+  for (const p of places) {
+    const near = pdf.subarray(0, p + maxExtent);
+    const at = skip(near, readName(near, p)[1]);
+    const m = /^(\d{1,10})[\0\t\n\f\r ]+(\d{1,5})[\0\t\n\f\r ]+R(?![A-Za-z0-9])/.exec(ascii(near, at, 40));
+    if (m) references.add(`${Number(m[1])} ${Number(m[2])}`);
+    else if (ascii(near, at, 2) === "<<") found.add(at);
+    else throw new Error("an unusual /Encrypt");
+  }
+  if (references.size > 1) throw new Error("more than one encryption");
+  for (const r of references) found.add(objectOf(pdf, r));
+  return found;
+}
+
+/** objectOf returns where the one dictionary begins that has the number and generation. */
+function objectOf(pdf: Uint8Array, reference: string): number {
+  const [number, generation] = reference.split(" ").map(Number);
   const found: number[] = [];
+  const bodyOf = skipper(pdf);
   for (let q = find(pdf, "obj", 0); q >= 0; q = find(pdf, "obj", q + 3)) {
-    const body = skip(pdf, q + 3);
+    const body = bodyOf(q + 3);
     if (ascii(pdf, body, 2) !== "<<" || ascii(pdf, q - 3, 3) === "end") continue;
     const head = /(?:^|[^0-9])(\d{1,10})[\0\t\n\f\r ]+(\d{1,5})[\0\t\n\f\r ]*$/.exec(ascii(pdf, Math.max(0, q - 48), Math.min(q, 48)));
-    const same = head !== null && Number(head[1]) === Number(m[1]) && Number(head[2]) === Number(m[2]);
+    const same = head !== null && Number(head[1]) === number && Number(head[2]) === generation;
     // A cross-reference can lead into the middle of a number, and over a comment in a head.
     if (same) found.push(body);
-    else if ((!head || head[1]!.endsWith(String(Number(m[1])))) && encrypts(pdf, body)) throw new Error("more than one encryption");
+    else if ((!head || head[1]!.endsWith(String(number))) && encrypts(pdf, body)) throw new Error("more than one encryption");
   }
   if (found.length !== 1) throw new Error("no encryption dictionary, or more than one");
   return found[0]!;
+}
+
+/** skipper is skip for places that grow; a comment with many of them in it is passed once. */
+function skipper(pdf: Uint8Array): (p: number) => number {
+  let from = 0;
+  let to = 0; // all from from on is white space and comments, up to here
+  return (p) => {
+    let q = p;
+    while (white(pdf[q])) q++;
+    if (pdf[q] !== 0x25) return q;
+    if (q >= from && q < to) return to;
+    from = q;
+    to = skip(pdf, q);
+    return to;
+  };
 }
 
 /** encrypts tells whether a dictionary could be one of encryption. */

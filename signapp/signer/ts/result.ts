@@ -7,12 +7,11 @@ import { digest, xmlValue } from "./crypto";
 import { button, el, fill, foreign, say, show } from "./dom";
 import { onward } from "./ends";
 import { fingerprint } from "./fingerprint";
-import type { Document, Offer, Part } from "./offer";
+import { files, type Document, type Offer, type Part } from "./offer";
 import { covered } from "./pdfhole";
 import type { Receipt, SignedReceipt } from "./receipt";
 import { size, moment, t } from "./strings";
-import { base64, signedDigests } from "./xades";
-
+import { base64, holdsBase64, signedDigests } from "./xades";
 
 /** Result is the step after a verified receipt. */
 export class Result {
@@ -32,7 +31,7 @@ export class Result {
     const docs = this.offer.documents;
     const name = this.offer.certificate.subject;
     show(
-      docs.every((d) => d.parts.length > 0) ? t("result.title", { n: docs.length }) : t("result.raw.title"),
+      docs.every((d) => d.parts.length > 0) ? t("result.title", { n: files(docs) }) : t("result.raw.title"),
       el("div", { class: "signed", id: "signed" }, el("p", {}, t("result.text", { name, time: moment(new Date(this.receipt.time)) })), this.status),
       this.downloads,
       el("h2", {}, t("result.three")),
@@ -134,8 +133,8 @@ export class Result {
     const name = d.item.name;
     const value = base64(xmlValue(this.offer.request.bind.alg, decode(this.receipt.items[d.item.i]!.signature)));
     const parts = [d.attributes!, d.properties!, utf8(`>${value}</ds:SignatureValue>`)];
-    if (contained(d)) parts.push(utf8(`-object">${base64(d.parts[0]!.bytes)}</ds:Object>`));
-    const mine = parts.every((part) => find(file, part) >= 0);
+    const holds = !contained(d) || holdsBase64(file, '-object">', d.parts[0]!.bytes, "</ds:Object>");
+    const mine = holds && parts.every((part) => find(file, part) >= 0);
     if (!mine) return this.note(t("result.download.bad"));
     download(file, d.item.xades?.form === "detached" || contained(d) ? `${name}.xades.xml` : name.replace(/(\.xml)?$/i, "-signed.xml"), "application/xml");
     this.note(t("result.download.xml", { name }));

@@ -5,9 +5,10 @@
 
 import { decode } from "./b64";
 import type { Config } from "./config";
+import { misfit, type Misfit } from "./datatype";
 import { button, el, facts, fill, foreign, say, show, type Child } from "./dom";
 import { fingerprint } from "./fingerprint";
-import type { Document, Offer, Part } from "./offer";
+import { files, type Document, type Offer, type Part } from "./offer";
 import { hazards } from "./pdfhazards";
 import { clock, day, has, moment, size, t, type Key } from "./strings";
 import { openOctets, openText } from "./textview";
@@ -26,6 +27,7 @@ interface Pane extends Part {
   k: number; // position of all
   d: Document;
   title: string;
+  misfit: Misfit | ""; // what is wrong with its type
 }
 
 /** label names what a document is shown as; a key of the strings, with ".note" for what that means. */
@@ -72,7 +74,7 @@ export class Review {
     for (const d of offer.documents) {
       for (const part of d.parts) {
         const title = d.item.xades?.form === "internally-detached" ? t("review.element", { id: part.name, name: d.item.name }) : part.name;
-        this.panes.push({ ...part, k: this.panes.length, d, title });
+        this.panes.push({ ...part, k: this.panes.length, d, title, misfit: part.mime === undefined ? "" : misfit(part.look, part.mime, part.bytes) });
       }
     }
     this.sign = button(this.signText(), () => this.press(), { class: "act", id: "sign" });
@@ -83,7 +85,7 @@ export class Review {
   open(): void {
     const docs = this.offer.documents;
     const raw = docs.filter((d) => d.item.kind === "raw");
-    const title = raw.length === 0 ? t("review.title", { n: docs.length }) : raw.length === docs.length ? t("review.raw.title", { n: docs.length }) : t("review.mixed.title", { n: docs.length });
+    const title = raw.length === 0 ? t("review.title", { n: files(docs) }) : raw.length === docs.length ? t("review.raw.title", { n: docs.length }) : t("review.mixed.title", { n: docs.length });
     const shown = this.panes;
     show(
       title,
@@ -174,6 +176,7 @@ export class Review {
       named && el("div", { class: "name" }, foreign(p.title)),
       el("div", { class: "hint" }, `${size(p.bytes.length)}, `, state),
       el("div", { class: "hint" }, `${t("review.fingerprint")}: `, fingerprint(decode(p.doc))),
+      p.misfit !== "" && el("p", { class: "warning" }, t(`review.misfit.${p.misfit}`, { name: p.title, mime: p.mime! })),
       p.look === "octets" && el("p", { class: "warning" }, t("review.octets.warning")),
       this.panes.length > 1 && open,
     );
@@ -230,10 +233,11 @@ export class Review {
   private signText(): string {
     const docs = this.offer.documents;
     const raw = docs.filter((d) => d.item.kind === "raw").length;
-    // Elements of a document are one document; files are as many as they are.
-    const n = docs.reduce((sum, d) => sum + (d.item.xades?.form === "detached" ? d.parts.length : 1), 0);
-    const key: Key = raw === 0 ? "review.sign" : raw === docs.length ? "review.sign.raw" : "review.sign.mixed";
-    return t(key, { n: raw === 0 ? n : docs.length, name: this.offer.certificate.subject });
+    const elements = docs.filter((d) => d.item.xades?.form === "internally-detached").length;
+    const n = raw > 0 ? docs.length : docs.reduce((sum, d) => sum + d.parts.length, 0);
+    const all: Key = elements === 0 ? "review.sign" : docs.length === 1 ? "review.sign.elements" : "review.sign.parts";
+    const key: Key = raw === 0 ? all : raw === docs.length ? "review.sign.raw" : "review.sign.mixed";
+    return t(key, { n, name: this.offer.certificate.subject });
   }
 
   private async display(p: Pane): Promise<void> {
@@ -335,12 +339,17 @@ export class Review {
   /** hazard tells why the policy keeps the documents from being signed; "" for nothing. */
   private hazard(): string {
     if (!this.strict()) return "";
-    const unseen = this.panes.find((p) => p.look === "octets");
-    if (unseen) return t("review.octets.strict", { name: unseen.title });
+    const unread = this.panes.find((p) => p.look === "octets");
+    if (unread) return t("review.octets.strict", { name: unread.title });
+    const other = this.panes.find((p) => p.misfit !== "");
+    if (other) return t("review.misfit.strict", { name: other.title });
     const pdfs = this.panes.filter((p) => p.look === "pdf");
     const bad = pdfs.find((p) => (this.hazards.get(p.k)?.size ?? 0) > 0);
     if (bad) return t("review.hazard", { name: bad.title });
-    return pdfs.some((p) => !this.hazards.has(p.k)) ? t("review.wait.looking") : "";
+    if (pdfs.some((p) => !this.hazards.has(p.k))) return t("review.wait.looking");
+    // Of what one signature covers, its signer has seen each.
+    const unseen = this.panes.filter((p) => p.d.parts.length > 1 && !this.opened.has(p.k)).length;
+    return unseen > 0 ? t("review.unopened.strict", { n: unseen }) : "";
   }
 
   /**

@@ -57,7 +57,7 @@ export type Look = "pdf" | "text" | "octets";
  * UTF-8 without control characters but those of lines.
  */
 export function lookOf(b: Bytes): Look {
-  if (new TextDecoder("latin1").decode(b.subarray(0, 1100)).includes("%PDF-")) return "pdf";
+  if (isPDF(b)) return "pdf";
   for (const v of b) if ((v < 0x20 && v !== 9 && v !== 10 && v !== 13) || v === 0x7f) return "octets";
   try {
     decodeText(b);
@@ -65,6 +65,11 @@ export function lookOf(b: Bytes): Look {
   } catch {
     return "octets";
   }
+}
+
+/** isPDF tells whether readers of PDF open it as one. */
+export function isPDF(b: Bytes): boolean {
+  return new TextDecoder("latin1").decode(b.subarray(0, 1100)).includes("%PDF-");
 }
 
 /** openText shows octets inside host; what is no text throws. */

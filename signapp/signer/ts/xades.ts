@@ -4,7 +4,7 @@
 // canonicaliser here: each element is written as Exclusive XML Canonicalization
 // writes it, so that a claim of somebody else can be compared byte by byte.
 
-import { decodeLen, utf8, type Bytes } from "./b64";
+import { decodeLen, equal, find, utf8, type Bytes } from "./b64";
 import { digest, hashSize, isHash, type HashName } from "./crypto";
 import { read, tlv } from "./der";
 import type { Of } from "./shape";
@@ -70,11 +70,34 @@ function digestOf(h: HashName, d: Uint8Array, declared: Attributes = []): string
   return leaf("ds:DigestMethod", "", [...declared, ["Algorithm", digestMethods[h]]]) + leaf("ds:DigestValue", base64(d), declared);
 }
 
+const run = 3 << 12; // octets whose base64 is made at a time: no padding but at the end, and no text of the size of a file
+
 /** base64 is the form of XML Schema: the plain alphabet, with padding. */
 export function base64(b: Uint8Array): string {
   let s = "";
-  for (const v of b) s += String.fromCharCode(v);
-  return btoa(s);
+  for (let at = 0; at < b.length; at += run) s += btoa(String.fromCharCode(...b.subarray(at, at + run)));
+  return s;
+}
+
+/** holdsBase64 tells whether the base64 of octets stands in a file, between two pieces of text that are not of base64. */
+export function holdsBase64(file: Uint8Array, before: string, b: Uint8Array, after: string): boolean {
+  const mark = utf8(before);
+  const is = (at: number, text: string) => equal(file.subarray(at, at + text.length), utf8(text));
+  const whole = (from: number): boolean => {
+    let to = from;
+    for (let at = 0; at < b.length; at += run) {
+      const text = base64(b.subarray(at, at + run));
+      if (!is(to, text)) return false;
+      to += text.length;
+    }
+    return is(to, after);
+  };
+  for (let at = find(file, mark); at >= 0; ) {
+    if (whole(at + mark.length)) return true;
+    const next = find(file.subarray(at + 1), mark);
+    at = next < 0 ? -1 : at + 1 + next;
+  }
+  return false;
 }
 
 /** fits refuses what has no text, as sap and sap/xades do; that it can be shown checkItem has seen. */

@@ -1,7 +1,9 @@
 import "./corpus.test";
+import "./datatype.test";
 import "./pdfcrypt.test";
 import "./pdfhazards.test";
 import "./pdfhole.test";
 import "./pdfstream.test";
 import "./review_reach.test";
 import "./vectors.test";
+import "./xades.test";

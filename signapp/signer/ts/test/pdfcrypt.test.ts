@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { concat, utf8 } from "../b64";
 import { ascii } from "../bytes";
+import { unlock } from "../pdfcrypt";
 import { hazards } from "../pdfhazards";
 
 const folder = process.env["ENCRYPTED"];
@@ -97,3 +98,41 @@ if (folder) {
     assert.ok((await hazards(concat(b.subarray(0, cut - 9), utf8("\n"), b.subarray(cut)))).has("unread"));
   });
 }
+
+/** Counted counts how often a file is searched on. */
+class Counted extends Uint8Array {
+  static searches = 0;
+  override indexOf(v: number, from?: number): number {
+    Counted.searches++;
+    return super.indexOf(v, from);
+  }
+}
+
+/** work is how much of that unlock does on a file that names one encryption n times, with much that could be it. */
+async function work(n: number, piece: string): Promise<number> {
+  const text = `%PDF-1.7\n9 0 obj\n<</Filter/Standard/V 5/R 6>>\nendobj\n${piece.repeat(8 * n)}\n${"/Encrypt 9 0 R ".repeat(n)}`;
+  const pdf = new Counted(utf8(text));
+  const places = [...text.matchAll(/\/Encrypt/g)].map((m) => m.index);
+  Counted.searches = 0;
+  await assert.rejects(unlock(pdf, places));
+  return Counted.searches;
+}
+
+// The page has one thread: a file whose reading takes the square of its size keeps the signer from saying no.
+for (const piece of ["1 0 obj 2 endobj\n", "1 0 obj<</N 1>>endobj\n", "obj<</A/B>>\n", "obj%", "%obj\n", "/Encrypt<<%"]) {
+  test(`ADE-04: an encryption that is named often, and much of ${JSON.stringify(piece)}`, async () => {
+    const [a, b] = [await work(50, piece), await work(200, piece)];
+    assert.ok(b <= 5 * a, `4 times the file takes ${b} searches where it took ${a}`);
+  });
+}
+
+test("ADE-04: an encryption that is named without end was not looked through", async () => {
+  const found = await hazards(utf8(`%PDF-1.7\n9 0 obj\n<</Filter/Standard>>\nendobj\n${"/Encrypt 9 0 R ".repeat(4000)}`));
+  assert.deepEqual([...found], ["unread"]);
+});
+
+test("ADE-04: two numbers are two encryptions", async () => {
+  const dict = "<</Filter/Standard/V 5/R 6>>";
+  const text = `%PDF-1.7\n8 0 obj${dict}endobj\n9 0 obj${dict}endobj\n/Encrypt 8 0 R /Encrypt 9 0 R `;
+  await assert.rejects(unlock(utf8(text), [text.indexOf("/Encrypt"), text.lastIndexOf("/Encrypt")]), /more than one/);
+});
