@@ -112,6 +112,13 @@ func xadesFields() map[string]flip {
 		"Policy.ID":     func(x *sap.XAdES) { x.Policy.ID = "urn:oid:1.2.3.5" },
 		"Policy.Hash":   func(x *sap.XAdES) { x.Policy = sap.XAdESPolicy{ID: x.Policy.ID, Hash: "sha256", Digest: otherDigest()} },
 		"Policy.Digest": func(x *sap.XAdES) { x.Policy.Digest = sap.B64(bytes.Repeat([]byte{1}, 64)) },
+
+		"Objects.Part":             func(x *sap.XAdES) { x.Objects.Part = "order" },
+		"Objects.More":             func(x *sap.XAdES) { x.Objects.More = nil },
+		"Objects.More.Name":        func(x *sap.XAdES) { x.Objects.More[0].Name = "order" },
+		"Objects.More.Doc":         func(x *sap.XAdES) { x.Objects.More[0].Doc = otherDigest() },
+		"Objects.More.MIME":        func(x *sap.XAdES) { x.Objects.More[0].MIME = "application/xml" },
+		"Objects.More.Description": func(x *sap.XAdES) { x.Objects.More[0].Description = "" },
 	} {
 		out["Items.XAdES."+path] = flip{func(s *sap.SAD, _ *samtest.Signer) { f(s.Items[0].XAdES) }, sap.ReasonChallenge, sap.ReasonDTBSR}
 	}
@@ -156,6 +163,9 @@ func TestSAP01EachFieldFlipped(t *testing.T) {
 				items := alice.Items(t, req, 2)
 				if strings.HasPrefix(path, "Items.XAdES.") {
 					items = alice.XMLItems(t, req, 2)
+				}
+				if strings.HasPrefix(path, "Items.XAdES.Objects.") {
+					items = alice.XMLItemsOf(t, req, 2, samtest.XAdESBeside)
 				}
 				s, err := alice.Device.SAD(req, items)
 				if err != nil {

@@ -278,6 +278,12 @@ func (s *Signer) Items(t testing.TB, req *sap.ActivationRequest, n int) []sap.It
 // XMLItems are n items of kind xades, with every property, as a device composes them.
 func (s *Signer) XMLItems(t testing.TB, req *sap.ActivationRequest, n int) []sap.Item {
 	t.Helper()
+	return s.XMLItemsOf(t, req, n, XAdES)
+}
+
+// XMLItemsOf is XMLItems with properties of the caller's choice.
+func (s *Signer) XMLItemsOf(t testing.TB, req *sap.ActivationRequest, n int, properties func() sap.XAdES) []sap.Item {
+	t.Helper()
 	a, err := algo.Parse(req.Bind.Alg)
 	if err != nil {
 		t.Fatal(err)
@@ -286,14 +292,14 @@ func (s *Signer) XMLItems(t testing.TB, req *sap.ActivationRequest, n int) []sap
 	for i := range items {
 		h := a.Hash().New()
 		h.Write([]byte{byte(i), byte(i >> 8)})
-		if items[i], err = sap.NewXAdESItem(i, "invoice.xml", a, h.Sum(nil), s.Cert.Raw, XAdES()); err != nil {
+		if items[i], err = sap.NewXAdESItem(i, "invoice.xml", a, h.Sum(nil), s.Cert.Raw, properties()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return items
 }
 
-// XAdES has every property of an XAdES signature.
+// XAdES has every property of an XAdES signature that is over its whole document.
 func XAdES() sap.XAdES {
 	return sap.XAdES{
 		ID: "sig-1f2e3d", Form: sap.XAdESEnveloped, Time: 1_800_000_000, MIME: "text/xml", Description: "Invoice 17 <final>",
@@ -301,6 +307,14 @@ func XAdES() sap.XAdES {
 		Place:  sap.XAdESPlace{City: "Athens", Street: "1 Main St", State: "Attica", Postal: "105 57", Country: "GR"},
 		Policy: sap.XAdESPolicy{ID: "urn:oid:1.2.3.4", Hash: "sha512", Digest: sap.B64(make([]byte, 64))},
 	}
+}
+
+// XAdESBeside has every property of one that is over two elements of its document.
+func XAdESBeside() sap.XAdES {
+	x := XAdES()
+	x.Form = sap.XAdESBeside
+	x.Objects = &sap.XAdESObjects{Part: "offer", More: []sap.XAdESObject{{Name: "annex", Doc: sap.B64(make([]byte, 32)), MIME: "text/xml", Description: "Annex 1"}}}
+	return x
 }
 
 // Approve asks for and approves n items: a valid SAD and proof.
