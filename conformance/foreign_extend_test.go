@@ -79,7 +79,7 @@ func extendFile(t *testing.T, a *workertest.Authority, in, out string, level ext
 	chain, _ := a.Certify(t, name, key.Public(), certs.TSAProfile)
 	r := &tsp.Responder{Signer: key, Alg: algo.ES256, Chain: chain, Policy: []int{1, 3, 6, 1, 4, 1, 99999, 1}}
 	fetcher := &revocation.Fetcher{Guard: revocation.Guard{Addresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, Nonce: revocation.NonceIfAnswered}
-	collect, err := longterm.New(longterm.Config{Anchors: [][]byte{roots[0].Raw}, Now: time.Now, Fetcher: fetcher, Fresh: fetcher})
+	collect, err := longterm.New(longterm.Config{Anchors: [][]byte{roots[0].Raw}, Now: time.Now, Fetcher: fetcher, Fresh: fetcher, Past: true})
 	if err != nil {
 		t.Fatal(err)
 	}

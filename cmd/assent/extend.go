@@ -194,7 +194,7 @@ func (x *extension) collector(anchors, pool []*x509.Certificate) (*longterm.Coll
 		guard.Addresses = append(guard.Addresses, prefix)
 	}
 	fetcher := &revocation.Fetcher{Guard: guard, Nonce: nonce}
-	return longterm.New(longterm.Config{Anchors: raw(anchors), Pool: raw(pool), Now: time.Now, Fetcher: fetcher, Fresh: fetcher})
+	return longterm.New(longterm.Config{Anchors: raw(anchors), Pool: raw(pool), Now: time.Now, Fetcher: fetcher, Fresh: fetcher, Past: true})
 }
 
 func raw(list []*x509.Certificate) (out [][]byte) {

@@ -56,7 +56,7 @@ func newDesk(t *testing.T) *desk {
 	must(t, err)
 	guard := revocation.Guard{Addresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 	fetcher := &revocation.Fetcher{Guard: guard, Nonce: revocation.NonceIfAnswered}
-	collect, err := longterm.New(longterm.Config{Anchors: [][]byte{roots[0].Raw}, Now: time.Now, Fetcher: fetcher, Fresh: fetcher})
+	collect, err := longterm.New(longterm.Config{Anchors: [][]byte{roots[0].Raw}, Now: time.Now, Fetcher: fetcher, Fresh: fetcher, Past: true})
 	must(t, err)
 	d.cfg = extend.Config{Anchors: roots, Collector: collect}
 	d.authority(t, "tsa")
@@ -66,12 +66,19 @@ func newDesk(t *testing.T) *desk {
 // authority changes to a new time-stamp authority.
 func (d *desk) authority(t *testing.T, name string) {
 	t.Helper()
+	d.late(t, name, 0)
+}
+
+// late changes to one whose clock is late.
+func (d *desk) late(t *testing.T, name string, by time.Duration) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
 	d.stamps, _ = d.a.Certify(t, name, key.Public(), certs.TSAProfile)
-	r := &tsp.Responder{Signer: key, Alg: algo.ES256, Chain: d.stamps, Policy: []int{1, 3, 6, 1, 4, 1, 99999, 1}}
+	r := &tsp.Responder{Signer: key, Alg: algo.ES256, Chain: d.stamps, Policy: []int{1, 3, 6, 1, 4, 1, 99999, 1},
+		Clock: func() time.Time { return time.Now().Add(-by) }}
 	must(t, r.Check())
-	d.cfg.Stamper = &tsp.InProcess{Authority: r, Anchors: d.cfg.Anchors}
+	d.cfg.Stamper = &tsp.InProcess{Authority: r, Anchors: d.cfg.Anchors, Clock: r.Clock}
 }
 
 // signed has room bytes for the message besides what it needs.

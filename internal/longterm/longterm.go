@@ -42,6 +42,10 @@ type Config struct {
 	Fetcher, Fresh *revocation.Fetcher
 	// Now is the clock.
 	Now func() time.Time
+	// Past is for signatures that were made long ago: that a certificate was revoked after the time that is
+	// proven is collected and no error. Of a time-stamp's authority it is one, unless the reason leaves
+	// nobody else with the key: who has that can claim any time (RFC 3161, section 4).
+	Past bool
 }
 
 // Collector collects for many signatures (ADE-03). It is safe for concurrent use.
@@ -51,6 +55,7 @@ type Collector struct {
 	fetcher       *revocation.Fetcher
 	fresh         *revocation.Fetcher
 	now           func() time.Time
+	past          bool
 }
 
 // New reads the certificates.
@@ -66,7 +71,7 @@ func New(cfg Config) (*Collector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("intermediate certificate: %w", err)
 	}
-	c := &Collector{anchors: anchors, pool: pool, fetcher: cfg.Fetcher, fresh: cfg.Fresh, now: cfg.Now}
+	c := &Collector{anchors: anchors, pool: pool, fetcher: cfg.Fetcher, fresh: cfg.Fresh, now: cfg.Now, past: cfg.Past}
 	for _, raw := range cfg.Anchors {
 		root, err := x509.ParseCertificate(raw)
 		if err != nil {
@@ -141,19 +146,30 @@ func (c *Collector) collect(ctx context.Context, chain [][]byte, at, after time.
 	}
 	// The leaf apart from its authorities: only about the leaf must the statement be
 	// fresh, since lists of authorities appear rarely.
-	if err := c.check(ctx, m, &pkix.Path{Chain: path.Chain[:min(2, len(path.Chain))]}, c.fresh, after); err != nil {
+	q := question{after: after, stamp: want.Purpose == pkix.PurposeTimeStamping}
+	if c.past {
+		q.existed = at
+	}
+	if err := c.check(ctx, m, &pkix.Path{Chain: path.Chain[:min(2, len(path.Chain))]}, c.fresh, q); err != nil {
 		return nil, err
 	}
-	return m, c.check(ctx, m, &pkix.Path{Chain: path.Chain[1:]}, c.fetcher, time.Time{})
+	q.after = time.Time{}
+	return m, c.check(ctx, m, &pkix.Path{Chain: path.Chain[1:]}, c.fetcher, q)
 }
 
-func (c *Collector) check(ctx context.Context, m *Material, p *pkix.Path, fetcher *revocation.Fetcher, after time.Time) error {
+// question is what is asked about the certificates of a path.
+type question struct {
+	after   time.Time // the statement about the first must not be older; zero for any
+	existed time.Time // revoked later is no error; zero if it is
+	stamp   bool      // of a time-stamp's authority
+}
+
+func (c *Collector) check(ctx context.Context, m *Material, p *pkix.Path, fetcher *revocation.Fetcher, q question) error {
 	if len(p.Chain) < 2 {
 		return nil
 	}
 	// Statements tell their time in whole seconds.
-	after = after.Truncate(time.Second)
-	k, err := revocation.New(revocation.Config{At: c.now(), After: after, Skew: skew, Pool: c.pool, Fetcher: fetcher})
+	k, err := revocation.New(revocation.Config{At: c.now(), After: q.after.Truncate(time.Second), Existed: q.existed, Skew: skew, Pool: c.pool, Fetcher: fetcher})
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrStatus, err)
 	}
@@ -162,6 +178,9 @@ func (c *Collector) check(ctx context.Context, m *Material, p *pkix.Path, fetche
 		return fmt.Errorf("%w: %w", ErrStatus, err)
 	}
 	for _, f := range findings {
+		if !f.RevokedAt.IsZero() && q.stamp && !keepsKey(f.Reason) {
+			return fmt.Errorf("%w: %w", ErrStatus, &revocation.RevokedError{Certificate: f.Certificate, At: f.RevokedAt, Reason: f.Reason})
+		}
 		for _, e := range f.Evidence {
 			if e.Response != nil {
 				add(&m.OCSPs, e.Response.Raw)
@@ -175,4 +194,9 @@ func (c *Collector) check(ctx context.Context, m *Material, p *pkix.Path, fetche
 		}
 	}
 	return nil
+}
+
+// keepsKey tells whether a reason of revocation leaves nobody else with the key.
+func keepsKey(r revocation.Reason) bool {
+	return r == revocation.AffiliationChanged || r == revocation.Superseded || r == revocation.CessationOfOperation
 }

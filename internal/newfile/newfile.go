@@ -44,10 +44,10 @@ func publish(from, to string, ways ...way) error {
 	return fmt.Errorf("give the file the name %s: %w", to, all)
 }
 
-// link is known to most file systems; FAT and some of the net do not have it.
+// link is known to most file systems; FAT, exFAT and some of the net do not have it.
 func link(from, to string) error { return os.Link(from, to) }
 
-// reserve takes the name with an empty file of ours and puts the whole one in its place. Only if the machine
+// reserve is for those that know neither, such as exFAT in user space. It takes the name with an empty file of ours and puts the whole one in its place. Only if the machine
 // ends in between does the empty one stay.
 func reserve(from, to string) error {
 	f, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)

@@ -1,6 +1,7 @@
 package xmlsig_test
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -52,4 +53,42 @@ func TestADE03PlaceOfUnsignedProperties(t *testing.T) {
 	if _, err := d.Signatures[0].Place(); err == nil {
 		t.Error("a place in a signature without properties")
 	}
+}
+
+// FuzzPlace: wherever a document has a signature with properties, what is put in at the place is read as its last unsigned
+// property, and all that was there stays.
+func FuzzPlace(f *testing.F) {
+	const open, shut = `<Signature xmlns="http://www.w3.org/2000/09/xmldsig#" Id="s"><SignedInfo/><SignatureValue/><Object><q:QualifyingProperties xmlns:q="http://uri.etsi.org/01903/v1.3.2#" Target="#s"><q:SignedProperties/>`, `</q:QualifyingProperties></Object></Signature>`
+	for _, unsigned := range []string{"", "<q:UnsignedProperties/>", "<q:UnsignedProperties> </q:UnsignedProperties>", "<q:UnsignedProperties><q:UnsignedSignatureProperties a='/>' /></q:UnsignedProperties>",
+		"<q:UnsignedProperties><q:UnsignedSignatureProperties><q:CounterSignature>" + open + shut + "</q:CounterSignature></q:UnsignedSignatureProperties><q:UnsignedDataObjectProperties/></q:UnsignedProperties>"} {
+		f.Add([]byte("<a>" + open + unsigned + shut + "</a>"))
+	}
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		d, err := xmlsig.Read(bytes.NewReader(doc), int64(len(doc)), c14n.Limits{Size: 1 << 16})
+		if err != nil {
+			return
+		}
+		for i := range d.Signatures {
+			s := &d.Signatures[i]
+			at, err := s.Place()
+			if err != nil {
+				continue
+			}
+			var out bytes.Buffer
+			if err := at.Copy(&out, bytes.NewReader(doc), []byte(`<n:new xmlns:n="urn:new"/>`)); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(out.Bytes()[:at.Offset], doc[:at.Offset]) || !bytes.HasSuffix(out.Bytes(), doc[at.Offset+int64(at.Drop):]) {
+				t.Fatal("what was there did not stay")
+			}
+			now, err := xmlsig.Read(bytes.NewReader(out.Bytes()), int64(out.Len()), c14n.Limits{})
+			if err != nil || len(now.Signatures) != len(d.Signatures) {
+				t.Fatalf("%v\n%s", err, &out)
+			}
+			was, is := s.Properties.Unsigned, now.Signatures[i].Properties.Unsigned
+			if len(is) != len(was)+1 || is[len(is)-1].Name != "new" {
+				t.Fatalf("%+v\n%s", is, &out)
+			}
+		}
+	})
 }

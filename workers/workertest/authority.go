@@ -2,6 +2,7 @@ package workertest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -38,6 +39,8 @@ type Authority struct {
 	Skew time.Duration
 	// Silent makes OCSP answer with an error, and no CRL is found.
 	Silent bool
+	// Reason is why it revokes; zero means because of a stolen key.
+	Reason int
 	// Life is how long the certificates are valid that are issued from now on; zero means a day.
 	Life time.Duration
 
@@ -200,7 +203,7 @@ func (a *Authority) answer(body []byte) ([]byte, error) {
 	now := time.Now().Add(a.Skew)
 	res := ocsp.Response{SerialNumber: req.SerialNumber, IssuerHash: req.HashAlgorithm, Status: ocsp.Good, ThisUpdate: now, NextUpdate: now.Add(time.Hour)}
 	if at, ok := a.revoked[req.SerialNumber.String()]; ok {
-		res.Status, res.RevokedAt, res.RevocationReason = ocsp.Revoked, at, ocsp.KeyCompromise
+		res.Status, res.RevokedAt, res.RevocationReason = ocsp.Revoked, at, cmp.Or(a.Reason, ocsp.KeyCompromise)
 	}
 	return ocsp.CreateResponse(a.issuing, a.issuing, res, a.issuingKey)
 }
