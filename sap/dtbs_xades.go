@@ -93,6 +93,12 @@ func (x *XAdES) check() error {
 		x.Form != XAdESBeside && (x.Form != XAdESDetached || len(o.More) == 0)) {
 		return fmt.Errorf("%w: an element, or several data objects, in a signature of the form %s", ReasonEvidence, x.Form)
 	}
+	for _, id := range x.parts() {
+		// The signature's own Object: SignedInfo would be that of another form, under which something else is shown.
+		if id == x.ID || strings.HasPrefix(id, x.ID+"-") {
+			return fmt.Errorf("%w: the element %q, a part of the signature", ReasonEvidence, id)
+		}
+	}
 	if x.Time < 1 || x.Time > maxTime {
 		return fmt.Errorf("%w: time %d", ReasonEvidence, x.Time)
 	}
@@ -110,6 +116,17 @@ func (x *XAdES) check() error {
 		}
 	}
 	return nil
+}
+
+// parts are the identifiers of the elements that a signature of the form internally-detached is over.
+func (x *XAdES) parts() (out []string) {
+	if x.Form == XAdESBeside {
+		out = append(out, x.Objects.Part)
+		for _, o := range x.Objects.More {
+			out = append(out, o.Name)
+		}
+	}
+	return out
 }
 
 // parameters joins what was approved with the certificate and the algorithm.

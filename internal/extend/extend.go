@@ -242,6 +242,3 @@ func (j *job) write(tail []byte, what string) error {
 	j.done = append(j.done, what)
 	return j.look()
 }
-
-// hashes are those that time-stamps of others may be over.
-var hashes = []crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512}

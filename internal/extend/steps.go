@@ -168,17 +168,16 @@ func (j *job) collect(i int) (*longterm.Material, error) {
 }
 
 // authority collects about the authority of a token, whatever hash it is over.
-func (c *Config) authority(ctx context.Context, token []byte, imprint func(crypto.Hash) ([]byte, error)) (m *longterm.Material, err error) {
-	for _, h := range hashes {
-		var sum []byte
-		if sum, err = imprint(h); err != nil {
-			return nil, err
-		}
-		if m, err = c.Collector.TimeStamp(ctx, token, h, sum); !errors.Is(err, tsp.ErrImprint) {
-			return m, err
-		}
+func (c *Config) authority(ctx context.Context, token []byte, imprint func(crypto.Hash) ([]byte, error)) (*longterm.Material, error) {
+	h, err := tsp.ImprintHash(token)
+	if err != nil {
+		return nil, err
 	}
-	return nil, err
+	sum, err := imprint(h)
+	if err != nil {
+		return nil, err
+	}
+	return c.Collector.TimeStamp(ctx, token, h, sum)
 }
 
 // seal adds a document time-stamp over the whole file (EN 319 142-1, 5.4.3). What is

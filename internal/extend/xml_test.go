@@ -166,6 +166,7 @@ func TestADE03XMLExtensionRefuses(t *testing.T) {
 		"data changed":       {change(good, "240", "999"), extend.LevelT, extend.ErrNotValid, `signature "s1" in a.xml is TOTAL-FAILED, HASH_FAILURE`},
 		"value changed":      {change(good, `-value">`, `-value">AAAA`), extend.LevelT, extend.ErrNotValid, "get the document as it was signed"},
 		"wrapped":            {change(change(good, "<invoice ", "<w>999<invoice "), "</invoice>", "</invoice></w>"), extend.LevelT, extend.ErrNotValid, `"s1"`},
+		"style sheet":        {append([]byte(`<?xml-stylesheet type="text/xsl" href="evil.xsl"?>`), d.enveloping(t)...), extend.LevelLTA, extend.ErrNotValid, "a processing instruction"},
 		"hidden data":        {change(good, "<ds:Object>", "<ds:Object>999</ds:Object><ds:Object>"), extend.LevelT, extend.ErrNotValid, `"s1"`},
 		"file not at hand":   {d.detached(t, nil), extend.LevelT, extend.ErrNotValid, "give the files that it names"},
 		"a part of it":       {d.internally(t), extend.LevelT, extend.ErrNotValid, "it covers only a part of the document"},

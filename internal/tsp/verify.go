@@ -92,6 +92,15 @@ func verifyToken(token []byte, h crypto.Hash, imprint []byte, nonce *big.Int, po
 	}, nil
 }
 
+// ImprintHash reads the algorithm of a token's imprint, so that one digest of a large file is enough to verify it. Nothing is verified.
+func ImprintHash(token []byte) (crypto.Hash, error) {
+	_, _, t, err := parseToken(token)
+	if err != nil {
+		return 0, err
+	}
+	return t.hash, nil
+}
+
 func parseToken(token []byte) (*cms.SignedData, *cms.SignerInfo, *tstInfo, error) {
 	if len(token) > MaxResponse {
 		return nil, nil, nil, fmt.Errorf("%w: token of %d bytes", ErrTooLarge, len(token))

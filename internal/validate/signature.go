@@ -16,6 +16,7 @@ import (
 	"github.com/assent-sign/assent/internal/pkix"
 	"github.com/assent-sign/assent/internal/revocation"
 	"github.com/assent-sign/assent/internal/tsp"
+	"github.com/assent-sign/assent/internal/xmlsig"
 )
 
 type judge struct {
@@ -149,17 +150,15 @@ func (j *judge) stamps(s *Signature, si *cms.SignerInfo) {
 	}
 }
 
-// stamp verifies one token over an imprint that is asked for by digest.
+// stamp verifies one token over an imprint that is asked for by the token's digest: computing it can cost reading the whole
+// file, for which a token that cannot be read is no reason (I9).
 func (j *judge) stamp(s *Signature, token []byte, imprint func(crypto.Hash) ([]byte, error)) {
 	var info tsp.Info
-	var err error
-	for _, h := range []crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512} {
+	h, err := tsp.ImprintHash(token)
+	if err == nil {
 		var sum []byte
-		if sum, err = imprint(h); err != nil {
-			break
-		}
-		if info, err = tsp.VerifyTokenAmong(token, h, sum, j.issuers, j.opt.StampAnchors, time.Time{}); !errors.Is(err, tsp.ErrImprint) {
-			break
+		if sum, err = imprint(h); err == nil {
+			info, err = tsp.VerifyTokenAmong(token, h, sum, j.issuers, j.opt.StampAnchors, time.Time{})
 		}
 	}
 	switch {
@@ -171,6 +170,8 @@ func (j *judge) stamp(s *Signature, token []byte, imprint func(crypto.Hash) ([]b
 		}
 	case errors.Is(err, tsp.ErrChain):
 		s.doubt(subOfStampIn(s, err, NoPOE), "a time-stamp is there, but its authority is not trusted: %v", err)
+	case errors.Is(err, xmlsig.ErrWork):
+		s.doubt(SigConstraintsFailure, "a time-stamp is there and was not looked at: %v", err)
 	default:
 		s.fail(subOfStampIn(s, err, NoPOE), "a time-stamp is there and is wrong: %v", err)
 	}

@@ -125,18 +125,24 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) (Signatur
 	}
 	c, err := d.Check(j.r, in, c14n.Limits{})
 	if err != nil {
-		if errors.Is(err, xmlsig.ErrDetached) {
+		switch {
+		case errors.Is(err, xmlsig.ErrDetached):
 			s.doubt(subOfXML(err), "%v (--detached FILE)", err)
-		} else {
+		case errors.Is(err, xmlsig.ErrWork):
+			s.doubt(SigConstraintsFailure, "it was not looked at: %v", err)
+		default:
 			s.fail(subOfXML(err), "%v", err)
 		}
 		return s, nil
 	}
 	whole := func(v xmlsig.Coverage) bool { return v.Document || v.Root && !d.Instructed }
 	s.scope(c, whole, len(d.Signatures), j.size)
-	alone := in.Element == d.Index.Root // enveloping or detached: nothing is around it
+	root := in.Element == d.Index.Root // enveloping or detached: no element is around it
 	named := func(p Part) bool { return slices.Contains(j.opt.Parts, p.id) }
-	if !alone && !slices.ContainsFunc(c.Data(), whole) && !slices.ContainsFunc(s.Parts, named) {
+	switch byName := slices.ContainsFunc(s.Parts, named); {
+	case root && d.Instructed:
+		s.doubt(SigConstraintsFailure, "beside the signature stands a processing instruction, which nobody signed with it; it can have programs draw the document by a style sheet")
+	case !root && !byName && !slices.ContainsFunc(c.Data(), whole):
 		s.doubt(SigConstraintsFailure, "it covers only a part of the document; nobody signed the rest with it (--part ID names what you go by)")
 	}
 	if slices.ContainsFunc(c.Data(), func(v xmlsig.Coverage) bool { return v.Manifest }) {

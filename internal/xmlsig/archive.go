@@ -59,7 +59,10 @@ func (d *Document) archived(s *Signature, st Stamp) ([]plan, error) {
 	for _, u := range s.Properties.Unsigned[:st.Before] {
 		at = append(at, u.at)
 	}
-	for _, a := range append(at, s.objects...) {
+	for _, o := range s.objects {
+		at = append(at, o.at)
+	}
+	for _, a := range at {
 		p := plan{job: st.Form}
 		p.job.Target = c14n.ElementAt(a)
 		parts = append(parts, p)
@@ -109,7 +112,7 @@ func (d *Document) concatenate(doc io.ReaderAt, parts []plan, w io.Writer, room 
 		passes++
 		var err error
 		if p.cover.File != "" {
-			err = p.outside(w, lim)
+			err = d.outside(p, w, lim)
 		} else {
 			done := p.sink(w)
 			err = d.pass(doc, lim, []func() error{done}, p.job)
@@ -123,6 +126,9 @@ func (d *Document) concatenate(doc io.ReaderAt, parts []plan, w io.Writer, room 
 
 // pass reads the document once.
 func (d *Document) pass(doc io.ReaderAt, lim c14n.Limits, dones []func() error, jobs ...c14n.Job) error {
+	if err := d.spend(d.Index.Size); err != nil {
+		return err
+	}
 	if err := c14n.Canonicalize(io.NewSectionReader(doc, 0, d.Index.Size), lim, jobs...); err != nil {
 		return err
 	}

@@ -113,7 +113,10 @@ func (p *plan) sink(w io.Writer) (done func() error) {
 }
 
 // outside writes what a detached plan is a digest of.
-func (p *plan) outside(w io.Writer, lim c14n.Limits) error {
+func (d *Document) outside(p *plan, w io.Writer, lim c14n.Limits) error {
+	if err := d.spend(p.file.Size); err != nil {
+		return err
+	}
 	r := io.NewSectionReader(p.file, 0, p.file.Size)
 	if p.cover.Content {
 		_, err := io.Copy(w, r)
@@ -244,7 +247,7 @@ func (d *Document) Check(doc io.ReaderAt, s *Signature, lim c14n.Limits) (*Check
 		}
 		sums[i] = s.References[i].Hash.New()
 		if out.Covers = append(out.Covers, p.cover); p.cover.File != "" {
-			if err := p.outside(sums[i], lim); err != nil {
+			if err := d.outside(&p, sums[i], lim); err != nil {
 				return nil, fmt.Errorf("reference %d: %w", i+1, err)
 			}
 			continue
@@ -252,9 +255,11 @@ func (d *Document) Check(doc io.ReaderAt, s *Signature, lim c14n.Limits) (*Check
 		dones = append(dones, p.sink(sums[i]))
 		jobs = append(jobs, p.job)
 	}
-	if err := d.pass(doc, lim, dones, jobs...); err != nil {
+	values, keep := d.values(s)
+	if err := d.pass(doc, lim, dones, append(jobs, values...)...); err != nil {
 		return nil, err
 	}
+	keep()
 	for i, h := range sums {
 		out.Digests = append(out.Digests, h.Sum(nil))
 		if !bytes.Equal(out.Digests[i], s.References[i].Digest) {
@@ -268,12 +273,17 @@ func (d *Document) Check(doc io.ReaderAt, s *Signature, lim c14n.Limits) (*Check
 	return out, s.value(out, a)
 }
 
-// uncovered adds the Objects that no reference names to what has no place at all.
+// uncovered adds the Objects that no reference names to what has no place at all, and of those whose text alone is
+// signed what their start tags say of it.
 func (s *Signature) uncovered(covers []Coverage) []string {
 	out := slices.Clone(s.stray)
-	for _, at := range s.objects {
-		if !slices.ContainsFunc(covers, func(c Coverage) bool { return !c.Document && c.Element.Start == at }) {
+	for _, o := range s.objects {
+		of := func(c Coverage) bool { return !c.Document && c.Element.Start == o.at }
+		switch k := slices.IndexFunc(covers, of); {
+		case k < 0:
 			out = append(out, "an Object that no reference names")
+		case !slices.ContainsFunc(covers, func(c Coverage) bool { return of(c) && !c.Content }):
+			out = append(out, o.unsigned(s.Properties)...)
 		}
 	}
 	return out
@@ -374,18 +384,6 @@ func (s *Signature) SignerValue(cert *x509.Certificate) ([]byte, error) {
 		return nil, fmt.Errorf("%w: signature algorithm %q", ErrUnsupported, s.Method)
 	}
 	return asn1Value(cert, a, s.Value)
-}
-
-// Imprint is the digest that a time-stamp of a signature is over: of the canonical
-// SignatureValue element (EN 319 132-1, clause 5.3).
-func (d *Document) Imprint(doc io.ReaderAt, s *Signature, st Stamp, h crypto.Hash, lim c14n.Limits) ([]byte, error) {
-	w := h.New()
-	job := st.Form
-	job.W, job.Target = w, c14n.ElementAt(s.valAt)
-	if err := c14n.Canonicalize(io.NewSectionReader(doc, 0, d.Index.Size), lim, job); err != nil {
-		return nil, err
-	}
-	return w.Sum(nil), nil
 }
 
 // Breaks tells whether a signature of the document would no longer hold when a Signature

@@ -40,7 +40,7 @@ type Signature struct {
 	c14nURI       string
 	infoAt, valAt int64
 	keyAt         int64   // of KeyInfo, 0 if there is none
-	objects       []int64 // of Objects, less that of the QualifyingProperties
+	objects       []*node // less that of the QualifyingProperties
 	manifests     []int64 // of Manifests, and of the Objects that hold one
 	stray         []string
 	defects       []error // found while reading; Check reports them
@@ -121,7 +121,8 @@ func (v *Values) add(o Values) {
 	v.Certs, v.CRLs, v.OCSPs, v.Bad = append(v.Certs, o.Certs...), append(v.CRLs, o.CRLs...), append(v.OCSPs, o.OCSPs...), v.Bad+o.Bad
 }
 
-// Document is what Read found.
+// Document is what Read found. It is for one goroutine: what Check, Imprint and ArchiveImprint read is counted, and together
+// bounded (ErrWork).
 type Document struct {
 	Index      *c14n.Index
 	Signatures []Signature
@@ -132,6 +133,9 @@ type Document struct {
 	// a reference to the whole document covers that.
 	Instructed bool
 	refs       []reach
+
+	read, largest int64 // bytes read for signatures, and of the largest file among them
+	forms         map[written][]byte
 }
 
 // File is a file beside the document.

@@ -1,6 +1,7 @@
 package xmlsig
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/assent-sign/assent/internal/c14n"
@@ -57,7 +58,7 @@ func (s *Signature) strays(n *node) {
 	for _, k := range n.kids {
 		switch {
 		case k.is(dsSpace, "Object") && len(k.all(xadesSpace, "QualifyingProperties")) == 0:
-			s.objects = append(s.objects, k.at)
+			s.objects = append(s.objects, k)
 			for _, m := range k.all(dsSpace, "Manifest") {
 				s.manifests = append(s.manifests, k.at, m.at)
 			}
@@ -70,10 +71,12 @@ func (s *Signature) strays(n *node) {
 		}
 	}
 	s.silent(n)
+	s.says(n, "Id")
 }
 
 // around notes what stands beside the properties in their Object, and in those that are not signed.
 func (s *Signature) around(o *node) {
+	s.says(o, "Id")
 	if o.more || text(o) != "" {
 		s.stray = append(s.stray, "data beside the properties")
 	}
@@ -83,6 +86,7 @@ func (s *Signature) around(o *node) {
 			continue
 		}
 		s.silent(q)
+		s.says(q, "Id", "Target")
 		for _, k := range q.kids {
 			switch {
 			case k.is(xadesSpace, "UnsignedProperties"):
@@ -97,6 +101,7 @@ func (s *Signature) around(o *node) {
 // shaped holds an element against the table.
 func (s *Signature) shaped(n *node) {
 	kids, inner := shapes[n.name()]
+	s.says(n, "Id", "Algorithm", "PrefixList", "Encoding", "URI", "referencedData")
 	if inner {
 		s.silent(n)
 	}
@@ -134,3 +139,32 @@ func (s *Signature) silent(n *node) {
 }
 
 func (s *Signature) astray(n *node) { s.stray = append(s.stray, "an element "+n.local) }
+
+// says notes attributes but those that a signature's own elements have: no digest covers what they say.
+func (s *Signature) says(n *node, known ...string) {
+	for _, a := range n.attrs {
+		if a.space == "" && slices.Contains(known, a.local) {
+			continue
+		}
+		s.stray = append(s.stray, n.attribute(a))
+	}
+}
+
+func (n *node) attribute(a attr) string {
+	return fmt.Sprintf("an attribute %s of the element %s", a.local, n.local)
+}
+
+// unsigned names the attributes of an Object whose text alone is signed, but for those that say what its signature says too:
+// that it is in base64, and its type. Programs go by what they say.
+func (n *node) unsigned(p *Properties) (out []string) {
+	for _, a := range n.attrs {
+		switch {
+		case a.space != "":
+		case a.local == "Id", a.local == "Encoding" && a.value == base64Transform,
+			a.local == "MimeType" && p != nil && len(p.MimeTypes) == 1 && p.MimeTypes[0] == a.value:
+			continue
+		}
+		out = append(out, n.attribute(a))
+	}
+	return out
+}

@@ -9,7 +9,7 @@ import (
 // xades141Space is the namespace of what XAdES added later.
 const xades141Space = "http://uri.etsi.org/01903/v1.4.1#"
 
-// maxStamps bounds the tokens of one signature, since each costs a pass over the document.
+// maxStamps bounds the tokens of one signature; see ErrWork for what those of all may cost.
 const maxStamps = 32
 
 // unsigned reads the unsigned properties in their order (EN 319 132-1, clauses 5.3 to 5.5).

@@ -115,7 +115,7 @@ func (res *Result) compareXML(d *xmlsig.Document, s *xmlsig.Signature, sad *sap.
 		res.Whole = len(d.Signatures) == 1
 	case sap.XAdESBeside:
 	default: // what is inside of the signature, if nothing is around that
-		res.Whole = s.Element == d.Index.Root && len(c.Stray) == 0
+		res.Whole = s.Element == d.Index.Root && !d.Instructed && len(c.Stray) == 0
 	}
 	res.InFile, res.Approved, res.Signed = hex.EncodeToString(c.Digests[0]), hex.EncodeToString(approved), hex.EncodeToString(s.References[0].Digest)
 	if !bytes.Equal(c.Digests[0], approved) {

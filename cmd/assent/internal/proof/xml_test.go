@@ -177,6 +177,11 @@ func TestAUD11EnvelopingReceiptHoldsForItsFile(t *testing.T) {
 		if res, err := a.verify(t, a.receipt, []byte("<a>"+string(a.file)+"</a>"), &a.sam.PublicKey); err != nil || res.Whole {
 			t.Errorf("%s: wrapped: %v, %+v", form, err, res)
 		}
+		// A style sheet draws something else than was approved.
+		sheet := `<?xml-stylesheet type="text/xsl" href="evil.xsl"?>`
+		if res, err := a.verify(t, a.receipt, append([]byte(sheet), a.file...), &a.sam.PublicKey); err != nil || res.Whole {
+			t.Errorf("%s: with a style sheet: %v, %+v", form, err, res)
+		}
 	}
 }
 
