@@ -8,11 +8,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // Write has fill write a file in the directory of path, and gives it that name when it is whole and on the disk.
 // If the name is taken, before or meanwhile, the error is fs.ErrExist and what has it stays. On any error nothing is left
-// behind.
+// behind, except where the directory could not be brought to the disk: the file then stands there whole.
 func Write(path string, fill func(*os.File) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".assent-*")
 	if err != nil {
@@ -22,10 +23,29 @@ func Write(path string, fill func(*os.File) error) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
 		err = publish(f.Name(), path, link, renameNew, reserve)
 	}
+	named := err == nil
 	if gone := os.Remove(f.Name()); !errors.Is(gone, fs.ErrNotExist) {
 		err = errors.Join(err, gone)
 	}
+	if named { // a name is on the disk when its directory is
+		err = errors.Join(err, syncDir(filepath.Dir(path)))
+	}
 	return err
+}
+
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil // one that may be written and not read
+	}
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) {
+		err = nil // a file system that has no such thing
+	}
+	return errors.Join(err, d.Close())
 }
 
 // way gives a file a name that nothing has, or says why it cannot.

@@ -36,7 +36,11 @@
 // UTF-8, what is not well-formed, two elements with one identifier), and a document with a
 // signature that the new one would break, since it covers the place where that
 // would stand. Under the policy for qualified signatures octets are refused that are neither a PDF nor text, and
-// a PDF with hazards (ADE-04).
+// a PDF with hazards, and a mime_type that is not that of what the signer sees: application/pdf of a PDF, of text text/plain, text/csv, text/xml,
+// application/xml, application/json, or one that ends in +xml or +json and is not drawn (XHTML, SVG), in UTF-8 (ADE-04).
+//
+// What an internally detached element takes from those around it (the meaning of prefixes in its values, xml:base, xml:lang) is neither
+// shown nor signed: exclusive canonicalization leaves it out.
 //
 // It implements ADE-02, ADE-03 (internal/extend renews), and of ADE-05 what concerns signing.
 package xades

@@ -73,6 +73,9 @@ func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Outp
 		return nil, err
 	}
 	x, err := w.asked(in, kind)
+	if err == nil {
+		err = typed(in.Policy, x.MIME, kind)
+	}
 	if err != nil {
 		return nil, err
 	}
