@@ -76,7 +76,8 @@ func (d *Document) LaterChanges(s Signature) ([]Change, error) {
 	if c.changed.empty() {
 		return c.onlyTail(s)
 	}
-	for _, step := range []func() error{c.survey, c.pages, c.catalog, c.fields, c.annotations, c.additions, c.rest} {
+	steps := []func() error{func() error { return c.oddities(d, s.CoveredEnd) }, c.survey, c.pages, c.catalog, c.fields, c.annotations, c.additions, c.rest}
+	for _, step := range steps {
 		err := step()
 		if errors.Is(err, errEnough) {
 			break
@@ -86,6 +87,17 @@ func (d *Document) LaterChanges(s Signature) ([]Change, error) {
 		}
 	}
 	return c.out, nil
+}
+
+// oddities names what other readers may see otherwise. d is not a plain reading: the account is kept in it.
+func (c *comparison) oddities(d *Document, end int64) error {
+	found, err := d.oddities(end)
+	for _, o := range found {
+		if err := c.add(ChangeTail, 0, 0, "other readers may see what was not signed: %s", o.text); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // errEnough stops a comparison whose list is full.

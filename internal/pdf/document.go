@@ -17,6 +17,10 @@ type Document struct {
 	lim  Limits
 	work *int64 // bytes that may still be read, scanned or inflated; shared with plain readings
 
+	// listed sees the entries of cross-reference streams as the file has them; for a census.
+	listed  func(num int, typ, f2, f3 uint64) error
+	account *census // see oddities
+
 	// sections are the places of the data of the cross-reference streams that were read.
 	sections map[int64]bool
 

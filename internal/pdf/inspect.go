@@ -38,7 +38,8 @@ type Summary struct {
 	// Hybrid: readers of before PDF 1.5 do not see all objects. Word processors write
 	// such files, so that it is a warning and no hazard.
 	Hybrid bool `json:"hybrid"`
-	// Damaged: the cross-reference had to be rebuilt.
+	// Damaged: the cross-reference had to be rebuilt, or other readers might rebuild it and
+	// find objects that it does not list.
 	Damaged bool `json:"damaged"`
 	// Incomplete: a limit was reached, or objects could not be read; what is not
 	// reported may still be there.
@@ -68,7 +69,7 @@ func InspectWith(r io.ReaderAt, size int64, lim Limits, password secret.Bytes) (
 	if c := d.crypt; c != nil {
 		s.Encrypted, s.PartlyEncrypted = true, !c.streams || !c.strings || !c.files
 	}
-	steps := []func(*Summary) error{d.countPages, d.countFields, d.scanFeatures, d.scanUnused}
+	steps := []func(*Summary) error{d.scanPlaces, d.countPages, d.countFields, d.scanFeatures, d.scanUnused}
 	for _, step := range steps {
 		switch err := step(&s); {
 		case errors.Is(err, ErrLimit), errors.Is(err, ErrMalformed), errors.Is(err, ErrUnsupported):
@@ -115,6 +116,15 @@ func (d *Document) countFields(s *Summary) error {
 		}
 		return nil
 	})
+	return err
+}
+
+// scanPlaces looks for what other readers see who do not forgive what we do, or find by a search.
+func (d *Document) scanPlaces(s *Summary) error {
+	found, err := d.oddities(0)
+	for _, o := range found {
+		s.Damaged = s.Damaged || o.kind == oddForm || o.kind == oddObject
+	}
 	return err
 }
 
@@ -316,7 +326,7 @@ func (s Summary) Hazards() []string {
 		{s.ExternalRefs, "The document refers to content outside of itself."},
 		{s.Unused, "The document has content that nothing in it uses; a later change could put it in place of what is shown."},
 		{s.PartlyEncrypted, "Parts of the encrypted file are not encrypted; somebody may have added them on its way."},
-		{s.Damaged, "The file was damaged and has been repaired."},
+		{s.Damaged, "The table of contents of the file is damaged or incomplete; other programs may show something else."},
 		{s.Incomplete, "The file could not be examined completely."},
 	} {
 		if w.on {

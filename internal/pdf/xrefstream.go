@@ -137,6 +137,11 @@ func (d *Document) readStreamEntries(r io.Reader, w [3]int, start, count int64) 
 			typ = bigEndian(buf[:w[0]])
 		}
 		f2, f3 := bigEndian(buf[w[0]:w[0]+w[1]]), bigEndian(buf[w[0]+w[1]:])
+		if d.listed != nil {
+			if err := d.listed(int(num), typ, f2, f3); err != nil {
+				return err
+			}
+		}
 		e, ok := d.streamEntry(typ, f2, f3)
 		if !ok {
 			continue
