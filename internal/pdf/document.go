@@ -35,6 +35,8 @@ type Document struct {
 	streams   map[int]*objectStream // inflated object streams
 	streamMem int64
 	window    []byte // see parseAt
+	block     []byte // see near
+	blockAt   int64
 	// noEndstream: from this offset on there is no endstream; 0 if not known.
 	noEndstream int64
 	loading     int // depth of nested loads: /Length of an object stream and the like
@@ -122,6 +124,9 @@ func (d *Document) readAt(b []byte, off int64) ([]byte, error) {
 	if err := d.spend(int64(len(b))); err != nil {
 		return nil, err
 	}
+	if d.near(b, off) {
+		return b, nil
+	}
 	n, err := d.r.ReadAt(b, off)
 	if n == len(b) {
 		return b, nil
@@ -130,6 +135,43 @@ func (d *Document) readAt(b []byte, off int64) ([]byte, error) {
 		err = io.ErrUnexpectedEOF
 	}
 	return nil, fmt.Errorf("pdf: read %d bytes at offset %d: %w", len(b), off, err)
+}
+
+const (
+	// blockSize is what is read at once for a small piece: most pieces stand close to one another, and a call of
+	// the system costs more than some thousand bytes.
+	blockSize = 4 << 10
+	// smallRead is the largest piece that is taken out of a block.
+	smallRead = blockSize / 2
+)
+
+// near fills b from the block that was read last, or from the one around off; false if it must be read by itself.
+func (d *Document) near(b []byte, off int64) bool {
+	if len(b) > smallRead {
+		return false
+	}
+	if off < d.blockAt || off+int64(len(b)) > d.blockAt+int64(len(d.block)) {
+		buf, at := d.blockBuffer(), off&^(smallRead-1)
+		n, err := d.r.ReadAt(buf[:min(blockSize, d.size-at)], at)
+		if n < 0 || n > blockSize || err != nil && !errors.Is(err, io.EOF) {
+			n = 0 // whoever needs the bytes reads them and sees the error
+		}
+		d.block, d.blockAt = buf[:n], at
+		if off+int64(len(b)) > at+int64(n) {
+			return false
+		}
+	}
+	copy(b, d.block[off-d.blockAt:])
+	return true
+}
+
+// blockBuffer is where the next block is read to. The block is none from here on.
+func (d *Document) blockBuffer() []byte {
+	buf := d.block[:cap(d.block)]
+	if d.block = nil; len(buf) < blockSize {
+		buf = make([]byte, blockSize)
+	}
+	return buf
 }
 
 // headerWindow is where readers look for the header (ISO 32000-1, annex H.3).

@@ -229,10 +229,13 @@ func (u *update) signatureBody(id ref, opt SignOptions, references []byte) (body
 	if opt.SubFilter == SubFilterRFC3161 {
 		typ = "/DocTimeStamp"
 	}
-	b := []byte("<< /Type " + typ + " /Filter /Adobe.PPKLite /SubFilter /" + opt.SubFilter + " /Contents ")
+	const others = 512 // bytes of the other keys, if they are short
+	b := append(make([]byte, 0, 2*opt.Reserve+others), "<< /Type "+typ+" /Filter /Adobe.PPKLite /SubFilter /"+opt.SubFilter+" /Contents "...)
 	hole = len(b)
 	b = append(b, '<')
-	b = append(b, strings.Repeat("0", 2*opt.Reserve)...)
+	for range 2 * opt.Reserve {
+		b = append(b, '0')
+	}
 	b = append(b, '>')
 	b = append(b, byteRangeKey...)
 	b = append(b, strings.Repeat(" ", byteRangeWidth)...)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"sync"
 )
 
 // Prepared describes a file that waits for its signature. It is plain data, to be
@@ -36,6 +37,10 @@ type Prepared struct {
 // cheap for a small file.
 const copyBuffer = 64 << 10
 
+// copyBuffers are used again: for a small file, one of its own would cost more than
+// copying and hashing it.
+var copyBuffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
+
 // write copies the input and appends the tail, hashing both but for the hole.
 func (p *Prepared) write(ctx context.Context, in io.ReaderAt, out io.Writer, tail []byte, hf crypto.Hash) error {
 	h := hf.New()
@@ -59,7 +64,9 @@ func (p *Prepared) write(ctx context.Context, in io.ReaderAt, out io.Writer, tai
 
 // pump reads n bytes from off in pieces and hands them to fn.
 func pump(ctx context.Context, r io.ReaderAt, off, n int64, fn func([]byte) error) error {
-	buf := make([]byte, min(copyBuffer, max(n, 1)))
+	pooled := copyBuffers.Get().(*[copyBuffer]byte)
+	defer copyBuffers.Put(pooled)
+	buf := pooled[:]
 	for n > 0 {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -141,7 +141,7 @@ const maxTableOffset = 9_999_999_999
 // bytes renders the update as it will follow the input. at is the offset of its
 // first byte in the output.
 func (u *update) bytes(at int64) ([]byte, error) {
-	var b bytes.Buffer
+	b := bytes.NewBuffer(make([]byte, 0, u.room()))
 	if last, err := u.d.readAt(make([]byte, 1), u.d.size-1); err != nil {
 		return nil, err
 	} else if last[0] != '\n' && last[0] != '\r' {
@@ -150,22 +150,32 @@ func (u *update) bytes(at int64) ([]byte, error) {
 	places := make([]placed, 0, len(u.objs)+1)
 	for _, o := range u.objs {
 		places = append(places, placed{o.id, at + int64(b.Len()) - u.d.base})
-		fmt.Fprintf(&b, "%d %d obj\n", o.id.num, o.id.gen)
+		fmt.Fprintf(b, "%d %d obj\n", o.id.num, o.id.gen)
 		b.Write(o.body)
 		b.WriteString("\nendobj\n")
 	}
 	off := at + int64(b.Len()) - u.d.base
 	var err error
 	if u.d.kind == xrefStreamKind {
-		err = u.writeXrefStream(&b, places, off)
+		err = u.writeXrefStream(b, places, off)
 	} else {
-		err = u.writeXrefTable(&b, places, off)
+		err = u.writeXrefTable(b, places, off)
 	}
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(&b, "startxref\n%d\n%%%%EOF\n", off)
+	fmt.Fprintf(b, "startxref\n%d\n%%%%EOF\n", off)
 	return b.Bytes(), nil
+}
+
+// room is about how many bytes the update has.
+func (u *update) room() int {
+	const object, section = 32, 512
+	n := section + len(u.d.trailer.raw)
+	for _, o := range u.objs {
+		n += object + len(o.body)
+	}
+	return n
 }
 
 // sections returns the places to list: those of the update and, where the file's

@@ -30,7 +30,7 @@ const (
 	xrefStreamKind                     // ISO 32000-1, 7.5.8
 )
 
-const pageSize = 256
+const pageSize = 64
 
 // xrefTable maps object numbers to entries, in pages, so that sparse numbers cost
 // no more than the limit allows.
@@ -109,12 +109,7 @@ const maxPadding = 1 << 20
 
 // startXref finds the offset that the last startxref names.
 func (d *Document) startXref() (int64, error) {
-	end, err := d.endOfContent()
-	if err != nil {
-		return 0, err
-	}
-	from := max(0, end-tailWindow)
-	b, err := d.readAt(make([]byte, end-from), from)
+	b, from, err := d.lastContent()
 	if err != nil {
 		return 0, err
 	}
@@ -134,26 +129,32 @@ func (d *Document) startXref() (int64, error) {
 	return d.base + n, nil
 }
 
-// endOfContent skips white space and NULs at the end of the file.
-func (d *Document) endOfContent() (int64, error) {
+// lastContent gives the last bytes before white space and NULs at the end of the file, tailWindow of them
+// or all, and their offset.
+func (d *Document) lastContent() (b []byte, from int64, err error) {
 	end := d.size
-	buf := make([]byte, 4096)
+	buf := d.blockBuffer()
 	for end > 0 && d.size-end < maxPadding {
-		from := max(0, end-int64(len(buf)))
-		b, err := d.readAt(buf[:end-from], from)
-		if err != nil {
-			return 0, err
+		from = max(0, end-int64(len(buf)))
+		if b, err = d.readAt(buf[:end-from], from); err != nil {
+			return nil, 0, err
 		}
+		d.block, d.blockAt = b, from // the cross-reference often stands there too
 		n := len(b)
 		for n > 0 && isSpace(b[n-1]) {
 			n--
 		}
 		end = from + int64(n)
-		if n > 0 {
+		if b = b[:n]; n > 0 {
 			break
 		}
 	}
-	return end, nil
+	start := max(0, end-tailWindow)
+	if start < from {
+		b, err = d.readAt(make([]byte, end-start), start)
+		return b, start, err
+	}
+	return b[start-from:], start, nil
 }
 
 // readXref reads the chain of sections from the newest to the oldest.

@@ -23,6 +23,9 @@ func (d *Document) newReader(off int64) *reader {
 
 // more appends the next piece of the file to the window; false at its end.
 func (r *reader) more() (bool, error) {
+	if r.off+int64(len(r.b)) >= r.d.size {
+		return false, nil
+	}
 	if need := len(r.b) + r.step; need > len(r.buf) {
 		r.buf = make([]byte, max(need, 2*r.step))
 	}
