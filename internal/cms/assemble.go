@@ -151,7 +151,7 @@ func ParseChain(chain [][]byte) ([]*x509.Certificate, error) {
 	out := make([]*x509.Certificate, len(chain))
 	for i, der := range chain {
 		var err error
-		if out[i], err = x509.ParseCertificate(der); err != nil {
+		if out[i], err = parsed.parse(der); err != nil {
 			return nil, fmt.Errorf("%w: certificate %d of the chain, from the signer's: %w", ErrInput, i+1, err)
 		}
 	}

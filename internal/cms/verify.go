@@ -185,7 +185,7 @@ func (sd *SignedData) candidates(si *SignerInfo, opts VerifyOptions) []*x509.Cer
 		if si.SubjectKeyID == nil && !bytes.Contains(raw, si.Issuer) {
 			continue // cheap; parsing a certificate is not, and the message may hold a hundred
 		}
-		if c, err := x509.ParseCertificate(raw); err == nil && si.names(c) {
+		if c, err := parsed.parse(raw); err == nil && si.names(c) {
 			found = append(found, c)
 		}
 	}
