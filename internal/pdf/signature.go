@@ -268,10 +268,10 @@ func (d *Document) readCoverage(s *Signature, dict value) error {
 		s.ContentsOffset, s.ContentsLength = contents.off, int64(len(contents.raw))
 		// These bytes are not signed: a reader that repairs could take other ones
 		// among the digits for objects of the document.
-		if i := bytes.IndexFunc(contents.raw[1:len(contents.raw)-1], notHexadecimal); i >= 0 {
+		if i := notHexadecimal(contents.raw[1 : len(contents.raw)-1]); i >= 0 {
 			s.problem(ProblemContents, "/Contents holds more than hexadecimal digits, the first such byte is at %d", contents.off+1+int64(i))
 		}
-		if len(bytes.Trim(s.Contents, "\x00")) == 0 {
+		if len(bytes.TrimLeft(s.Contents, "\x00")) == 0 {
 			s.problem(ProblemUnsigned, "/Contents is empty: not signed")
 		}
 	default:
@@ -297,8 +297,14 @@ func (d *Document) readCoverage(s *Signature, dict value) error {
 	return nil
 }
 
-func notHexadecimal(r rune) bool {
-	return !(r >= '0' && r <= '9' || r >= 'a' && r <= 'f' || r >= 'A' && r <= 'F' || r < 0x80 && isSpace(byte(r)))
+// notHexadecimal is where the first byte is that is neither a hexadecimal digit nor white space; -1 if there is none.
+func notHexadecimal(b []byte) int {
+	for i, c := range b {
+		if hexVal(c) < 0 && !isSpace(c) {
+			return i
+		}
+	}
+	return -1
 }
 
 // checkRange compares the byte range with the file and the Contents string.
