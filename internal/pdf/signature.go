@@ -268,7 +268,7 @@ func (d *Document) readCoverage(s *Signature, dict value) error {
 		s.ContentsOffset, s.ContentsLength = contents.off, int64(len(contents.raw))
 		// These bytes are not signed: a reader that repairs could take other ones
 		// among the digits for objects of the document.
-		if i := notHexadecimal(contents.raw[1 : len(contents.raw)-1]); i >= 0 {
+		if i := firstNotHexadecimal(contents.raw[1 : len(contents.raw)-1]); i >= 0 {
 			s.problem(ProblemContents, "/Contents holds more than hexadecimal digits, the first such byte is at %d", contents.off+1+int64(i))
 		}
 		if len(bytes.TrimLeft(s.Contents, "\x00")) == 0 {
@@ -297,14 +297,18 @@ func (d *Document) readCoverage(s *Signature, dict value) error {
 	return nil
 }
 
-// notHexadecimal is where the first byte is that is neither a hexadecimal digit nor white space; -1 if there is none.
-func notHexadecimal(b []byte) int {
+// firstNotHexadecimal is where the first byte is that is neither a hexadecimal digit nor white space; -1 if there is none.
+func firstNotHexadecimal(b []byte) int {
 	for i, c := range b {
-		if hexVal(c) < 0 && !isSpace(c) {
+		if notHexadecimal(rune(c)) {
 			return i
 		}
 	}
 	return -1
+}
+
+func notHexadecimal(r rune) bool {
+	return r >= 0x80 || hexVal(byte(r)) < 0 && !isSpace(byte(r))
 }
 
 // checkRange compares the byte range with the file and the Contents string.
