@@ -355,8 +355,11 @@ func oldDigest(n *node) (crypto.Hash, []byte, error) {
 	return digest(n)
 }
 
-// octets decodes base64 with white space.
+// octets decodes base64 with white space; an element that is not there has none.
 func octets(n *node) ([]byte, error) {
+	if n == nil {
+		return nil, ErrStructure
+	}
 	return base64.StdEncoding.DecodeString(strings.Join(strings.Fields(n.text.String()), ""))
 }
 

@@ -40,8 +40,11 @@ type attr struct{ space, local, value string }
 
 func (n *node) is(space, local string) bool { return n != nil && n.space == space && n.local == local }
 
-// attr gives an attribute without namespace.
+// attr gives an attribute without namespace; an element that is not there has none.
 func (n *node) attr(local string) (string, bool) {
+	if n == nil {
+		return "", false
+	}
 	for _, a := range n.attrs {
 		if a.space == "" && a.local == local {
 			return a.value, true
