@@ -13,11 +13,12 @@ import (
 
 	"github.com/assent-sign/assent/internal/certs"
 	"github.com/assent-sign/assent/internal/secret"
+	"github.com/assent-sign/assent/internal/sigpolicy"
 	"github.com/assent-sign/assent/internal/validate"
 )
 
 func verifyCommand() *cobra.Command {
-	var trust, detached, parts []string
+	var trust, detached, parts, policies []string
 	var format, revocation, level, password string
 	cmd := &cobra.Command{
 		Use:   "verify FILE",
@@ -31,13 +32,17 @@ Beside the plain words stand those of EN 319 102-1: TOTAL-PASSED, TOTAL-FAILED o
 with the sub-indication. A file is valid if and only if it is TOTAL-PASSED; "not valid" is also said
 where the standard only says INDETERMINATE, because nothing shows that a signature is older than
 what speaks against it. With --revocation required a signature passes only if the file tells that no
-certificate was revoked (else TRY_LATER). -o json follows the schema ` + validate.Schema + `;
+certificate was revoked (else TRY_LATER). A signature policy that a signature names is shown;
+with --policy its document must be among the given ones, by the digest that was signed (else
+SIGNATURE_POLICY_NOT_AVAILABLE, or POLICY_PROCESSING_ERROR if what was given for it is another);
+whether the signature obeys its rules is for who reads them. -o json follows the schema ` + validate.Schema + `;
 -o html is one page without scripts that draws what each signature covers.
 ` + exitCodes,
 		Example: `  assent verify contract-signed.pdf --trust root.pem
   assent verify contract-signed.pdf --trust root.pem -o json
   assent verify invoice.xml.xades --detached invoice.xml --trust root.pem
   assent verify order-signed.xml --part head --part line-2 --trust root.pem
+  assent verify order-signed.xml --policy urn:oid:1.2.3.4=rules.pdf --trust root.pem
   assent verify contract-signed.pdf --trust root.pem --format html > report.html`,
 		Args: cobra.ExactArgs(1),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
@@ -48,6 +53,9 @@ certificate was revoked (else TRY_LATER). -o json follows the schema ` + validat
 			opt := validate.Options{Anchors: anchors, Revocation: validate.Revocation(revocation), Level: level, Parts: parts}
 			if opt.Password, err = loadPassword(password); err != nil {
 				return err
+			}
+			if opt.Policies, err = sigpolicy.Load(policies); err != nil {
+				return &exitError{exitUsage, fmt.Errorf("--policy: %w", err)}
 			}
 			if err := opt.Check(); err != nil {
 				return &exitError{exitUsage, err}
@@ -75,6 +83,7 @@ certificate was revoked (else TRY_LATER). -o json follows the schema ` + validat
 	cmd.Flags().StringArrayVar(&detached, "detached", nil, "file that an XML signature names and that stands beside it; may be given again")
 	cmd.Flags().StringVar(&password, "password-file", "", passwordUsage)
 	cmd.Flags().StringArrayVar(&parts, "part", nil, "identifier of an element of XML that you go by: a signature over it passes though it leaves out the rest; may be given again")
+	cmd.Flags().StringArrayVar(&policies, "policy", nil, "[ID=]FILE: document of a signature policy, which ID (its OID or URI) says that it is of; may be given again")
 	cmd.Flags().StringVarP(&format, "output", "o", "text", "text, json or html")
 	cmd.Flags().StringVar(&format, "format", "text", "the same as --output")
 	cmd.Flags().StringVar(&revocation, "revocation", string(validate.RevocationIfCarried), "if_carried or required")

@@ -36,20 +36,22 @@ const (
 
 // Of INDETERMINATE.
 const (
-	SigConstraintsFailure     SubIndication = "SIG_CONSTRAINTS_FAILURE"
-	ChainConstraintsFailure   SubIndication = "CHAIN_CONSTRAINTS_FAILURE"
-	ChainGeneralFailure       SubIndication = "CERTIFICATE_CHAIN_GENERAL_FAILURE"
-	CryptoConstraintsFailure  SubIndication = "CRYPTO_CONSTRAINTS_FAILURE"
-	TimestampOrderFailure     SubIndication = "TIMESTAMP_ORDER_FAILURE"
-	NoSigningCertificateFound SubIndication = "NO_SIGNING_CERTIFICATE_FOUND"
-	NoCertificateChainFound   SubIndication = "NO_CERTIFICATE_CHAIN_FOUND"
-	RevokedNoPOE              SubIndication = "REVOKED_NO_POE"
-	RevokedCANoPOE            SubIndication = "REVOKED_CA_NO_POE"
-	OutOfBoundsNoPOE          SubIndication = "OUT_OF_BOUNDS_NO_POE"
-	NoPOE                     SubIndication = "NO_POE"
-	TryLater                  SubIndication = "TRY_LATER"
-	SignedDataNotFound        SubIndication = "SIGNED_DATA_NOT_FOUND"
-	noSubIndication           SubIndication = ""
+	SigConstraintsFailure       SubIndication = "SIG_CONSTRAINTS_FAILURE"
+	ChainConstraintsFailure     SubIndication = "CHAIN_CONSTRAINTS_FAILURE"
+	ChainGeneralFailure         SubIndication = "CERTIFICATE_CHAIN_GENERAL_FAILURE"
+	CryptoConstraintsFailure    SubIndication = "CRYPTO_CONSTRAINTS_FAILURE"
+	TimestampOrderFailure       SubIndication = "TIMESTAMP_ORDER_FAILURE"
+	NoSigningCertificateFound   SubIndication = "NO_SIGNING_CERTIFICATE_FOUND"
+	NoCertificateChainFound     SubIndication = "NO_CERTIFICATE_CHAIN_FOUND"
+	RevokedNoPOE                SubIndication = "REVOKED_NO_POE"
+	RevokedCANoPOE              SubIndication = "REVOKED_CA_NO_POE"
+	OutOfBoundsNoPOE            SubIndication = "OUT_OF_BOUNDS_NO_POE"
+	NoPOE                       SubIndication = "NO_POE"
+	TryLater                    SubIndication = "TRY_LATER"
+	SignedDataNotFound          SubIndication = "SIGNED_DATA_NOT_FOUND"
+	SignaturePolicyNotAvailable SubIndication = "SIGNATURE_POLICY_NOT_AVAILABLE"
+	PolicyProcessingError       SubIndication = "POLICY_PROCESSING_ERROR"
+	noSubIndication             SubIndication = ""
 )
 
 // indication is the main word that a sub-indication belongs to.

@@ -100,6 +100,7 @@ func (j *judge) cms(s *Signature, in *pdf.Signature, rng [4]int64) {
 	if in.SubFilter == pdf.SubFilterPKCS7 {
 		s.Level = "PKCS#7 (not PAdES)"
 	}
+	j.attributePolicy(s, si)
 	j.stamps(s, si)
 	s.others = sd.Certificates()
 }

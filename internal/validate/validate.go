@@ -23,6 +23,7 @@ import (
 	"github.com/assent-sign/assent/internal/pdf"
 	"github.com/assent-sign/assent/internal/revocation"
 	"github.com/assent-sign/assent/internal/secret"
+	"github.com/assent-sign/assent/internal/sigpolicy"
 )
 
 // Verdict is the result for a signature or a file.
@@ -65,6 +66,8 @@ type Policy struct {
 	Level string `json:"level,omitempty"`
 	// Parts are Options.Parts.
 	Parts []string `json:"parts,omitempty"`
+	// SignaturePolicies is how many documents of signature policies were given.
+	SignaturePolicies int `json:"signature_policies,omitempty"`
 }
 
 // Revocation says whether a signature can pass of whose certificates the file does not
@@ -110,14 +113,16 @@ type Signature struct {
 	Proven    *time.Time `json:"proven_time,omitempty"`  // of the earliest trusted time-stamp
 	Reason    string     `json:"reason,omitempty"`
 	Location  string     `json:"location,omitempty"`
-	Covers    int64      `json:"covers_bytes"`     // the signed bytes end here
-	Scope     string     `json:"covers,omitempty"` // of XML: which nodes, in words
-	Parts     []Part     `json:"parts,omitempty"`  // what is covered, as bytes of the file
-	Whole     bool       `json:"covers_whole_file"`
-	Revision  int        `json:"revision"`        // of PDF: which signed revision, from 1
-	Chain     []string   `json:"chain,omitempty"` // subjects, leaf first, up to the trusted one
-	Stamps    []Stamp    `json:"time_stamps,omitempty"`
-	Later     []string   `json:"later_changes,omitempty"`
+	// Policy is the signature policy that the signer signed to have followed, nil if none.
+	Policy   *SignaturePolicy `json:"signature_policy,omitempty"`
+	Covers   int64            `json:"covers_bytes"`     // the signed bytes end here
+	Scope    string           `json:"covers,omitempty"` // of XML: which nodes, in words
+	Parts    []Part           `json:"parts,omitempty"`  // what is covered, as bytes of the file
+	Whole    bool             `json:"covers_whole_file"`
+	Revision int              `json:"revision"`        // of PDF: which signed revision, from 1
+	Chain    []string         `json:"chain,omitempty"` // subjects, leaf first, up to the trusted one
+	Stamps   []Stamp          `json:"time_stamps,omitempty"`
+	Later    []string         `json:"later_changes,omitempty"`
 	// Revocation is what the file's own validation data says, empty if it settles
 	// nothing.
 	Revocation string `json:"revocation,omitempty"`
@@ -180,6 +185,9 @@ type Options struct {
 	Parts []string
 	// Detached are files that a signature of XML may name beside its own file.
 	Detached []Detached
+	// Policies are documents of signature policies; without any, a policy that a signature names is told and not
+	// checked. With some, a signature that names one that is not among them is in doubt.
+	Policies *sigpolicy.Documents
 }
 
 // Detached is a file beside a signature.
@@ -225,7 +233,7 @@ func File(ctx context.Context, name string, r io.ReaderAt, size int64, opt Optio
 		opt.StampAnchors = opt.Anchors
 	}
 	rep := &Report{Schema: Schema, File: name, Format: "PDF", Size: size, Signatures: []Signature{},
-		Time: opt.Now.UTC(), Policy: Policy{Anchors: len(opt.Anchors), Revocation: opt.Revocation, Level: opt.Level, Parts: opt.Parts}}
+		Time: opt.Now.UTC(), Policy: Policy{Anchors: len(opt.Anchors), Revocation: opt.Revocation, Level: opt.Level, Parts: opt.Parts, SignaturePolicies: opt.Policies.Len()}}
 	r = &patient{ctx, r}
 	opt.patient(ctx)
 	h := sha256.New()

@@ -65,6 +65,7 @@ func (s *Signature) print(b *strings.Builder, n, of int, size int64) {
 	if s.Location != "" {
 		line("place", "%s", s.Location)
 	}
+	s.printPolicy(line)
 	for _, c := range s.Later {
 		line("later", "%s", c)
 	}
@@ -79,6 +80,20 @@ func (s *Signature) print(b *strings.Builder, n, of int, size int64) {
 	} else if s.Verdict != NotValid {
 		line("unchecked", "whether a certificate was revoked")
 	}
+}
+
+func (s *Signature) printPolicy(line func(string, string, ...any)) {
+	if s.Policy == nil {
+		return
+	}
+	line("rules", "signature policy %s", s.Policy.Words)
+	if s.Policy.Description != "" {
+		line("", "%s", s.Policy.Description)
+	}
+	for _, q := range s.Policy.Qualifiers {
+		line("", "%s: %s", q.Kind, q.Text)
+	}
+	line("", "%s", s.Policy.Checked)
 }
 
 func (s *Signature) printTime(line func(string, string, ...any)) {

@@ -154,6 +154,7 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) (Signatur
 	s.certificate, s.Signer, s.Issuer = c.Certificate, Name(c.Certificate), issuerName(c.Certificate)
 	s.Level = xmlLevel(in)
 	if p := in.Properties; p != nil {
+		j.sigPolicy(&s, p.Policy, p.PolicyErr)
 		for _, st := range p.Stamps {
 			n := len(s.Stamps)
 			j.stamp(&s, st.Token, func(h crypto.Hash) ([]byte, error) { return d.Imprint(j.r, in, st, h, c14n.Limits{}) })

@@ -12,6 +12,7 @@ import (
 
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/c14n"
+	"github.com/assent-sign/assent/internal/sigpolicy"
 )
 
 // The reasons for which a document or a signature is refused. Those of c14n come besides.
@@ -72,11 +73,12 @@ type Properties struct {
 	MimeTypes   []string
 	Roles       []string
 	Commitments []string
-	Policy      string
-	Stamps      []Stamp    // SignatureTimeStamp
-	Archives    []Stamp    // ArchiveTimeStamp of XAdES 1.4.1
-	Unsigned    []Unsigned // all unsigned properties, in order
-	Further     []string   // names of unsigned properties that are not read
+	Policy      *sigpolicy.Policy // nil if none is named
+	PolicyErr   error             // why Policy cannot be read
+	Stamps      []Stamp           // SignatureTimeStamp
+	Archives    []Stamp           // ArchiveTimeStamp of XAdES 1.4.1
+	Unsigned    []Unsigned        // all unsigned properties, in order
+	Further     []string          // names of unsigned properties that are not read
 
 	at    int64 // of SignedProperties
 	place c14n.Insertion
@@ -398,7 +400,7 @@ func (s *Signature) properties(n *node) {
 	}
 	p.CertHash, p.CertDigest = s.named(sig.one(xadesSpace, "SigningCertificateV2"), digest)
 	p.OldHash, p.OldDigest = s.named(sig.one(xadesSpace, "SigningCertificate"), oldDigest)
-	p.Policy = text(sig.one(xadesSpace, "SignaturePolicyIdentifier", "SignaturePolicyId", "SigPolicyId", "Identifier"))
+	p.Policy, p.PolicyErr = policy(sig.one(xadesSpace, "SignaturePolicyIdentifier"))
 	for _, r := range sig.one(xadesSpace, "SignerRoleV2", "ClaimedRoles").all(xadesSpace, "ClaimedRole") {
 		p.Roles = append(p.Roles, text(r))
 	}

@@ -5,7 +5,9 @@
 // Properties: trust_anchors (PEM file; required; one that has ended stays in the list, for signatures that were
 // made before, and is warned of), revocation (if_carried, the default, or
 // required: what the file does not tell about revocation is TRY_LATER), level (B-B, B-T,
-// B-LT or B-LTA: signatures below it do not pass; default none).
+// B-LT or B-LTA: signatures below it do not pass; default none), signature_policies (documents of signature policies, each
+// FILE or ID=FILE with the policy's OID or URI, separated by commas: then a signature passes that names no policy or one of these,
+// by the digest that was signed; default none, and what a signature names is reported as not checked).
 //
 // Nothing is fetched from the net. The report is internal/validate's, in JSON; its schema
 // is named in it.
@@ -17,9 +19,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/assent-sign/assent/internal/certs"
+	"github.com/assent-sign/assent/internal/sigpolicy"
 	"github.com/assent-sign/assent/internal/validate"
 	"github.com/assent-sign/assent/workers"
 )
@@ -30,7 +34,7 @@ const longest = 2 * time.Minute
 
 // Kind is this package's entry in the table of kinds.
 func Kind() workers.Kind {
-	return workers.Kind{New: build, Properties: []string{"trust_anchors", "revocation", "level"}, Keyless: true}
+	return workers.Kind{New: build, Properties: []string{"trust_anchors", "revocation", "level", "signature_policies"}, Keyless: true}
 }
 
 // worker implements workers.Validator.
@@ -54,6 +58,11 @@ func build(_ context.Context, env workers.Env) (any, error) {
 		}
 	}
 	w := &worker{opt: validate.Options{Anchors: anchors, Revocation: validate.Revocation(p["revocation"]), Level: p["level"]}, now: env.Now}
+	if v := p["signature_policies"]; v != "" {
+		if w.opt.Policies, err = sigpolicy.Load(strings.Split(v, ",")); err != nil {
+			return nil, fmt.Errorf("%w: signature_policies: %w", workers.ErrConfig, err)
+		}
+	}
 	if err := w.opt.Check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", workers.ErrConfig, err)
 	}

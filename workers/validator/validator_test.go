@@ -127,6 +127,26 @@ func TestADE05ValidatorTakesFilesBesideASignature(t *testing.T) {
 	}
 }
 
+// ADE-05: the documents of signature policies that the worker is configured with are those that a signature is held
+// against; the policy of the signature is in the report.
+func TestADE05ValidatorHasPolicies(t *testing.T) {
+	rules := filepath.Join(t.TempDir(), "rules.txt")
+	must(t, os.WriteFile(rules, []byte("rules"), 0o600))
+	s, _, err := set(t, check("any", map[string]string{"trust_anchors": "ROOT"}), check("held", map[string]string{"trust_anchors": "ROOT", "signature_policies": "urn:example:p=" + rules}))
+	must(t, err)
+	for worker, want := range map[string]int{"any": 0, "held": 1} {
+		e, err := s.Get(worker)
+		must(t, err)
+		text, err := e.Validator.Validate(t.Context(), "a.pdf", strings.NewReader(page), int64(len(page)))
+		must(t, err)
+		var rep validate.Report
+		must(t, json.Unmarshal(text, &rep))
+		if rep.Policy.SignaturePolicies != want {
+			t.Errorf("%s: %s", worker, text)
+		}
+	}
+}
+
 // The configuration is proven when it is read, with the reason.
 func TestValidatorConfiguration(t *testing.T) {
 	for name, c := range map[string]workers.Config{
@@ -134,6 +154,7 @@ func TestValidatorConfiguration(t *testing.T) {
 		"no such file":              check("c", map[string]string{"trust_anchors": "/nowhere.pem"}),
 		"revocation":                check("c", map[string]string{"trust_anchors": "ROOT", "revocation": "never"}),
 		"level":                     check("c", map[string]string{"trust_anchors": "ROOT", "level": "B-X"}),
+		"signature_policies":        check("c", map[string]string{"trust_anchors": "ROOT", "signature_policies": "/nowhere.pdf"}),
 		"has no property":           check("c", map[string]string{"trust_anchors": "ROOT", "tsa": "worker:tsa"}),
 		"must not be given":         {Name: "c", Kind: "validator", Token: "local", Properties: map[string]string{"trust_anchors": "ROOT"}},
 	} {
