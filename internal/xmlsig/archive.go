@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"fmt"
+	"hash"
 	"io"
 
 	"github.com/assent-sign/assent/internal/c14n"
@@ -31,6 +32,25 @@ func (d *Document) ArchiveImprint(doc io.ReaderAt, s *Signature, st Stamp, h cry
 	}
 	w := h.New()
 	if err := d.concatenate(doc, parts, w, spoolRoom, lim); err != nil {
+		return nil, err
+	}
+	return w.Sum(nil), nil
+}
+
+// ArchiveImprintBehind is ArchiveImprint of a signature whose first reference is to the octets of a file that is not
+// at hand any more: w has taken these. Detached must know the file's name; it is not read.
+func (d *Document) ArchiveImprintBehind(doc io.ReaderAt, s *Signature, st Stamp, w hash.Hash, lim c14n.Limits) ([]byte, error) {
+	if st.Err != nil {
+		return nil, st.Err
+	}
+	parts, err := d.archived(s, st)
+	if err != nil {
+		return nil, err
+	}
+	if cover := parts[0].cover; cover.File == "" || !cover.Content {
+		return nil, fmt.Errorf("%w: the first reference is not to the octets of a file", ErrStructure)
+	}
+	if err := d.concatenate(doc, parts[1:], w, spoolRoom, lim); err != nil {
 		return nil, err
 	}
 	return w.Sum(nil), nil

@@ -43,7 +43,7 @@ func (w *worker) Finish(ctx context.Context, p *workers.Prepared, sig []byte, do
 	switch err := verify(ctx, p, st, doc, element, lim); {
 	case err == nil:
 	case staged(p):
-		return w.takeUp(ctx, p, doc, element, err)
+		return w.takeUp(ctx, p, doc, st, element, err)
 	case !replaced(ctx, p, st, doc, err):
 		return nil, fmt.Errorf("%w: %w", workers.ErrState, err)
 	}

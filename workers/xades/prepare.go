@@ -43,6 +43,9 @@ type state struct {
 	Detached bool `json:"detached,omitempty"`
 	// Head: an enveloping signature begins with so many bytes; then comes its data, up to Offset.
 	Head int64 `json:"head,omitempty"`
+	// Under is, of a staged signature, the state of SHA-256 after the user's document: what the archive time-stamp is
+	// over begins with that, and is checked by it when the document is gone.
+	Under []byte `json:"under,omitempty"`
 
 	head []byte // these bytes, with a signature's value
 }
@@ -89,6 +92,11 @@ func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Outp
 	}
 	if err := w.write(p, st, certs, doc, in.Size, out); err != nil {
 		return nil, err
+	}
+	if staged(p) {
+		if st.Under, err = under(doc, in.Size); err != nil {
+			return nil, err
+		}
 	}
 	if p.State, err = json.Marshal(st); err != nil {
 		return nil, err

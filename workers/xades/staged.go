@@ -5,9 +5,11 @@ import (
 	"context"
 	"crypto"
 	"crypto/sha256"
+	"encoding"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 
@@ -42,6 +44,29 @@ func seal(element []byte) []byte {
 // staged tells whether a signature is written by way of a sealed one.
 func staged(p *workers.Prepared) bool {
 	return p.Level == LevelLTA && p.XAdES.Form == sap.XAdESDetached
+}
+
+// under is the state of SHA-256 after a file.
+func under(doc io.ReaderAt, size int64) ([]byte, error) {
+	h := sha256.New()
+	if _, err := io.Copy(h, io.NewSectionReader(doc, 0, size)); err != nil {
+		return nil, fmt.Errorf("read the document: %w", err)
+	}
+	m, ok := h.(encoding.BinaryMarshaler)
+	if !ok {
+		return nil, errors.New("the state of SHA-256 cannot be kept")
+	}
+	return m.MarshalBinary()
+}
+
+// resumed is SHA-256 in the state that under gave.
+func resumed(state []byte) (hash.Hash, error) {
+	h := sha256.New()
+	m, ok := h.(encoding.BinaryUnmarshaler)
+	if !ok {
+		return nil, errors.New("the state of SHA-256 cannot be taken up")
+	}
+	return h, m.UnmarshalBinary(state)
 }
 
 // putStaged puts the signature in the place of the file.
@@ -80,7 +105,7 @@ func unstage(f rewritable, element []byte) (int64, error) {
 // takeUp completes what a killed attempt left that had begun to replace the file: bare is the signature without unsigned
 // properties, why the file is no longer what was approved. The signature that it finds was whole when it was
 // sealed, and begins with what is composed from the approval.
-func (w *worker) takeUp(ctx context.Context, p *workers.Prepared, doc workers.Output, bare []byte, why error) (*workers.Result, error) {
+func (w *worker) takeUp(ctx context.Context, p *workers.Prepared, doc workers.Output, st *state, bare []byte, why error) (*workers.Result, error) {
 	if err := w.reaches(p.Level); err != nil {
 		return nil, fmt.Errorf("%w: %w", workers.ErrLevel, err)
 	}
@@ -93,7 +118,7 @@ func (w *worker) takeUp(ctx context.Context, p *workers.Prepared, doc workers.Ou
 		return nil, fmt.Errorf("%w: %w", workers.ErrState, errors.Join(why, err))
 	}
 	res := &workers.Result{Level: p.Level, MIME: "application/xml", Size: int64(len(element))}
-	if err := w.whole(p, element, bare, res); err != nil {
+	if err := w.whole(p, st, element, bare, res); err != nil {
 		return nil, fmt.Errorf("%w: %w", workers.ErrState, errors.Join(why, err))
 	}
 	if !sealed {
@@ -146,8 +171,9 @@ func left(f rewritable) (element []byte, sealed bool, err error) {
 // maxSigned bounds a detached signature with its unsigned properties.
 const maxSigned = maxKept + 1<<20
 
-// whole tells whether an element is the signature of an approval at B-LTA, and when it was time-stamped.
-func (w *worker) whole(p *workers.Prepared, element, bare []byte, res *workers.Result) error {
+// whole tells whether an element is the signature of an approval at B-LTA, and when it was time-stamped. Both time-stamps
+// are verified by what they are over: who can write to the file could put those of another in.
+func (w *worker) whole(p *workers.Prepared, st *state, element, bare []byte, res *workers.Result) error {
 	start, ok := bytes.CutSuffix(bare, []byte(ends))
 	if !ok || !bytes.HasPrefix(element, start) || !bytes.HasSuffix(element, []byte(ends)) {
 		return errors.New("it is not the approved signature either")
@@ -164,11 +190,22 @@ func (w *worker) whole(p *workers.Prepared, element, bare []byte, res *workers.R
 	if len(s.Properties.Archives) != 1 || len(s.Properties.Stamps) != 1 || s.Properties.Archives[0].Err != nil {
 		return fmt.Errorf("it is not at %s", LevelLTA)
 	}
-	st := s.Properties.Stamps[0]
-	imprint, err := d.Imprint(r, s, st, crypto.SHA256, c14n.Limits{})
+	stamp, archive := s.Properties.Stamps[0], s.Properties.Archives[0]
+	imprint, err := d.Imprint(r, s, stamp, crypto.SHA256, c14n.Limits{})
 	if err != nil {
 		return err
 	}
-	res.TimeStamp, err = w.keep.Time(st.Token, crypto.SHA256, imprint)
+	if res.TimeStamp, err = w.keep.Time(stamp.Token, crypto.SHA256, imprint); err != nil {
+		return err
+	}
+	over, err := resumed(st.Under)
+	if err != nil {
+		return err
+	}
+	d.Detached = func(uri string) (xmlsig.File, bool) { return xmlsig.File{}, uri == sap.FileURI(p.Name) }
+	if imprint, err = d.ArchiveImprintBehind(r, s, archive, over, c14n.Limits{}); err != nil {
+		return err
+	}
+	_, err = w.keep.Time(archive.Token, crypto.SHA256, imprint)
 	return err
 }

@@ -148,6 +148,8 @@ func TestFPT05StagedSignaturesAreTheApproved(t *testing.T) {
 		"a level less":        bytes.Replace(mine, []byte("xades141:ArchiveTimeStamp"), []byte("xades141:ArchiveTimeStomp"), 2),
 		"another token":       bytes.Replace(mine, []byte("<xades:EncapsulatedTimeStamp>M"), []byte("<xades:EncapsulatedTimeStamp>N"), 1),
 		"another file":        []byte("x" + terms),
+		"an archive time-stamp over another file": bytes.Replace(mine, archiveToken(t, mine), archiveToken(t, others), 1),
+		"properties that it is not over":          bytes.Replace(mine, []byte("<xades:UnsignedSignatureProperties>"), []byte("<xades:UnsignedSignatureProperties><xades:CompleteCertificateRefs><xades:CertRefs></xades:CertRefs></xades:CompleteCertificateRefs>"), 1),
 	} {
 		f := workertest.File(t, "left")
 		if _, err := f.Write(left); err != nil {
@@ -160,4 +162,16 @@ func TestFPT05StagedSignaturesAreTheApproved(t *testing.T) {
 			t.Errorf("%s: the file was changed (%v)", name, err)
 		}
 	}
+}
+
+// archiveToken is the token of a signature's archive time-stamp, in base64.
+func archiveToken(t *testing.T, signed []byte) []byte {
+	t.Helper()
+	_, rest, ok := bytes.Cut(signed, []byte("<xades141:ArchiveTimeStamp"))
+	_, rest, found := bytes.Cut(rest, []byte("<xades:EncapsulatedTimeStamp>"))
+	token, _, end := bytes.Cut(rest, []byte("<"))
+	if !ok || !found || !end {
+		t.Fatal("no archive time-stamp")
+	}
+	return token
 }
