@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +21,7 @@ import (
 func verifyCommand() *cobra.Command {
 	var trust, detached, parts, policies []string
 	var format, revocation, level, password string
+	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "verify FILE",
 		Short: "Judge the signatures of a PDF or XML file by EN 319 102-1 and in plain words",
@@ -36,7 +38,8 @@ certificate was revoked (else TRY_LATER). A signature policy that a signature na
 with --policy its document must be among the given ones, by the digest that was signed (else
 SIGNATURE_POLICY_NOT_AVAILABLE, or POLICY_PROCESSING_ERROR if what was given for it is another);
 whether the signature obeys its rules is for who reads them. -o json follows the schema ` + validate.Schema + `;
--o html is one page without scripts that draws what each signature covers.
+-o html is one page without scripts that draws what each signature covers. A file that takes longer
+than --timeout to judge is not decided (INDETERMINATE): some are made to keep who judges them busy.
 ` + exitCodes,
 		Example: `  assent verify contract-signed.pdf --trust root.pem
   assent verify contract-signed.pdf --trust root.pem -o json
@@ -56,6 +59,9 @@ whether the signature obeys its rules is for who reads them. -o json follows the
 			}
 			if opt.Policies, err = sigpolicy.Load(policies); err != nil {
 				return &exitError{exitUsage, fmt.Errorf("--policy: %w", err)}
+			}
+			if opt.Patience = timeout; timeout < 0 {
+				return missing("--timeout %s: want a time that is not negative", timeout)
 			}
 			if err := opt.Check(); err != nil {
 				return &exitError{exitUsage, err}
@@ -87,6 +93,7 @@ whether the signature obeys its rules is for who reads them. -o json follows the
 	cmd.Flags().StringVarP(&format, "output", "o", "text", "text, json or html")
 	cmd.Flags().StringVar(&format, "format", "text", "the same as --output")
 	cmd.Flags().StringVar(&revocation, "revocation", string(validate.RevocationIfCarried), "if_carried or required")
+	cmd.Flags().DurationVar(&timeout, "timeout", 0, "how long judging may take, as 30s; 0 is 10s and 1s more for each 64 MiB of the files")
 	cmd.Flags().StringVar(&level, "level", "", "the lowest level that passes: B-B, B-T, B-LT or B-LTA")
 	return cmd
 }
@@ -120,7 +127,19 @@ func verifyFile(cmd *cobra.Command, path string, opt validate.Options) (*validat
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
+	if opt.Patience == 0 {
+		opt.Patience = patience(size, opt.Detached)
+	}
 	return validate.File(cmd.Context(), filepath.Base(path), f, size, opt)
+}
+
+// patience is how long judging files may take of which nobody said more: what honest ones of
+// this size take, several times over, on a slow machine.
+func patience(size int64, beside []validate.Detached) time.Duration {
+	for _, f := range beside {
+		size += f.Size
+	}
+	return 10*time.Second + time.Duration(size>>26)*time.Second
 }
 
 func loadTrust(paths []string) ([]*x509.Certificate, error) {

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/rand"
 	"encoding/base64"
+	"html"
 	"strings"
 	"testing"
 	"time"
@@ -236,7 +237,15 @@ func TestADE05InternallyDetachedSignatures(t *testing.T) {
 		}
 	}
 	rep := k.look(t, []byte(both), k.trust())
-	if s := rep.Signatures[0]; !strings.HasPrefix(s.Scope, `the element with the identifier "h" (bytes 7 to `) || !strings.Contains(s.Scope, `; the element with the identifier "l" (bytes `) || len(s.Parts) != 2 {
+	if s := rep.Signatures[0]; !strings.HasPrefix(s.Scope, `the element with the identifier "h", not the document around it (bytes 7 to `) || !strings.Contains(s.Scope, `; the element with the identifier "l", not the document around it (bytes `) || len(s.Parts) != 2 {
 		t.Errorf("%+v", s)
+	}
+	var text, page strings.Builder
+	must(t, rep.Print(&text))
+	must(t, rep.HTML(&page))
+	for _, words := range []string{text.String(), html.UnescapeString(page.String())} {
+		if !strings.Contains(words, `the element with the identifier "l", not the document around it`) {
+			t.Errorf("the scope is not told:\n%s", words)
+		}
 	}
 }

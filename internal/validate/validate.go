@@ -55,6 +55,8 @@ type Report struct {
 	Policy     Policy      `json:"policy"`
 	Signatures []Signature `json:"signatures"`
 	Notes      []string    `json:"notes,omitempty"`
+	// Stopped: judging took longer than Options.Patience. Then nothing is known of signatures, not even whether there are any.
+	Stopped bool `json:"stopped,omitempty"`
 }
 
 // Policy is what was asked of the signatures.
@@ -175,6 +177,8 @@ type Options struct {
 	// Level is the lowest baseline level of a signature that passes: B-B, B-T, B-LT or
 	// B-LTA; empty for any.
 	Level string
+	// Patience bounds the time of the judgement; zero does not.
+	Patience time.Duration
 	// Limits bounds the reading of the file.
 	Limits pdf.Limits
 	// Password opens a PDF that needs one.
@@ -234,29 +238,55 @@ func File(ctx context.Context, name string, r io.ReaderAt, size int64, opt Optio
 	}
 	rep := &Report{Schema: Schema, File: name, Format: "PDF", Size: size, Signatures: []Signature{},
 		Time: opt.Now.UTC(), Policy: Policy{Anchors: len(opt.Anchors), Revocation: opt.Revocation, Level: opt.Level, Parts: opt.Parts, SignaturePolicies: opt.Policies.Len()}}
-	r = &patient{ctx, r}
+	asked := ctx
+	if opt.Patience > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, opt.Patience)
+		defer stop()
+	}
+	err := rep.judge(ctx, name, &patient{ctx, r}, opt)
+	if err != nil && ctx.Err() != nil && asked.Err() == nil {
+		return rep.stopped(opt.Patience), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return rep, nil
+}
+
+// judge fills the report.
+func (r *Report) judge(ctx context.Context, name string, file io.ReaderAt, opt Options) error {
 	opt.patient(ctx)
 	h := sha256.New()
-	if _, err := io.Copy(h, io.NewSectionReader(r, 0, size)); err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
+	if _, err := io.Copy(h, io.NewSectionReader(file, 0, r.Size)); err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
 	}
-	rep.SHA256 = hex.EncodeToString(h.Sum(nil))
-	j := &judge{ctx: ctx, r: r, size: size, opt: opt, memory: revocation.NewMemory()}
+	r.SHA256 = hex.EncodeToString(h.Sum(nil))
+	j := &judge{ctx: ctx, r: file, size: r.Size, opt: opt, memory: revocation.NewMemory()}
 	look := j.pdf
-	if IsXML(r) {
-		rep.Format, look = "XML", j.xml
+	if IsXML(file) {
+		r.Format, look = "XML", j.xml
 	}
-	err := look(rep)
+	err := look(r)
 	if ctx.Err() != nil {
 		err = ctx.Err() // what was not read because of it is no fault of the file
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w", name, err)
 	}
-	rep.hurried(j.memory)
-	rep.overall()
-	rep.wanted(opt.Parts)
-	return rep, nil
+	r.hurried(j.memory)
+	r.overall()
+	r.wanted(opt.Parts)
+	return nil
+}
+
+// stopped is the report of a judgement that its time ended: what was found by then might not be what would have been
+// found in the end.
+func (r *Report) stopped(after time.Duration) *Report {
+	r.Stopped, r.Verdict, r.Status, r.Signatures = true, Indeterminate, passed(), []Signature{}
+	r.worsen(SigConstraintsFailure)
+	r.Notes = []string{fmt.Sprintf("judging the file took longer than %s and was stopped: nothing is decided about it", after)}
+	return r
 }
 
 // pdf judges every signature of a PDF file.

@@ -18,7 +18,7 @@ func (r *Report) Print(w io.Writer) error {
 	for _, n := range r.Notes {
 		fmt.Fprintf(&b, "  note: %s\n", clean(n))
 	}
-	if len(r.Signatures) == 0 {
+	if len(r.Signatures) == 0 && !r.Stopped {
 		b.WriteString("  no signature in the file\n")
 	}
 	for i := range r.Signatures {

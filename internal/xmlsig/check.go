@@ -38,6 +38,7 @@ type Coverage struct {
 	ID         string // else the element with this identifier
 	Element    c14n.Element
 	Less       string // "", "itself" or "signatures": what of it is left out
+	Inside     bool   // the element stands in the signature itself
 	Properties bool   // it is this signature's SignedProperties
 	File       string // else, of a detached file: its URI in the reference
 	Content    bool   // what the element's base64 text stands for, or the file's bytes; else canonical XML
@@ -58,15 +59,18 @@ func (c Coverage) Words() string {
 	case c.File != "":
 		return fmt.Sprintf("the XML document in the file %q, without comments", c.File)
 	case c.Content:
-		return what + ", which holds a file in base64: that file's bytes"
+		what += ", which holds a file in base64: that file's bytes"
 	case c.Properties:
 		return "the signature's own properties"
 	case c.Manifest:
-		return what + ", a list of references"
+		what += ", a list of references"
 	case c.Less == "itself":
-		return what + " but for this signature"
+		what += " but for this signature"
 	case c.Less == "signatures":
-		return what + " but for all signatures in it"
+		what += " but for all signatures in it"
+	}
+	if !c.Document && !c.Root && !c.Inside {
+		what += ", not the document around it"
 	}
 	return what
 }
@@ -149,6 +153,7 @@ func (d *Document) plan(s *Signature, i int) (plan, error) {
 	if err := p.transforms(s, r.Transforms); err != nil {
 		return p, err
 	}
+	p.cover.Inside = !p.cover.Document && s.Element.Contains(p.cover.Element)
 	p.cover.Root = !p.cover.Document && p.cover.Element.Start == d.Index.Root.Start
 	p.cover.Manifest = r.Type == dsSpace+"Manifest" || !p.cover.Document && slices.Contains(s.manifests, p.cover.Element.Start)
 	if s.Properties != nil && p.cover.Element.Start == s.Properties.at && !p.cover.Document {

@@ -69,7 +69,7 @@ func TestForeignSignatureIsChecked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Covers) != 2 || c.Covers[0].Words() != "the whole document but for this signature" || c.Covers[1].Words() != `the element with the identifier "p"` || len(c.Chain) != 1 || c.Certificate != c.Chain[0] {
+	if len(c.Covers) != 2 || c.Covers[0].Words() != "the whole document but for this signature" || c.Covers[1].Words() != `the element with the identifier "p", not the document around it` || len(c.Chain) != 1 || c.Certificate != c.Chain[0] {
 		t.Errorf("%+v", c.Covers)
 	}
 }

@@ -2,6 +2,7 @@ package xades_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/assent-sign/assent/internal/algo"
@@ -28,6 +29,14 @@ func TestADE04TypeIsHeldAgainstTheContent(t *testing.T) {
 		"a PDF that is HTML too":           {enveloping("BASE64"), pdfWith("") + page, "text/html", "hazard"},
 		"a PDF as text":                    {enveloping("BASE64"), pdfWith(""), "text/plain", "hazard"},
 		"a PDF with a parameter":           {enveloping("BASE64"), pdfWith(""), "application/pdf; charset=utf-16", "hazard"},
+		"HTML in front of a PDF":           {enveloping("BASE64"), "<html>" + pdfWith(""), "application/pdf", "hazard"},
+		"a line in front of a PDF":         {enveloping("BASE64"), "\n" + pdfWith(""), "application/pdf", "hazard"},
+		"HTML behind a PDF":                {enveloping("BASE64"), pdfWith("") + page, "application/pdf", "hazard"},
+		"blanks behind a PDF":              {enveloping("BASE64"), pdfWith("") + "\r\n \x00", "application/pdf", "ok"},
+		"a ZIP in a PDF":                   {enveloping("BASE64"), strings.Replace(pdfWith(""), "\n", "\n%PK\x05\x06\n", 1), "application/pdf", "hazard"},
+		"XML in UTF-7":                     {enveloping("BASE64"), "<?xml version='1.0' encoding='utf-7'?><a>+ADEAMAAw-</a>", "text/xml", "hazard"},
+		"XML in UTF-7, far behind":         {enveloping("BASE64"), "<?xml version='1.0'" + strings.Repeat(" ", 1100) + "encoding='utf-7'?><a/>", "text/xml", "hazard"},
+		"XML in UTF-8":                     {enveloping("BASE64"), "\ufeff<?xml version='1.0' encoding = \"utf-8\"?><a encoding='utf-7'/>", "text/xml", "ok"},
 		"text as a PDF":                    {enveloping("BASE64"), page, "application/pdf", "hazard"},
 		"text as HTML":                     {enveloping("BASE64"), page, "text/html", "hazard"},
 		"text in UTF-7":                    {enveloping("BASE64"), "I owe +ADEAMAAw- euros", "text/plain; charset=utf-7", "hazard"},

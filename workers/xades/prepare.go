@@ -79,6 +79,9 @@ func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Outp
 	if err == nil {
 		err = typed(in.Policy, x.MIME, kind)
 	}
+	if err == nil {
+		err = single(in.Policy, doc, in.Size, kind)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -3200,6 +3200,7 @@
 
   // ts/datatype.ts
   var textTypes = ["text/plain", "text/csv", "text/xml", "application/xml", "application/json"];
+  var drawn = ["application/xhtml+xml", "image/svg+xml"];
   function misfit(look, mime, bytes) {
     if (look === "octets") return "";
     if (!(look === "pdf" ? mime.toLowerCase() === "application/pdf" : isText(mime))) return "type";
@@ -3207,7 +3208,7 @@
   }
   function isText(mime) {
     const m = /^([a-z0-9.-]+\/[a-z0-9.+-]+)(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/.exec(mime.toLowerCase());
-    return m !== null && (textTypes.includes(m[1]) || /\/[a-z0-9.-]+\+(?:xml|json)$/.test(m[1]));
+    return m !== null && !drawn.includes(m[1]) && (textTypes.includes(m[1]) || /\/[a-z0-9.-]+\+(?:xml|json)$/.test(m[1]));
   }
   var zipEnd = 22 + 65535;
   function onlyPDF(b) {
@@ -3556,7 +3557,7 @@
     }
     const channel = new MessageChannel();
     const port = channel.port1;
-    const drawn = new Promise((resolve, reject) => {
+    const drawn2 = new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error("no answer")), patience);
       port.onmessage = (e) => {
         const m = e.data;
@@ -3580,10 +3581,10 @@
       { once: true }
     );
     host.append(element3);
-    drawn.catch(() => void 0);
+    drawn2.catch(() => void 0);
     return {
       element: element3,
-      drawn,
+      drawn: drawn2,
       close() {
         port.close();
         element3.remove();
@@ -3823,10 +3824,10 @@
       this.waiting++;
       this.ready();
       try {
-        const drawn = await frame.drawn;
-        const found = await this.look(p, drawn.warnings);
+        const drawn2 = await frame.drawn;
+        const found = await this.look(p, drawn2.warnings);
         if (this.frame !== frame) return;
-        this.shown(p, t("review.pages", { n: drawn.pages }));
+        this.shown(p, t("review.pages", { n: drawn2.pages }));
         fill(this.warnings, ...[...found].map((w) => el("p", { class: "warning" }, t(`review.warn.${w}`))));
       } catch {
         if (this.frame === frame) this.cannotShow(p);

@@ -9,8 +9,9 @@ import { isPDF, type Look } from "./textview";
 /** What is wrong with the type of data: it is of another kind, or the file is more than one kind of file. */
 export type Misfit = "type" | "both";
 
-/** The types of what is shown as text; workers/xades has the same list. Besides: all that end in +xml or +json. */
+/** The types of what is shown as text; workers/xades has the same lists. Besides: all that end in +xml or +json, but what browsers draw. */
 const textTypes = ["text/plain", "text/csv", "text/xml", "application/xml", "application/json"];
+const drawn = ["application/xhtml+xml", "image/svg+xml"];
 
 /** misfit tells what other readers may take the data for; "" for nothing. Bytes shown by their numbers are no kind of file. */
 export function misfit(look: Look, mime: string, bytes: Bytes): Misfit | "" {
@@ -22,7 +23,7 @@ export function misfit(look: Look, mime: string, bytes: Bytes): Misfit | "" {
 /** isText: a type of text without a parameter, or with the character set in which it is shown. */
 function isText(mime: string): boolean {
   const m = /^([a-z0-9.-]+\/[a-z0-9.+-]+)(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/.exec(mime.toLowerCase());
-  return m !== null && (textTypes.includes(m[1]!) || /\/[a-z0-9.-]+\+(?:xml|json)$/.test(m[1]!));
+  return m !== null && !drawn.includes(m[1]!) && (textTypes.includes(m[1]!) || /\/[a-z0-9.-]+\+(?:xml|json)$/.test(m[1]!));
 }
 
 const zipEnd = 22 + 65535; // a directory of ZIP ends the file, with a comment of at most 65,535 bytes
