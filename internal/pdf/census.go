@@ -94,7 +94,7 @@ func (c *census) odd(at int64, kind oddKind, format string, args ...any) error {
 
 func (c *census) take(d *Document) error {
 	scratch := *d
-	scratch.block = nil // its bytes would be read over by the other
+	scratch.block = new(block) // it reads elsewhere
 	scratch.xref, scratch.sections, scratch.listed = xrefTable{}, nil, c.streamEntry
 	c.d, c.place = &scratch, d.xref.get
 	if d.repaired {

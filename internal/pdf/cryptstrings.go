@@ -131,7 +131,7 @@ func (d *Document) plainly() *Document {
 		return d
 	}
 	p := *d
-	p.plain, p.streams, p.streamMem, p.window, p.block, p.blockAt = true, nil, 0, nil, nil, 0
+	p.plain, p.streams, p.streamMem, p.window = true, nil, 0, nil
 	return &p
 }
 

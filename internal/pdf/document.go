@@ -35,8 +35,7 @@ type Document struct {
 	streams   map[int]*objectStream // inflated object streams
 	streamMem int64
 	window    []byte // see parseAt
-	block     []byte // see near
-	blockAt   int64
+	block     *block // see near
 	// noEndstream: from this offset on there is no endstream; 0 if not known.
 	noEndstream int64
 	loading     int // depth of nested loads: /Length of an object stream and the like
@@ -76,7 +75,7 @@ func (d *Document) Before(end int64) (*Document, error) {
 }
 
 func openRevision(r io.ReaderAt, size int64, lim Limits, password secret.Bytes, known *crypt) (*Document, error) {
-	d := &Document{r: r, size: size, lim: lim.withDefaults()}
+	d := &Document{r: r, size: size, lim: lim.withDefaults(), block: new(block)}
 	work := d.lim.MaxWork
 	d.work = &work
 	if err := d.findHeader(); err != nil {
@@ -150,29 +149,36 @@ func (d *Document) near(b []byte, off int64) bool {
 	if len(b) > smallRead {
 		return false
 	}
-	if off < d.blockAt || off+int64(len(b)) > d.blockAt+int64(len(d.block)) {
-		buf, at := d.blockBuffer(), off&^(smallRead-1)
+	if !d.block.has(off, len(b)) {
+		buf, at := d.block.clear(), off&^(smallRead-1)
 		n, err := d.r.ReadAt(buf[:min(blockSize, d.size-at)], at)
 		if n < 0 || n > blockSize || err != nil && !errors.Is(err, io.EOF) {
 			n = 0 // whoever needs the bytes reads them and sees the error
 		}
-		d.block, d.blockAt = buf[:n], at
-		if off+int64(len(b)) > at+int64(n) {
+		if d.block.set(at, n); !d.block.has(off, len(b)) {
 			return false
 		}
 	}
-	copy(b, d.block[off-d.blockAt:])
+	copy(b, d.block.buf[off-d.block.at:d.block.end])
 	return true
 }
 
-// blockBuffer is where the next block is read to. The block is none from here on.
-func (d *Document) blockBuffer() []byte {
-	buf := d.block[:cap(d.block)]
-	if d.block = nil; len(buf) < blockSize {
-		buf = make([]byte, blockSize)
-	}
-	return buf
+// block is a piece of the file. Copies of a Document, which are readings of the same file, share it.
+type block struct {
+	at  int64 // offset of buf[0]
+	end int   // so many bytes are there
+	buf [blockSize]byte
 }
+
+func (k *block) has(off int64, n int) bool { return off >= k.at && off+int64(n) <= k.at+int64(k.end) }
+
+// clear gives the room for the next bytes; until set there are none.
+func (k *block) clear() []byte {
+	k.end = 0
+	return k.buf[:]
+}
+
+func (k *block) set(at int64, n int) { k.at, k.end = at, n }
 
 // headerWindow is where readers look for the header (ISO 32000-1, annex H.3).
 const headerWindow = 1024

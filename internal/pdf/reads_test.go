@@ -52,7 +52,7 @@ func TestASmallFileIsReadWithFewCalls(t *testing.T) {
 func TestAnUnreadableBlockIsNoUnreadableFile(t *testing.T) {
 	in := plainPDF()
 	d := open(t, in)
-	d.r, d.block = onlySmall{bytes.NewReader(in)}, nil
+	d.r, d.block = onlySmall{bytes.NewReader(in)}, new(block)
 	b, err := d.readAt(make([]byte, 100), 20)
 	if err != nil || !bytes.Equal(b, in[20:120]) {
 		t.Error(b, err)
@@ -66,4 +66,22 @@ func (o onlySmall) ReadAt(b []byte, off int64) (int, error) {
 		return 0, io.ErrClosedPipe
 	}
 	return o.r.ReadAt(b, off)
+}
+
+// Readings of one file that are copies of each other do not take each other's bytes for their own.
+func TestCopiesOfADocumentShareTheirBlock(t *testing.T) {
+	in := plainPDF()
+	d := open(t, in)
+	other := *d
+	for _, off := range []int64{20, 200, 20} {
+		for _, r := range []*Document{d, &other} {
+			b, err := r.readAt(make([]byte, 30), off)
+			if err != nil || !bytes.Equal(b, in[off:off+30]) {
+				t.Errorf("at %d: %q, %v", off, b, err)
+			}
+			if b, err = r.readAt(make([]byte, 30), int64(len(in)-30)); err != nil || !bytes.Equal(b, in[len(in)-30:]) {
+				t.Errorf("at the end: %q, %v", b, err)
+			}
+		}
+	}
 }

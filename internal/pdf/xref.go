@@ -133,13 +133,13 @@ func (d *Document) startXref() (int64, error) {
 // or all, and their offset.
 func (d *Document) lastContent() (b []byte, from int64, err error) {
 	end := d.size
-	buf := d.blockBuffer()
+	buf := d.block.clear()
 	for end > 0 && d.size-end < maxPadding {
 		from = max(0, end-int64(len(buf)))
 		if b, err = d.readAt(buf[:end-from], from); err != nil {
 			return nil, 0, err
 		}
-		d.block, d.blockAt = b, from // the cross-reference often stands there too
+		d.block.set(from, len(b)) // the cross-reference often stands there too
 		n := len(b)
 		for n > 0 && isSpace(b[n-1]) {
 			n--
