@@ -18,18 +18,11 @@ import (
 func TestADE03DSSAndPyHankoJudgeEncryptedPDF(t *testing.T) {
 	d, r := longTermDesk(t)
 	r.signer(t, d, algo.P256)
-	long := func(level string, more ...string) map[string]string {
-		p := map[string]string{"level": level, "tsa": "worker:tsa", "trust_anchors": r.a.Root, "revocation_addresses": "127.0.0.0/8", "ocsp_nonce": "if_answered", "reserve_extra": "16384"}
-		for i := 0; i < len(more); i += 2 {
-			p[more[i]] = more[i+1]
-		}
-		return p
-	}
 	early, late, stamps := map[string]wants{}, map[string]wants{}, map[string]int{}
 	for i, option := range []string{"--print=full", "--force-R5", "--cleartext-metadata"} {
 		doc := testenv.EncryptPDF(t, plainPDF(false), "", "owner", option)
 		make := func(level string, more ...string) string {
-			return d.pdf(t, fmt.Sprintf("encrypted-%d-%s-%d.pdf", i, level, len(more)), doc, algo.P256, algo.ES256, long(level, more...))
+			return d.pdf(t, fmt.Sprintf("encrypted-%d-%s-%d.pdf", i, level, len(more)), doc, algo.P256, algo.ES256, r.properties(level, append(more, "reserve_extra", "16384")...))
 		}
 		b := make("B-B")
 		early[b], early[make("B-T")] = wants{"PAdES-BASELINE-B", "TOTAL_PASSED", ""}, wants{"PAdES-BASELINE-T", "TOTAL_PASSED", ""}

@@ -60,6 +60,15 @@ func (r *raiser) signer(t *testing.T, d *desk, kt algo.KeyType) {
 	}
 }
 
+// properties are those of a worker for a level, with the authority's certificates, and more of them in pairs.
+func (r *raiser) properties(level string, more ...string) map[string]string {
+	p := map[string]string{"level": level, "tsa": "worker:tsa", "trust_anchors": r.a.Root, "revocation_addresses": "127.0.0.0/8", "ocsp_nonce": "if_answered"}
+	for i := 0; i < len(more); i += 2 {
+		p[more[i]] = more[i+1]
+	}
+	return p
+}
+
 // ADE-03: the Commission's DSS recognises each level to which an XML signature was extended and finds it TOTAL_PASSED and
 // every time-stamp intact and passed: of every kind of key, in one step and in several, renewed twice by other authorities.
 func TestADE03DSSJudgesXMLExtensions(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/assent-sign/assent/conformance/judge"
@@ -30,6 +31,7 @@ type desk struct {
 	tsa    workers.Config
 	chains map[algo.KeyType]string
 	name   string // of documents, if it is not that of the result
+	params map[string]string
 }
 
 func newDesk(t *testing.T) *desk {
@@ -72,7 +74,7 @@ func (d *desk) sign(t *testing.T, kind, name string, doc []byte, kt algo.KeyType
 		t.Fatal(err)
 	}
 	defer func() { _ = out.Close() }()
-	in := workers.Input{Document: bytes.NewReader(doc), Size: int64(len(doc)), Name: name, Alg: alg}
+	in := workers.Input{Document: bytes.NewReader(doc), Size: int64(len(doc)), Name: name, Alg: alg, Params: d.params}
 	if d.name != "" {
 		in.Name = d.name
 	}
@@ -111,7 +113,33 @@ func judged(t *testing.T, q judge.DSSQuestion, want map[string]wants) map[string
 		}
 	}
 	t.Logf("DSS judged %d signatures", len(got))
+	alsoByTheJDK(t, q, want)
 	return stamps
+}
+
+// alsoByTheJDK has the JDK check what of XML it understands: the value, each reference, the way to the anchor. It
+// agrees with DSS about what passes.
+func alsoByTheJDK(t *testing.T, q judge.DSSQuestion, want map[string]wants) {
+	t.Helper()
+	var files []string
+	for f, w := range want {
+		if strings.HasPrefix(w.level, "XAdES") {
+			files = append(files, f)
+		}
+	}
+	if len(files) == 0 {
+		return
+	}
+	got, err := judge.JDK(t.Context(), testenv.Root(), q.Anchor, q.Detached, files...)
+	if err != nil || len(got) != len(files) {
+		t.Fatalf("JDK: %d answers about %d files: %v", len(got), len(files), err)
+	}
+	for _, v := range got {
+		if pass := want[v.File].indication == "TOTAL_PASSED"; v.Valid != pass || v.Error != "" {
+			t.Errorf("%s: the JDK says %t (%s%s), want %t", filepath.Base(v.File), v.Valid, v.Words, v.Error, pass)
+		}
+	}
+	t.Logf("the JDK judged %d signatures", len(got))
 }
 
 // ADE-01, ADE-03: the Commission's DSS recognises the level of each PDF signature
@@ -169,10 +197,11 @@ func TestDSSRefuses(t *testing.T) {
 	})
 }
 
-// ADE-04: a PDF/A-2b file is one after signing, B-B and B-T, by the word of
+// ADE-03, ADE-04: a PDF/A-2b file is one after signing, at every level, by the word of
 // veraPDF; the judge sees what is broken in a file that is none.
 func TestADE04VeraPDFStillSaysPDFA(t *testing.T) {
-	d := newDesk(t)
+	d, r := longTermDesk(t)
+	r.signer(t, d, algo.P256)
 	plain := filepath.Join(d.dir, "plain.pdf")
 	if err := os.WriteFile(plain, plainPDF(true), 0o600); err != nil {
 		t.Fatal(err)
@@ -182,8 +211,8 @@ func TestADE04VeraPDFStillSaysPDFA(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := []string{plain}
-	for _, level := range []string{"B-B", "B-T"} {
-		files = append(files, d.pdf(t, "pdfa-"+level+".pdf", plainPDF(true), algo.P256, algo.ES256, map[string]string{"level": level, "tsa": "worker:tsa", "reason": "seen"}))
+	for _, level := range []string{"B-B", "B-T", "B-LT", "B-LTA"} {
+		files = append(files, d.pdf(t, "pdfa-"+level+".pdf", plainPDF(true), algo.P256, algo.ES256, r.properties(level, "reason", "seen")))
 	}
 	files = append(files, d.pdf(t, "pdfa-visible.pdf", plainPDF(true), algo.P256, algo.ES256, map[string]string{"add_visible_signature": "true", "certification_level": "form_filling_allowed", "visible_signature_text": "Υπογραφή {name}", "visible_signature_custom_image_path": picture(t, d.dir)}))
 	got, err := judge.VeraPDF(t.Context(), testenv.Root(), append(files, other)...)
@@ -200,29 +229,34 @@ func TestADE04VeraPDFStillSaysPDFA(t *testing.T) {
 // plainPDF is a document of one page; as PDF/A-2b it draws a picture of lines,
 // since a font would have to be embedded.
 func plainPDF(archival bool) []byte {
-	var b bytes.Buffer
-	var off []int
-	obj := func(format string, a ...any) {
-		off = append(off, b.Len())
-		fmt.Fprintf(&b, "%d 0 obj\n"+format+"\nendobj\n", append([]any{len(off)}, a...)...)
+	if !archival {
+		return filePDF("1.7", "<< /Type /Catalog /Pages 2 0 R >>", onePage, greeting, helvetica)
 	}
-	b.WriteString("%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
-	if archival {
-		xmp := `<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">` +
-			`<rdf:Description rdf:about="" xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/"><pdfaid:part>2</pdfaid:part><pdfaid:conformance>B</pdfaid:conformance></rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>`
-		obj("<< /Type /Catalog /Pages 2 0 R /Metadata 5 0 R >>")
-		obj("<< /Type /Pages /Kids [3 0 R] /Count 1 >>")
-		obj("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 200] /Resources << >> /Contents 4 0 R >>")
-		content := "10 10 m 100 100 l n"
-		obj("<< /Length %d >>\nstream\n%s\nendstream", len(content), content)
-		obj("<< /Type /Metadata /Subtype /XML /Length %d >>\nstream\n%s\nendstream", len(xmp), xmp)
-	} else {
-		obj("<< /Type /Catalog /Pages 2 0 R >>")
-		obj("<< /Type /Pages /Kids [3 0 R] /Count 1 >>")
-		obj("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 200] /Resources << /Font << /F1 5 0 R >> >> /Contents 4 0 R >>")
-		content := "BT /F1 24 Tf 50 100 Td (Hello, judge) Tj ET"
-		obj("<< /Length %d >>\nstream\n%s\nendstream", len(content), content)
-		obj("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>")
+	xmp := `<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">` +
+		`<rdf:Description rdf:about="" xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/"><pdfaid:part>2</pdfaid:part><pdfaid:conformance>B</pdfaid:conformance></rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>`
+	return filePDF("1.7", "<< /Type /Catalog /Pages 2 0 R /Metadata 5 0 R >>",
+		"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 200] /Resources << >> /Contents 4 0 R >>", streamPDF("", "10 10 m 100 100 l n"), streamPDF("/Type /Metadata /Subtype /XML", xmp))
+}
+
+const (
+	onePage   = "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 200] /Resources << /Font << /F1 5 0 R >> >> /Contents 4 0 R >>"
+	helvetica = "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"
+)
+
+var greeting = streamPDF("", "BT /F1 24 Tf 50 100 Td (Hello, judge) Tj ET")
+
+func streamPDF(keys, content string) string {
+	return fmt.Sprintf("<< %s /Length %d >>\nstream\n%s\nendstream", keys, len(content), content)
+}
+
+// filePDF writes a file of one page: the catalog is object 1, the pages object 2; the page and what follows are those behind.
+func filePDF(version, catalog string, rest ...string) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%%PDF-%s\n%%\xe2\xe3\xcf\xd3\n", version)
+	var off []int
+	for i, obj := range append([]string{catalog, "<< /Type /Pages /Kids [3 0 R] /Count 1 >>"}, rest...) {
+		off = append(off, b.Len())
+		fmt.Fprintf(&b, "%d 0 obj\n%s\nendobj\n", i+1, obj)
 	}
 	x := b.Len()
 	fmt.Fprintf(&b, "xref\n0 %d\n0000000000 65535 f \n", len(off)+1)
@@ -250,23 +284,4 @@ func picture(t *testing.T, dir string) string {
 		t.Fatal(err)
 	}
 	return file
-}
-
-// ADE-03: DSS, with its demand for revocation data in force, recognises B-LT and
-// B-LTA and finds them TOTAL_PASSED, for every kind of key.
-func TestADE03DSSJudgesLongTermPDF(t *testing.T) {
-	a := workertest.NewAuthority(t)
-	_, _, chain := a.Key(t, "tsa", algo.P256, certs.TSAProfile)
-	stamper := workers.Config{Name: "tsa", Kind: "tsa", Token: "local", Key: "tsa", Chain: chain, Properties: map[string]string{"policy": "1.3.6.1.4.1.99999.1.1"}}
-	d := &desk{pki: a.PKI, dir: t.TempDir(), tsa: stamper, chains: map[algo.KeyType]string{}}
-	want := map[string]wants{}
-	for _, kt := range []algo.KeyType{algo.P256, algo.P384, algo.RSA3072} {
-		_, _, d.chains[kt] = a.Key(t, "signer-"+string(kt), kt, certs.SignerProfile)
-		for _, level := range []string{"LT", "LTA"} {
-			file := d.pdf(t, fmt.Sprintf("%s-%s.pdf", kt, level), plainPDF(false), kt, kt.Default(), map[string]string{"level": "B-" + level, "tsa": "worker:tsa",
-				"trust_anchors": a.Root, "revocation_addresses": "127.0.0.0/8", "ocsp_nonce": "if_answered"})
-			want[file] = wants{"PAdES-BASELINE-" + level, "TOTAL_PASSED", ""}
-		}
-	}
-	judged(t, judge.DSSQuestion{Anchor: a.Root}, want)
 }

@@ -4,6 +4,9 @@ package conformance_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,8 +15,7 @@ import (
 
 	"github.com/assent-sign/assent/conformance/judge"
 	"github.com/assent-sign/assent/internal/algo"
-	"github.com/assent-sign/assent/internal/certs"
-	"github.com/assent-sign/assent/workers"
+	"github.com/assent-sign/assent/internal/testenv"
 	"github.com/assent-sign/assent/workers/workertest"
 )
 
@@ -25,6 +27,7 @@ const plainXML = "<?xml version=\"1.0\"?>\n<?style x?><!-- c --><invoice xmlns='
 func TestADE02DSSJudgesXML(t *testing.T) {
 	d := newDesk(t)
 	want := map[string]wants{}
+	policy := sha256.Sum256([]byte("what a signature here means"))
 	for _, kt := range []algo.KeyType{algo.P256, algo.P384, algo.P521, algo.RSA3072, algo.RSA4096} {
 		for _, alg := range algo.All() {
 			if !kt.Fits(alg) {
@@ -34,7 +37,7 @@ func TestADE02DSSJudgesXML(t *testing.T) {
 				properties := map[string]string{"level": "B-" + level, "tsa": "worker:tsa"}
 				if level == "T" {
 					properties = map[string]string{"level": "B-T", "tsa": "worker:tsa", "parallel": "true", "description": "Invoice > 100 & \"more\"", "claimed_role": "Buyer & payer",
-						"city": "Αθήνα", "street": "1 Main St", "state": "Attica", "postal_code": "105 57", "country": "GR", "commitment_types": "PROOF_OF_ORIGIN, PROOF_OF_APPROVAL"}
+						"city": "Αθήνα", "street": "1 Main St", "state": "Attica", "postal_code": "105 57", "country": "GR", "commitment_types": "PROOF_OF_ORIGIN, PROOF_OF_APPROVAL", "policy_id": "urn:oid:1.2.3.4", "policy_hash": "sha256:" + base64.StdEncoding.EncodeToString(policy[:])}
 				}
 				file := d.xml(t, fmt.Sprintf("%s-%s-%s.xml", kt, alg, level), plainXML, kt, alg, properties)
 				want[file] = wants{"XAdES-BASELINE-" + level, "TOTAL_PASSED", ""}
@@ -45,6 +48,15 @@ func TestADE02DSSJudgesXML(t *testing.T) {
 		t.Fatalf("only %d combinations", len(want))
 	}
 	judged(t, judge.DSSQuestion{Anchor: d.pki.Root, NoRevocation: true}, want)
+	// What they say besides the document is what DSS reads in them.
+	const claims = "role Buyer & payer; commitment http://uri.etsi.org/01903/v1.2.2#ProofOfOrigin; commitment http://uri.etsi.org/01903/v1.2.2#ProofOfApproval; " +
+		"place Αθήνα, 1 Main St, Attica, 105 57, GR; policy 1.2.3.4"
+	for name, said := range map[string]string{"P-256-ES256-B.xml": "", "P-256-ES256-T.xml": claims, "RSA-3072-PS512-T.xml": claims} {
+		v, err := judge.DSS(t.Context(), testenv.Root(), judge.DSSQuestion{Anchor: d.pki.Root, NoRevocation: true}, filepath.Join(d.dir, name))
+		if err != nil || len(v) != 1 || v[0].Claims != said {
+			t.Errorf("%s: DSS reads %+v %v, want %q", name, v, err, said)
+		}
+	}
 }
 
 // The judge can say no to XML: a byte of the data or of a property changed,
@@ -78,28 +90,19 @@ func TestDSSRefusesXML(t *testing.T) {
 // B-LTA and finds them TOTAL_PASSED and their time-stamps intact, for every kind of key and
 // every scheme, in both forms; and it notices that what the archive time-stamp is over was changed.
 func TestADE03DSSJudgesLongTermXML(t *testing.T) {
-	a := workertest.NewAuthority(t)
-	_, _, chain := a.Key(t, "tsa", algo.P256, certs.TSAProfile)
-	stamper := workers.Config{Name: "tsa", Kind: "tsa", Token: "local", Key: "tsa", Chain: chain, Properties: map[string]string{"policy": "1.3.6.1.4.1.99999.1.1"}}
-	d := &desk{pki: a.PKI, dir: t.TempDir(), tsa: stamper, chains: map[algo.KeyType]string{}}
+	d, r := longTermDesk(t)
 	want := map[string]wants{}
-	for _, c := range []struct {
-		kt  algo.KeyType
-		alg algo.Algorithm
-	}{{algo.P256, algo.ES256}, {algo.P384, algo.ES384}, {algo.P521, algo.ES512}, {algo.RSA3072, algo.RS256}, {algo.RSA3072, algo.PS256}, {algo.RSA3072, algo.PS512}} {
-		if d.chains[c.kt] == "" {
-			_, _, d.chains[c.kt] = a.Key(t, "signer-"+string(c.kt), c.kt, certs.SignerProfile)
-		}
+	pairs(func(kt algo.KeyType, alg algo.Algorithm) {
+		r.signer(t, d, kt)
 		for _, level := range []string{"LT", "LTA"} {
 			for _, parallel := range []string{"false", "true"} {
-				file := d.xml(t, fmt.Sprintf("%s-%s-%s-%s.xml", c.kt, c.alg, level, parallel), plainXML, c.kt, c.alg, map[string]string{"level": "B-" + level, "tsa": "worker:tsa", "parallel": parallel,
-					"trust_anchors": a.Root, "revocation_addresses": "127.0.0.0/8", "ocsp_nonce": "if_answered"})
+				file := d.xml(t, fmt.Sprintf("%s-%s-%s-%s.xml", kt, alg, level, parallel), plainXML, kt, alg, r.properties("B-"+level, "parallel", parallel))
 				want[file] = wants{"XAdES-BASELINE-" + level, "TOTAL_PASSED", ""}
 			}
 		}
-	}
+	})
 	const first, last = "SIGNATURE_TIMESTAMP intact PASSED", "; ARCHIVE_TIMESTAMP intact PASSED"
-	for file, stamps := range judged(t, judge.DSSQuestion{Anchor: a.Root}, want) {
+	for file, stamps := range judged(t, judge.DSSQuestion{Anchor: r.a.Root}, want) {
 		if archived := strings.Contains(file, "LTA"); stamps != first && !archived || stamps != first+last && archived {
 			t.Errorf("%s: %s", filepath.Base(file), stamps)
 		}
@@ -113,7 +116,7 @@ func TestADE03DSSJudgesLongTermXML(t *testing.T) {
 	if err := os.WriteFile(changed, bytes.Replace(good, []byte("<xades:OCSPValues>"), []byte("<xades:OCSPValues>\n"), 1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	stamps := judged(t, judge.DSSQuestion{Anchor: a.Root}, map[string]wants{changed: {"XAdES-BASELINE-LTA", "TOTAL_PASSED", ""}})[changed]
+	stamps := judged(t, judge.DSSQuestion{Anchor: r.a.Root}, map[string]wants{changed: {"XAdES-BASELINE-LTA", "TOTAL_PASSED", ""}})[changed]
 	if stamps != first+"; ARCHIVE_TIMESTAMP broken FAILED" {
 		t.Errorf("changed validation data: %s", stamps)
 	}
@@ -122,63 +125,39 @@ func TestADE03DSSJudgesLongTermXML(t *testing.T) {
 // ADE-02, ADE-03: DSS finds detached signatures over the bytes of a file TOTAL_PASSED with that file, and not
 // with another.
 func TestADE02DSSJudgesDetachedXML(t *testing.T) {
-	a := workertest.NewAuthority(t)
-	_, _, chain := a.Key(t, "tsa", algo.P256, certs.TSAProfile)
-	stamper := workers.Config{Name: "tsa", Kind: "tsa", Token: "local", Key: "tsa", Chain: chain, Properties: map[string]string{"policy": "1.3.6.1.4.1.99999.1.1"}}
-	d := &desk{pki: a.PKI, dir: t.TempDir(), tsa: stamper, chains: map[algo.KeyType]string{}}
+	d, r := longTermDesk(t)
 	const text = "Terms: 240 euros, \u0391 & <more>\n"
-	beside := filepath.Join(t.TempDir(), "terms 1.txt")
-	for _, content := range []string{text, text + " "} {
-		if err := os.WriteFile(beside, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		for _, level := range []string{"B", "T", "LT", "LTA"} {
-			want := map[string]wants{}
-			for _, kt := range []algo.KeyType{algo.P256, algo.P384, algo.RSA3072} {
-				if d.chains[kt] == "" {
-					_, _, d.chains[kt] = a.Key(t, "signer-"+string(kt), kt, certs.SignerProfile)
-				}
-				for _, alg := range algo.All() {
-					if !kt.Fits(alg) {
-						continue
-					}
-					d.name = "terms 1.txt"
-					file := d.xml(t, fmt.Sprintf("%s-%s-%s.xml", kt, alg, level), text, kt, alg, map[string]string{"level": "B-" + level, "tsa": "worker:tsa", "signature_packaging": "DETACHED",
-						"mime_type": "text/plain", "trust_anchors": a.Root, "revocation_addresses": "127.0.0.0/8", "ocsp_nonce": "if_answered"})
-					if want[file] = (wants{"XAdES-BASELINE-" + level, "TOTAL_PASSED", ""}); content != text {
-						want[file] = wants{"XAdES-BASELINE-" + level, "TOTAL_FAILED", "HASH_FAILURE"}
-					}
-				}
-			}
-			judged(t, judge.DSSQuestion{Anchor: a.Root, NoRevocation: !strings.HasPrefix(level, "LT"), Detached: beside}, want)
-		}
+	d.name = "terms 1.txt"
+	beside, changed := filepath.Join(t.TempDir(), d.name), filepath.Join(t.TempDir(), d.name)
+	if err := errors.Join(os.WriteFile(beside, []byte(text), 0o600), os.WriteFile(changed, []byte(text+" "), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, level := range []string{"B", "T", "LT", "LTA"} {
+		want, never := map[string]wants{}, map[string]wants{}
+		pairs(func(kt algo.KeyType, alg algo.Algorithm) {
+			r.signer(t, d, kt)
+			file := d.xml(t, fmt.Sprintf("%s-%s-%s.xml", kt, alg, level), text, kt, alg, r.properties("B-"+level, "signature_packaging", "DETACHED", "mime_type", "text/plain"))
+			want[file] = wants{"XAdES-BASELINE-" + level, "TOTAL_PASSED", ""}
+			never[file] = wants{"XAdES-BASELINE-" + level, "TOTAL_FAILED", "HASH_FAILURE"}
+		})
+		judged(t, judge.DSSQuestion{Anchor: r.a.Root, NoRevocation: !strings.HasPrefix(level, "LT"), Detached: beside}, want)
+		judged(t, judge.DSSQuestion{Anchor: r.a.Root, NoRevocation: !strings.HasPrefix(level, "LT"), Detached: changed}, never)
 	}
 }
 
 // ADE-02, ADE-03: DSS finds XML, and octets in base64, inside of the signature TOTAL_PASSED at every level, of every
 // kind of key and every scheme; and not after a change of what is inside.
 func TestADE02DSSJudgesEnvelopingXML(t *testing.T) {
-	a := workertest.NewAuthority(t)
-	_, _, chain := a.Key(t, "tsa", algo.P256, certs.TSAProfile)
-	stamper := workers.Config{Name: "tsa", Kind: "tsa", Token: "local", Key: "tsa", Chain: chain, Properties: map[string]string{"policy": "1.3.6.1.4.1.99999.1.1"}}
-	d := &desk{pki: a.PKI, dir: t.TempDir(), tsa: stamper, chains: map[algo.KeyType]string{}}
+	d, r := longTermDesk(t)
 	for _, level := range []string{"B", "T", "LT", "LTA"} {
 		want := map[string]wants{}
 		for _, content := range []string{"XML", "BASE64"} {
-			for _, kt := range []algo.KeyType{algo.P256, algo.P384, algo.P521, algo.RSA3072} {
-				if d.chains[kt] == "" {
-					_, _, d.chains[kt] = a.Key(t, "signer-"+string(kt), kt, certs.SignerProfile)
-				}
-				for _, alg := range algo.All() {
-					if !kt.Fits(alg) {
-						continue
-					}
-					data := map[string]string{"XML": plainXML, "BASE64": "any bytes \x00\xff, 240 euros"}[content]
-					file := d.xml(t, fmt.Sprintf("%s-%s-%s-%s.xml", content, kt, alg, level), data, kt, alg, map[string]string{"level": "B-" + level, "tsa": "worker:tsa", "signature_packaging": "ENVELOPING",
-						"enveloping_content": content, "trust_anchors": a.Root, "revocation_addresses": "127.0.0.0/8", "ocsp_nonce": "if_answered"})
-					want[file] = wants{"XAdES-BASELINE-" + level, "TOTAL_PASSED", ""}
-				}
-			}
+			data := map[string]string{"XML": plainXML, "BASE64": "any bytes \x00\xff, 240 euros"}[content]
+			pairs(func(kt algo.KeyType, alg algo.Algorithm) {
+				r.signer(t, d, kt)
+				file := d.xml(t, fmt.Sprintf("%s-%s-%s-%s.xml", content, kt, alg, level), data, kt, alg, r.properties("B-"+level, "signature_packaging", "ENVELOPING", "enveloping_content", content))
+				want[file] = wants{"XAdES-BASELINE-" + level, "TOTAL_PASSED", ""}
+			})
 			good := filepath.Join(d.dir, fmt.Sprintf("%s-P-256-ES256-%s.xml", content, level))
 			text, err := os.ReadFile(good)
 			if err != nil {
@@ -191,7 +170,7 @@ func TestADE02DSSJudgesEnvelopingXML(t *testing.T) {
 			}
 			want[changed] = wants{"XAdES-BASELINE-" + level, "TOTAL_FAILED", "HASH_FAILURE"}
 		}
-		for file, stamps := range judged(t, judge.DSSQuestion{Anchor: a.Root, NoRevocation: level == "B" || level == "T"}, want) {
+		for file, stamps := range judged(t, judge.DSSQuestion{Anchor: r.a.Root, NoRevocation: level == "B" || level == "T"}, want) {
 			if level == "LTA" && !strings.Contains(file, "changed") && !strings.Contains(stamps, "ARCHIVE_TIMESTAMP intact PASSED") {
 				t.Errorf("%s: %s", filepath.Base(file), stamps)
 			}
@@ -202,24 +181,18 @@ func TestADE02DSSJudgesEnvelopingXML(t *testing.T) {
 // ADE-02, ADE-03: DSS finds signatures over elements of a document, by their identifiers, TOTAL_PASSED at every level; and not after
 // a change of one of them.
 func TestADE02DSSJudgesInternallyDetachedXML(t *testing.T) {
-	a := workertest.NewAuthority(t)
-	_, _, chain := a.Key(t, "tsa", algo.P256, certs.TSAProfile)
-	stamper := workers.Config{Name: "tsa", Kind: "tsa", Token: "local", Key: "tsa", Chain: chain, Properties: map[string]string{"policy": "1.3.6.1.4.1.99999.1.1"}}
-	d := &desk{pki: a.PKI, dir: t.TempDir(), tsa: stamper, chains: map[algo.KeyType]string{}}
+	d, r := longTermDesk(t)
 	const doc = "<?xml version='1.0'?><order xmlns='urn:example:order'><head Id='h'>240 euros</head><line Id='l' no = '1'>2 sheds</line><note>none</note></order>"
 	for _, level := range []string{"B", "T", "LT", "LTA"} {
 		want := map[string]wants{}
-		for _, kt := range []algo.KeyType{algo.P256, algo.P384, algo.RSA3072} {
-			if d.chains[kt] == "" {
-				_, _, d.chains[kt] = a.Key(t, "signer-"+string(kt), kt, certs.SignerProfile)
-			}
+		pairs(func(kt algo.KeyType, alg algo.Algorithm) {
+			r.signer(t, d, kt)
 			for _, ids := range []string{"h", "l,h"} {
-				file := d.xml(t, fmt.Sprintf("%s-%s-%s.xml", kt, level, strings.ReplaceAll(ids, ",", "-")), doc, kt, kt.Default(), map[string]string{"level": "B-" + level, "tsa": "worker:tsa", "signature_packaging": "INTERNALLY_DETACHED",
-					"reference_ids": ids, "trust_anchors": a.Root, "revocation_addresses": "127.0.0.0/8", "ocsp_nonce": "if_answered"})
+				file := d.xml(t, fmt.Sprintf("%s-%s-%s-%s.xml", kt, alg, level, strings.ReplaceAll(ids, ",", "-")), doc, kt, alg, r.properties("B-"+level, "signature_packaging", "INTERNALLY_DETACHED", "reference_ids", ids))
 				want[file] = wants{"XAdES-BASELINE-" + level, "TOTAL_PASSED", ""}
 			}
-		}
-		text, err := os.ReadFile(filepath.Join(d.dir, "P-256-"+level+"-l-h.xml"))
+		})
+		text, err := os.ReadFile(filepath.Join(d.dir, "P-256-ES256-"+level+"-l-h.xml"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -228,6 +201,6 @@ func TestADE02DSSJudgesInternallyDetachedXML(t *testing.T) {
 			t.Fatal(err)
 		}
 		want[changed] = wants{"XAdES-BASELINE-" + level, "TOTAL_FAILED", "HASH_FAILURE"}
-		judged(t, judge.DSSQuestion{Anchor: a.Root, NoRevocation: level == "B" || level == "T"}, want)
+		judged(t, judge.DSSQuestion{Anchor: r.a.Root, NoRevocation: level == "B" || level == "T"}, want)
 	}
 }

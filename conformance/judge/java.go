@@ -6,9 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 )
 
 // DSSVerdict is what the Commission's DSS library says of one signature.
@@ -19,6 +22,7 @@ type DSSVerdict struct {
 	Sub        string `json:"sub"`        // sub-indication, empty for a pass
 	Digest     string `json:"digest"`
 	Stamps     string `json:"stamps"` // its time-stamps in order: kind, and whether the imprint is intact and the token valid
+	Claims     string `json:"claims"` // what it says besides the document: roles, commitments, place, policy
 	Words      string `json:"words"`  // its errors and warnings
 	Error      string `json:"error"`  // the file could not be judged
 }
@@ -58,19 +62,141 @@ func VeraPDF(ctx context.Context, root string, files ...string) ([]VeraVerdict, 
 	return java[VeraVerdict](ctx, root, append([]string{"VeraJudge"}, files...))
 }
 
-// java runs one of the programs of conformance/judges and reads a line of JSON
-// for each answer.
+// JDKVerdict is what the JDK's own XML Signature says of one signature.
+type JDKVerdict struct {
+	File  string `json:"file"`
+	ID    string `json:"id"`
+	Valid bool   `json:"valid,string"` // value, every reference, one of them over SignedProperties, and the way to the anchor
+	Words string `json:"words"`
+	Error string `json:"error"` // the file could not be judged
+}
+
+// JDK asks the JDK (javax.xml.crypto, secure validation) about XML files, all in one run. detached is the
+// signed document of detached signatures, or empty. ErrMissing.
+func JDK(ctx context.Context, root, anchor, detached string, files ...string) ([]JDKVerdict, error) {
+	args := []string{"JDKJudge"}
+	if detached != "" {
+		args = append(args, "-detached", detached)
+	}
+	return java[JDKVerdict](ctx, root, append(append(args, anchor), files...))
+}
+
+// javaJudges is the process that all judges in Java share: to start one costs more than
+// most of its answers. It ends with this process, whose end it sees on its input.
+var javaJudges struct {
+	sync.Mutex
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Scanner
+	why *tail
+}
+
+// tail keeps the last words of a process.
+type tail struct {
+	sync.Mutex
+	text []byte
+}
+
+func (w *tail) Write(p []byte) (int, error) {
+	w.Lock()
+	defer w.Unlock()
+	w.text = append(w.text, p...)
+	w.text = w.text[max(0, len(w.text)-4<<10):]
+	return len(p), nil
+}
+
+func (w *tail) String() string {
+	w.Lock()
+	defer w.Unlock()
+	return string(w.text)
+}
+
+// java asks one of the programs of conformance/judges and reads a line of JSON
+// for each answer. When ctx ends, so do the judges; the next question starts others.
 func java[T any](ctx context.Context, root string, args []string) ([]T, error) {
+	j := &javaJudges
+	j.Lock()
+	defer j.Unlock()
+	if err := startJava(ctx, root); err != nil {
+		return nil, err
+	}
+	defer context.AfterFunc(ctx, func() { _ = j.cmd.Process.Kill() })()
+	all, err := askJava[T](args)
+	if err == nil {
+		return all, nil
+	}
+	err = fmt.Errorf("judge: %s: %w\n%s", args[0], errors.Join(ctx.Err(), err), j.why)
+	if !errors.Is(err, errAsked) {
+		_, _ = j.in.Close(), j.cmd.Process.Kill()
+		_ = j.cmd.Wait() // killed
+		j.cmd = nil
+	}
+	return nil, err
+}
+
+// errAsked is what a judge says instead of an answer.
+var errAsked = errors.New("cannot be asked")
+
+func startJava(ctx context.Context, root string) error {
+	j := &javaJudges
+	if j.cmd != nil {
+		return nil
+	}
 	dir := filepath.Join(root, "var", "judges")
 	t, err := Find(ctx, "java", "-version")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if found, _ := filepath.Glob(filepath.Join(dir, "classes", args[0]+".class")); len(found) == 0 {
-		return nil, fmt.Errorf("%w: %s below %s (.ci/javajudges installs it)", ErrMissing, args[0], dir)
+	if _, err := os.Stat(filepath.Join(dir, "classes", "Judges.class")); err != nil {
+		return fmt.Errorf("%w: the judges in Java below %s (.ci/javajudges installs them)", ErrMissing, dir)
 	}
 	path := filepath.Join(dir, "classes") + ":" + filepath.Join(dir, "lib", "*")
-	return lines[T](ctx, args[0], dir, t.path, append([]string{"-Xmx1g", "-cp", path}, args...)...)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), t.path, "-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", path, "Judges")
+	cmd.Dir = dir
+	j.why = &tail{}
+	cmd.Stderr = j.why
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	j.cmd, j.in, j.out = cmd, in, bufio.NewScanner(out)
+	j.out.Buffer(nil, maxOutput)
+	return nil
+}
+
+func askJava[T any](args []string) (all []T, err error) {
+	for _, a := range args {
+		if strings.ContainsAny(a, "\t\r\n") {
+			return nil, fmt.Errorf("%w: %q", errAsked, a)
+		}
+	}
+	if _, err := io.WriteString(javaJudges.in, strings.Join(args, "\t")+"\n"); err != nil {
+		return nil, err
+	}
+	for javaJudges.out.Scan() {
+		line := javaJudges.out.Text()
+		switch {
+		case line == "." && len(all) == 0:
+			return nil, fmt.Errorf("%w: it said nothing", errAsked)
+		case line == ".":
+			return all, nil
+		case strings.HasPrefix(line, "!"):
+			return nil, fmt.Errorf("%w: %s", errAsked, line[1:])
+		}
+		var v T
+		if err := json.Unmarshal([]byte(line), &v); err != nil {
+			return nil, fmt.Errorf("%w: %q", err, line)
+		}
+		all = append(all, v)
+	}
+	return nil, errors.Join(io.ErrUnexpectedEOF, javaJudges.out.Err())
 }
 
 // lines runs a program in a directory and reads a line of JSON for each answer.

@@ -1,5 +1,6 @@
 // Package judge runs programs that we did not write over files that we made:
-// pdfsig (poppler), qpdf, OpenSSL, and digitorus/pdfsign in a child process. A
+// pdfsig (poppler), mutool, qpdf, OpenSSL, xmlsec1, xmllint, EU DSS, veraPDF, the JDK,
+// pyHanko, and digitorus/pdfsign in a child process. A
 // judge that is not installed is ErrMissing and never an agreement.
 //
 // What each can and cannot see is in conformance/DIVERGENCES.md. None of them
@@ -98,6 +99,7 @@ func QPDF(ctx context.Context, file string) (Verdict, error) {
 var (
 	sigHeader = regexp.MustCompile(`(?m)^Signature #\d+:`)
 	sigValid  = regexp.MustCompile(`(?m)^\s+- Signature Validation: Signature is Valid\.$`)
+	sigEmpty  = regexp.MustCompile(`(?m)^\s+The signature form field is not signed\.$`)
 	sigTotal  = regexp.MustCompile(`(?m)^\s+- Total document signed$`)
 )
 
@@ -111,9 +113,23 @@ func PDFSig(ctx context.Context, file string) (Verdict, error) {
 	}
 	start := time.Now()
 	out, err := t.run(ctx, "-nocert", file)
-	n := len(sigHeader.FindAllString(out, -1))
+	n := len(sigHeader.FindAllString(out, -1)) - len(sigEmpty.FindAllString(out, -1))
 	ok := err == nil && n > 0 && len(sigValid.FindAllString(out, -1)) == n && sigTotal.MatchString(out)
 	return Verdict{"pdfsig", t.version, ok, words(out, "Validation", "document signed"), time.Since(start)}, nil
+}
+
+// MuTool runs mutool sign -v. A pass needs each signature of the file to be over the total document as it is: "valid but
+// there have been edits" is none. It knows no RSASSA-PSS ("Digest error: Unknown error."), and no anchors of ours.
+func MuTool(ctx context.Context, file string) (Verdict, error) {
+	t, err := Find(ctx, "mutool", "-v")
+	if err != nil {
+		return Verdict{}, err
+	}
+	start := time.Now()
+	out, err := t.run(ctx, "sign", "-v", file)
+	n := strings.Count(out, "Verifying signature") - strings.Count(out, "Signature is not signed.")
+	whole := strings.Count(out, "The document is unchanged since signing.")
+	return Verdict{"mutool sign -v", t.version, err == nil && n > 0 && whole == n, words(out, "signing", "error"), time.Since(start)}, nil
 }
 
 // PDFSign runs the verifier of digitorus/pdfsign, built from

@@ -20,7 +20,7 @@ type PyHankoVerdict struct {
 }
 
 // PyHanko asks pyHanko about PDF files, all in one run, off line, by the process for signatures with long-term
-// data if there are document time-stamps (EN 319 102-1, 5.6.3), else for signatures with time (5.5). Revocation data is demanded unless the level carries none. root is the repository, where
+// data if there are document time-stamps (EN 319 102-1, 5.6.3), else for signatures with time (5.5), and the basic one (5.3) of a signature without a time-stamp. Revocation data is demanded unless the level carries none. root is the repository, where
 // .ci/pyhanko installs it. ErrMissing.
 func PyHanko(ctx context.Context, root, anchor string, noRevocation bool, files ...string) ([]PyHankoVerdict, error) {
 	python := filepath.Join(root, "var", "pyhanko", "bin", "python")

@@ -98,11 +98,31 @@ final class DSSJudge {
 			}
 			System.out.println(object("file", file, "stamps", String.join("; ", stamps), "level", String.valueOf(simple.getSignatureFormat(id)),
 				"indication", String.valueOf(simple.getIndication(id)), "sub", sub == null ? "" : sub.toString(),
-				"digest", String.valueOf(s.getDigestAlgorithm()), "words", String.join("; ", words)));
+				"digest", String.valueOf(s.getDigestAlgorithm()), "claims", claims(s), "words", String.join("; ", words)));
 		}
 		if (simple.getSignatureIdList().isEmpty()) {
 			System.out.println(object("file", file, "error", "no signature found"));
 		}
+	}
+
+	/** What the signature says besides the document. */
+	private static String claims(SignatureWrapper s) {
+		List<String> out = new ArrayList<>();
+		s.getClaimedRoles().forEach(r -> out.add("role " + r.getRole()));
+		s.getCommitmentTypeIndications().forEach(c -> out.add("commitment " + c.getIdentifier()));
+		List<String> place = new ArrayList<>();
+		for (String part : new String[] {s.getCity(), s.getStreetAddress(), s.getStateOrProvince(), s.getPostalCode(), s.getCountryName()}) {
+			if (part != null && !part.isEmpty()) {
+				place.add(part);
+			}
+		}
+		if (!place.isEmpty()) {
+			out.add("place " + String.join(", ", place));
+		}
+		if (s.isPolicyPresent()) {
+			out.add("policy " + s.getPolicyId());
+		}
+		return String.join("; ", out);
 	}
 
 	/** The default policy of the library, without its demands for revocation data if there is none. */
