@@ -50,6 +50,23 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
+// "assent worker check" ends as ssad's own check does: 2 where the file is wrong or
+// is not there, with ssad's words.
+func TestWorkerCheckEndsAsTheServiceDoes(t *testing.T) {
+	bin := needPrograms(t)
+	wrong := filepath.Join(t.TempDir(), "wrong.yaml")
+	if err := os.WriteFile(wrong, []byte("lisen: here\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{wrong: "lisen", filepath.Join(t.TempDir(), "none.yaml"): "none.yaml"} {
+		cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "assent"), "worker", "check", file)
+		out, err := cmd.CombinedOutput()
+		if err == nil || cmd.ProcessState.ExitCode() != exitUsage || !strings.Contains(string(out), want) {
+			t.Errorf("%s: %v\n%s", file, err, out)
+		}
+	}
+}
+
 // A missing judge ends the demo with 2 and the exact command, before anything is
 // made.
 func TestDemoNamesMissingPackages(t *testing.T) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -100,10 +101,12 @@ func workerCheckCommand() *cobra.Command {
 			}
 			run := exec.CommandContext(cmd.Context(), program, "-config", path, "-check")
 			run.Stdout, run.Stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()
-			if err := run.Run(); err != nil {
-				return &exitError{exitFailed, nil} // ssad has said why
+			err = run.Run()
+			var ended *exec.ExitError
+			if errors.As(err, &ended) && ended.ExitCode() == exitUsage {
+				return &exitError{exitUsage, nil} // the file is wrong or missing; ssad has said why
 			}
-			return nil
+			return err
 		}),
 	}
 	return cmd

@@ -57,8 +57,15 @@ func (s *system) person(b *browsertest.Browser, id, name string) *browsertest.Pa
 // keyless is a person who has no key.
 func (s *system) keyless(b *browsertest.Browser, id, name string) *browsertest.Page {
 	s.t.Helper()
-	enrol, join := s.links(id, name)
 	p := b.Person(s.t)
+	s.enrolIn(p, id, name)
+	return p
+}
+
+// enrolIn enrols a person in a tab, who is logged in there afterwards.
+func (s *system) enrolIn(p *browsertest.Page, id, name string) {
+	s.t.Helper()
+	enrol, join := s.links(id, name)
 	p.Go(enrol)
 	p.Screenshot("e2e-enrol-" + id)
 	p.Click("#create")
@@ -67,7 +74,6 @@ func (s *system) keyless(b *browsertest.Browser, id, name string) *browsertest.P
 	p.Screenshot("e2e-join-" + id)
 	p.Click("[data-ceremony=join]")
 	p.WaitFor("location.pathname === '/'")
-	return p
 }
 
 // choose puts a file into the upload form, as dropping it there does.
@@ -202,6 +208,90 @@ func TestT8ApprovalLinksBelongToTheirSigner(t *testing.T) {
 	if n := browsertest.Eval[int](anna, "document.querySelectorAll('#sign').length"); n != 0 {
 		t.Error("an approval link works twice")
 	}
+}
+
+// login logs in again. Browsers ask the person which passkey to use; a virtual
+// authenticator takes any, so it is given one after the other.
+func (s *system) login(p *browsertest.Page) {
+	s.t.Helper()
+	all := p.Authenticator().Credentials()
+	for _, c := range all {
+		p.Authenticator().Clear()
+		p.Authenticator().Add(c)
+		p.Go(s.app + "/login")
+		p.Click("[data-ceremony]")
+		p.WaitFor("location.pathname === '/' || document.body.innerText.includes('not accepted')")
+		if browsertest.Eval[string](p, "location.pathname") == "/" {
+			break
+		}
+	}
+	p.Authenticator().Clear()
+	for _, c := range all {
+		p.Authenticator().Add(c)
+	}
+	p.WaitFor("location.pathname === '/'")
+}
+
+// Two signers share a browser: one cookie jar, a tab each, and the login of the
+// second takes the place of the first's. Neither login gets the other's request;
+// what the first approves in her tab then is refused with the reason, uses no key,
+// and can be approved again after a new login (T8, both ways).
+func TestT8TwoSignersInOneBrowser(t *testing.T) {
+	s := newSystem(t)
+	anna := s.person(browsertest.New(t), "anna", "Anna Example")
+	leaseFile, lease := document(t, "Lease of Anna")
+	giftFile, gift := document(t, "Gift of Otto")
+	leaseOut, giftOut := filepath.Join(t.TempDir(), "lease.pdf"), filepath.Join(t.TempDir(), "gift.pdf")
+	leaseURL, leaseDone := s.request("anna", leaseFile, leaseOut)
+	anna.Go(leaseURL)
+	anna.WaitFor(canSign)
+
+	otto := anna.Tab()
+	otto.Authenticator().Clear() // a person's passkeys are his own
+	s.enrolIn(otto, "otto", "Otto Other")
+	s.certify("otto")
+	giftURL, giftDone := s.request("otto", giftFile, giftOut)
+	otto.Go(leaseURL)
+	otto.WaitText(refusedLink)
+	otto.Go(giftURL)
+	otto.WaitFor(canSign)
+
+	before := s.uses()
+	anna.Front()
+	anna.Click("#sign")
+	anna.WaitText("somebody else has logged in with this browser")
+	anna.Screenshot("e2e-two-in-one-browser")
+	anna.Go(s.app + "/") // the list is Otto's by now
+	anna.WaitText("gift-of-otto.pdf")
+	if strings.Contains(anna.Text(), "lease-of-anna.pdf") {
+		t.Error("the list of one signer shows the other's request")
+	}
+	if s.uses() != before {
+		t.Fatal("a key was used for an approval under somebody else's login")
+	}
+	finish := func(p *browsertest.Page, name string, done func() error, out string, original []byte) {
+		p.Front()
+		p.WaitFor(canSign)
+		p.WaitText("DEMO " + name)
+		p.Click("#sign")
+		p.WaitFor("document.querySelector('#signed')")
+		if err := done(); err != nil {
+			t.Fatal(err)
+		}
+		signed, err := os.ReadFile(out)
+		if err != nil || !bytes.HasPrefix(signed, original) {
+			t.Fatalf("signed file of %s: %v", name, err)
+		}
+		s.judge(signed)
+	}
+	finish(otto, "Otto Other", giftDone, giftOut, gift)
+
+	anna.ClickText("Log out Otto Other")
+	anna.WaitText("New here?")
+	s.login(anna)
+	anna.WaitText("lease-of-anna.pdf")
+	anna.ClickText("Open on the signing page")
+	finish(anna, "Anna Example", leaseDone, leaseOut, lease)
 }
 
 // Do-not-sign is as easy as signing, uses no key, and the asker is told.

@@ -351,6 +351,28 @@ func TestRawDigestHasItsOwnWording(t *testing.T) {
 	clean(t, p)
 }
 
+// WCAG 2.1.1, ENR-04: enrolment by keyboard alone; Enter at the link's page does
+// nothing before the button has the focus.
+func TestEnrolmentByKeyboard(t *testing.T) {
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := b.Person(t)
+	p.Go(f.openEnrolment("Anna Example"))
+	p.WaitFor("document.querySelector('#create')")
+	p.Front()
+	p.Keys(kb.Enter)
+	if _, creates := p.Ceremonies(); creates != 0 {
+		t.Error("a key press creates a passkey before the button has the focus")
+	}
+	p.Keys(kb.Tab)
+	p.WaitFor("document.activeElement?.id === 'create'")
+	p.Keys(kb.Enter)
+	p.WaitFor("document.querySelector('#enrolled')")
+	if browsertest.Eval[string](p, "document.activeElement?.tagName") != "H1" {
+		t.Error("the focus is not on the heading of the result")
+	}
+	clean(t, p)
+}
+
 // WCAG 2.1.1, 2.4.3: the whole flow by keyboard; focus goes to each heading.
 func TestKeyboardOnly(t *testing.T) {
 	needViewer(t)

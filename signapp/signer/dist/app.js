@@ -1234,6 +1234,7 @@
     "error.network": "The service cannot be reached. Check your connection and try again; nothing was signed.",
     "error.refused": "The service refused the request. Nothing was signed.",
     "error.refused.approval": "The signing module refused this approval. Nothing was signed with it.",
+    "error.login": "You are not logged in here any more, or somebody else has logged in with this browser since. Nothing was signed.",
     "error.later": "The service is busy or not available now. Try again in a moment; nothing was signed.",
     "error.config": "This page is not set up correctly (config). Tell your service provider.",
     "error.framed": "This page must not be shown inside another page.",
@@ -1357,6 +1358,7 @@
     if (!(e instanceof RelayError)) return t("error.refused");
     if (e.code === "network") return t("error.network");
     if (e.retry === "later" || e.status >= 500) return t("error.later");
+    if (e.code === "login_required" || e.code === "not_found" && refused === "error.refused.approval") return t("error.login");
     return t(refused);
   }
   function broken(e, reference3, again, text2 = sentence(e)) {

@@ -54,6 +54,8 @@ export function sentence(e: unknown, refused: Key = "error.refused"): string {
   if (!(e instanceof RelayError)) return t("error.refused");
   if (e.code === "network") return t("error.network");
   if (e.retry === "later" || e.status >= 500) return t("error.later");
+  // In a browser that two people share the second login ends the first.
+  if (e.code === "login_required" || (e.code === "not_found" && refused === "error.refused.approval")) return t("error.login");
   return t(refused);
 }
 
