@@ -52,7 +52,7 @@ test: ## go vet, all tests, and the requirement matrix by their results
 	@.ci/deps test
 	@$(MAKE) --no-print-directory assets
 	$(GO) vet ./...
-	$(GO) test -json -timeout 15m ./... | $(TESTSUM) -results bin/results/test.jsonl
+	TMPDIR=$$(.ci/tmp) $(GO) test -json -timeout 15m ./... | $(TESTSUM) -results bin/results/test.jsonl
 	$(MATRIX) --results bin/results/test.jsonl
 
 race: ## the packages with concurrency, under the race detector
