@@ -64,11 +64,12 @@ lint: ## gofmt, go vet, staticcheck, golangci-lint
 fuzz: ## every fuzz target for FUZZTIME (20s), one after the other
 	@.ci/fuzz $(FUZZTIME)
 
-soak: ## the long forms: whole crash matrix, replays, random walk, timing of refusals, 200 mutants, samd's inputs fuzzed 5 minutes each; SEED=n; goes on after an interruption
+soak: ## the long forms: whole crash matrix, replays, random walk, timing of refusals, 10,000 documents canonicalized beside xmllint and xmlsec1, 200 mutants, samd's inputs fuzzed 5 minutes each; SEED=n; goes on after an interruption
 	@mkdir -p bin
 	ASSENT_SOAK=1 ASSENT_SEED=$(SEED) ASSENT_SOAK_PROGRESS=$(CURDIR)/bin/soak.progress \
 		$(GO) test -count=1 -v -timeout 6h -run 'FPT05|KEY10|SAP03|Planted' ./conformance/crash ./conformance/e2e
 	ASSENT_SOAK=1 ASSENT_SEED=$(SEED) $(GO) test -count=1 -v -timeout 2h -run 'Timing|PRV01' ./sam ./sam/samrpc
+	ASSENT_SOAK=1 ASSENT_SEED=$(SEED) $(GO) test -count=1 -v -timeout 2h -run Agree ./internal/c14n
 	$(MUTATE) -min 80 -sample 200 -only '$(MUTATED)' -tests ./sam,./sam/samrpc -progress bin/mutants.sam.jsonl ./sam
 	.ci/fuzz $(SOAKFUZZ) sam sap cryptotoken internal/jcs internal/attestation internal/audit internal/certs
 
