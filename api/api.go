@@ -27,7 +27,7 @@ type Documents interface {
 	Result(ctx context.Context, c signapp.Client, id string, item int) (io.ReadSeekCloser, *signapp.Item, error)
 	Receipt(ctx context.Context, c signapp.Client, id string) ([]byte, error)
 	// Validate has a worker judge an upload; the report is JSON.
-	Validate(ctx context.Context, c signapp.Client, document, worker string, beside ...signapp.Beside) ([]byte, error)
+	Validate(ctx context.Context, c signapp.Client, document, worker string, parts []string, beside ...signapp.Beside) ([]byte, error)
 }
 
 // Operations are requests to signers (signapp.Service). Every method finds only

@@ -291,7 +291,7 @@ func (a *app) Receipt(_ context.Context, c signapp.Client, id string) ([]byte, e
 	return []byte(`{"receipt":"` + id + `"}`), nil
 }
 
-func (a *app) Validate(_ context.Context, c signapp.Client, document, worker string, beside ...signapp.Beside) ([]byte, error) {
+func (a *app) Validate(_ context.Context, c signapp.Client, document, worker string, parts []string, beside ...signapp.Beside) ([]byte, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, b := range beside {
@@ -307,7 +307,7 @@ func (a *app) Validate(_ context.Context, c signapp.Client, document, worker str
 	case worker != "check":
 		return nil, fmt.Errorf("%w: worker %q does not validate", signapp.ErrInput, worker)
 	default:
-		return []byte(`{"file":"` + d.Name + `"}`), nil
+		return fmt.Appendf(nil, `{"file":%q,"parts":%q}`, d.Name, strings.Join(parts, ",")), nil
 	}
 }
 

@@ -15,6 +15,8 @@ type NewValidation struct {
 	Worker   string `json:"worker"`
 	// Detached are the uploads that a detached signature is over.
 	Detached []DetachedFile `json:"detached"`
+	// Parts are the identifiers of the elements of XML that the client goes by.
+	Parts []string `json:"parts"`
 }
 
 // DetachedFile is an upload beside a signature. Name is what the signature calls it; empty for the name of the
@@ -50,7 +52,7 @@ func (a *API) validate(c *call) error {
 		}
 		beside = append(beside, signapp.Beside{Document: d.Document, Name: d.Name})
 	}
-	report, err := a.cfg.Documents.Validate(c.ctx(), c.client(), in.Document, in.Worker, beside...)
+	report, err := a.cfg.Documents.Validate(c.ctx(), c.client(), in.Document, in.Worker, in.Parts, beside...)
 	if err != nil {
 		return err
 	}

@@ -42,4 +42,11 @@ func TestValidationOverTheAPI(t *testing.T) {
 	beside(shop, 404, map[string]string{"document": theirs, "name": "a.txt"})
 	beside(shop, 404, map[string]string{"document": "../x"})
 	beside(shop, 400, map[string]string{"document": doc, "path": "/etc/passwd"})
+	a := w.call("POST", "/api/v1/validations", shop, map[string]any{"document": doc, "worker": "check", "parts": []string{"head", "line 2"}})
+	if a.StatusCode != 200 || a.field("parts") != "head,line 2" {
+		t.Errorf("parts: %d %s", a.StatusCode, a.body)
+	}
+	if a = w.call("POST", "/api/v1/validations", shop, map[string]any{"document": doc, "worker": "check", "parts": "head"}); a.StatusCode != 400 {
+		t.Errorf("parts that are no list: %d %s", a.StatusCode, a.body)
+	}
 }

@@ -159,8 +159,8 @@ func (counting) Upload(_ context.Context, _ signapp.Client, name string, r io.Re
 	return &signapp.Document{ID: "doc-1", Name: name, Size: n}, nil
 }
 
-func (c counting) Validate(ctx context.Context, cl signapp.Client, document, worker string, beside ...signapp.Beside) ([]byte, error) {
-	return c.w0.Validate(ctx, cl, document, worker, beside...)
+func (c counting) Validate(ctx context.Context, cl signapp.Client, document, worker string, parts []string, beside ...signapp.Beside) ([]byte, error) {
+	return c.w0.Validate(ctx, cl, document, worker, parts, beside...)
 }
 
 func (c counting) Result(ctx context.Context, cl signapp.Client, id string, i int) (io.ReadSeekCloser, *signapp.Item, error) {

@@ -5,12 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/assent-sign/assent/workers"
 )
 
 // maxBeside bounds the files that are given with a detached signature; each is open while it is judged.
 const maxBeside = 16
+
+// maxParts bounds the identifiers of a request, maxPart the bytes of one.
+const (
+	maxParts = 50
+	maxPart  = 256
+)
 
 // Beside is an upload that a detached signature is over.
 type Beside struct {
@@ -20,12 +27,12 @@ type Beside struct {
 
 // Validate has a worker judge an upload of a client and returns its report in JSON. It
 // takes none of the places of documents in work: judging many large files must not hold
-// up signing. As many are judged at one time, of one client half as many; the others wait.
+// up signing. parts are the identifiers of elements of XML that the client goes by. As many are judged at one time, of one client half as many; the others wait.
 //
 // Errors: ErrNotFound for a document that is not the client's, ErrExpired, ErrInput for a
 // worker that does not validate or a file that it does not know, those of the context, which are
 // also the worker's when the time that it takes for one file is over.
-func (s *Service) Validate(ctx context.Context, c Client, document, worker string, beside ...Beside) ([]byte, error) {
+func (s *Service) Validate(ctx context.Context, c Client, document, worker string, parts []string, beside ...Beside) ([]byte, error) {
 	e, err := s.cfg.Workers.Get(worker)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInput, err)
@@ -35,6 +42,9 @@ func (s *Service) Validate(ctx context.Context, c Client, document, worker strin
 	}
 	if len(beside) > maxBeside {
 		return nil, fmt.Errorf("%w: %d files beside a signature; %d are possible", ErrInput, len(beside), maxBeside)
+	}
+	if len(parts) > maxParts || slices.ContainsFunc(parts, func(id string) bool { return id == "" || len(id) > maxPart }) {
+		return nil, fmt.Errorf("%w: %d identifiers of parts; %d are possible, each of 1 to %d bytes", ErrInput, len(parts), maxParts, maxPart)
 	}
 	// Those that wait have no file open.
 	done, err := s.judging.take(ctx, c.ID)
@@ -52,7 +62,7 @@ func (s *Service) Validate(ctx context.Context, c Client, document, worker strin
 		return nil, err
 	}
 	defer end()
-	report, err := e.Validator.Validate(ctx, row.Name, f, row.Size, files...)
+	report, err := e.Validator.Validate(ctx, row.Name, f, row.Size, parts, files...)
 	switch {
 	case errors.Is(err, workers.ErrInput):
 		return nil, fmt.Errorf("%w: %w", ErrInput, err)

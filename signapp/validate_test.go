@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -32,7 +33,7 @@ func (s *slow) count(name string, by int) {
 	s.most[name] = max(s.most[name], s.now[name])
 }
 
-func (s *slow) Validate(ctx context.Context, name string, _ io.ReaderAt, _ int64, _ ...workers.Beside) ([]byte, error) {
+func (s *slow) Validate(ctx context.Context, name string, _ io.ReaderAt, _ int64, _ []string, _ ...workers.Beside) ([]byte, error) {
 	s.count(name, 1)
 	defer s.count(name, -1)
 	s.began <- name
@@ -61,7 +62,7 @@ func TestI9OneClientLeavesRoomForJudgingOthers(t *testing.T) {
 		var impatient, others sync.WaitGroup
 		judge := func(ctx context.Context, all *sync.WaitGroup, c signapp.Client, want error) {
 			all.Go(func() {
-				if _, err := r.Service.Validate(ctx, c, ids[c.ID], "slow"); !errors.Is(err, want) {
+				if _, err := r.Service.Validate(ctx, c, ids[c.ID], "slow", nil); !errors.Is(err, want) {
 					t.Errorf("%s: %v", c.ID, err)
 				}
 			})
@@ -98,7 +99,7 @@ type late struct {
 
 func (l *late) Get(string) (*workers.Entry, error) { return &workers.Entry{Validator: l}, nil }
 
-func (l *late) Validate(context.Context, string, io.ReaderAt, int64, ...workers.Beside) ([]byte, error) {
+func (l *late) Validate(context.Context, string, io.ReaderAt, int64, []string, ...workers.Beside) ([]byte, error) {
 	return nil, l.err
 }
 
@@ -116,7 +117,7 @@ func TestI9JudgingThatTookTooLongIsNoBadInput(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.Service.Validate(t.Context(), apptest.Acme, d.ID, "judge"); !errors.Is(err, c.want) || errors.Is(err, c.not) {
+		if _, err := r.Service.Validate(t.Context(), apptest.Acme, d.ID, "judge", nil); !errors.Is(err, c.want) || errors.Is(err, c.not) {
 			t.Errorf("%v: %v", c.err, err)
 		}
 	}
@@ -127,13 +128,16 @@ type beside struct{ signapp.Workers }
 
 func (b beside) Get(string) (*workers.Entry, error) { return &workers.Entry{Validator: b}, nil }
 
-func (beside) Validate(_ context.Context, name string, _ io.ReaderAt, _ int64, files ...workers.Beside) ([]byte, error) {
+func (beside) Validate(_ context.Context, name string, _ io.ReaderAt, _ int64, parts []string, files ...workers.Beside) ([]byte, error) {
 	for _, f := range files {
 		b := make([]byte, f.Size)
 		if _, err := f.ReadAt(b, 0); err != nil {
 			return nil, err
 		}
 		name += "|" + f.Name + "=" + string(b)
+	}
+	for _, id := range parts {
+		name += "#" + id
 	}
 	return []byte(name), nil
 }
@@ -150,14 +154,22 @@ func TestADE05FilesBesideASignature(t *testing.T) {
 		return d.ID
 	}
 	sig, data, theirs := up(apptest.Acme, "s.xml", "<s/>"), up(apptest.Acme, "a.txt", "one"), up(apptest.Other, "b.txt", "two")
-	got, err := r.Service.Validate(bg, apptest.Acme, sig, "judge", signapp.Beside{Document: data}, signapp.Beside{Document: data, Name: "x y"})
+	got, err := r.Service.Validate(bg, apptest.Acme, sig, "judge", nil, signapp.Beside{Document: data}, signapp.Beside{Document: data, Name: "x y"})
 	if err != nil || string(got) != "s.xml|a.txt=one|x y=one" {
 		t.Errorf("%s %v", got, err)
 	}
-	if _, err := r.Service.Validate(bg, apptest.Acme, sig, "judge", signapp.Beside{Document: data}, signapp.Beside{Document: theirs}); !errors.Is(err, signapp.ErrNotFound) {
+	if _, err := r.Service.Validate(bg, apptest.Acme, sig, "judge", nil, signapp.Beside{Document: data}, signapp.Beside{Document: theirs}); !errors.Is(err, signapp.ErrNotFound) {
 		t.Errorf("of another client: %v", err)
 	}
-	if _, err := r.Service.Validate(bg, apptest.Acme, sig, "judge", make([]signapp.Beside, 17)...); !errors.Is(err, signapp.ErrInput) {
+	if _, err := r.Service.Validate(bg, apptest.Acme, sig, "judge", nil, make([]signapp.Beside, 17)...); !errors.Is(err, signapp.ErrInput) {
 		t.Errorf("seventeen: %v", err)
+	}
+	if got, err := r.Service.Validate(bg, apptest.Acme, sig, "judge", []string{"head", "line 2"}); err != nil || string(got) != "s.xml#head#line 2" {
+		t.Errorf("parts: %s %v", got, err)
+	}
+	for name, parts := range map[string][]string{"fifty-one": slices.Repeat([]string{"a"}, 51), "empty": {""}, "long": {strings.Repeat("a", 257)}} {
+		if _, err := r.Service.Validate(bg, apptest.Acme, sig, "judge", parts); !errors.Is(err, signapp.ErrInput) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -36,9 +36,9 @@ type Shower interface {
 // Validator is a worker that judges signed documents.
 type Validator interface {
 	// Validate answers a report in JSON, whatever the verdict. ErrInput is about a file
-	// that is no document of a kind that it knows, or is over a limit. beside are the files that a detached
-	// signature can name.
-	Validate(ctx context.Context, name string, doc io.ReaderAt, size int64, beside ...Beside) (report []byte, err error)
+	// that is no document of a kind that it knows, or is over a limit. parts are identifiers of the elements of
+	// XML that the caller goes by; beside are the files that a detached signature can name.
+	Validate(ctx context.Context, name string, doc io.ReaderAt, size int64, parts []string, beside ...Beside) (report []byte, err error)
 }
 
 // Beside is a file that stands beside a detached signature.

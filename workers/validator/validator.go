@@ -7,7 +7,9 @@
 // required: what the file does not tell about revocation is TRY_LATER), level (B-B, B-T,
 // B-LT or B-LTA: signatures below it do not pass; default none), signature_policies (documents of signature policies, each
 // FILE or ID=FILE with the policy's OID or URI, separated by commas: then a signature passes that names no policy or one of these,
-// by the digest that was signed; default none, and what a signature names is reported as not checked).
+// by the digest that was signed; default none, and what a signature names is reported as not checked), parts (identifiers of elements of XML, separated
+// by commas, besides those of a request: a document passes only if a valid signature covers each, and a signature over one of them
+// passes though it leaves out the rest; default none: what nobody signed is in doubt).
 //
 // Nothing is fetched from the net. The report is internal/validate's, in JSON; its schema
 // is named in it.
@@ -19,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,7 +37,7 @@ const longest = 2 * time.Minute
 
 // Kind is this package's entry in the table of kinds.
 func Kind() workers.Kind {
-	return workers.Kind{New: build, Properties: []string{"trust_anchors", "revocation", "level", "signature_policies"}, Keyless: true}
+	return workers.Kind{New: build, Properties: []string{"trust_anchors", "revocation", "level", "signature_policies", "parts"}, Keyless: true}
 }
 
 // worker implements workers.Validator.
@@ -58,6 +61,11 @@ func build(_ context.Context, env workers.Env) (any, error) {
 		}
 	}
 	w := &worker{opt: validate.Options{Anchors: anchors, Revocation: validate.Revocation(p["revocation"]), Level: p["level"]}, now: env.Now}
+	for _, id := range strings.Split(p["parts"], ",") {
+		if id = strings.TrimSpace(id); id != "" {
+			w.opt.Parts = append(w.opt.Parts, id)
+		}
+	}
 	if v := p["signature_policies"]; v != "" {
 		if w.opt.Policies, err = sigpolicy.Load(strings.Split(v, ",")); err != nil {
 			return nil, fmt.Errorf("%w: signature_policies: %w", workers.ErrConfig, err)
@@ -70,11 +78,17 @@ func build(_ context.Context, env workers.Env) (any, error) {
 }
 
 // Validate implements workers.Validator.
-func (w *worker) Validate(ctx context.Context, name string, doc io.ReaderAt, size int64, beside ...workers.Beside) ([]byte, error) {
+func (w *worker) Validate(ctx context.Context, name string, doc io.ReaderAt, size int64, parts []string, beside ...workers.Beside) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	opt := w.opt
 	opt.Now = w.now()
+	opt.Parts = slices.Clone(w.opt.Parts)
+	for _, id := range parts {
+		if !slices.Contains(opt.Parts, id) {
+			opt.Parts = append(opt.Parts, id)
+		}
+	}
 	for _, b := range beside {
 		opt.Detached = append(opt.Detached, validate.Detached{Name: b.Name, ReaderAt: b.ReaderAt, Size: b.Size})
 	}

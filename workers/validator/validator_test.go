@@ -18,9 +18,10 @@ import (
 	"github.com/assent-sign/assent/workers/tsa"
 	"github.com/assent-sign/assent/workers/validator"
 	"github.com/assent-sign/assent/workers/workertest"
+	"github.com/assent-sign/assent/workers/xades"
 )
 
-var kinds = map[string]workers.Kind{"pades": pades.Kind(), "tsa": tsa.Kind(), "validator": validator.Kind()}
+var kinds = map[string]workers.Kind{"pades": pades.Kind(), "tsa": tsa.Kind(), "xades": xades.Kind(), "validator": validator.Kind()}
 
 const page = "%PDF-1.4\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n2 0 obj\n<< /Type /Pages /Kids [3 0 R] /Count 1 >>\nendobj\n" +
 	"3 0 obj\n<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] >>\nendobj\nxref\n0 4\n0000000000 65535 f \n0000000009 00000 n \n0000000058 00000 n \n0000000115 00000 n \n" +
@@ -36,6 +37,7 @@ func set(t *testing.T, checks ...workers.Config) (*workers.Set, *workertest.PKI,
 		{Name: "tsa", Kind: "tsa", Token: "local", Key: "tsa", Chain: stamps, Properties: map[string]string{"policy": "1.3.6.1.4.1.99999.1.1"}},
 		{Name: "pdf", Kind: "pades", Token: "local", Key: "anna", Chain: signer, Properties: map[string]string{"level": "B-T", "tsa": "worker:tsa"}},
 	}
+	all = append(all, workers.Config{Name: "xml", Kind: "xades", Token: "local", Key: "anna", Chain: signer, Properties: map[string]string{"signature_packaging": "INTERNALLY_DETACHED", "reference_ids": "head"}})
 	for _, c := range checks {
 		if c.Properties["trust_anchors"] == "ROOT" {
 			c.Properties["trust_anchors"] = p.Root
@@ -83,7 +85,7 @@ func TestADE03ValidatorJudges(t *testing.T) {
 	} {
 		e, err := s.Get(c.worker)
 		must(t, err)
-		text, err := e.Validator.Validate(t.Context(), "a.pdf", bytes.NewReader(c.file), int64(len(c.file)))
+		text, err := e.Validator.Validate(t.Context(), "a.pdf", bytes.NewReader(c.file), int64(len(c.file)), nil)
 		must(t, err)
 		var rep validate.Report
 		must(t, json.Unmarshal(text, &rep))
@@ -93,7 +95,7 @@ func TestADE03ValidatorJudges(t *testing.T) {
 	}
 	e, err := s.Get("any")
 	must(t, err)
-	if _, err := e.Validator.Validate(t.Context(), "a.txt", strings.NewReader("hello"), 5); !errors.Is(err, workers.ErrInput) {
+	if _, err := e.Validator.Validate(t.Context(), "a.txt", strings.NewReader("hello"), 5, nil); !errors.Is(err, workers.ErrInput) {
 		t.Errorf("no document: %v", err)
 	}
 	if e.Worker != nil || e.Signer != nil {
@@ -117,7 +119,7 @@ func TestADE05ValidatorTakesFilesBesideASignature(t *testing.T) {
 		validate.SignedDataNotFound: {{Name: "b.txt", ReaderAt: strings.NewReader("hello"), Size: 5}},
 		validate.HashFailure:        {{Name: "a.txt", ReaderAt: strings.NewReader("hello"), Size: 5}},
 	} {
-		text, err := e.Validator.Validate(t.Context(), "a.xml", strings.NewReader(sig), int64(len(sig)), beside...)
+		text, err := e.Validator.Validate(t.Context(), "a.xml", strings.NewReader(sig), int64(len(sig)), nil, beside...)
 		must(t, err)
 		var rep validate.Report
 		must(t, json.Unmarshal(text, &rep))
@@ -137,12 +139,43 @@ func TestADE05ValidatorHasPolicies(t *testing.T) {
 	for worker, want := range map[string]int{"any": 0, "held": 1} {
 		e, err := s.Get(worker)
 		must(t, err)
-		text, err := e.Validator.Validate(t.Context(), "a.pdf", strings.NewReader(page), int64(len(page)))
+		text, err := e.Validator.Validate(t.Context(), "a.pdf", strings.NewReader(page), int64(len(page)), nil)
 		must(t, err)
 		var rep validate.Report
 		must(t, json.Unmarshal(text, &rep))
 		if rep.Policy.SignaturePolicies != want {
 			t.Errorf("%s: %s", worker, text)
+		}
+	}
+}
+
+// ADE-05: a signature over one element passes where the request, or the worker, goes by that element, and nothing else is
+// said to be covered; a request cannot take a part of the worker's away.
+func TestADE05ValidatorGoesByParts(t *testing.T) {
+	s, _, err := set(t, check("any", map[string]string{"trust_anchors": "ROOT"}), check("head", map[string]string{"trust_anchors": "ROOT", "parts": "head"}),
+		check("both", map[string]string{"trust_anchors": "ROOT", "parts": "head, foot"}))
+	must(t, err)
+	signer, err := s.Get("xml")
+	must(t, err)
+	const order = "<order><head Id='head'>240 euros</head><foot Id='foot'>999</foot></order>"
+	out := workertest.File(t, "out.xml")
+	_, err = workers.SignNow(t.Context(), signer, workers.Input{Document: strings.NewReader(order), Size: int64(len(order)), Name: "a.xml"}, out)
+	must(t, err)
+	signed, err := os.ReadFile(out.Name())
+	must(t, err)
+	for _, c := range []struct {
+		worker string
+		parts  []string
+		passes bool
+	}{{"any", nil, false}, {"any", []string{"head"}, true}, {"any", []string{"foot"}, false}, {"any", []string{"head", "foot"}, false}, {"head", nil, true}, {"head", []string{"head"}, true}, {"both", nil, false}, {"both", []string{"head"}, false}} {
+		e, err := s.Get(c.worker)
+		must(t, err)
+		text, err := e.Validator.Validate(t.Context(), "a.xml", bytes.NewReader(signed), int64(len(signed)), c.parts)
+		must(t, err)
+		var rep validate.Report
+		must(t, json.Unmarshal(text, &rep))
+		if (rep.Verdict == validate.Valid) != c.passes {
+			t.Errorf("%s, %q: %s", c.worker, c.parts, text)
 		}
 	}
 }
@@ -187,7 +220,7 @@ func TestADE03EndedAnchorIsKeptWithAWarning(t *testing.T) {
 	}
 	e, err := s.Get("judge")
 	must(t, err)
-	text, err := e.Validator.Validate(t.Context(), "a.pdf", strings.NewReader(page), int64(len(page)))
+	text, err := e.Validator.Validate(t.Context(), "a.pdf", strings.NewReader(page), int64(len(page)), nil)
 	must(t, err)
 	var rep validate.Report
 	must(t, json.Unmarshal(text, &rep))
