@@ -21,9 +21,10 @@ import (
 // revocation_freshness (after_signature, or current), ocsp_nonce (required, or
 // if_answered for responders that do not repeat it), revocation_hosts and
 // revocation_addresses (host names that may be asked, and networks besides the public
-// ones).
+// ones), fetch_issuers (true: certificates of authorities that a path lacks are fetched
+// from where certificates say that they are, caIssuers; default false).
 func KeeperProperties() []string {
-	return []string{"trust_anchors", "intermediates", "revocation_freshness", "ocsp_nonce", "revocation_hosts", "revocation_addresses"}
+	return []string{"trust_anchors", "intermediates", "revocation_freshness", "ocsp_nonce", "revocation_hosts", "revocation_addresses", "fetch_issuers"}
 }
 
 // Keeper collects the validation data of the levels B-LT and B-LTA (ADE-03). What
@@ -67,6 +68,13 @@ func NewKeeper(env Env) (*Keeper, error) {
 	cfg := longterm.Config{
 		Now: env.Now, Fetcher: &revocation.Fetcher{Guard: guard, Nonce: nonce, Random: env.Random, Cache: &revocation.Cache{}},
 		Fresh: &revocation.Fetcher{Guard: guard, Nonce: nonce, Random: env.Random},
+	}
+	switch v := p["fetch_issuers"]; v {
+	case "", "false":
+	case "true":
+		cfg.Issuers = &revocation.Issuers{Fetcher: cfg.Fetcher, Now: env.Now}
+	default:
+		return nil, fmt.Errorf("%w: fetch_issuers: want true or false, got %q", ErrConfig, v)
 	}
 	var err error
 	if cfg.Anchors, err = loadDER(p["trust_anchors"]); err != nil {

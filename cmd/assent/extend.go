@@ -31,6 +31,7 @@ type extension struct {
 	detached, signatures, parts   []string
 	freshness, nonce, digest      string
 	revocationHosts, revocationIP []string
+	fetch                         bool
 }
 
 func extendCommand() *cobra.Command {
@@ -50,6 +51,9 @@ changes but the unused room of a signature that gets a time-stamp; where there i
 room, or a later signature covers it, B-LTA proves the time by a document time-stamp. Of an
 XML document no byte changes but that unsigned properties of its XAdES signatures are added;
 all signatures are extended, or none, or those of --signature.
+Certificates that paths lack come from --intermediates and from the file; with --fetch they are
+also fetched from where certificates say that they are, by the same rules of hosts and
+addresses as answers about revocation.
 Time-stamp authorities are tried in the order given. What cannot be had is an error, and
 then no file is written.
 ` + exitCodes,
@@ -85,8 +89,9 @@ then no file is written.
 	f.StringVar(&x.digest, "digest", "sha256", "digest of new time-stamps: sha256, sha384 or sha512")
 	f.StringVar(&x.freshness, "revocation-freshness", "after_signature", "after_signature, or current for authorities that only publish lists")
 	f.StringVar(&x.nonce, "ocsp-nonce", "if_answered", "required or if_answered")
-	f.StringSliceVar(&x.revocationHosts, "revocation-hosts", nil, "the only host names that may be asked about revocation")
+	f.StringSliceVar(&x.revocationHosts, "revocation-hosts", nil, "the only host names that may be asked about revocation, or for certificates")
 	f.StringSliceVar(&x.revocationIP, "revocation-addresses", nil, "networks that may be asked besides public ones")
+	f.BoolVar(&x.fetch, "fetch", false, "fetch certificates of authorities that a path lacks from where certificates say that they are (caIssuers)")
 	f.StringVar(&x.password, "password-file", "", passwordUsage)
 	f.StringVar(&format, "format", "text", "text or json")
 	return cmd
@@ -167,11 +172,11 @@ func (x *extension) config(failed func(error)) (extend.Config, error) {
 	}
 	list := &tsp.Clients{OnFailure: failed}
 	for _, url := range x.tsas {
-		list.List = append(list.List, &tsp.Client{URL: url, Anchors: stampers})
+		list.List = append(list.List, &tsp.Client{URL: url, Anchors: stampers, Pool: pool})
 	}
 	all := append(append([]*x509.Certificate{}, anchors...), stampers...)
 	collect, err := x.collector(all, pool)
-	return extend.Config{Anchors: anchors, StampAnchors: stampers, Stamper: list, Collector: collect, Current: x.freshness == "current", Hash: hash}, err
+	return extend.Config{Anchors: anchors, StampAnchors: stampers, Pool: pool, Stamper: list, Collector: collect, Current: x.freshness == "current", Hash: hash}, err
 }
 
 func (x *extension) collector(anchors, pool []*x509.Certificate) (*longterm.Collector, error) {
@@ -194,7 +199,11 @@ func (x *extension) collector(anchors, pool []*x509.Certificate) (*longterm.Coll
 		guard.Addresses = append(guard.Addresses, prefix)
 	}
 	fetcher := &revocation.Fetcher{Guard: guard, Nonce: nonce}
-	return longterm.New(longterm.Config{Anchors: raw(anchors), Pool: raw(pool), Now: time.Now, Fetcher: fetcher, Fresh: fetcher, Past: true})
+	cfg := longterm.Config{Anchors: raw(anchors), Pool: raw(pool), Now: time.Now, Fetcher: fetcher, Fresh: fetcher, Past: true}
+	if x.fetch {
+		cfg.Issuers = &revocation.Issuers{Fetcher: fetcher}
+	}
+	return longterm.New(cfg)
 }
 
 func raw(list []*x509.Certificate) (out [][]byte) {

@@ -60,6 +60,8 @@ type Config struct {
 	Anchors []*x509.Certificate
 	// StampAnchors are trusted for time-stamp authorities only; without any, those of Anchors are.
 	StampAnchors []*x509.Certificate
+	// Pool are further certificates that can be part of a path. What a file lacks besides is fetched if the Collector does.
+	Pool []*x509.Certificate
 	// Stamper gives time-stamps.
 	Stamper tsp.Stamper
 	// Collector gives validation data; needed from B-LT on.
@@ -82,6 +84,8 @@ type Config struct {
 	Signatures []string
 	// Password opens a PDF file that needs one.
 	Password secret.Bytes
+
+	carried []*x509.Certificate // what the file carries as validation data
 }
 
 // Result says what was done.
@@ -103,6 +107,8 @@ type job struct {
 	doc  *pdf.Document
 	sigs []pdf.Signature
 	rep  *validate.Report
+
+	unfetched error // what could not be fetched
 }
 
 // PDF reads a signed file and writes it at the level. name is for messages.
@@ -118,11 +124,14 @@ func PDF(ctx context.Context, name string, in io.ReaderAt, size int64, out Outpu
 	if err := copyFile(ctx, out, in, size); err != nil {
 		return nil, err
 	}
+	if err := j.complete(); err != nil {
+		return nil, err
+	}
 	if err := j.look(); err != nil {
 		return nil, err
 	}
 	if err := j.extendable(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w%s", err, j.lacks())
 	}
 	if err := j.steps(level); err != nil {
 		return nil, err
@@ -191,7 +200,7 @@ func (j *job) look() (err error) {
 	if j.sigs, err = j.doc.Signatures(); err != nil {
 		return err
 	}
-	j.rep, err = validate.File(j.ctx, j.name, j.out, j.size, validate.Options{Anchors: j.cfg.Anchors, StampAnchors: j.cfg.StampAnchors, Now: j.cfg.Now(), Limits: j.cfg.Limits, Password: j.cfg.Password})
+	j.rep, err = validate.File(j.ctx, j.name, j.out, j.size, validate.Options{Anchors: j.cfg.Anchors, StampAnchors: j.cfg.StampAnchors, Pool: j.cfg.Pool, Now: j.cfg.Now(), Limits: j.cfg.Limits, Password: j.cfg.Password})
 	if err == nil && len(j.rep.Signatures) != len(j.sigs) {
 		err = fmt.Errorf("%w: %d signatures were read and %d judged", ErrNotValid, len(j.sigs), len(j.rep.Signatures))
 	}
@@ -217,6 +226,9 @@ func (j *job) extendable() error {
 
 // reached judges the output: the level is on every signature, and nothing broke.
 func (j *job) reached(level Level) error {
+	if level != LevelT {
+		j.cfg.Pool = nil // a verifier has what the file carries
+	}
 	if err := j.look(); err != nil {
 		return fmt.Errorf("%w: %w", ErrReached, err)
 	}

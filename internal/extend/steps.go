@@ -149,7 +149,7 @@ func (j *job) collect(i int) (*longterm.Material, error) {
 	if j.cfg.Current {
 		after = time.Time{}
 	}
-	m, err := j.cfg.Collector.Signer(j.ctx, chain, *s.Proven, after)
+	m, err := j.cfg.Collector.Signer(j.ctx, chain, *s.Proven, after, j.cfg.pool()...)
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +177,7 @@ func (c *Config) authority(ctx context.Context, token []byte, imprint func(crypt
 	if err != nil {
 		return nil, err
 	}
-	return c.Collector.TimeStamp(ctx, token, h, sum)
+	return c.Collector.TimeStamp(ctx, token, h, sum, c.pool()...)
 }
 
 // seal adds a document time-stamp over the whole file (EN 319 142-1, 5.4.3). What is

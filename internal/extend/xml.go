@@ -39,6 +39,8 @@ type xmlJob struct {
 	doc *xmlsig.Document
 	rep *validate.Report
 	at  []int // where the report has each signature; its archive time-stamps follow
+
+	unfetched error // what could not be fetched
 }
 
 // XML reads an XML document with XAdES signatures, enveloped, enveloping or detached, and writes it with
@@ -60,12 +62,15 @@ func XML(ctx context.Context, name string, in io.ReaderAt, size int64, out Outpu
 	}
 	cfg.defaults()
 	j := &xmlJob{ctx: ctx, cfg: cfg, name: name, in: in, size: size, added: map[int][]string{}}
+	if err := j.complete(); err != nil {
+		return nil, err
+	}
 	if err := j.look(); err != nil {
 		return nil, err
 	}
 	j.base, j.before = j.doc, j.rep
 	if err := j.extendable(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w%s", err, lacks(j.unfetched))
 	}
 	if err := j.steps(level); err != nil {
 		return nil, err
@@ -117,7 +122,7 @@ func (j *xmlJob) look() error {
 }
 
 func (j *xmlJob) judge(r io.ReaderAt) (err error) {
-	opt := validate.Options{Anchors: j.cfg.Anchors, StampAnchors: j.cfg.StampAnchors, Now: j.cfg.Now(), Detached: j.cfg.Detached, Parts: j.cfg.Parts}
+	opt := validate.Options{Anchors: j.cfg.Anchors, StampAnchors: j.cfg.StampAnchors, Pool: j.cfg.Pool, Now: j.cfg.Now(), Detached: j.cfg.Detached, Parts: j.cfg.Parts}
 	// First: it refuses what is no document of XML.
 	if j.rep, err = validate.File(j.ctx, j.name, r, j.now.size, opt); err != nil {
 		return err
@@ -244,6 +249,9 @@ func remedy(sub validate.SubIndication) string {
 
 // reached judges what was written: each chosen signature is at the level, and of the others nothing changed.
 func (j *xmlJob) reached(out io.ReaderAt, level Level) error {
+	if level != LevelT && len(j.chosen) == len(j.doc.Signatures) {
+		j.cfg.Pool = nil // a verifier has what the file carries
+	}
 	if err := j.judge(out); err != nil {
 		return err
 	}

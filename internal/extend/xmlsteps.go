@@ -105,7 +105,7 @@ func (j *xmlJob) keepSigner(i int) error {
 	if j.cfg.Current {
 		after = time.Time{}
 	}
-	m, err := j.cfg.Collector.Signer(j.ctx, chain, *s.Proven, after)
+	m, err := j.cfg.Collector.Signer(j.ctx, chain, *s.Proven, after, j.cfg.pool()...)
 	if err != nil {
 		return fmt.Errorf("validation data of the signer: %w", err)
 	}

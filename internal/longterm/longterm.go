@@ -15,6 +15,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/assent-sign/assent/internal/certs"
+	"github.com/assent-sign/assent/internal/cms"
 	"github.com/assent-sign/assent/internal/pkix"
 	"github.com/assent-sign/assent/internal/revocation"
 	"github.com/assent-sign/assent/internal/tsp"
@@ -40,6 +42,8 @@ type Config struct {
 	// Fetcher asks for the status of the certificates of authorities; it may have a
 	// cache. Fresh asks for that of signers and has none.
 	Fetcher, Fresh *revocation.Fetcher
+	// Issuers fetches certificates of authorities that a path lacks; nil: none are.
+	Issuers *revocation.Issuers
 	// Now is the clock.
 	Now func() time.Time
 	// Past is for signatures that were made long ago: that a certificate was revoked after the time that is
@@ -52,6 +56,8 @@ type Config struct {
 type Collector struct {
 	anchors, pool []*pkix.Certificate
 	roots         []*x509.Certificate // the anchors, as tsp wants them
+	between       []*x509.Certificate // the pool, likewise
+	issuers       *revocation.Issuers
 	fetcher       *revocation.Fetcher
 	fresh         *revocation.Fetcher
 	now           func() time.Time
@@ -71,13 +77,18 @@ func New(cfg Config) (*Collector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("intermediate certificate: %w", err)
 	}
-	c := &Collector{anchors: anchors, pool: pool, fetcher: cfg.Fetcher, fresh: cfg.Fresh, now: cfg.Now, past: cfg.Past}
+	c := &Collector{anchors: anchors, pool: pool, fetcher: cfg.Fetcher, fresh: cfg.Fresh, now: cfg.Now, past: cfg.Past, issuers: cfg.Issuers}
 	for _, raw := range cfg.Anchors {
 		root, err := x509.ParseCertificate(raw)
 		if err != nil {
 			return nil, fmt.Errorf("trust anchor: %w", err)
 		}
 		c.roots = append(c.roots, root)
+	}
+	for _, raw := range cfg.Pool {
+		if cert, err := x509.ParseCertificate(raw); err == nil { // what only pkix reads is no part of a time-stamp's path
+			c.between = append(c.between, cert)
+		}
 	}
 	return c, nil
 }
@@ -105,21 +116,29 @@ func add(dst *[][]byte, b []byte) {
 // Signer collects for a signer's chain (leaf first). at is when the signature is
 // proven to exist; after, unless zero, is the time that the statement about the
 // leaf must not be older than: one from before the signature does not say that the
-// certificate was good when it was used.
-func (c *Collector) Signer(ctx context.Context, chain [][]byte, at, after time.Time) (*Material, error) {
-	return c.collect(ctx, chain, at, after, pkix.Config{Usage: pkix.DigitalSignature | pkix.ContentCommitment})
+// certificate was good when it was used. pool are further certificates that may be part of the path.
+func (c *Collector) Signer(ctx context.Context, chain [][]byte, at, after time.Time, pool ...*x509.Certificate) (*Material, error) {
+	return c.collect(ctx, chain, pool, at, after, pkix.Config{Usage: pkix.DigitalSignature | pkix.ContentCommitment})
 }
 
 // Time verifies a time-stamp token over an imprint, as it was at its own time, and gives that.
 func (c *Collector) Time(token []byte, h crypto.Hash, imprint []byte) (time.Time, error) {
-	info, err := tsp.VerifyToken(token, h, imprint, c.roots, time.Time{})
+	info, err := tsp.VerifyTokenAmong(token, h, imprint, c.among(nil), c.roots, time.Time{})
 	return info.Time, err
 }
 
 // TimeStamp verifies a time-stamp token over an imprint and collects for its
-// authority.
-func (c *Collector) TimeStamp(ctx context.Context, token []byte, h crypto.Hash, imprint []byte) (*Material, error) {
-	info, err := tsp.VerifyToken(token, h, imprint, c.roots, time.Time{})
+// authority. pool are further certificates that may be part of its path.
+func (c *Collector) TimeStamp(ctx context.Context, token []byte, h crypto.Hash, imprint []byte, pool ...*x509.Certificate) (*Material, error) {
+	info, err := tsp.VerifyTokenAmong(token, h, imprint, c.among(pool), c.roots, time.Time{})
+	if errors.Is(err, tsp.ErrChain) {
+		more, failed := c.Candidates(ctx, append(tokenCertificates(token), pool...)...)
+		if len(more) == 0 {
+			return nil, errors.Join(err, failed)
+		}
+		pool = append(slices.Clone(pool), more...)
+		info, err = tsp.VerifyTokenAmong(token, h, imprint, c.among(pool), c.roots, time.Time{})
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -127,16 +146,54 @@ func (c *Collector) TimeStamp(ctx context.Context, token []byte, h crypto.Hash, 
 	for _, cert := range info.Chain {
 		add(&chain, cert.Raw)
 	}
-	return c.collect(ctx, chain, info.Time, time.Time{}, pkix.Config{Purpose: pkix.PurposeTimeStamping, Strict: true})
+	return c.collect(ctx, chain, pool, info.Time, time.Time{}, pkix.Config{Purpose: pkix.PurposeTimeStamping, Strict: true})
 }
 
-func (c *Collector) collect(ctx context.Context, chain [][]byte, at, after time.Time, want pkix.Config) (*Material, error) {
-	certs, err := pkix.ParseAll(chain...)
-	if err != nil || len(certs) == 0 {
+// tokenCertificates are those that a token has in it.
+func tokenCertificates(token []byte) []*x509.Certificate {
+	sd, err := cms.Parse(token)
+	if err != nil {
+		return nil
+	}
+	return sd.Certificates()
+}
+
+// path builds one from the first of a signature's certificates. What was fetched for it is part of it only if all
+// of it is valid up to an anchor.
+func (c *Collector) path(ctx context.Context, chain []*pkix.Certificate, pool []*x509.Certificate, want pkix.Config) (*pkix.Path, error) {
+	var own []*x509.Certificate
+	for _, p := range chain {
+		if cert, err := x509.ParseCertificate(p.Raw); err == nil {
+			own = append(own, cert)
+		}
+	}
+	build := func(more []*x509.Certificate) (*pkix.Path, error) {
+		want.Pool = append(slices.Clone(chain[1:]), c.pool...)
+		for _, cert := range certs.Issuers(own, more) {
+			if p, err := pkix.Parse(cert.Raw); err == nil {
+				want.Pool = append(want.Pool, p)
+			}
+		}
+		return pkix.Build(ctx, chain[0], want)
+	}
+	path, err := build(pool)
+	if err == nil || c.issuers == nil {
+		return path, err
+	}
+	more, failed := c.Candidates(ctx, append(own, certs.Issuers(own, pool)...)...)
+	if len(more) == 0 {
+		return nil, errors.Join(err, failed)
+	}
+	return build(append(slices.Clone(pool), more...))
+}
+
+func (c *Collector) collect(ctx context.Context, chain [][]byte, pool []*x509.Certificate, at, after time.Time, want pkix.Config) (*Material, error) {
+	own, err := pkix.ParseAll(chain...)
+	if err != nil || len(own) == 0 {
 		return nil, fmt.Errorf("%w: %w", ErrPath, errors.Join(err, errors.New("certificates of the signature")))
 	}
-	want.Anchors, want.At, want.Pool = c.anchors, at, append(slices.Clone(certs[1:]), c.pool...)
-	path, err := pkix.Build(ctx, certs[0], want)
+	want.Anchors, want.At = c.anchors, at
+	path, err := c.path(ctx, own, pool, want)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPath, err)
 	}

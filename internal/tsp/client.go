@@ -16,6 +16,8 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"github.com/assent-sign/assent/internal/certs"
 )
 
 // Defaults of a Client.
@@ -39,6 +41,8 @@ type Client struct {
 	MaxBytes int64
 	// Anchors are the trusted certificates. Without any, Stamp fails.
 	Anchors []*x509.Certificate
+	// Pool are further certificates that can be part of a path, for an authority that sends its own only.
+	Pool []*x509.Certificate
 	// Policy is asked for and must be answered; nil means any.
 	Policy asn1.ObjectIdentifier
 	// Clock tells the time for the check of genTime; nil means time.Now.
@@ -64,7 +68,7 @@ func (c *Client) Stamp(ctx context.Context, h crypto.Hash, imprint []byte) ([]by
 	if _, err := url.ParseRequestURI(c.URL); err != nil {
 		return nil, Info{}, fmt.Errorf("%w: URL: %w", ErrConfig, err)
 	}
-	x := exchange{anchors: c.Anchors, policy: c.Policy, clock: c.Clock, tolerance: c.Tolerance, seen: &c.seen, send: c.send}
+	x := exchange{anchors: c.Anchors, pool: c.Pool, policy: c.Policy, clock: c.Clock, tolerance: c.Tolerance, seen: &c.seen, send: c.send}
 	token, info, err := x.stamp(ctx, h, imprint)
 	if err != nil {
 		return nil, Info{}, fmt.Errorf("time-stamp from %s: %w", c.URL, err)
@@ -139,11 +143,17 @@ func transportError(ctx context.Context, err error) error {
 // exchange is one request with the checks of its answer, over any transport.
 type exchange struct {
 	anchors   []*x509.Certificate
+	pool      []*x509.Certificate
 	policy    asn1.ObjectIdentifier
 	clock     func() time.Time
 	tolerance time.Duration
 	seen      *serials
 	send      func(ctx context.Context, query []byte) ([]byte, error)
+}
+
+// issuers gives those of the pool that can be part of a path.
+func (x *exchange) issuers(known ...*x509.Certificate) []*x509.Certificate {
+	return certs.Issuers(known, x.pool)
 }
 
 func (x *exchange) stamp(ctx context.Context, h crypto.Hash, imprint []byte) ([]byte, Info, error) {
@@ -170,7 +180,7 @@ func (x *exchange) stamp(ctx context.Context, h crypto.Hash, imprint []byte) ([]
 	if err := resp.Err(); err != nil {
 		return nil, Info{}, err
 	}
-	info, err := verifyToken(resp.Token, h, imprint, nonce, x.policy, nil, x.anchors, time.Time{})
+	info, err := verifyToken(resp.Token, h, imprint, nonce, x.policy, x.issuers, x.anchors, time.Time{})
 	if err != nil {
 		return nil, Info{}, err
 	}

@@ -170,6 +170,8 @@ type Options struct {
 	// StampAnchors are trusted for time-stamp authorities and for nobody else; without any, those of
 	// Anchors are. A signer's certificate must lead to one of Anchors.
 	StampAnchors []*x509.Certificate
+	// Pool are further certificates that can be part of a path, besides those of the file. Nobody trusts them for that.
+	Pool []*x509.Certificate
 	// Now is when the question is asked; the zero time is the present.
 	Now time.Time
 	// Revocation is the policy; empty means RevocationIfCarried.
@@ -303,7 +305,7 @@ func (j *judge) pdf(rep *Report) error {
 		return err
 	}
 	open := j.read(doc, j.opt.Now, "B-LT", rep)
-	j.pool = open.pool
+	j.pool = slices.Concat(j.parsed(j.opt.Pool), open.pool)
 	for i := range found {
 		if err := j.ctx.Err(); err != nil {
 			return err

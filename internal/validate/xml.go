@@ -89,7 +89,7 @@ func Beside(files []Detached, uri string) (xmlsig.File, bool) {
 // made it, what it proves, and then by that the signer.
 func (j *judge) xmlGroup(d *xmlsig.Document, in *xmlsig.Signature, rep *Report) []Signature {
 	anchors, open := j.parsed(j.opt.Anchors), j.xmlOpen(in, rep)
-	j.pool = open.pool
+	j.pool = slices.Concat(j.parsed(j.opt.Pool), open.pool)
 	s, others := j.xmlSignature(d, in)
 	archives := j.archives(d, in, &s)
 	if len(anchors) > 0 {

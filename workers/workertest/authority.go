@@ -39,6 +39,8 @@ type Authority struct {
 	Skew time.Duration
 	// Silent makes OCSP answer with an error, and no CRL is found.
 	Silent bool
+	// Asked counts how often the issuing certificate was fetched.
+	Asked int
 	// Reason is why it revokes; zero means because of a stolen key.
 	Reason int
 	// Life is how long the certificates are valid that are issued from now on; zero means a day.
@@ -114,7 +116,7 @@ func (a *Authority) Key(t testing.TB, label string, kt algo.KeyType, profile cer
 // Certify gives a key that somebody else holds a certificate.
 func (a *Authority) Certify(t testing.TB, label string, pub crypto.PublicKey, profile certs.Profile) (chain [][]byte, file string) {
 	t.Helper()
-	c := &x509.Certificate{Subject: pkix.Name{CommonName: "DEMO " + label}, OCSPServer: []string{a.Server.URL + "/ocsp"}, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment}
+	c := &x509.Certificate{Subject: pkix.Name{CommonName: "DEMO " + label}, OCSPServer: []string{a.Server.URL + "/ocsp"}, IssuingCertificateURL: []string{a.Server.URL + "/issuing.cer"}, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment}
 	if profile == certs.TSAProfile {
 		c.KeyUsage = x509.KeyUsageDigitalSignature
 		purpose, err := asn1.Marshal([]asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 3, 8}})
@@ -155,6 +157,10 @@ func (a *Authority) serve(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/root.crl":
 		w.Header().Set("Content-Type", "application/pkix-crl")
 		out, err = a.list()
+	case r.URL.Path == "/issuing.cer":
+		a.Asked++
+		w.Header().Set("Content-Type", "application/pkix-cert")
+		out = a.issuing.Raw
 	default:
 		w.Header().Set("Content-Type", "application/ocsp-response")
 		body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<16))
