@@ -99,36 +99,22 @@ func ElementByID(id string, attrs ...IDAttr) Target {
 // The document is held to Canonical XML's refusal of relative namespace names
 // with every method.
 func Canonicalize(r io.Reader, lim Limits, jobs ...Job) error {
-	s := NewScanner(r, lim)
-	s.strict = true
-	writers := make([]*canonizer, len(jobs))
-	for i := range jobs {
-		c, err := newCanonizer(s, &jobs[i])
-		if err != nil {
-			return err
-		}
-		writers[i] = c
+	p := newPass(r, lim)
+	if err := p.Add(jobs...); err != nil {
+		return err
 	}
 	for {
-		ev, err := s.Next()
+		ev, err := p.s.Next()
 		if errors.Is(err, io.EOF) {
-			break
+			return p.finish()
+		}
+		if err == nil {
+			err = p.write(ev)
 		}
 		if err != nil {
 			return err
 		}
-		for _, c := range writers {
-			if err := c.event(ev); err != nil {
-				return err
-			}
-		}
 	}
-	for _, c := range writers {
-		if err := c.finish(); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // canonizer writes one canonical form.

@@ -2,7 +2,6 @@ package c14n
 
 import (
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 )
@@ -49,32 +48,8 @@ func Scan(r io.Reader, lim Limits, attrs ...IDAttr) (*Index, error) {
 // ScanEach is Scan for a caller who looks at every event too: a large document is
 // read once for both. An error of each ends it.
 func ScanEach(r io.Reader, lim Limits, each func(*Event) error, attrs ...IDAttr) (*Index, error) {
-	if len(attrs) == 0 {
-		attrs = DefaultIDs()
-	}
-	b := &indexer{s: NewScanner(r, lim), attrs: attrs, x: &Index{ids: map[[sha256.Size]byte]int{}}}
-	for {
-		ev, err := b.s.Next()
-		if errors.Is(err, io.EOF) {
-			b.x.Size = b.s.base + int64(b.s.end)
-			return b.x, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		switch ev.Kind {
-		case StartElement:
-			err = b.start(ev)
-		case EndElement:
-			b.end(ev)
-		}
-		if err == nil {
-			err = each(ev)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
+	p := &Pass{s: NewScanner(r, lim)}
+	return p.run(each, attrs)
 }
 
 // ByID gives the element with an identifier.

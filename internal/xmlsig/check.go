@@ -241,17 +241,19 @@ func (d *Document) Check(doc io.ReaderAt, s *Signature, lim c14n.Limits) (*Check
 	}
 	out := &Checked{}
 	var info bytes.Buffer
-	form := s.Form
-	form.W, form.Target = &info, c14n.ElementAt(s.infoAt)
-	jobs, sums := []c14n.Job{form}, make([]hash.Hash, len(s.References))
+	jobs, sums := d.infoForm(s, &info), make([]hash.Hash, len(s.References))
 	var dones []func() error
 	for i := range s.References {
 		p, err := d.plan(s, i)
 		if err != nil {
 			return nil, fmt.Errorf("reference %d: %w", i+1, err)
 		}
+		out.Covers = append(out.Covers, p.cover)
+		if sums[i] = d.ahead.digest(&p, s.References[i].Hash); sums[i] != nil {
+			continue
+		}
 		sums[i] = s.References[i].Hash.New()
-		if out.Covers = append(out.Covers, p.cover); p.cover.File != "" {
+		if p.cover.File != "" {
 			if err := d.outside(&p, sums[i], lim); err != nil {
 				return nil, fmt.Errorf("reference %d: %w", i+1, err)
 			}
@@ -276,6 +278,17 @@ func (d *Document) Check(doc io.ReaderAt, s *Signature, lim c14n.Limits) (*Check
 		return nil, err
 	}
 	return out, s.value(out, a)
+}
+
+// infoForm has the canonical SignedInfo written to info, now or by the job that it returns.
+func (d *Document) infoForm(s *Signature, info *bytes.Buffer) []c14n.Job {
+	form := s.Form
+	if part, ok := d.ahead.part(form, s.infoAt); ok {
+		info.Write(part)
+		return nil
+	}
+	form.W, form.Target = info, c14n.ElementAt(s.infoAt)
+	return []c14n.Job{form}
 }
 
 // uncovered adds the Objects that no reference names to what has no place at all, and of those whose text alone is

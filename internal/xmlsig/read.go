@@ -138,6 +138,7 @@ type Document struct {
 
 	read, largest int64 // bytes read for signatures, and of the largest file among them
 	forms         map[written][]byte
+	ahead         *ahead
 }
 
 // File is a file beside the document.
@@ -160,6 +161,11 @@ func Read(doc io.ReaderAt, size int64, lim c14n.Limits) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
+	return b.document(x)
+}
+
+// document is what the builder saw.
+func (b *builder) document(x *c14n.Index) (*Document, error) {
 	d := &Document{Index: x, Instructed: b.instructed}
 	if len(b.found) != len(x.Signatures) {
 		return nil, fmt.Errorf("%w: %d signatures read, %d counted", ErrStructure, len(b.found), len(x.Signatures))

@@ -213,6 +213,7 @@ func FuzzCheck(f *testing.F) {
 		d.Breaks(int64(len(doc)) / 2)
 		for i := range d.Signatures {
 			c, err := d.Check(bytes.NewReader(doc), &d.Signatures[i], c14n.Limits{})
+			sameAhead(t, doc, i, d.Signatures[i].Element.Start, c, err)
 			if p := d.Signatures[i].Properties; p != nil && len(p.Archives) > 0 {
 				_, _ = d.ArchiveImprint(bytes.NewReader(doc), &d.Signatures[i], p.Archives[0], crypto.SHA256, c14n.Limits{})
 			}

@@ -169,7 +169,11 @@ func replaced(ctx context.Context, p *workers.Prepared, st *state, doc io.Reader
 
 // find gives the signature that was put in.
 func find(p *workers.Prepared, st *state, s *spliced, lim c14n.Limits) (*xmlsig.Document, *xmlsig.Signature, error) {
-	d, err := xmlsig.Read(s, s.size(), lim)
+	at := st.Offset + int64(len(st.Before))
+	if len(st.head) > 0 {
+		at = 0
+	}
+	d, err := readBack(p, s, at, lim)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -177,15 +181,21 @@ func find(p *workers.Prepared, st *state, s *spliced, lim c14n.Limits) (*xmlsig.
 		return xmlsig.File{ReaderAt: s.file, Size: st.Size}, st.Detached && uri == sap.FileURI(p.Name)
 	}
 	for i := range d.Signatures {
-		sig, at := &d.Signatures[i], st.Offset+int64(len(st.Before))
-		if len(st.head) > 0 {
-			at = 0
-		}
+		sig := &d.Signatures[i]
 		if sig.Element.Start == at && sig.ID == p.XAdES.ID {
 			return d, sig, nil
 		}
 	}
 	return nil, nil, errors.New("the signature is not where it was put")
+}
+
+// readBack reads the signed document, for the signature at an offset to be checked: where that is over the whole
+// document, in one pass with what it is a digest of.
+func readBack(p *workers.Prepared, s *spliced, at int64, lim c14n.Limits) (*xmlsig.Document, error) {
+	if !whole(p.XAdES.Form) {
+		return xmlsig.Read(s, s.size(), lim)
+	}
+	return xmlsig.ReadAhead(s, s.size(), lim, xmlsig.Ahead{At: at, Hash: p.Alg.Hash(), Unsigned: p.XAdES.Form == sap.XAdESParallel})
 }
 
 // covers compares what a reader found with what was approved.

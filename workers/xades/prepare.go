@@ -85,11 +85,12 @@ func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Outp
 	if err != nil {
 		return nil, err
 	}
-	st, err := w.state(doc, in.Size, x)
+	seen := w.sinks(in, x)
+	st, err := w.state(doc, in.Size, x, seen)
 	if err != nil {
 		return nil, err
 	}
-	p, err := w.prepared(in, level, doc, x)
+	p, err := w.prepared(in, level, doc, x, seen)
 	if err != nil {
 		return nil, err
 	}
@@ -147,9 +148,14 @@ func (p *patient) ReadAt(b []byte, off int64) (int, error) {
 }
 
 // place reads the document and says where the signature goes, which may be over elements with identifiers.
-func (w *worker) place(doc io.ReaderAt, size int64, ids []string) (c14n.Insertion, error) {
-	d, err := xmlsig.Read(doc, size, w.limits())
-	if err != nil {
+// What the signature is over, if that is all of the document, is written to seen in the same pass.
+func (w *worker) place(doc io.ReaderAt, size int64, ids []string, seen *sinks) (c14n.Insertion, error) {
+	var jobs []c14n.Job
+	if whole(w.form) {
+		jobs = append(jobs, w.job(seen.outs[0]))
+	}
+	d, err := xmlsig.ReadPass(doc, size, w.limits(), jobs...)
+	if seen.written = err == nil && len(jobs) > 0; err != nil {
 		return c14n.Insertion{}, refuse(err)
 	}
 	if err := apart(d, ids); err != nil {
@@ -185,27 +191,44 @@ func (w *worker) asked(in workers.Input, kind content) (*sap.XAdES, error) {
 	return x, nil
 }
 
-// prepared computes the digests of what the signer sees, and composes what is signed.
-func (w *worker) prepared(in workers.Input, level string, doc io.ReaderAt, x *sap.XAdES) (*workers.Prepared, error) {
-	h := in.Alg.Hash()
-	var sums []hash.Hash
-	var outs []*counted
-	var sinks []io.Writer
+// sinks take what the signer sees, each data object of its own.
+type sinks struct {
+	sums    []hash.Hash
+	outs    []*counted
+	written bool
+}
+
+func (w *worker) sinks(in workers.Input, x *sap.XAdES) *sinks {
+	s := &sinks{}
 	for range 1 + len(x.Further()) {
-		sums = append(sums, h.New())
-		outs = append(outs, &counted{w: sums[len(sums)-1], max: maxGrowth*in.Size + growthMin})
-		sinks = append(sinks, outs[len(outs)-1])
+		h := in.Alg.Hash().New()
+		s.sums, s.outs = append(s.sums, h), append(s.outs, &counted{w: h, max: maxGrowth*in.Size + growthMin})
 	}
-	if err := w.canonical(doc, in.Size, x, sinks); err != nil {
-		return nil, refuse(err)
+	return s
+}
+
+// whole tells whether a form is over all of the document.
+func whole(form string) bool { return form == sap.XAdESEnveloped || form == sap.XAdESParallel }
+
+// job is that of a signature over all of the document, which does not have it yet.
+func (w *worker) job(out io.Writer) c14n.Job {
+	return c14n.Job{W: out, Method: c14n.Exclusive, Unsigned: w.form == sap.XAdESParallel}
+}
+
+// prepared computes the digests of what the signer sees, and composes what is signed.
+func (w *worker) prepared(in workers.Input, level string, doc io.ReaderAt, x *sap.XAdES, seen *sinks) (*workers.Prepared, error) {
+	if !seen.written {
+		if err := w.canonical(doc, in.Size, x, seen.outs); err != nil {
+			return nil, refuse(err)
+		}
 	}
-	p := &workers.Prepared{Worker: w.name, Kind: sap.KindXAdES, Name: in.Name, Level: level, Alg: in.Alg, HashName: algo.HashName(h), DocDigest: sums[0].Sum(nil), Chain: in.Chain, XAdES: x}
-	for i, out := range outs {
-		if p.ShownSize += out.n; len(outs) > 1 {
+	p := &workers.Prepared{Worker: w.name, Kind: sap.KindXAdES, Name: in.Name, Level: level, Alg: in.Alg, HashName: algo.HashName(in.Alg.Hash()), DocDigest: seen.sums[0].Sum(nil), Chain: in.Chain, XAdES: x}
+	for i, out := range seen.outs {
+		if p.ShownSize += out.n; len(seen.outs) > 1 {
 			p.ShownSizes = append(p.ShownSizes, out.n)
 		}
 		if i > 0 {
-			x.Objects.More[i-1].Doc = sap.B64(sums[i].Sum(nil))
+			x.Objects.More[i-1].Doc = sap.B64(seen.sums[i].Sum(nil))
 		}
 	}
 	it, err := sap.NewXAdESItem(0, in.Name, in.Alg, p.DocDigest, in.Chain[0], *x)
@@ -219,7 +242,7 @@ func (w *worker) prepared(in workers.Input, level string, doc io.ReaderAt, x *sa
 }
 
 // state says where the signature goes.
-func (w *worker) state(doc io.ReaderAt, size int64, x *sap.XAdES) (*state, error) {
+func (w *worker) state(doc io.ReaderAt, size int64, x *sap.XAdES, seen *sinks) (*state, error) {
 	switch w.form {
 	case sap.XAdESDetached:
 		return &state{Size: size, Detached: true}, readable(doc, size, w.limits())
@@ -228,7 +251,7 @@ func (w *worker) state(doc io.ReaderAt, size int64, x *sap.XAdES) (*state, error
 	case sap.XAdESEnveloping:
 		return &state{}, unsigned(doc, size, w.limits())
 	}
-	place, err := w.place(doc, size, parts(x))
+	place, err := w.place(doc, size, parts(x), seen)
 	if err != nil {
 		return nil, err
 	}
@@ -263,8 +286,8 @@ func refuseIf(err error) error {
 }
 
 // canonical writes what a signature is over, of a document that does not have it yet: each data object into a writer of its own.
-func (w *worker) canonical(doc io.ReaderAt, size int64, x *sap.XAdES, outs []io.Writer) error {
-	job := c14n.Job{W: outs[0], Method: c14n.Exclusive, Unsigned: w.form == sap.XAdESParallel}
+func (w *worker) canonical(doc io.ReaderAt, size int64, x *sap.XAdES, outs []*counted) error {
+	job := w.job(outs[0])
 	r := io.NewSectionReader(doc, 0, size)
 	switch w.form {
 	case sap.XAdESDetached, sap.XAdESContained:
@@ -277,7 +300,11 @@ func (w *worker) canonical(doc io.ReaderAt, size int64, x *sap.XAdES, outs []io.
 		}
 		return object(x.ID, io.NewSectionReader(doc, from, size-from), w.limits(), job)
 	case sap.XAdESBeside:
-		return elements(r, w.limits(), parts(x), outs)
+		all := make([]io.Writer, len(outs))
+		for i, out := range outs {
+			all[i] = out
+		}
+		return elements(r, w.limits(), parts(x), all)
 	}
 	return c14n.Canonicalize(r, w.limits(), job)
 }
