@@ -178,3 +178,23 @@ func TestADE04EncryptedInTheBrowser(t *testing.T) {
 		t.Errorf("%d dialogs: a document that nobody saw reached the passkey dialog", gets)
 	}
 }
+
+// ADE-04: the service offers a document with a page that no cross-reference lists, and a line in a table that other readers do not
+// forgive: here the listed page is drawn, elsewhere the other one. The signer is warned, and signs nothing under the qualified policy.
+func TestADE04MisplacedObjectsInTheBrowser(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	f.policy = "qualified"
+	p := enrolled(t, f, b)
+	plain := makePDF("Lease")
+	prev := plain[bytes.LastIndex(plain, []byte("startxref\n"))+len("startxref\n"):]
+	at := len(plain) + len("4 0 obj\n<< /Length 0 >>\nstream\n\nendstream\nendobj\n")
+	hidden := append(bytes.Clone(plain), fmt.Sprintf("4 0 obj\n<< /Length 0 >>\nstream\n\nendstream\nendobj\nxref\n150 1\n9999999990 00000 n \ntrailer\n<< /Size 200 /Root 1 0 R /Prev %s >>\nstartxref\n%d\n%%%%EOF\n",
+		prev[:bytes.IndexByte(prev, '\n')], at)...)
+	o, link := f.add()
+	prepared, state := preparePDF(t, hidden)
+	f.set(func() { o.items = append(o.items, f.item("two.pdf", prepared, state)) })
+	p.Go(link)
+	p.WaitText("“two.pdf” holds parts")
+	p.WaitText("Another reader may show another document")
+}

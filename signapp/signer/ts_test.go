@@ -64,7 +64,7 @@ func TestTypeScriptTypes(t *testing.T) {
 // can read and approve. Design step 3.
 func TestHoleInCorpus(t *testing.T) {
 	node := testenv.Need(t, "node")
-	dir, n, seen, certified := t.TempDir(), 0, 0, 0
+	dir, n, seen, certified, damaged := t.TempDir(), 0, 0, 0, 0
 	err := filepath.WalkDir(testenv.Corpora(t, "pdf"), func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Ext(path) != ".pdf" {
 			return err
@@ -101,7 +101,14 @@ func TestHoleInCorpus(t *testing.T) {
 		}
 		n++
 		file := filepath.Join(dir, fmt.Sprintf("%03d-%s", n, filepath.Base(path)))
-		want, err := json.Marshal(map[string]any{"start": p.ContentsOffset, "end": p.ContentsOffset + p.ContentsLength, "terms": terms, "digest": sap.B64(p.Digest)})
+		s, err := pdf.Inspect(bytes.NewReader(out.Bytes()), int64(out.Len()), pdf.Limits{})
+		if err != nil {
+			return err
+		}
+		if s.Damaged {
+			damaged++
+		}
+		want, err := json.Marshal(map[string]any{"start": p.ContentsOffset, "end": p.ContentsOffset + p.ContentsLength, "terms": terms, "digest": sap.B64(p.Digest), "damaged": s.Damaged})
 		if err != nil {
 			return err
 		}
@@ -126,7 +133,7 @@ func TestHoleInCorpus(t *testing.T) {
 	if res, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%d files prepared: %v\n%s", n, err, res)
 	}
-	if n < 60 || seen < 10 || certified < 10 {
-		t.Errorf("only %d files of the corpus were prepared, %d visibly, %d certified", n, seen, certified)
+	if n < 60 || seen < 10 || certified < 10 || damaged < 5 || damaged > n/5 {
+		t.Errorf("only %d files of the corpus were prepared, %d visibly, %d certified; %d are damaged", n, seen, certified, damaged)
 	}
 }

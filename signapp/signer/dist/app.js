@@ -1102,6 +1102,7 @@
     "review.warn.optional": "This document has parts that can be switched on and off, or are others on paper.",
     "review.warn.outside": "This document refers to content outside of itself.",
     "review.warn.unread": "Parts of this document could not be looked through for hidden or active content.",
+    "review.warn.damaged": "The table of contents of this file is damaged or leaves something out. Another reader may show another document.",
     "review.warn.mixed": "This document is encrypted, but parts of it are not: somebody may have added them on its way.",
     "review.warn.media": "This document contains sound, film or 3D content that is not shown here.",
     "review.hazard": "“{name}” holds parts that are named above it and that other readers may show differently. A qualified signature cannot be made over it. Ask for a document without them.",
@@ -3235,6 +3236,167 @@
     return end >= 0 && declared.every((d) => /^[ \t\r\n]*=[ \t\r\n]*["']utf-8["']/i.test(d));
   }
 
+  // ts/pdfcensus.ts
+  var maxSections = 2048;
+  var maxObjects2 = 1 << 20;
+  var lastWords = 1e3;
+  var Odd = class extends Error {
+  };
+  async function misplaced(pdf) {
+    try {
+      const c = new Census(pdf);
+      await c.sections();
+      c.words();
+      return false;
+    } catch (e) {
+      if (e instanceof Odd || e instanceof UnreadError) return true;
+      throw e;
+    }
+  }
+  var Census = class {
+    // object streams that are named
+    constructor(pdf) {
+      this.pdf = pdf;
+    }
+    pdf;
+    places = /* @__PURE__ */ new Map();
+    // object: where it is; 0 where it has no place of its own
+    keywords = /* @__PURE__ */ new Set();
+    // where "obj" stands of what is listed, and "trailer" of sections
+    packs = [];
+    async sections() {
+      const { pdf } = this;
+      const tail = ascii(pdf, Math.max(0, pdf.length - lastWords), lastWords);
+      const last = /startxref[\0\t\n\f\r ]+(\d{1,15})[\0\t\n\f\r ]+%%EOF[\0\t\n\f\r ]*$/.exec(tail);
+      if (!last || tail.lastIndexOf("startxref") !== last.index) throw new Odd("no end");
+      const seen = /* @__PURE__ */ new Set();
+      let at2 = Number(last[1]);
+      for (; ; ) {
+        if (seen.has(at2) || seen.size >= maxSections) throw new Odd("sections");
+        seen.add(at2);
+        const trailer = await this.section(at2);
+        if (trailer.values.has("XRefStm")) await this.stream(integerOf(pdf, trailer, "XRefStm"));
+        const prev = trailer.values.has("Prev") ? integerOf(pdf, trailer, "Prev") : 0;
+        if (prev === 0) break;
+        at2 = prev;
+      }
+      if (this.packs.some((n) => !this.places.get(n))) throw new Odd("an object stream that is not there");
+    }
+    /** section reads one and returns its trailer. */
+    async section(at2) {
+      if (ascii(this.pdf, at2, 4) !== "xref") return this.stream(at2);
+      const listed = /* @__PURE__ */ new Set();
+      const [p, highest] = this.table(at2, listed);
+      this.keywords.add(p);
+      const trailer = readEntries(this.pdf, skip(this.pdf, p + 7));
+      this.close(trailer, highest);
+      return trailer;
+    }
+    close(trailer, highest) {
+      if (trailer.twice || integerOf(this.pdf, trailer, "Size") <= highest) throw new Odd("an unusual trailer");
+    }
+    /** table reads lines in their one form; it returns where the trailer begins, and the highest number. */
+    table(at2, listed) {
+      const { pdf } = this;
+      let highest = 0;
+      let line = /^xref *(?:\r\n|\r|\n)/.exec(ascii(pdf, at2, 64));
+      if (!line) throw new Odd("a table");
+      let p = at2 + line[0].length;
+      while (ascii(pdf, p, 7) !== "trailer") {
+        line = /^(\d{1,8}) (\d{1,8}) *(?:\r\n|\r|\n)/.exec(ascii(pdf, p, 64));
+        if (!line) throw new Odd("a table");
+        p += line[0].length;
+        const [first, count] = [Number(line[1]), Number(line[2])];
+        for (let n = first; n < first + count; n++, p += 20) {
+          const m = /^(\d{10}) (\d{5}) ([nf])(?: \n| \r|\r\n)$/.exec(ascii(pdf, p, 20));
+          if (!m || m[3] === "f" && n === 1 && n === first && m[2] === "65535") throw new Odd("a table");
+          this.entry(n, m[3] === "n", Number(m[1]), Number(m[2]), listed);
+          highest = Math.max(highest, n);
+        }
+      }
+      return [p, highest];
+    }
+    /** stream reads a cross-reference stream. */
+    async stream(at2) {
+      const { pdf } = this;
+      if (!this.header(at2)) throw new Odd("no cross-reference where one is said to be");
+      const dict = readEntries(pdf, skip(pdf, find2(pdf, "obj", at2) + 3));
+      const keyword = skip(pdf, dict.end);
+      if (ascii(pdf, keyword, 6) !== "stream") throw new Odd("no cross-reference");
+      const w = integersOf(pdf, dict, "W");
+      const [type, place2, rest] = w;
+      if (w.length !== 3 || type > 4 || place2 < 1 || place2 > 8 || rest > 8) throw new Odd("unusual widths");
+      const rows2 = await decodeBody(pdf, dict, bodyOf(pdf, { dict, keyword }));
+      const index = dict.values.has("Index") ? integersOf(pdf, dict, "Index") : [0, integerOf(pdf, dict, "Size")];
+      const listed = /* @__PURE__ */ new Set();
+      let highest = 0;
+      let p = 0;
+      const field2 = (width) => {
+        let n = 0;
+        for (let i = 0; i < width; i++) n = n * 256 + rows2[p++];
+        return n;
+      };
+      for (let i = 0; i < index.length; i += 2) {
+        for (let n = index[i]; n < index[i] + (index[i + 1] ?? NaN); n++) {
+          if (p + type + place2 + rest > rows2.length) throw new Odd("it ends early");
+          const kind = type === 0 ? 1 : field2(type);
+          const [a, b] = [field2(place2), field2(rest)];
+          if (kind > 2 || n === 0 && kind !== 0) throw new Odd("an unusual entry");
+          if (kind === 2) this.packs.push(a);
+          if (this.packs.length > maxObjects2) throw new Odd("too many objects");
+          this.entry(n, kind === 1, a, b, listed);
+          highest = Math.max(highest, n);
+        }
+      }
+      if (index.length % 2 !== 0) throw new Odd("an unusual index");
+      this.close(dict, highest);
+      return dict;
+    }
+    /** entry: an object in use stands where it says, and an older one of the number not behind it. */
+    entry(n, inUse, at2, generation, listed) {
+      if (listed.has(n)) throw new Odd("listed twice");
+      listed.add(n);
+      const newer = this.places.get(n);
+      if (newer === void 0) this.places.set(n, inUse ? at2 : 0);
+      if (this.places.size > maxObjects2 || this.keywords.size > maxObjects2) throw new Odd("too many objects");
+      if (!inUse) return;
+      const h = at2 > 0 && at2 < this.pdf.length ? this.header(at2) : void 0;
+      if (!h || n === 0 || h[0] !== n || h[1] !== generation || newer && newer < at2) throw new Odd("an object is not in its place");
+    }
+    /** header reads "N G obj" and takes down where the keyword stands. */
+    header(at2) {
+      const m = /^(\d{1,10})[\0\t\n\f\r ]+(\d{1,5})[\0\t\n\f\r ]+obj(?=[\0\t\n\f\r ()<>[\]{}/%]|$)/.exec(ascii(this.pdf, at2, 48));
+      if (!m || /[^\0\t\n\f\r ()<>[\]{}/%]/.test(ascii(this.pdf, at2 - 1, 1))) return void 0;
+      this.keywords.add(at2 + m[0].length - 3);
+      return [Number(m[1]), Number(m[2])];
+    }
+    /** words makes sure that every object and trailer that a search would find is one of those listed. */
+    words() {
+      const { pdf } = this;
+      const ends2 = /^(?:[\0\t\n\f\r ()<>[\]{}/%]|$)/;
+      for (let p = find2(pdf, "obj", 0); p >= 0; p = find2(pdf, "obj", p + 3)) {
+        if (!this.keywords.has(p) && ascii(pdf, p - 3, 3) !== "end" && ends2.test(ascii(pdf, p + 3, 1)) && this.mayBegin(p)) throw new Odd("an object that is not listed");
+      }
+      for (let p = find2(pdf, "trailer", 0); p >= 0; p = find2(pdf, "trailer", p + 7)) {
+        if (!this.keywords.has(p) && ends2.test(ascii(pdf, p + 7, 1))) throw new Odd("a trailer that is not listed");
+      }
+    }
+    /** mayBegin tells whether readers can find two numbers in front of a keyword, over comments if need be. */
+    mayBegin(keyword) {
+      const { pdf } = this;
+      const from = Math.max(0, keyword - 256);
+      for (let p = keyword - 1; ; ) {
+        while (p >= from && white(pdf[p])) p--;
+        if (p < from) return false;
+        if (digit(pdf[p])) return true;
+        const line = /[^\r\n]*$/.exec(ascii(pdf, from, p + 1 - from));
+        const comment = line[0].indexOf("%");
+        if (comment < 0) return false;
+        p = from + line.index + comment - 1;
+      }
+    }
+  };
+
   // ts/pdfsyntax.ts
   var maxDepth4 = 4;
   var maxEntries2 = 64;
@@ -3885,6 +4047,7 @@
     /** look finds what the picture of a PDF does not show. What a frame says adds to it and takes nothing away. */
     async look(p, told) {
       const found = this.hazards.get(p.k) ?? await hazards(p.bytes);
+      if (!this.hazards.has(p.k) && await misplaced(p.bytes)) found.add("damaged");
       for (const w of told) found.add(w);
       this.hazards.set(p.k, found);
       return found;

@@ -9,6 +9,7 @@ import { misfit, type Misfit } from "./datatype";
 import { button, el, facts, fill, foreign, say, show, type Child } from "./dom";
 import { fingerprint } from "./fingerprint";
 import { files, type Document, type Offer, type Part } from "./offer";
+import { misplaced } from "./pdfcensus";
 import { hazards } from "./pdfhazards";
 import { clock, day, has, moment, size, t, type Key } from "./strings";
 import { openOctets, openText } from "./textview";
@@ -322,6 +323,7 @@ export class Review {
   /** look finds what the picture of a PDF does not show. What a frame says adds to it and takes nothing away. */
   private async look(p: Pane, told: string[]): Promise<Set<string>> {
     const found = this.hazards.get(p.k) ?? (await hazards(p.bytes));
+    if (!this.hazards.has(p.k) && (await misplaced(p.bytes))) found.add("damaged");
     for (const w of told) found.add(w);
     this.hazards.set(p.k, found);
     return found;

@@ -1,5 +1,6 @@
 import "./corpus.test";
 import "./datatype.test";
+import "./pdfcensus.test";
 import "./pdfcrypt.test";
 import "./pdfhazards.test";
 import "./pdfhole.test";

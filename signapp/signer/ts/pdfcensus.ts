@@ -1,0 +1,176 @@
+// Tells whether other readers may see other objects in a PDF than the one that draws it here.
+// A reader that finds fault with the cross-reference leaves it aside, searches all bytes for
+// objects and takes the last of each number. Where there is nothing to find fault with, and the
+// search would find what the cross-reference lists, all see the same. internal/pdf has the same
+// rules (census.go).
+
+import { ascii, digit, find, skip, white } from "./bytes";
+import { bodyOf, decodeBody, integerOf, integersOf, readEntries, UnreadError, type Entries } from "./pdfstream";
+
+const maxSections = 2048;
+const maxObjects = 1 << 20;
+const lastWords = 1000; // some readers look for startxref in the last 1,024 bytes only
+
+class Odd extends Error {}
+
+/** misplaced tells whether a search of the file could find other objects than its cross-reference lists. */
+export async function misplaced(pdf: Uint8Array): Promise<boolean> {
+  try {
+    const c = new Census(pdf);
+    await c.sections();
+    c.words();
+    return false;
+  } catch (e) {
+    if (e instanceof Odd || e instanceof UnreadError) return true;
+    throw e;
+  }
+}
+
+class Census {
+  private readonly places = new Map<number, number>(); // object: where it is; 0 where it has no place of its own
+  private readonly keywords = new Set<number>(); // where "obj" stands of what is listed, and "trailer" of sections
+  private packs: number[] = []; // object streams that are named
+
+  constructor(private readonly pdf: Uint8Array) {}
+
+  async sections(): Promise<void> {
+    const { pdf } = this;
+    const tail = ascii(pdf, Math.max(0, pdf.length - lastWords), lastWords);
+    const last = /startxref[\0\t\n\f\r ]+(\d{1,15})[\0\t\n\f\r ]+%%EOF[\0\t\n\f\r ]*$/.exec(tail);
+    if (!last || tail.lastIndexOf("startxref") !== last.index) throw new Odd("no end");
+    const seen = new Set<number>();
+    let at = Number(last[1]);
+    for (;;) {
+      if (seen.has(at) || seen.size >= maxSections) throw new Odd("sections");
+      seen.add(at);
+      const trailer = await this.section(at);
+      if (trailer.values.has("XRefStm")) await this.stream(integerOf(pdf, trailer, "XRefStm"));
+      const prev = trailer.values.has("Prev") ? integerOf(pdf, trailer, "Prev") : 0;
+      if (prev === 0) break;
+      at = prev;
+    }
+    if (this.packs.some((n) => !this.places.get(n))) throw new Odd("an object stream that is not there");
+  }
+
+  /** section reads one and returns its trailer. */
+  private async section(at: number): Promise<Entries> {
+    if (ascii(this.pdf, at, 4) !== "xref") return this.stream(at);
+    const listed = new Set<number>();
+    const [p, highest] = this.table(at, listed);
+    this.keywords.add(p);
+    const trailer = readEntries(this.pdf, skip(this.pdf, p + 7));
+    this.close(trailer, highest);
+    return trailer;
+  }
+
+  private close(trailer: Entries, highest: number): void {
+    if (trailer.twice || integerOf(this.pdf, trailer, "Size") <= highest) throw new Odd("an unusual trailer");
+  }
+
+  /** table reads lines in their one form; it returns where the trailer begins, and the highest number. */
+  private table(at: number, listed: Set<number>): [number, number] {
+    const { pdf } = this;
+    let highest = 0;
+    let line = /^xref *(?:\r\n|\r|\n)/.exec(ascii(pdf, at, 64));
+    if (!line) throw new Odd("a table");
+    let p = at + line[0].length;
+    while (ascii(pdf, p, 7) !== "trailer") {
+      line = /^(\d{1,8}) (\d{1,8}) *(?:\r\n|\r|\n)/.exec(ascii(pdf, p, 64));
+      if (!line) throw new Odd("a table");
+      p += line[0].length;
+      const [first, count] = [Number(line[1]), Number(line[2])];
+      for (let n = first; n < first + count; n++, p += 20) {
+        const m = /^(\d{10}) (\d{5}) ([nf])(?: \n| \r|\r\n)$/.exec(ascii(pdf, p, 20));
+        // Some readers take a free object 1 at the beginning for object 0, and count on from there.
+        if (!m || (m[3] === "f" && n === 1 && n === first && m[2] === "65535")) throw new Odd("a table");
+        this.entry(n, m[3] === "n", Number(m[1]), Number(m[2]), listed);
+        highest = Math.max(highest, n);
+      }
+    }
+    return [p, highest];
+  }
+
+  /** stream reads a cross-reference stream. */
+  private async stream(at: number): Promise<Entries> {
+    const { pdf } = this;
+    if (!this.header(at)) throw new Odd("no cross-reference where one is said to be");
+    const dict = readEntries(pdf, skip(pdf, find(pdf, "obj", at) + 3));
+    const keyword = skip(pdf, dict.end);
+    if (ascii(pdf, keyword, 6) !== "stream") throw new Odd("no cross-reference");
+    const w = integersOf(pdf, dict, "W");
+    const [type, place, rest] = w as [number, number, number];
+    if (w.length !== 3 || type > 4 || place < 1 || place > 8 || rest > 8) throw new Odd("unusual widths");
+    const rows = await decodeBody(pdf, dict, bodyOf(pdf, { dict, keyword }));
+    const index = dict.values.has("Index") ? integersOf(pdf, dict, "Index") : [0, integerOf(pdf, dict, "Size")];
+    const listed = new Set<number>();
+    let highest = 0;
+    let p = 0;
+    const field = (width: number): number => {
+      let n = 0;
+      for (let i = 0; i < width; i++) n = n * 256 + rows[p++]!;
+      return n;
+    };
+    for (let i = 0; i < index.length; i += 2) {
+      for (let n = index[i]!; n < index[i]! + (index[i + 1] ?? NaN); n++) {
+        if (p + type + place + rest > rows.length) throw new Odd("it ends early");
+        const kind = type === 0 ? 1 : field(type);
+        const [a, b] = [field(place), field(rest)];
+        if (kind > 2 || (n === 0 && kind !== 0)) throw new Odd("an unusual entry");
+        if (kind === 2) this.packs.push(a);
+        if (this.packs.length > maxObjects) throw new Odd("too many objects");
+        this.entry(n, kind === 1, a, b, listed);
+        highest = Math.max(highest, n);
+      }
+    }
+    if (index.length % 2 !== 0) throw new Odd("an unusual index");
+    this.close(dict, highest);
+    return dict;
+  }
+
+  /** entry: an object in use stands where it says, and an older one of the number not behind it. */
+  private entry(n: number, inUse: boolean, at: number, generation: number, listed: Set<number>): void {
+    if (listed.has(n)) throw new Odd("listed twice");
+    listed.add(n);
+    const newer = this.places.get(n);
+    if (newer === undefined) this.places.set(n, inUse ? at : 0);
+    if (this.places.size > maxObjects || this.keywords.size > maxObjects) throw new Odd("too many objects");
+    if (!inUse) return;
+    const h = at > 0 && at < this.pdf.length ? this.header(at) : undefined;
+    if (!h || n === 0 || h[0] !== n || h[1] !== generation || (newer && newer < at)) throw new Odd("an object is not in its place");
+  }
+
+  /** header reads "N G obj" and takes down where the keyword stands. */
+  private header(at: number): [number, number] | undefined {
+    const m = /^(\d{1,10})[\0\t\n\f\r ]+(\d{1,5})[\0\t\n\f\r ]+obj(?=[\0\t\n\f\r ()<>[\]{}/%]|$)/.exec(ascii(this.pdf, at, 48));
+    if (!m || /[^\0\t\n\f\r ()<>[\]{}/%]/.test(ascii(this.pdf, at - 1, 1))) return undefined;
+    this.keywords.add(at + m[0].length - 3);
+    return [Number(m[1]), Number(m[2])];
+  }
+
+  /** words makes sure that every object and trailer that a search would find is one of those listed. */
+  words(): void {
+    const { pdf } = this;
+    const ends = /^(?:[\0\t\n\f\r ()<>[\]{}/%]|$)/;
+    for (let p = find(pdf, "obj", 0); p >= 0; p = find(pdf, "obj", p + 3)) {
+      if (!this.keywords.has(p) && ascii(pdf, p - 3, 3) !== "end" && ends.test(ascii(pdf, p + 3, 1)) && this.mayBegin(p)) throw new Odd("an object that is not listed");
+    }
+    for (let p = find(pdf, "trailer", 0); p >= 0; p = find(pdf, "trailer", p + 7)) {
+      if (!this.keywords.has(p) && ends.test(ascii(pdf, p + 7, 1))) throw new Odd("a trailer that is not listed");
+    }
+  }
+
+  /** mayBegin tells whether readers can find two numbers in front of a keyword, over comments if need be. */
+  private mayBegin(keyword: number): boolean {
+    const { pdf } = this;
+    const from = Math.max(0, keyword - 256);
+    for (let p = keyword - 1; ; ) {
+      while (p >= from && white(pdf[p])) p--;
+      if (p < from) return false;
+      if (digit(pdf[p])) return true;
+      const line = /[^\r\n]*$/.exec(ascii(pdf, from, p + 1 - from))!;
+      const comment = line[0].indexOf("%");
+      if (comment < 0) return false;
+      p = from + line.index + comment - 1;
+    }
+  }
+}

@@ -1,0 +1,92 @@
+// ADE-04: where other readers would search a file for objects, or find others by that than its
+// cross-reference lists, they may show another document than the signer sees. MuPDF, qpdf and
+// pdf.js do so of the files below.
+
+import assert from "node:assert/strict";
+import { deflateSync } from "node:zlib";
+import { test } from "node:test";
+import { utf8, type Bytes } from "../b64";
+import { misplaced } from "../pdfcensus";
+
+const octets = (s: string): Bytes => Uint8Array.from(s, (c) => c.charCodeAt(0));
+const line = (n: number, kind = "n") => `${String(n).padStart(10, "0")} ${kind === "n" ? "00000" : "65535"} ${kind} \n`;
+const page = "3 0 obj\n<</Type/Page/Parent 2 0 R>>\nendobj\n";
+
+interface Parts {
+  hidden?: string; // between objects and table
+  lines?: string; // further lines
+  keys?: string; // of the trailer
+  size?: number;
+  back?: number; // startxref leads so far in front of the table
+  end?: string;
+}
+
+/** pdf is a file of three objects and a table. */
+function pdf({ hidden = "", lines = "", keys = "", size = 100, back = 0, end = "" }: Parts = {}): Bytes {
+  const head = "%PDF-1.7\n";
+  const objects = ["1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n", "2 0 obj\n<</Type/Pages/Count 1/Kids[3 0 R]>>\nendobj\n", page];
+  let out = head;
+  const places = objects.map((o) => {
+    out += o;
+    return out.length - o.length;
+  });
+  out += hidden;
+  const at = out.length - back;
+  return octets(`${out}xref\n0 4\n${line(0, "f")}${places.map((p) => line(p)).join("")}${lines}trailer\n<</Root 1 0 R/Size ${size}${keys}>>\nstartxref\n${at}\n%%EOF\n${end}`);
+}
+
+/** packed is the same with a cross-reference stream; rows are further ones of objects 7, 8, ... */
+function packed(rows: number[][] = [], keys = "", edit = (s: string) => s): Bytes {
+  const objects = "%PDF-1.7\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n2 0 obj\n<</Type/Pages/Count 0/Kids[]>>\nendobj\n5 0 obj\n<</Type/ObjStm/N 0/First 0/Length 0>>\nstream\n\nendstream\nendobj\n";
+  const all = [[0, 0, 0, 255], [1, 0, 9, 0], [1, 0, objects.indexOf("2 0 obj"), 0], [2, 0, 5, 0], [2, 0, 5, 1], [1, 0, objects.indexOf("5 0 obj"), 0], [1, 0, objects.length, 0], ...rows];
+  const data = String.fromCharCode(...deflateSync(octets(edit(all.flat().map((n) => String.fromCharCode(n)).join("")))));
+  return octets(`${objects}6 0 obj\n<</Type/XRef/W[1 2 1]/Root 1 0 R/Size ${all.length}/Filter/FlateDecode/Length ${data.length}${keys}>>\nstream\n${data}\nendstream\nendobj\nstartxref\n${objects.length}\n%%EOF`);
+}
+
+const update = (p: Bytes, text: (prev: number, at: number) => string): Bytes => {
+  const s = String.fromCharCode(...p);
+  const prev = Number(/startxref\n(\d+)\n%%EOF\s*$/.exec(s)![1]);
+  return octets(s + text(prev, s.length));
+};
+const newer = (o: string, more = "") => (prev: number, at: number) => `${o}xref\n3 1\n${line(at)}trailer\n<</Root 1 0 R/Size 100/Prev ${prev}${more}>>\nstartxref\n${at + o.length}\n%%EOF\n`;
+
+const whole: Record<string, Bytes> = {
+  "with a table": pdf(),
+  "with a table, blanks behind": pdf({ end: " \r\n" }),
+  "with words that are none of objects": pdf({ hidden: "% an object, 7 objects, trailers\n% endobj\n" }),
+  "with an update": update(pdf(), newer(page)),
+  "with a cross-reference stream": packed(),
+  "with several parts of an index": packed([[1, 0, 9, 0]].slice(1), "/Index[0 3 3 4]"),
+};
+
+const odd: Record<string, Bytes> = {
+  "an object that is not listed": pdf({ hidden: page }),
+  "an object whose head has comments": pdf({ hidden: "3%1\n0 %\n%%\nobj <<>> endobj\n" }),
+  "a trailer that is not listed": pdf({ hidden: "trailer\n<</Root 3 0 R>>\n" }),
+  "an offset outside": pdf({ lines: `7 1\n${line(9999999990)}` }),
+  "an offset to elsewhere": pdf({ lines: `7 1\n${line(20)}` }),
+  "an offset into a number": update(pdf({ hidden: "%13 0 obj\n" }), (prev, at) => `xref\n3 1\n${line(String.fromCharCode(...pdf({ hidden: "%13 0 obj\n" })).indexOf("13 0 obj") + 1)}trailer\n<</Size 9/Prev ${prev}>>\nstartxref\n${at}\n%%EOF`),
+  "a line of another length": pdf({ lines: "7 1\n20 0 f\n" }),
+  "object 0 in use": pdf({ lines: `0 1\n${line(9)}` }),
+  "listed twice": pdf({ lines: `3 1\n${line(9)}` }),
+  "a size that is too small": pdf({ size: 3 }),
+  "blanks before the table": pdf({ hidden: "  ", back: 2 }),
+  "blanks behind the end": pdf({ end: "\n".repeat(2000) }),
+  "a comment behind the end": pdf({ end: "%" }),
+  "a key twice": pdf({ keys: "/Prev 0/Prev 9" }),
+  "a circle": update(pdf(), (_prev, at) => `xref\n0 1\n${line(0, "f")}trailer\n<</Size 9/Prev ${at}>>\nstartxref\n${at}\n%%EOF`),
+  "an older object behind the newer one": update(update(pdf(), newer(page)), (prev, at) => `xref\n3 1\n${line(String.fromCharCode(...pdf()).indexOf("3 0 obj"))}trailer\n<</Size 9/Prev ${prev}>>\nstartxref\n${at}\n%%EOF`),
+  "no end": utf8("%PDF-1.7\n"),
+  "an object in a stream that is not there": packed([[2, 0, 99, 0]]),
+  "an entry of another kind": packed([[3, 0, 0, 0]]),
+  "an entry that leads elsewhere": packed([[1, 0, 10, 0]]),
+  "a cross-reference stream that ends early": packed([], "", (s) => s.slice(0, -1)),
+  "an index that ends early": packed([], "/Index[0 7 9]"),
+};
+
+for (const [name, b] of Object.entries(whole)) {
+  test(`ADE-04: a sound file ${name}`, async () => assert.equal(await misplaced(b), false));
+}
+for (const [name, b] of Object.entries(odd)) {
+  test(`ADE-04: a file in which others may find more: ${name}`, async () => assert.equal(await misplaced(b), true));
+}
