@@ -1,7 +1,6 @@
 package c14n
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"io"
 )
@@ -33,8 +32,8 @@ type Index struct {
 	RootName   string    // as it is written
 	Signatures []Element // the Signature elements of XML Signature, by their start
 
-	ids      map[[sha256.Size]byte]int // into elements
-	elements []Element
+	ids      idTable // into elements
+	elements elementTable
 }
 
 // Scan reads a whole document and notes where its elements with identifiers
@@ -54,11 +53,12 @@ func ScanEach(r io.Reader, lim Limits, each func(*Event) error, attrs ...IDAttr)
 
 // ByID gives the element with an identifier.
 func (x *Index) ByID(id string) (Element, error) {
-	i, ok := x.ids[sha256.Sum256([]byte(id))]
+	key := keyOf(id)
+	i, _, ok := x.ids.find(&key)
 	if !ok {
 		return Element{}, fmt.Errorf("%w: identifier %s", ErrNoElement, shown([]byte(id)))
 	}
-	return x.elements[i], nil
+	return x.elements.at(i).element(), nil
 }
 
 // indexer makes an Index.
@@ -83,24 +83,23 @@ func (b *indexer) start(ev *Event) error {
 		if !ok {
 			continue
 		}
-		key := sha256.Sum256(id)
-		if k, known := b.x.ids[key]; known {
+		key := keyOf(id)
+		if k, _, known := b.x.ids.find(&key); known {
 			if k != n.element {
 				return b.s.refused(ev, ErrDuplicateID, "identifier "+shown(id))
 			}
 			continue
 		}
 		if n.element < 0 {
-			n.element = len(b.x.elements)
-			b.x.elements = append(b.x.elements, e)
+			n.element = b.x.elements.add(e)
 		}
-		b.x.ids[key] = n.element
+		b.x.ids.put(&key, n.element)
 	}
 	if ev.Name.Is(SignatureNamespace, "Signature") {
 		n.signature = len(b.x.Signatures)
 		b.x.Signatures = append(b.x.Signatures, e)
 	}
-	if len(b.x.ids)+len(b.x.Signatures) > b.s.lim.IDs {
+	if b.x.ids.n+len(b.x.Signatures) > b.s.lim.IDs {
 		return b.s.refused(ev, ErrIDs, fmt.Sprintf("the bound of identifiers and signatures is %d", b.s.lim.IDs))
 	}
 	if n.element >= 0 || n.signature >= 0 || n.depth == 1 {
@@ -119,7 +118,7 @@ func (b *indexer) end(ev *Event) {
 		b.x.Root.Tail, b.x.Root.End = ev.From, ev.To
 	}
 	if n.element >= 0 {
-		b.x.elements[n.element].Tail, b.x.elements[n.element].End = ev.From, ev.To
+		b.x.elements.at(n.element).close(ev.From, ev.To)
 	}
 	if n.signature >= 0 {
 		b.x.Signatures[n.signature].Tail, b.x.Signatures[n.signature].End = ev.From, ev.To

@@ -1,7 +1,6 @@
 package c14n
 
 import (
-	"crypto/sha256"
 	"errors"
 	"io"
 )
@@ -70,7 +69,7 @@ func (p *Pass) run(each func(*Event) error, attrs []IDAttr) (*Index, error) {
 	if len(attrs) == 0 {
 		attrs = DefaultIDs()
 	}
-	b := &indexer{s: p.s, attrs: attrs, x: &Index{ids: map[[sha256.Size]byte]int{}}}
+	b := &indexer{s: p.s, attrs: attrs, x: &Index{}}
 	for {
 		ev, err := b.s.Next()
 		if errors.Is(err, io.EOF) {
