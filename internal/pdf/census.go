@@ -406,7 +406,7 @@ func (c *census) word(word string, at int64, before, behind []byte) error {
 // mayBeginObject tells whether readers can find the two numbers of an object in front of
 // its keyword, over a comment if need be.
 func mayBeginObject(before []byte) bool {
-	for {
+	for range maxComments {
 		before = bytes.TrimRightFunc(before, pdfSpace)
 		if len(before) == 0 {
 			return false
@@ -421,7 +421,11 @@ func mayBeginObject(before []byte) bool {
 		}
 		before = before[:len(before)-len(line)+comment]
 	}
+	return true
 }
+
+// maxComments bounds those between the numbers of an object and its keyword.
+const maxComments = 8
 
 // eachWord calls fn for the words that begin objects and trailers, from an offset to the
 // end, with what stands around each.

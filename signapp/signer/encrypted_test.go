@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -197,4 +199,64 @@ func TestADE04MisplacedObjectsInTheBrowser(t *testing.T) {
 	p.Go(link)
 	p.WaitText("“two.pdf” holds parts")
 	p.WaitText("Another reader may show another document")
+}
+
+// lengthElsewhere appends an update that says the length of an object stream in another object, as some writers do. Under AES-256 the
+// data of a stream says nothing of the number of its object, and can be copied.
+func lengthElsewhere(t *testing.T, in []byte) []byte {
+	t.Helper()
+	m := regexp.MustCompile(`(\d+) 0 obj\n<< /Type /ObjStm /Length (\d+) [^\n]*>>\nstream\n`).FindSubmatchIndex(in)
+	prev := regexp.MustCompile(`startxref\n(\d+)\n%%EOF\n$`).FindSubmatch(in)
+	trailer := regexp.MustCompile(`/Type /XRef[^\n]*?(/ID \[[^\]]*\])`).FindSubmatch(in)
+	root := regexp.MustCompile(`/Root \d+ 0 R`).Find(in)
+	encrypt := regexp.MustCompile(`/Encrypt \d+ 0 R`).Find(in)
+	if m == nil || prev == nil || trailer == nil || root == nil || encrypt == nil {
+		t.Fatalf("not what qpdf writes: %v %q %q %q %q", m, prev, trailer, root, encrypt)
+	}
+	length, err := strconv.Atoi(string(in[m[4]:m[5]]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	num, out := string(in[m[2]:m[3]]), bytes.Clone(in)
+	first := len(out)
+	head := strings.Replace(string(in[m[0]:m[1]]), "/Length "+string(in[m[4]:m[5]]), "/Length 190 0 R", 1)
+	out = append(append(out, head...), in[m[1]:m[1]+length]...)
+	out = append(out, "\nendstream\nendobj\n"...)
+	second := len(out)
+	out = append(out, fmt.Sprintf("190 0 obj\n%d\nendobj\n", length)...)
+	third := len(out)
+	var rows []byte
+	for _, at := range []int{first, second, third} {
+		rows = append(rows, 1, byte(at>>16), byte(at>>8), byte(at), 0)
+	}
+	return append(out, fmt.Sprintf("191 0 obj\n<< /Type /XRef /Size 192 /W [1 3 1] /Index [%s 1 190 2] %s %s %s /Prev %s /Length %d >>\nstream\n%s\nendstream\nendobj\nstartxref\n%d\n%%%%EOF\n",
+		num, root, encrypt, trailer[1], prev[1], len(rows), rows, third)...)
+}
+
+// ADE-04: an encrypted object stream whose length stands elsewhere is looked through too, and its file is signed.
+func TestADE04EncryptedLengthElsewhere(t *testing.T) {
+	dir := t.TempDir()
+	for name, script := range map[string]bool{"clean": false, "script": true} {
+		plain := makePDF("Lease")
+		if script {
+			plain = withScript(plain)
+		}
+		in := lengthElsewhere(t, encrypted(t, plain, ""))
+		var out bytes.Buffer
+		p, err := pdf.Prepare(t.Context(), bytes.NewReader(in), int64(len(in)), &out, pdf.SignOptions{Time: time.Unix(1_800_000_000, 0), Hash: crypto.SHA256, Reserve: 4096})
+		if err != nil {
+			t.Fatal(err)
+		}
+		twin := filepath.Join(t.TempDir(), "twin.pdf")
+		want, err := json.Marshal(map[string]any{"start": p.ContentsOffset, "end": p.ContentsOffset + p.ContentsLength, "terms": map[string]any{}, "digest": sap.B64(p.Digest), "twin": twin, "damaged": false})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for file, b := range map[string][]byte{twin: plain, filepath.Join(dir, name+".pdf"): out.Bytes(), filepath.Join(dir, name+".pdf.json"): want} {
+			if err := os.WriteFile(file, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	runUnits(t, "corpus", "HOLE_CORPUS="+dir)
 }

@@ -2110,6 +2110,209 @@
     return pa <= pb && pa <= pc ? a : pb <= pc ? b : c;
   }
 
+  // ts/pdfsyntax.ts
+  var maxDepth4 = 4;
+  var maxEntries2 = 64;
+  var maxString = 256;
+  function readDict(pdf, p) {
+    const [v] = readValue(pdf, skip(pdf, p), 0);
+    if (!(v instanceof Map)) throw new Error("no dictionary");
+    return v;
+  }
+  function readValue(pdf, p, depth) {
+    switch (ascii(pdf, p, 1)) {
+      case "/": {
+        const [name, after] = readName(pdf, p);
+        return [`/${name}`, after];
+      }
+      case "(":
+        return readLiteral(pdf, p + 1);
+      case "<":
+        return pdf[p + 1] === 60 ? readEntries2(pdf, p + 2, depth) : readHex(pdf, p + 1);
+    }
+    const word = /^[A-Za-z0-9+.-]+/.exec(ascii(pdf, p, 32))?.[0];
+    if (!word || word.length > 20) throw new Error("an unusual value");
+    return [word, p + word.length];
+  }
+  function readEntries2(pdf, from, depth) {
+    const out = /* @__PURE__ */ new Map();
+    let p = skip(pdf, from);
+    while (ascii(pdf, p, 2) !== ">>") {
+      if (pdf[p] !== 47 || out.size >= maxEntries2 || depth >= maxDepth4) throw new Error("an unusual dictionary");
+      const [name, after] = readName(pdf, p);
+      const [value, end] = readValue(pdf, skip(pdf, after), depth + 1);
+      if (out.has(name)) throw new Error(`two /${name}`);
+      out.set(name, value);
+      p = skip(pdf, end);
+    }
+    return [out, p + 2];
+  }
+  function readHex(pdf, from) {
+    const end = pdf.indexOf(62, from);
+    const digits = end < 0 || end - from > 4 * maxString ? "?" : [...ascii(pdf, from, end - from)].filter((c) => !white(c.charCodeAt(0))).join("");
+    if (/[^0-9A-Fa-f]/.test(digits)) throw new Error("an unusual string");
+    return [Uint8Array.from(digits.match(/..?/g) ?? [], (d) => parseInt(d.padEnd(2, "0"), 16)), end + 1];
+  }
+  var escapes = { n: 10, r: 13, t: 9, b: 8, f: 12, "(": 40, ")": 41, "\\": 92 };
+  function readLiteral(pdf, from) {
+    const out = [];
+    let open = 1;
+    for (let p = from; p < pdf.length && out.length <= maxString; p++) {
+      const c = pdf[p];
+      if (c === 92) {
+        const octal = /^[0-7]{1,3}/.exec(ascii(pdf, p + 1, 3))?.[0];
+        const code = octal ? parseInt(octal, 8) & 255 : escapes[ascii(pdf, p + 1, 1)];
+        if (code === void 0) throw new Error("an unusual escape");
+        out.push(code);
+        p += octal?.length ?? 1;
+        continue;
+      }
+      if (c === 40) open++;
+      if (c === 41 && --open === 0) return [Uint8Array.from(out), p + 1];
+      if (c === 13) {
+        out.push(10);
+        if (pdf[p + 1] === 10) p++;
+      } else out.push(c);
+    }
+    throw new Error("an unusual string");
+  }
+
+  // ts/pdfcrypt.ts
+  async function unlock(pdf, places) {
+    const dicts = [...dictionaries(pdf, places)].map((p) => readDict(pdf.subarray(0, p + maxExtent), p));
+    const dict = dicts[0];
+    if (dicts.some((d) => spelled(d) !== spelled(dict))) throw new Error("more than one encryption");
+    const word = (key2, otherwise) => {
+      const v = dict.get(key2) ?? otherwise;
+      if (typeof v !== "string") throw new Error(`an unusual /${key2}`);
+      return v;
+    };
+    const revision = Number(word("R", "0"));
+    if (word("Filter", "") !== "/Standard" || word("V", "") !== "5" || revision !== 5 && revision !== 6) throw new Error("encrypted in another way");
+    const [streams2, strings, files2] = filters(dict, word);
+    const metadata = word("EncryptMetadata", "true");
+    if (metadata !== "true" && metadata !== "false") throw new Error("an unusual /EncryptMetadata");
+    const u = octets(dict, "U", 48);
+    if (!equal(await passwordHash(revision, u.subarray(32, 40)), u.subarray(0, 32))) throw new Error("a password is needed");
+    const fileKey = await decryptBlocks(await aes(await passwordHash(revision, u.subarray(40, 48))), new Uint8Array(16), octets(dict, "UE", 32));
+    const key = await aes(fileKey);
+    checkPermissions(await decryptBlocks(key, new Uint8Array(16), octets(dict, "Perms", 16)), Number(word("P", "x")), metadata === "true");
+    return {
+      streams: streams2,
+      whole: streams2 && strings && files2,
+      metadata: metadata === "true",
+      open: async (data2) => new Uint8Array(await crypto.subtle.decrypt({ name: "AES-CBC", iv: concat(data2.subarray(0, 16)) }, key, concat(data2.subarray(16))))
+    };
+  }
+  async function lockOf(pdf) {
+    const places = [];
+    for (let p = pdf.indexOf(47); p >= 0; p = pdf.indexOf(47, p + 1)) {
+      if ((pdf[p + 1] === 69 || pdf[p + 1] === 35) && readName(pdf, p)[0] === "Encrypt") places.push(p);
+    }
+    return places.length > 0 ? unlock(pdf, places) : void 0;
+  }
+  function trimmed(data2) {
+    const over3 = data2.length % 16;
+    if (over3 > 2 || data2.subarray(data2.length - over3).some((c) => c !== 10 && c !== 13)) throw new Error("not encrypted");
+    return data2.subarray(0, data2.length - over3);
+  }
+  function spelled(v) {
+    if (typeof v === "string") return JSON.stringify(v);
+    if (v instanceof Uint8Array) return `<${hex(v)}>`;
+    return `{${[...v].map(([key, e]) => `${JSON.stringify(key)}:${spelled(e)}`).sort().join(",")}}`;
+  }
+  var maxPlaces = 512;
+  var maxExtent = 1 << 16;
+  function dictionaries(pdf, places) {
+    if (places.length > maxPlaces) throw new Error("an encryption that is named too often");
+    const found = /* @__PURE__ */ new Set();
+    const references = /* @__PURE__ */ new Set();
+    for (const p of places) {
+      const near = pdf.subarray(0, p + maxExtent);
+      const at2 = skip(near, readName(near, p)[1]);
+      const m = /^(\d{1,10})[\0\t\n\f\r ]+(\d{1,5})[\0\t\n\f\r ]+R(?![A-Za-z0-9])/.exec(ascii(near, at2, 40));
+      if (m) references.add(`${Number(m[1])} ${Number(m[2])}`);
+      else if (ascii(near, at2, 2) === "<<") found.add(at2);
+      else throw new Error("an unusual /Encrypt");
+    }
+    if (references.size > 1) throw new Error("more than one encryption");
+    for (const r of references) found.add(objectOf(pdf, r));
+    return found;
+  }
+  function objectOf(pdf, reference3) {
+    const [number, generation] = reference3.split(" ").map(Number);
+    const found = [];
+    const bodyOf2 = skipper(pdf);
+    for (let q = find2(pdf, "obj", 0); q >= 0; q = find2(pdf, "obj", q + 3)) {
+      const body = bodyOf2(q + 3);
+      if (ascii(pdf, body, 2) !== "<<" || ascii(pdf, q - 3, 3) === "end") continue;
+      const head = /(?:^|[^0-9])(\d{1,10})[\0\t\n\f\r ]+(\d{1,5})[\0\t\n\f\r ]*$/.exec(ascii(pdf, Math.max(0, q - 48), Math.min(q, 48)));
+      const same = head !== null && Number(head[1]) === number && Number(head[2]) === generation;
+      if (same) found.push(body);
+      else if ((!head || head[1].endsWith(String(number))) && encrypts(pdf, body)) throw new Error("more than one encryption");
+    }
+    if (found.length !== 1) throw new Error("no encryption dictionary, or more than one");
+    return found[0];
+  }
+  function skipper(pdf) {
+    let from = 0;
+    let to = 0;
+    return (p) => {
+      let q = p;
+      while (white(pdf[q])) q++;
+      if (pdf[q] !== 37) return q;
+      if (q >= from && q < to) return to;
+      from = q;
+      to = skip(pdf, q);
+      return to;
+    };
+  }
+  function encrypts(pdf, body) {
+    const dict = readEntries(pdf, body);
+    return nameOf(pdf, dict, "Filter") === "Standard" || ["StmF", "StrF", "CF", "OE", "UE"].some((key) => dict.values.has(key));
+  }
+  function filters(dict, word) {
+    const list = dict.get("CF");
+    const on = (name) => {
+      if (name === "/Identity") return false;
+      const f = list instanceof Map ? list.get(name.slice(1)) : void 0;
+      if (!(f instanceof Map) || f.get("CFM") !== "/AESV3") throw new Error("encrypted in another way");
+      return true;
+    };
+    const streams2 = word("StmF", "/Identity");
+    return [on(streams2), on(word("StrF", "/Identity")), on(word("EFF", streams2))];
+  }
+  function octets(dict, key, want) {
+    const v = dict.get(key);
+    if (!(v instanceof Uint8Array) || v.length < want || v.slice(want).some((c) => c !== 0)) throw new Error(`an unusual /${key}`);
+    return v.slice(0, want);
+  }
+  function checkPermissions(perms, p, metadata) {
+    const copy = new DataView(perms.buffer).getInt32(0, true);
+    if (!Number.isInteger(p) || (p | 0) !== copy || perms[8] !== (metadata ? 84 : 70) || ascii(perms, 9, 3) !== "adb") throw new Error("the permissions were tampered with");
+  }
+  async function passwordHash(revision, salt) {
+    let k = await digest("sha256", concat(salt));
+    if (revision === 5) return k;
+    for (let round = 1; ; round++) {
+      const input = new Uint8Array(64 * k.length);
+      for (let i = 0; i < 64; i++) input.set(k, i * k.length);
+      const key = await aes(k.subarray(0, 16));
+      const e = new Uint8Array(await crypto.subtle.encrypt({ name: "AES-CBC", iv: k.slice(16, 32) }, key, input)).slice(0, input.length);
+      let sum = 0;
+      for (const c of e.subarray(0, 16)) sum += c;
+      k = await digest(["sha256", "sha384", "sha512"][sum % 3], e);
+      if (round >= 64 && e[e.length - 1] <= round - 32) return k.slice(0, 32);
+    }
+  }
+  function aes(key) {
+    return crypto.subtle.importKey("raw", concat(key), "AES-CBC", false, ["encrypt", "decrypt"]);
+  }
+  async function decryptBlocks(key, iv, data2) {
+    const padding = await crypto.subtle.encrypt({ name: "AES-CBC", iv: data2.slice(-16) }, key, utf8(""));
+    return new Uint8Array(await crypto.subtle.decrypt({ name: "AES-CBC", iv }, key, concat(data2, new Uint8Array(padding))));
+  }
+
   // ts/pdfobjects.ts
   var over = "a part of the document runs over the place of the signature";
   var unclear = "a length in the document cannot be told";
@@ -2165,10 +2368,13 @@
   }
   async function packedNumbers(pdf) {
     const out = { named: /* @__PURE__ */ new Map(), unnamed: 0 };
+    const packed = streamObjects(pdf).filter((o) => isPacked(pdf, o));
     let unpacked = 0;
-    for (const s of streamObjects(pdf).filter((o) => isPacked(pdf, o))) {
+    const open = packed.length > 0 ? await opener(pdf) : void 0;
+    for (const s of packed) {
       if (unpacked > maxUnpacked) throw new UnreadError("too many object streams");
-      const text2 = await decodeBody(pdf, s.dict, bodyOf(pdf, s));
+      const body = bodyOf(pdf, s);
+      const text2 = await decodeBody(pdf, s.dict, open ? await open(body) : body);
       unpacked += text2.length;
       for (const [number, at2] of readIndex(text2, integerOf(pdf, s.dict, "N"), integerOf(pdf, s.dict, "First"))) {
         const value = integer(ascii(text2, skip(text2, at2), 24));
@@ -2176,6 +2382,21 @@
       }
     }
     return out;
+  }
+  async function opener(pdf) {
+    try {
+      const lock = await lockOf(pdf);
+      if (!lock?.streams) return void 0;
+      return async (body) => {
+        try {
+          return await lock.open(trimmed(body));
+        } catch {
+          throw new UnreadError("an object stream is not encrypted as the file demands");
+        }
+      };
+    } catch {
+      throw new UnreadError("an encryption that is not known");
+    }
   }
   function integer(s) {
     const m = /^[+-]*0*(\d{0,15})(?![\d.eE])/.exec(s);
@@ -2326,6 +2547,7 @@
   }
   async function checkXRefStreams(pdf, from, hole) {
     const inside = (n) => n > from && n < hole.end;
+    let unpacked = 0;
     for (const s of streamObjects(pdf)) {
       const { values } = s.dict;
       if (!values.has("W") && nameOf(pdf, s.dict, "Type") !== "XRef" && !(values.has("Size") && values.has("Index"))) continue;
@@ -2335,6 +2557,7 @@
       const width = type + offset + generation;
       if (w.length !== 3 || width === 0 || type > 4 || offset > 8 || generation > 8) throw new UnreadError("unusual widths");
       const rows2 = await decodeBody(pdf, s.dict, bodyOf(pdf, s));
+      if ((unpacked += rows2.length) > maxUnpacked) throw new UnreadError("too many cross-reference streams");
       for (let at2 = 0; at2 + width <= rows2.length; at2 += width) {
         const kind = type === 0 ? 1 : field(rows2, at2, type);
         if (kind === 0 || kind === 2) continue;
@@ -3240,6 +3463,7 @@
   var maxSections = 2048;
   var maxObjects2 = 1 << 20;
   var lastWords = 1e3;
+  var maxComments = 8;
   var Odd = class extends Error {
   };
   async function misplaced(pdf) {
@@ -3254,7 +3478,7 @@
     }
   }
   var Census = class {
-    // object streams that are named
+    // octets
     constructor(pdf) {
       this.pdf = pdf;
     }
@@ -3264,6 +3488,8 @@
     keywords = /* @__PURE__ */ new Set();
     // where "obj" stands of what is listed, and "trailer" of sections
     packs = [];
+    // object streams that are named
+    unpacked = 0;
     async sections() {
       const { pdf } = this;
       const tail = ascii(pdf, Math.max(0, pdf.length - lastWords), lastWords);
@@ -3327,6 +3553,7 @@
       const [type, place2, rest] = w;
       if (w.length !== 3 || type > 4 || place2 < 1 || place2 > 8 || rest > 8) throw new Odd("unusual widths");
       const rows2 = await decodeBody(pdf, dict, bodyOf(pdf, { dict, keyword }));
+      if ((this.unpacked += rows2.length) > maxUnpacked) throw new Odd("too many cross-reference streams");
       const index = dict.values.has("Index") ? integersOf(pdf, dict, "Index") : [0, integerOf(pdf, dict, "Size")];
       const listed = /* @__PURE__ */ new Set();
       let highest = 0;
@@ -3385,208 +3612,19 @@
     mayBegin(keyword) {
       const { pdf } = this;
       const from = Math.max(0, keyword - 256);
-      for (let p = keyword - 1; ; ) {
-        while (p >= from && white(pdf[p])) p--;
-        if (p < from) return false;
-        if (digit(pdf[p])) return true;
-        const line = /[^\r\n]*$/.exec(ascii(pdf, from, p + 1 - from));
-        const comment = line[0].indexOf("%");
-        if (comment < 0) return false;
-        p = from + line.index + comment - 1;
+      const before = ascii(pdf, from, keyword - from);
+      let p = before.length - 1;
+      for (let comments = 0; comments < maxComments; comments++) {
+        while (p >= 0 && white(before.charCodeAt(p))) p--;
+        if (p < 0) return false;
+        if (digit(before.charCodeAt(p))) return true;
+        const comment = before.indexOf("%", Math.max(before.lastIndexOf("\n", p), before.lastIndexOf("\r", p)) + 1);
+        if (comment < 0 || comment > p) return false;
+        p = comment - 1;
       }
+      return true;
     }
   };
-
-  // ts/pdfsyntax.ts
-  var maxDepth4 = 4;
-  var maxEntries2 = 64;
-  var maxString = 256;
-  function readDict(pdf, p) {
-    const [v] = readValue(pdf, skip(pdf, p), 0);
-    if (!(v instanceof Map)) throw new Error("no dictionary");
-    return v;
-  }
-  function readValue(pdf, p, depth) {
-    switch (ascii(pdf, p, 1)) {
-      case "/": {
-        const [name, after] = readName(pdf, p);
-        return [`/${name}`, after];
-      }
-      case "(":
-        return readLiteral(pdf, p + 1);
-      case "<":
-        return pdf[p + 1] === 60 ? readEntries2(pdf, p + 2, depth) : readHex(pdf, p + 1);
-    }
-    const word = /^[A-Za-z0-9+.-]+/.exec(ascii(pdf, p, 32))?.[0];
-    if (!word || word.length > 20) throw new Error("an unusual value");
-    return [word, p + word.length];
-  }
-  function readEntries2(pdf, from, depth) {
-    const out = /* @__PURE__ */ new Map();
-    let p = skip(pdf, from);
-    while (ascii(pdf, p, 2) !== ">>") {
-      if (pdf[p] !== 47 || out.size >= maxEntries2 || depth >= maxDepth4) throw new Error("an unusual dictionary");
-      const [name, after] = readName(pdf, p);
-      const [value, end] = readValue(pdf, skip(pdf, after), depth + 1);
-      if (out.has(name)) throw new Error(`two /${name}`);
-      out.set(name, value);
-      p = skip(pdf, end);
-    }
-    return [out, p + 2];
-  }
-  function readHex(pdf, from) {
-    const end = pdf.indexOf(62, from);
-    const digits = end < 0 || end - from > 4 * maxString ? "?" : [...ascii(pdf, from, end - from)].filter((c) => !white(c.charCodeAt(0))).join("");
-    if (/[^0-9A-Fa-f]/.test(digits)) throw new Error("an unusual string");
-    return [Uint8Array.from(digits.match(/..?/g) ?? [], (d) => parseInt(d.padEnd(2, "0"), 16)), end + 1];
-  }
-  var escapes = { n: 10, r: 13, t: 9, b: 8, f: 12, "(": 40, ")": 41, "\\": 92 };
-  function readLiteral(pdf, from) {
-    const out = [];
-    let open = 1;
-    for (let p = from; p < pdf.length && out.length <= maxString; p++) {
-      const c = pdf[p];
-      if (c === 92) {
-        const octal = /^[0-7]{1,3}/.exec(ascii(pdf, p + 1, 3))?.[0];
-        const code = octal ? parseInt(octal, 8) & 255 : escapes[ascii(pdf, p + 1, 1)];
-        if (code === void 0) throw new Error("an unusual escape");
-        out.push(code);
-        p += octal?.length ?? 1;
-        continue;
-      }
-      if (c === 40) open++;
-      if (c === 41 && --open === 0) return [Uint8Array.from(out), p + 1];
-      if (c === 13) {
-        out.push(10);
-        if (pdf[p + 1] === 10) p++;
-      } else out.push(c);
-    }
-    throw new Error("an unusual string");
-  }
-
-  // ts/pdfcrypt.ts
-  async function unlock(pdf, places) {
-    const dicts = [...dictionaries(pdf, places)].map((p) => readDict(pdf.subarray(0, p + maxExtent), p));
-    const dict = dicts[0];
-    if (dicts.some((d) => spelled(d) !== spelled(dict))) throw new Error("more than one encryption");
-    const word = (key2, otherwise) => {
-      const v = dict.get(key2) ?? otherwise;
-      if (typeof v !== "string") throw new Error(`an unusual /${key2}`);
-      return v;
-    };
-    const revision = Number(word("R", "0"));
-    if (word("Filter", "") !== "/Standard" || word("V", "") !== "5" || revision !== 5 && revision !== 6) throw new Error("encrypted in another way");
-    const [streams2, strings, files2] = filters(dict, word);
-    const metadata = word("EncryptMetadata", "true");
-    if (metadata !== "true" && metadata !== "false") throw new Error("an unusual /EncryptMetadata");
-    const u = octets(dict, "U", 48);
-    if (!equal(await passwordHash(revision, u.subarray(32, 40)), u.subarray(0, 32))) throw new Error("a password is needed");
-    const fileKey = await decryptBlocks(await aes(await passwordHash(revision, u.subarray(40, 48))), new Uint8Array(16), octets(dict, "UE", 32));
-    const key = await aes(fileKey);
-    checkPermissions(await decryptBlocks(key, new Uint8Array(16), octets(dict, "Perms", 16)), Number(word("P", "x")), metadata === "true");
-    return {
-      streams: streams2,
-      whole: streams2 && strings && files2,
-      metadata: metadata === "true",
-      open: async (data2) => new Uint8Array(await crypto.subtle.decrypt({ name: "AES-CBC", iv: concat(data2.subarray(0, 16)) }, key, concat(data2.subarray(16))))
-    };
-  }
-  function spelled(v) {
-    if (typeof v === "string") return JSON.stringify(v);
-    if (v instanceof Uint8Array) return `<${hex(v)}>`;
-    return `{${[...v].map(([key, e]) => `${JSON.stringify(key)}:${spelled(e)}`).sort().join(",")}}`;
-  }
-  var maxPlaces = 512;
-  var maxExtent = 1 << 16;
-  function dictionaries(pdf, places) {
-    if (places.length > maxPlaces) throw new Error("an encryption that is named too often");
-    const found = /* @__PURE__ */ new Set();
-    const references = /* @__PURE__ */ new Set();
-    for (const p of places) {
-      const near = pdf.subarray(0, p + maxExtent);
-      const at2 = skip(near, readName(near, p)[1]);
-      const m = /^(\d{1,10})[\0\t\n\f\r ]+(\d{1,5})[\0\t\n\f\r ]+R(?![A-Za-z0-9])/.exec(ascii(near, at2, 40));
-      if (m) references.add(`${Number(m[1])} ${Number(m[2])}`);
-      else if (ascii(near, at2, 2) === "<<") found.add(at2);
-      else throw new Error("an unusual /Encrypt");
-    }
-    if (references.size > 1) throw new Error("more than one encryption");
-    for (const r of references) found.add(objectOf(pdf, r));
-    return found;
-  }
-  function objectOf(pdf, reference3) {
-    const [number, generation] = reference3.split(" ").map(Number);
-    const found = [];
-    const bodyOf2 = skipper(pdf);
-    for (let q = find2(pdf, "obj", 0); q >= 0; q = find2(pdf, "obj", q + 3)) {
-      const body = bodyOf2(q + 3);
-      if (ascii(pdf, body, 2) !== "<<" || ascii(pdf, q - 3, 3) === "end") continue;
-      const head = /(?:^|[^0-9])(\d{1,10})[\0\t\n\f\r ]+(\d{1,5})[\0\t\n\f\r ]*$/.exec(ascii(pdf, Math.max(0, q - 48), Math.min(q, 48)));
-      const same = head !== null && Number(head[1]) === number && Number(head[2]) === generation;
-      if (same) found.push(body);
-      else if ((!head || head[1].endsWith(String(number))) && encrypts(pdf, body)) throw new Error("more than one encryption");
-    }
-    if (found.length !== 1) throw new Error("no encryption dictionary, or more than one");
-    return found[0];
-  }
-  function skipper(pdf) {
-    let from = 0;
-    let to = 0;
-    return (p) => {
-      let q = p;
-      while (white(pdf[q])) q++;
-      if (pdf[q] !== 37) return q;
-      if (q >= from && q < to) return to;
-      from = q;
-      to = skip(pdf, q);
-      return to;
-    };
-  }
-  function encrypts(pdf, body) {
-    const dict = readEntries(pdf, body);
-    return nameOf(pdf, dict, "Filter") === "Standard" || ["StmF", "StrF", "CF", "OE", "UE"].some((key) => dict.values.has(key));
-  }
-  function filters(dict, word) {
-    const list = dict.get("CF");
-    const on = (name) => {
-      if (name === "/Identity") return false;
-      const f = list instanceof Map ? list.get(name.slice(1)) : void 0;
-      if (!(f instanceof Map) || f.get("CFM") !== "/AESV3") throw new Error("encrypted in another way");
-      return true;
-    };
-    const streams2 = word("StmF", "/Identity");
-    return [on(streams2), on(word("StrF", "/Identity")), on(word("EFF", streams2))];
-  }
-  function octets(dict, key, want) {
-    const v = dict.get(key);
-    if (!(v instanceof Uint8Array) || v.length < want || v.slice(want).some((c) => c !== 0)) throw new Error(`an unusual /${key}`);
-    return v.slice(0, want);
-  }
-  function checkPermissions(perms, p, metadata) {
-    const copy = new DataView(perms.buffer).getInt32(0, true);
-    if (!Number.isInteger(p) || (p | 0) !== copy || perms[8] !== (metadata ? 84 : 70) || ascii(perms, 9, 3) !== "adb") throw new Error("the permissions were tampered with");
-  }
-  async function passwordHash(revision, salt) {
-    let k = await digest("sha256", concat(salt));
-    if (revision === 5) return k;
-    for (let round = 1; ; round++) {
-      const input = new Uint8Array(64 * k.length);
-      for (let i = 0; i < 64; i++) input.set(k, i * k.length);
-      const key = await aes(k.subarray(0, 16));
-      const e = new Uint8Array(await crypto.subtle.encrypt({ name: "AES-CBC", iv: k.slice(16, 32) }, key, input)).slice(0, input.length);
-      let sum = 0;
-      for (const c of e.subarray(0, 16)) sum += c;
-      k = await digest(["sha256", "sha384", "sha512"][sum % 3], e);
-      if (round >= 64 && e[e.length - 1] <= round - 32) return k.slice(0, 32);
-    }
-  }
-  function aes(key) {
-    return crypto.subtle.importKey("raw", concat(key), "AES-CBC", false, ["encrypt", "decrypt"]);
-  }
-  async function decryptBlocks(key, iv, data2) {
-    const padding = await crypto.subtle.encrypt({ name: "AES-CBC", iv: data2.slice(-16) }, key, utf8(""));
-    return new Uint8Array(await crypto.subtle.decrypt({ name: "AES-CBC", iv }, key, concat(data2, new Uint8Array(padding))));
-  }
 
   // ts/pdfhazards.ts
   var meanings = new Map(
@@ -3624,7 +3662,7 @@
     const rest = scan(pdf, at2, pdf.length, found);
     encrypts2.push(...rest.encrypts);
     if (packs + rest.packs > packed.length) found.add("unread");
-    const lock = await lockOf(pdf, encrypts2, found);
+    const lock = await lockOf2(pdf, encrypts2, found);
     if (crypts + rest.crypts > (lock && !lock.metadata ? metadata : 0)) found.add("mixed");
     await unpack(pdf, packed, lock, found);
     return found;
@@ -3649,7 +3687,7 @@
       yield { keyword: p, data: data2, end: end < 0 ? pdf.length : end };
     }
   }
-  async function lockOf(pdf, encrypts2, found) {
+  async function lockOf2(pdf, encrypts2, found) {
     if (encrypts2.length === 0) return void 0;
     try {
       const lock = await unlock(pdf, encrypts2);
@@ -3679,11 +3717,6 @@
         found.add("unread");
       }
     }
-  }
-  function trimmed(data2) {
-    const over3 = data2.length % 16;
-    if (over3 > 2 || data2.subarray(data2.length - over3).some((c) => c !== 10 && c !== 13)) throw new Error("not encrypted");
-    return data2.subarray(0, data2.length - over3);
   }
   function scan(pdf, from, to, found) {
     const seen = { packs: 0, encrypts: [], crypts: 0 };

@@ -5,11 +5,13 @@
 // rules (census.go).
 
 import { ascii, digit, find, skip, white } from "./bytes";
-import { bodyOf, decodeBody, integerOf, integersOf, readEntries, UnreadError, type Entries } from "./pdfstream";
+import { bodyOf, decodeBody, integerOf, integersOf, maxUnpacked, readEntries, UnreadError, type Entries } from "./pdfstream";
 
 const maxSections = 2048;
 const maxObjects = 1 << 20;
 const lastWords = 1000; // some readers look for startxref in the last 1,024 bytes only
+
+const maxComments = 8; // between the numbers of an object and its keyword
 
 class Odd extends Error {}
 
@@ -30,6 +32,7 @@ class Census {
   private readonly places = new Map<number, number>(); // object: where it is; 0 where it has no place of its own
   private readonly keywords = new Set<number>(); // where "obj" stands of what is listed, and "trailer" of sections
   private packs: number[] = []; // object streams that are named
+  private unpacked = 0; // octets
 
   constructor(private readonly pdf: Uint8Array) {}
 
@@ -101,6 +104,7 @@ class Census {
     const [type, place, rest] = w as [number, number, number];
     if (w.length !== 3 || type > 4 || place < 1 || place > 8 || rest > 8) throw new Odd("unusual widths");
     const rows = await decodeBody(pdf, dict, bodyOf(pdf, { dict, keyword }));
+    if ((this.unpacked += rows.length) > maxUnpacked) throw new Odd("too many cross-reference streams");
     const index = dict.values.has("Index") ? integersOf(pdf, dict, "Index") : [0, integerOf(pdf, dict, "Size")];
     const listed = new Set<number>();
     let highest = 0;
@@ -163,14 +167,16 @@ class Census {
   private mayBegin(keyword: number): boolean {
     const { pdf } = this;
     const from = Math.max(0, keyword - 256);
-    for (let p = keyword - 1; ; ) {
-      while (p >= from && white(pdf[p])) p--;
-      if (p < from) return false;
-      if (digit(pdf[p])) return true;
-      const line = /[^\r\n]*$/.exec(ascii(pdf, from, p + 1 - from))!;
-      const comment = line[0].indexOf("%");
-      if (comment < 0) return false;
-      p = from + line.index + comment - 1;
+    const before = ascii(pdf, from, keyword - from);
+    let p = before.length - 1;
+    for (let comments = 0; comments < maxComments; comments++) {
+      while (p >= 0 && white(before.charCodeAt(p))) p--;
+      if (p < 0) return false;
+      if (digit(before.charCodeAt(p))) return true;
+      const comment = before.indexOf("%", Math.max(before.lastIndexOf("\n", p), before.lastIndexOf("\r", p)) + 1);
+      if (comment < 0 || comment > p) return false;
+      p = comment - 1;
     }
+    return true;
   }
 }

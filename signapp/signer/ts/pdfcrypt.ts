@@ -46,6 +46,22 @@ export async function unlock(pdf: Uint8Array, places: number[]): Promise<Lock> {
   };
 }
 
+/** lockOf reads how a file is encrypted, undefined if it is not; wherever the name stands that leads to it counts. */
+export async function lockOf(pdf: Uint8Array): Promise<Lock | undefined> {
+  const places: number[] = [];
+  for (let p = pdf.indexOf(0x2f); p >= 0; p = pdf.indexOf(0x2f, p + 1)) {
+    if ((pdf[p + 1] === 0x45 || pdf[p + 1] === 0x23) && readName(pdf, p)[0] === "Encrypt") places.push(p);
+  }
+  return places.length > 0 ? unlock(pdf, places) : undefined;
+}
+
+/** trimmed takes off the line end between the data of an encrypted stream and the keyword. */
+export function trimmed(data: Uint8Array): Uint8Array {
+  const over = data.length % 16;
+  if (over > 2 || data.subarray(data.length - over).some((c) => c !== 10 && c !== 13)) throw new Error("not encrypted");
+  return data.subarray(0, data.length - over);
+}
+
 /** spelled writes a dictionary in one spelling: every trailer has its own copy of one that stands in place. */
 function spelled(v: Value): string {
   if (typeof v === "string") return JSON.stringify(v);

@@ -4,7 +4,7 @@
 // be read is said. Names in streams that are drawn do nothing by themselves.
 
 import { ascii, digit, find, readName, white } from "./bytes";
-import { unlock, type Lock } from "./pdfcrypt";
+import { trimmed, unlock, type Lock } from "./pdfcrypt";
 import { bodyOf, decodeBody, integerOf, isPacked, maxUnpacked, nameOf, readIndex, streamObjects, UnreadError, type StreamObject } from "./pdfstream";
 
 /** What a name means to the signer; a key of the strings "review.warn.*". */
@@ -120,13 +120,6 @@ async function unpack(pdf: Uint8Array, packed: StreamObject[], lock: Lock | unde
       found.add("unread");
     }
   }
-}
-
-/** trimmed takes off the line end between the data of an encrypted stream and the keyword. */
-function trimmed(data: Uint8Array): Uint8Array {
-  const over = data.length % 16;
-  if (over > 2 || data.subarray(data.length - over).some((c) => c !== 10 && c !== 13)) throw new Error("not encrypted");
-  return data.subarray(0, data.length - over);
 }
 
 /** Seen is what a piece of syntax says about the stream behind it. */

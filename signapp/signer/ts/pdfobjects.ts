@@ -8,6 +8,7 @@
 // cannot be followed is refused.
 
 import { ascii, digit, find, readName, regular, skip, white } from "./bytes";
+import { lockOf, trimmed } from "./pdfcrypt";
 import { HoleError } from "./pdfhole";
 import { bodyOf, decodeBody, integerOf, isPacked, maxUnpacked, readIndex, streamObjects, UnreadError } from "./pdfstream";
 
@@ -91,10 +92,13 @@ function numberObjects(pdf: Uint8Array): Numbers {
 /** packedNumbers reads the integers in object streams; it throws an UnreadError when one cannot be read. */
 export async function packedNumbers(pdf: Uint8Array): Promise<Numbers> {
   const out: Numbers = { named: new Map(), unnamed: 0 };
+  const packed = streamObjects(pdf).filter((o) => isPacked(pdf, o));
   let unpacked = 0;
-  for (const s of streamObjects(pdf).filter((o) => isPacked(pdf, o))) {
+  const open = packed.length > 0 ? await opener(pdf) : undefined;
+  for (const s of packed) {
     if (unpacked > maxUnpacked) throw new UnreadError("too many object streams");
-    const text = await decodeBody(pdf, s.dict, bodyOf(pdf, s));
+    const body = bodyOf(pdf, s);
+    const text = await decodeBody(pdf, s.dict, open ? await open(body) : body);
     unpacked += text.length;
     for (const [number, at] of readIndex(text, integerOf(pdf, s.dict, "N"), integerOf(pdf, s.dict, "First"))) {
       const value = integer(ascii(text, skip(text, at), 24));
@@ -102,6 +106,23 @@ export async function packedNumbers(pdf: Uint8Array): Promise<Numbers> {
     }
   }
   return out;
+}
+
+/** opener undoes the encryption of streams, undefined where there is none; a reader that takes them for clear finds no numbers in them. */
+async function opener(pdf: Uint8Array): Promise<((body: Uint8Array) => Promise<Uint8Array>) | undefined> {
+  try {
+    const lock = await lockOf(pdf);
+    if (!lock?.streams) return undefined;
+    return async (body) => {
+      try {
+        return await lock.open(trimmed(body));
+      } catch {
+        throw new UnreadError("an object stream is not encrypted as the file demands");
+      }
+    };
+  } catch {
+    throw new UnreadError("an encryption that is not known");
+  }
 }
 
 /** integer reads a number as the most forgiving reader would, from above. */

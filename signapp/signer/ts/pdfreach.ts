@@ -6,7 +6,7 @@
 import { ascii, find, readName, skip } from "./bytes";
 import { HoleError, type Hole } from "./pdfhole";
 import { checkObjects, packedNumbers } from "./pdfobjects";
-import { bodyOf, decodeBody, integerOf, integersOf, nameOf, readEntries, streamObjects, UnreadError, type Entries } from "./pdfstream";
+import { bodyOf, decodeBody, integerOf, integersOf, maxUnpacked, nameOf, readEntries, streamObjects, UnreadError, type Entries } from "./pdfstream";
 
 /** checkUnreachable refuses readers of [from, hole.end), from being the signature's object. */
 export async function checkUnreachable(pdf: Uint8Array, from: number, hole: Hole): Promise<void> {
@@ -58,6 +58,7 @@ function checkTables(pdf: Uint8Array, from: number, hole: Hole): void {
 /** checkXRefStreams decodes what a reader could take for a cross-reference stream, whatever its /Type, and looks at its offsets. */
 async function checkXRefStreams(pdf: Uint8Array, from: number, hole: Hole): Promise<void> {
   const inside = (n: number) => n > from && n < hole.end;
+  let unpacked = 0;
   for (const s of streamObjects(pdf)) {
     const { values } = s.dict;
     if (!values.has("W") && nameOf(pdf, s.dict, "Type") !== "XRef" && !(values.has("Size") && values.has("Index"))) continue;
@@ -67,6 +68,7 @@ async function checkXRefStreams(pdf: Uint8Array, from: number, hole: Hole): Prom
     const width = type + offset + generation;
     if (w.length !== 3 || width === 0 || type > 4 || offset > 8 || generation > 8) throw new UnreadError("unusual widths");
     const rows = await decodeBody(pdf, s.dict, bodyOf(pdf, s));
+    if ((unpacked += rows.length) > maxUnpacked) throw new UnreadError("too many cross-reference streams");
     for (let at = 0; at + width <= rows.length; at += width) {
       const kind = type === 0 ? 1 : field(rows, at, type);
       if (kind === 0 || kind === 2) continue;
