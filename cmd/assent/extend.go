@@ -48,7 +48,8 @@ be by a stronger digest (--digest) before the one of the last is broken.
 
 The file must be valid against the given anchors first, else it is refused. Of a PDF no byte
 changes but the unused room of a signature that gets a time-stamp; where there is no such
-room, or a later signature covers it, B-LTA proves the time by a document time-stamp. Of an
+room, or a later signature covers it, B-LTA proves the time by a document time-stamp.
+A PDF signature of the kind adbe.pkcs7.detached gets the same, and becomes no PAdES by it. Of an
 XML document no byte changes but that unsigned properties of its XAdES signatures are added;
 all signatures are extended, or none, or those of --signature.
 Certificates that paths lack come from --intermediates and from the file; with --fetch they are
@@ -70,6 +71,9 @@ then no file is written.
 			return output(cmd.OutOrStdout(), format, res, func(w io.Writer) error {
 				for _, a := range res.Added {
 					fmt.Fprintln(w, "added:", a)
+				}
+				for _, n := range res.Notes {
+					fmt.Fprintln(w, "note:", n)
 				}
 				_, err := fmt.Fprintf(w, "written: %s (%d bytes), %s %s\n", x.out, res.Size, res.Report.Verdict, res.Report.Words())
 				return err

@@ -6,7 +6,8 @@
 // Nothing is extended that is not valid: a time-stamp over a broken signature would
 // vouch for it. To XML, unsigned properties are added and nothing else. Of a PDF every byte stays as it is, with one exception: a signature
 // time-stamp goes into the unused room of its own signature's /Contents, and only if no
-// later signature covers that room. What cannot be had is an error and never a lower
+// later signature covers that room. Signatures of the kind adbe.pkcs7.detached, which most programs made before PAdES, get the
+// same time-stamps and validation data (ISO 32000-2, 12.8.4 and 12.8.5) and become no PAdES by that. What cannot be had is an error and never a lower
 // level; the caller throws the output away then.
 package extend
 
@@ -41,7 +42,7 @@ const (
 var (
 	ErrLevel    = errors.New("extend: not a level to extend to")
 	ErrNotValid = errors.New("extend: only a valid file can be extended")
-	ErrNotPAdES = errors.New("extend: not a PAdES signature")
+	ErrNotPAdES = errors.New("extend: neither a PAdES signature nor one of the kind adbe.pkcs7.detached")
 	ErrCovered  = errors.New("extend: a later signature covers the place of the time-stamp; extend to B-LTA, which proves the time by a document time-stamp")
 	ErrNoRoom   = errors.New("extend: the signature left no room for a time-stamp; extend to B-LTA, which proves the time by a document time-stamp")
 	ErrNothing  = errors.New("extend: the file has the level already")
@@ -90,8 +91,10 @@ type Config struct {
 
 // Result says what was done.
 type Result struct {
-	Size   int64            `json:"size"`   // of the output, bytes
-	Added  []string         `json:"added"`  // in words, in order
+	Size  int64    `json:"size"`  // of the output, bytes
+	Added []string `json:"added"` // in words, in order
+	// Notes say what the file is not all the same.
+	Notes  []string         `json:"notes,omitempty"`
 	Report *validate.Report `json:"report"` // of the output
 }
 
@@ -142,7 +145,17 @@ func PDF(ctx context.Context, name string, in io.ReaderAt, size int64, out Outpu
 	if err := j.reached(level); err != nil {
 		return nil, err
 	}
-	return &Result{Size: j.size, Added: j.done, Report: j.rep}, nil
+	return &Result{Size: j.size, Added: j.done, Notes: j.notes(), Report: j.rep}, nil
+}
+
+// notes names the signatures that no time-stamp makes PAdES: what they lack had to be signed.
+func (j *job) notes() (out []string) {
+	for i := range j.sigs {
+		if j.sigs[i].SubFilter == pdf.SubFilterPKCS7 {
+			out = append(out, fmt.Sprintf("the signature in %q is %s and of no PAdES level; its file has now what %s adds", j.sigs[i].Field, pdf.SubFilterPKCS7, j.rep.Signatures[i].Reached()))
+		}
+	}
+	return out
 }
 
 func (c *Config) defaults() {
@@ -217,7 +230,7 @@ func (j *job) extendable() error {
 		return fmt.Errorf("%w: %s %s %q", ErrNotValid, j.rep.Verdict, j.rep.Words(), why)
 	}
 	for i := range j.sigs {
-		if f := j.sigs[i].SubFilter; f != pdf.SubFilterCAdES && f != pdf.SubFilterRFC3161 {
+		if f := j.sigs[i].SubFilter; !slices.Contains([]string{pdf.SubFilterCAdES, pdf.SubFilterPKCS7, pdf.SubFilterRFC3161}, f) {
 			return fmt.Errorf("%w: the signature in %q is %q", ErrNotPAdES, j.sigs[i].Field, f)
 		}
 	}
@@ -238,7 +251,7 @@ func (j *job) reached(level Level) error {
 	order := []Level{LevelT, LevelLT, LevelLTA}
 	for i := range j.rep.Signatures {
 		s := &j.rep.Signatures[i]
-		if !s.IsTimeStamp() && slices.Index(order, Level(s.Level)) < slices.Index(order, level) {
+		if !s.IsTimeStamp() && slices.Index(order, Level(s.Reached())) < slices.Index(order, level) {
 			return fmt.Errorf("%w: the signature in %q is at %s", ErrReached, s.Field, s.Level)
 		}
 	}

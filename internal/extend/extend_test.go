@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -109,6 +110,12 @@ func (d *desk) signed(t *testing.T, in []byte, room, certify int) []byte {
 // foreign is signed by OpenSSL: its own attributes and order, a signing time too.
 func (d *desk) foreign(t *testing.T, in []byte) []byte {
 	t.Helper()
+	return d.openssl(t, in, pdf.SubFilterCAdES, "-cades")
+}
+
+// openssl signs by OpenSSL, with options of its own.
+func (d *desk) openssl(t *testing.T, in []byte, subFilter string, options ...string) []byte {
+	t.Helper()
 	tool := testenv.Need(t, "openssl")
 	dir := t.TempDir()
 	der, err := x509.MarshalPKCS8PrivateKey(d.key)
@@ -118,11 +125,11 @@ func (d *desk) foreign(t *testing.T, in []byte) []byte {
 	issuer := filepath.Join(dir, "issuer.pem")
 	must(t, os.WriteFile(issuer, certs.EncodePEM(d.chain[1:]...), 0o600))
 	var out bytes.Buffer
-	p, err := pdf.Prepare(t.Context(), bytes.NewReader(in), int64(len(in)), &out, pdf.SignOptions{Time: time.Now(), Hash: crypto.SHA256, Reserve: 32 << 10})
+	p, err := pdf.Prepare(t.Context(), bytes.NewReader(in), int64(len(in)), &out, pdf.SignOptions{SubFilter: subFilter, Time: time.Now(), Hash: crypto.SHA256, Reserve: 32 << 10})
 	must(t, err)
 	b := out.Bytes()
 	must(t, os.WriteFile(data, append(bytes.Clone(b[:p.ByteRange[1]]), b[p.ByteRange[2]:]...), 0o600))
-	cmd := exec.CommandContext(t.Context(), tool, "cms", "-sign", "-cades", "-binary", "-md", "sha256", "-in", data, "-signer", d.file, "-certfile", issuer, "-inkey", key, "-outform", "DER", "-out", message)
+	cmd := exec.CommandContext(t.Context(), tool, slices.Concat([]string{"cms", "-sign"}, options, []string{"-binary", "-md", "sha256", "-in", data, "-signer", d.file, "-certfile", issuer, "-inkey", key, "-outform", "DER", "-out", message})...)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}

@@ -89,7 +89,7 @@ func (j *job) store(renewal bool) error {
 	for i := range j.rep.Signatures {
 		s := &j.rep.Signatures[i]
 		renew := renewal && i == last && s.IsTimeStamp()
-		if s.Settled() && s.Level != string(LevelT) && !renew {
+		if s.Settled() && s.Reached() != string(LevelT) && !renew {
 			continue
 		}
 		m, err := j.collect(i)

@@ -96,10 +96,7 @@ func (j *judge) cms(s *Signature, in *pdf.Signature, rng [4]int64) {
 	}
 	s.certificate = cert
 	s.Signer, s.Issuer = Name(cert), issuerName(cert)
-	s.Level = "B-B"
-	if in.SubFilter == pdf.SubFilterPKCS7 {
-		s.Level = "PKCS#7 (not PAdES)"
-	}
+	s.Level = "B-B" // see Signature.named
 	j.attributePolicy(s, si)
 	j.stamps(s, si)
 	s.others = sd.Certificates()

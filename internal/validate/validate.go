@@ -322,6 +322,7 @@ func (j *judge) pdf(rep *Report) error {
 	j.later(doc, found, rep.Signatures)
 	j.status(open, rep)
 	for i := range rep.Signatures {
+		rep.Signatures[i].named()
 		j.demand(&rep.Signatures[i])
 	}
 	if doc.Repaired() {
