@@ -60,6 +60,7 @@ type Operation struct {
 	ID          string    `json:"id"`
 	State       string    `json:"state"`
 	Reason      string    `json:"reason,omitempty"`
+	Stopped     string    `json:"device_refused,omitempty"` // see signapp.Service.Stopped
 	Signer      string    `json:"signer"`
 	Key         string    `json:"key"`
 	Alg         string    `json:"alg"`
@@ -93,7 +94,7 @@ type Result struct {
 }
 
 func operationOut(op *signapp.Operation) Operation {
-	out := Operation{ID: op.ID, State: string(op.State), Reason: op.Reason, Signer: op.Signer, Key: op.Key, Alg: op.Alg, Level: op.Level,
+	out := Operation{ID: op.ID, State: string(op.State), Reason: op.Reason, Stopped: op.Stopped, Signer: op.Signer, Key: op.Key, Alg: op.Alg, Level: op.Level,
 		Purpose: op.Purpose, Items: []Item{}, Created: op.Created.UTC(), Expires: op.Expires.UTC(), ReturnURL: op.ReturnURL, ApprovalURL: op.ApprovalURL}
 	for i, it := range op.Items {
 		o := Item{Index: i, Name: it.Name, Kind: it.Kind, Worker: it.Worker, Size: it.Size}

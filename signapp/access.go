@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/assent-sign/assent/sap"
@@ -81,6 +82,35 @@ func (s *Service) Decline(ctx context.Context, g Grant, why string) (*View, erro
 		return nil, err
 	}
 	return s.View(ctx, g)
+}
+
+// stopCodes are what the signer's app may find wrong with what it is offered: it
+// checks everything itself and shows or approves nothing then.
+var stopCodes = []string{"request", "binding", "certificate", "view", "kind", "document", "too_large", "hole", "attributes", "digest", "receipt"}
+
+// Stopped records that the signer's device refused to go on and why: one of the
+// codes of docs/integrators.md. The operation goes on waiting, since another
+// device may be of another opinion; client and operator learn of it. ErrInput.
+func (s *Service) Stopped(ctx context.Context, g Grant, code string) error {
+	r, err := s.granted(ctx, g)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(stopCodes, code) {
+		return fmt.Errorf("%w: the device's reason is none of %v", ErrInput, stopCodes)
+	}
+	first := false
+	r, err = s.change(ctx, OfSigner(r.signer), r.id, func(_ Tx, r *record) error {
+		if first = r.progress.Stopped != code; !first {
+			return errUnchanged
+		}
+		r.progress.Stopped = code
+		return nil
+	})
+	if err == nil && first {
+		s.log.Warn("the signer's device refused what it was offered", "operation", r.id, "client", r.client.ID, "reason", code)
+	}
+	return err
 }
 
 func (s *Service) close(ctx context.Context, sc Scope, id string, to State, reason string) (*Operation, error) {

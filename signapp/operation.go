@@ -95,7 +95,8 @@ type Operation struct {
 	Level       string             `json:"level"`
 	Purpose     string             `json:"purpose"`
 	State       State              `json:"state"`
-	Reason      string             `json:"reason,omitempty"` // for failed, declined: code and words for the client
+	Reason      string             `json:"reason,omitempty"`         // for failed, declined: code and words for the client
+	Stopped     string             `json:"device_refused,omitempty"` // what the signer's device found wrong, last
 	Items       []Item             `json:"items"`
 	Signatures  [][]byte           `json:"-"` // once signed
 	Receipt     *sap.SignedReceipt `json:"-"`

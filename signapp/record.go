@@ -64,6 +64,7 @@ type progressPart struct {
 	Attempts   int                `json:"attempts,omitempty"` // of the present step
 	Ended      int64              `json:"ended,omitempty"`    // Unix milliseconds
 	FilesGone  bool               `json:"files_gone,omitempty"`
+	Stopped    string             `json:"stopped,omitempty"` // why the signer's device refused to go on, see Stopped
 }
 
 func (r *record) row() (OperationRow, error) {
@@ -111,7 +112,7 @@ func (r *record) operation() *Operation {
 		ID: r.id, Client: r.client, Signer: r.signer, Key: r.fixed.Key, Alg: r.fixed.Alg,
 		Level: r.fixed.Level, Purpose: r.fixed.Purpose, State: r.state, Reason: r.progress.Reason,
 		Signatures: r.progress.Signatures, Receipt: r.progress.Receipt, ReturnURL: r.fixed.ReturnURL,
-		Created: r.created, Expires: r.expires,
+		Created: r.created, Expires: r.expires, Stopped: r.progress.Stopped,
 	}
 	for i, it := range r.fixed.Items {
 		o := Item{Name: it.Name, Kind: it.Kind, Worker: it.Worker, Size: it.Size, Prepared: it.Prepared}

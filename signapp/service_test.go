@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -275,6 +276,34 @@ func TestWait(t *testing.T) {
 		case <-time.After(5 * time.Second):
 			t.Fatal("a waiter was forgotten")
 		}
+	}
+}
+
+// I8: what the signer's device found wrong reaches client and operator, once for
+// each reason, from the signer's session alone; the operation goes on waiting.
+func TestDevicesRefusalIsKnown(t *testing.T) {
+	var log bytes.Buffer
+	r := newRig(t, func(c *signapp.Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	op := r.Create("anna", "text")
+	g, v := r.Open(apptest.Login("anna", "s"), op.ID)
+	for range 3 {
+		if err := r.Service.Stopped(bg, g, "hole"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := strings.Count(log.String(), "reason=hole"); n != 1 || !strings.Contains(log.String(), "operation="+op.ID) {
+		t.Errorf("in the log %d times:\n%s", n, log.String())
+	}
+	want(t, r.Service.Stopped(bg, g, "because"), signapp.ErrInput)
+	other := g
+	other.Session = apptest.Login("otto", "s")
+	want(t, r.Service.Stopped(bg, other, "digest"), signapp.ErrNotFound)
+	if got, err := r.Service.Get(bg, apptest.Acme, op.ID); err != nil || got.Stopped != "hole" || got.State != signapp.StateShown {
+		t.Errorf("%+v, %v", got, err)
+	}
+	sad, proof := r.Approve(g, v) // on another device
+	if _, err := r.Service.Redeem(bg, g, sad, proof); err != nil {
+		t.Error(err)
 	}
 }
 

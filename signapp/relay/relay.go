@@ -89,6 +89,7 @@ func (h *Relay) Mount(r chi.Router) {
 		r.Post("/operations/{id}/onetime/end", serve(h, maxSmall, h.oneTimeEnd))
 		r.Post("/operations/{id}/redeem", serve(h, maxRedeem, h.redeem))
 		r.Post("/operations/{id}/decline", serve(h, maxSmall, h.decline))
+		r.Post("/operations/{id}/stopped", serve(h, maxSmall, h.stopped))
 		r.Get("/operations/{id}/receipt", h.receipt)
 		r.Get("/operations/{id}/items/{i}/document", h.file(h.cfg.Service.ItemDocument))
 		r.Get("/operations/{id}/items/{i}/result", h.file(h.cfg.Service.ItemResult))
@@ -204,6 +205,15 @@ type declineIn struct {
 
 func (h *Relay) decline(ctx context.Context, g signapp.Grant, in declineIn) (*signapp.View, error) {
 	return h.cfg.Service.Decline(ctx, g, in.Reason)
+}
+
+type stoppedIn struct {
+	Code string `json:"code"`
+}
+
+// stopped is told by the signer's app, which waits for no answer.
+func (h *Relay) stopped(ctx context.Context, g signapp.Grant, in stoppedIn) (none, error) {
+	return none{}, h.cfg.Service.Stopped(ctx, g, in.Code)
 }
 
 type enrolIn struct {

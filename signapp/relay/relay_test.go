@@ -239,6 +239,13 @@ func TestRefusals(t *testing.T) {
 	}
 	s.Module.Set(apptest.Vice{Refuse: true})
 	checkError(t, "module refuses", s.do(call{path: base + "/request", who: "anna/1", token: g.Token}), 403, "refused")
+	checkError(t, "a device's reason that nobody knows", s.do(call{path: base + "/stopped", who: "anna/1", token: g.Token, body: `{"code":"<b>"}`}), 400, "invalid")
+	if w := s.do(call{path: base + "/stopped", who: "anna/1", token: g.Token, body: `{"code":"hole"}`}); w.Code != 200 || w.Body.String() != "{}" {
+		t.Errorf("stopped: %d %s", w.Code, w.Body)
+	}
+	if o, err := s.Service.Get(context.Background(), apptest.Acme, op.ID); err != nil || o.State != signapp.StateShown || o.Stopped != "hole" {
+		t.Errorf("the client learns nothing of the device's refusal: %+v, %v", o, err)
+	}
 	w = s.do(call{path: base + "/decline", who: "anna/1", token: g.Token, body: `{"reason":"not mine"}`})
 	if w.Code != 200 || !strings.Contains(w.Body.String(), `"declined: not mine"`) {
 		t.Errorf("decline: %d %s", w.Code, w.Body)

@@ -178,6 +178,16 @@ func TestLyingApplicationIsStopped(t *testing.T) {
 			if f.uses() != 0 {
 				t.Errorf("%d key uses", f.uses())
 			}
+			told := func() (code string) { f.set(func() { code = o.stopped }); return }
+			want := c.code
+			if c.name == "a member of the wrong type" {
+				want = "" // in the answer that would have let the page in
+			}
+			for end := time.Now().Add(5 * time.Second); told() != want && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			}
+			if told() != want {
+				t.Errorf("the service was told %q", told())
+			}
 			clean(t, p)
 			if c.code == "hole" {
 				p.Screenshot("stop-1280")

@@ -74,6 +74,7 @@ type operation struct {
 	answer                     []byte
 	redeemed                   string
 	reason                     string
+	stopped                    string // what the device found wrong
 	polls                      int
 	keyless                    bool       // waits for a one-time key
 	ended                      int        // one-time keys that were given up
@@ -384,6 +385,9 @@ func (f *fake) operation(w http.ResponseWriter, r *http.Request, parts []string,
 		return f.onceEnd(o)
 	case what == "request" && waiting && !o.keyless:
 		return f.request(o)
+	case what == "stopped":
+		o.stopped = body["code"]
+		return map[string]any{}, nil
 	case what == "decline" && waiting:
 		o.state, o.reason = "declined", body["reason"]
 		return f.view(o), nil

@@ -845,6 +845,10 @@
     async decline(reason) {
       return atLeast(await this.json("POST", this.path("/decline"), { reason }), viewShape);
     }
+    /** stopped tells why this device refused; nobody waits for an answer. */
+    async stopped(code) {
+      await this.json("POST", this.path("/stopped"), { code });
+    }
     async enrolBegin(id) {
       return atLeast(await this.json("POST", "/sap/v1/enrolment/begin", { id }), { request: signedShape }).request;
     }
@@ -4434,10 +4438,15 @@
     }
     fail(e, again) {
       this.close();
-      if (e instanceof Stop) return stopped(e, this.op);
+      if (e instanceof Stop) return this.stop(e);
       if (e instanceof RelayError && e.retry !== "never") return broken(e, this.op, again);
       if (e instanceof RelayError) return broken(e, this.op, void 0, linkErrors.has(e.code) ? t("error.link") : sentence(e));
-      stopped(new Stop("view", String(e)), this.op);
+      this.stop(new Stop("view", String(e)));
+    }
+    /** stop ends everything here. Sender and operator are told the reason; one that lies hides it, and the page does not wait for it. */
+    stop(s) {
+      stopped(s, this.op);
+      this.relay.stopped(s.code).catch(() => void 0);
     }
   };
   var linkErrors = /* @__PURE__ */ new Set(["login_required", "token_required", "link_invalid", "not_found"]);

@@ -99,6 +99,11 @@ export class Relay {
     return atLeast(await this.json("POST", this.path("/decline"), { reason }), viewShape);
   }
 
+  /** stopped tells why this device refused; nobody waits for an answer. */
+  async stopped(code: string): Promise<void> {
+    await this.json("POST", this.path("/stopped"), { code });
+  }
+
   async enrolBegin(id: string): Promise<Signed> {
     return atLeast(await this.json("POST", "/sap/v1/enrolment/begin", { id }), { request: signedShape }).request;
   }

@@ -249,11 +249,17 @@ export class Signing {
 
   private fail(e: unknown, again?: () => void): void {
     this.close();
-    if (e instanceof Stop) return stopped(e, this.op);
+    if (e instanceof Stop) return this.stop(e);
     if (e instanceof RelayError && e.retry !== "never") return broken(e, this.op, again);
     if (e instanceof RelayError) return broken(e, this.op, undefined, linkErrors.has(e.code) ? t("error.link") : sentence(e));
     // A message of the wrong shape, or text that cannot be shown: not what it claims.
-    stopped(new Stop("view", String(e)), this.op);
+    this.stop(new Stop("view", String(e)));
+  }
+
+  /** stop ends everything here. Sender and operator are told the reason; one that lies hides it, and the page does not wait for it. */
+  private stop(s: Stop): void {
+    stopped(s, this.op);
+    this.relay.stopped(s.code).catch(() => undefined);
   }
 }
 
