@@ -24,10 +24,11 @@ func TestADE03XMLSignaturesAreExtended(t *testing.T) {
 		make func(t *testing.T, d *desk) []byte
 		want string
 	}{
-		"enveloped":  {func(t *testing.T, d *desk) []byte { return d.enveloped(t, []byte(invoice), "s1", false) }, all},
-		"parallel":   {func(t *testing.T, d *desk) []byte { return d.enveloped(t, []byte(invoice), "s1", true) }, all},
-		"enveloping": {func(t *testing.T, d *desk) []byte { return d.enveloping(t) }, all},
-		"detached":   {func(t *testing.T, d *desk) []byte { return d.detached(t, nil) }, all},
+		"enveloped":     {func(t *testing.T, d *desk) []byte { return d.enveloped(t, []byte(invoice), "s1", false) }, all},
+		"parallel":      {func(t *testing.T, d *desk) []byte { return d.enveloped(t, []byte(invoice), "s1", true) }, all},
+		"enveloping":    {func(t *testing.T, d *desk) []byte { return d.enveloping(t) }, all},
+		"detached":      {func(t *testing.T, d *desk) []byte { return d.detached(t, nil) }, all},
+		"several files": {func(t *testing.T, d *desk) []byte { return d.several(t) }, all},
 		"internally detached": {func(t *testing.T, d *desk) []byte {
 			d.cfg.Parts = []string{"l"}
 			return d.internally(t)
@@ -47,8 +48,8 @@ func TestADE03XMLSignaturesAreExtended(t *testing.T) {
 		for _, levels := range [][]extend.Level{{extend.LevelT}, {extend.LevelLT}, {extend.LevelLTA}, {extend.LevelT, extend.LevelLT, extend.LevelLTA}} {
 			t.Run(fmt.Sprint(name, levels), func(t *testing.T) {
 				d := newDesk(t)
-				d.cfg.Detached = beside()
 				file := c.make(t, d)
+				d.cfg.Detached = beside(file)
 				for _, level := range levels {
 					out, res, err := d.extendXML(t, file, level)
 					must(t, err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
@@ -33,7 +34,13 @@ const data = "any bytes \x00\xff, 240 euros"
 // element signs what xades composes; edit changes SignedInfo before.
 func (d *desk) element(t *testing.T, id string, o xades.Object, edit func(string) string) string {
 	t.Helper()
-	p := &xades.Parameters{ID: id, Algorithm: algo.ES256, Certificate: d.chain[0], Time: time.Now().Unix(), Objects: []xades.Object{o}}
+	return d.elements(t, id, []xades.Object{o}, edit)
+}
+
+// elements is the same over several data objects.
+func (d *desk) elements(t *testing.T, id string, objects []xades.Object, edit func(string) string) string {
+	t.Helper()
+	p := &xades.Parameters{ID: id, Algorithm: algo.ES256, Certificate: d.chain[0], Time: time.Now().Unix(), Objects: objects}
 	bare, err := xades.SignedInfo(p)
 	must(t, err)
 	info := string(bare)
@@ -75,8 +82,27 @@ func (d *desk) detached(t *testing.T, edit func(string) string) []byte {
 	return []byte(d.element(t, "s1", xades.Object{URI: "a%20b.bin", Hash: crypto.SHA256, Digest: h.Sum(nil), MimeType: "application/octet-stream"}, edit))
 }
 
-func beside() []validate.Detached {
-	return []validate.Detached{{Name: "a b.bin", ReaderAt: strings.NewReader(data), Size: int64(len(data))}}
+// several signs the same bytes and those of "c.txt".
+func (d *desk) several(t *testing.T) []byte {
+	t.Helper()
+	object := func(uri, text string) xades.Object {
+		sum := sha256.Sum256([]byte(text))
+		return xades.Object{URI: uri, Hash: crypto.SHA256, Digest: sum[:], MimeType: "application/octet-stream"}
+	}
+	return []byte(d.elements(t, "s1", []xades.Object{object("a%20b.bin", data), object("c.txt", second)}, nil))
+}
+
+const second = "2 sheds"
+
+// beside are the files that a signature is over.
+func beside(signed []byte) (files []validate.Detached) {
+	for uri, f := range map[string]validate.Detached{"a%20b.bin": {Name: "a b.bin", ReaderAt: strings.NewReader(data), Size: int64(len(data))},
+		"c.txt": {Name: "c.txt", ReaderAt: strings.NewReader(second), Size: int64(len(second))}} {
+		if bytes.Contains(signed, []byte(`URI="`+uri+`"`)) {
+			files = append(files, f)
+		}
+	}
+	return files
 }
 
 // enveloping signs the same bytes, in an Object in base64.
@@ -187,6 +213,7 @@ func (d *desk) xmlJudges(t *testing.T, file []byte) {
 	t.Helper()
 	dir := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(dir, "a b.bin"), []byte(data), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "c.txt"), []byte(second), 0o600))
 	must(t, os.WriteFile(filepath.Join(dir, "a.xml"), file, 0o600))
 	for _, c := range [][]string{{"xmllint", "--noout", "--nonet", "a.xml"},
 		{"xmlsec1", "--verify", "--enabled-key-data", "x509", "--trusted-pem", d.a.Root, "--id-attr:Id", "http://uri.etsi.org/01903/v1.3.2#:SignedProperties",

@@ -58,7 +58,8 @@ func TestADE05DetachedSignatures(t *testing.T) {
 		verdict validate.Verdict
 		sub     validate.SubIndication
 	}{
-		"the file":       {[]validate.Detached{detached("other", "x"), detached("a b.txt", data)}, validate.Valid, ""},
+		"the file":       {[]validate.Detached{detached("a b.txt", data)}, validate.Valid, ""},
+		"one unsigned":   {[]validate.Detached{detached("other", "x"), detached("a b.txt", data)}, validate.Indeterminate, validate.SigConstraintsFailure},
 		"no file":        {nil, validate.Indeterminate, validate.SignedDataNotFound},
 		"another name":   {[]validate.Detached{detached("a%20b.txt", data)}, validate.Indeterminate, validate.SignedDataNotFound},
 		"two of a name":  {[]validate.Detached{detached("a b.txt", data), detached("a b.txt", "x")}, validate.Indeterminate, validate.SignedDataNotFound},
@@ -71,7 +72,7 @@ func TestADE05DetachedSignatures(t *testing.T) {
 		opt.Detached = c.files
 		rep := k.look(t, signed, opt)
 		s := rep.Signatures[0]
-		if rep.Verdict != c.verdict || s.SubIndication != c.sub || s.Whole || len(s.Parts) > 0 || (c.verdict == validate.Valid) != (s.Scope == `the bytes of the file "a%20b.txt"`) {
+		if rep.Verdict != c.verdict || rep.SubIndication != c.sub || s.Whole || len(s.Parts) > 0 || (s.Verdict == validate.Valid) != (s.Scope == `the bytes of the file "a%20b.txt"`) {
 			t.Errorf("%s: %s, %s, %q, %v", name, rep.Verdict, s.Words(), s.Scope, s.Why)
 		}
 	}

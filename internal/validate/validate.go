@@ -134,6 +134,7 @@ type Signature struct {
 	certificate *x509.Certificate
 	others      []*x509.Certificate // in the signature
 	value       []byte
+	files       []string // beside the document, that it covers
 }
 
 // Certificate is the one whose key made the signature, nil when it does not
@@ -279,6 +280,7 @@ func (r *Report) judge(ctx context.Context, name string, file io.ReaderAt, opt O
 	r.hurried(j.memory)
 	r.overall()
 	r.wanted(opt.Parts)
+	r.signed(opt.Detached)
 	return nil
 }
 

@@ -176,6 +176,9 @@ func (s *Signature) scope(c *xmlsig.Checked, whole func(xmlsig.Coverage) bool, s
 	for _, v := range c.Data() {
 		text := v.Words()
 		if v.File != "" { // no byte of this file
+			if name, err := url.PathUnescape(v.File); err == nil {
+				s.files = append(s.files, name)
+			}
 			words = append(words, text)
 			continue
 		}
@@ -204,21 +207,29 @@ func part(v xmlsig.Coverage, size int64) Part {
 
 // wanted doubts a file in which somebody looks for elements that no valid signature covers.
 func (r *Report) wanted(parts []string) {
-	if r.Verdict == Unsigned {
+	for _, id := range parts {
+		r.uncovered(func(s Signature) bool { return slices.ContainsFunc(s.Parts, func(p Part) bool { return p.id == id }) }, "no valid signature names the element %q", id)
+	}
+}
+
+// signed doubts a judgement for which somebody gave files, of which one is covered by no valid signature: whoever gives five contracts with a signature over
+// four of them, and reads that it passed, takes the fifth for signed.
+func (r *Report) signed(files []Detached) {
+	for _, f := range files {
+		r.uncovered(func(s Signature) bool { return slices.Contains(s.files, f.Name) }, "no valid signature is over the file %q, which was given with it", f.Name)
+	}
+}
+
+// uncovered doubts a file if no valid signature covers what somebody goes by.
+func (r *Report) uncovered(covers func(Signature) bool, format, what string) {
+	if r.Verdict == Unsigned || slices.ContainsFunc(r.Signatures, func(s Signature) bool { return s.Verdict == Valid && !s.IsTimeStamp() && covers(s) }) {
 		return
 	}
-	for _, id := range parts {
-		if slices.ContainsFunc(r.Signatures, func(s Signature) bool {
-			return s.Verdict == Valid && !s.IsTimeStamp() && slices.ContainsFunc(s.Parts, func(p Part) bool { return p.id == id })
-		}) {
-			continue
-		}
-		r.note("no valid signature names the element %q", id)
-		if r.Verdict == Valid {
-			r.Verdict = Indeterminate
-		}
-		r.worsen(SigConstraintsFailure)
+	r.note(format, what)
+	if r.Verdict == Valid {
+		r.Verdict = Indeterminate
 	}
+	r.worsen(SigConstraintsFailure)
 }
 
 func xmlLevel(in *xmlsig.Signature) string {
