@@ -47,11 +47,13 @@ type NewOperation struct {
 
 // NewItem is one signature to ask for: a document by a worker, or a digest.
 type NewItem struct {
-	Document string            `json:"document"`
-	Worker   string            `json:"worker"`
-	Params   map[string]string `json:"params"`
-	Digest   []byte            `json:"digest"`
-	Name     string            `json:"name"`
+	Document string `json:"document"`
+	// Documents, in the place of Document, are several under one signature, in their order.
+	Documents []string          `json:"documents"`
+	Worker    string            `json:"worker"`
+	Params    map[string]string `json:"params"`
+	Digest    []byte            `json:"digest"`
+	Name      string            `json:"name"`
 }
 
 // Operation is a request to a signer on the wire. ApprovalURL is there only in
@@ -76,13 +78,14 @@ type Operation struct {
 // Item is one signature of an operation. Signature is there for a finished
 // digest; a finished document is fetched.
 type Item struct {
-	Index     int     `json:"index"`
-	Name      string  `json:"name"`
-	Kind      string  `json:"kind"`
-	Worker    string  `json:"worker,omitempty"`
-	Size      int64   `json:"size"`
-	Result    *Result `json:"result,omitempty"`
-	Signature []byte  `json:"signature,omitempty"`
+	Index     int      `json:"index"`
+	Name      string   `json:"name"`
+	Kind      string   `json:"kind"`
+	Worker    string   `json:"worker,omitempty"`
+	Size      int64    `json:"size"`
+	More      []string `json:"more,omitempty"` // names of further files under the one signature
+	Result    *Result  `json:"result,omitempty"`
+	Signature []byte   `json:"signature,omitempty"`
 }
 
 // Result describes a finished document.
@@ -97,7 +100,7 @@ func operationOut(op *signapp.Operation) Operation {
 	out := Operation{ID: op.ID, State: string(op.State), Reason: op.Reason, Stopped: op.Stopped, Signer: op.Signer, Key: op.Key, Alg: op.Alg, Level: op.Level,
 		Purpose: op.Purpose, Items: []Item{}, Created: op.Created.UTC(), Expires: op.Expires.UTC(), ReturnURL: op.ReturnURL, ApprovalURL: op.ApprovalURL}
 	for i, it := range op.Items {
-		o := Item{Index: i, Name: it.Name, Kind: it.Kind, Worker: it.Worker, Size: it.Size}
+		o := Item{Index: i, Name: it.Name, Kind: it.Kind, Worker: it.Worker, Size: it.Size, More: it.More}
 		if r := it.Result; r != nil {
 			o.Result = &Result{Level: r.Level, Size: r.Size, MIME: r.MIME, TimeStamp: r.TimeStamp.UTC()}
 		}
@@ -158,13 +161,13 @@ func (a *API) newOperation(c *call, in NewOperation) (signapp.NewOperation, erro
 	}
 	for i, it := range in.Items {
 		worker := it.Worker
-		if it.Document == "" && worker == "" {
+		if it.Document == "" && len(it.Documents) == 0 && worker == "" {
 			worker = oauth.WorkerRaw
 		}
 		if !c.id.Client.MayUse(worker) {
 			return n, say(errClientPolicy, fmt.Sprintf("item %d: the client may not use worker %q", i, clean(worker)))
 		}
-		n.Items = append(n.Items, signapp.NewItem{Document: it.Document, Worker: it.Worker, Params: it.Params, Digest: it.Digest, Name: it.Name})
+		n.Items = append(n.Items, signapp.NewItem{Document: it.Document, Documents: it.Documents, Worker: it.Worker, Params: it.Params, Digest: it.Digest, Name: it.Name})
 	}
 	return n, nil
 }
@@ -268,7 +271,7 @@ func (a *API) getResult(c *call) error {
 		h.Set("Content-Type", it.Result.MIME)
 	}
 	h.Set("Cache-Control", "private, no-store")
-	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": it.Name}))
+	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": it.ResultName()}))
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 	c.writeUntil(size(f))
 	// ServeContent answers ranges; the time is the operation's, which never

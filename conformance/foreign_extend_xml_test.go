@@ -149,7 +149,7 @@ func TestADE03DSSJudgesXMLExtensionsOfOthers(t *testing.T) {
 	}
 	d.name, r.beside = "terms 1.txt", []string{beside}
 	lta(d.xml(t, "detached.xml", text, algo.P256, algo.ES256, map[string]string{"signature_packaging": "DETACHED", "mime_type": "text/plain"}), 3)
-	stamped(t, judged(t, judge.DSSQuestion{Anchor: r.a.Root, Detached: beside}, want), counts)
+	stamped(t, judged(t, judge.DSSQuestion{Anchor: r.a.Root, Detached: []string{beside}}, want), counts)
 }
 
 // ADE-03: DSS finds both of two parallel signatures at the level, with their time-stamps, after both were extended and renewed.

@@ -32,6 +32,7 @@ type desk struct {
 	chains map[algo.KeyType]string
 	name   string // of documents, if it is not that of the result
 	params map[string]string
+	more   []workers.Beside
 }
 
 func newDesk(t *testing.T) *desk {
@@ -74,7 +75,7 @@ func (d *desk) sign(t *testing.T, kind, name string, doc []byte, kt algo.KeyType
 		t.Fatal(err)
 	}
 	defer func() { _ = out.Close() }()
-	in := workers.Input{Document: bytes.NewReader(doc), Size: int64(len(doc)), Name: name, Alg: alg, Params: d.params}
+	in := workers.Input{Document: bytes.NewReader(doc), Size: int64(len(doc)), Name: name, Alg: alg, Params: d.params, More: d.more}
 	if d.name != "" {
 		in.Name = d.name
 	}

@@ -140,8 +140,8 @@ func TestADE02DSSJudgesDetachedXML(t *testing.T) {
 			want[file] = wants{"XAdES-BASELINE-" + level, "TOTAL_PASSED", ""}
 			never[file] = wants{"XAdES-BASELINE-" + level, "TOTAL_FAILED", "HASH_FAILURE"}
 		})
-		judged(t, judge.DSSQuestion{Anchor: r.a.Root, NoRevocation: !strings.HasPrefix(level, "LT"), Detached: beside}, want)
-		judged(t, judge.DSSQuestion{Anchor: r.a.Root, NoRevocation: !strings.HasPrefix(level, "LT"), Detached: changed}, never)
+		judged(t, judge.DSSQuestion{Anchor: r.a.Root, NoRevocation: !strings.HasPrefix(level, "LT"), Detached: []string{beside}}, want)
+		judged(t, judge.DSSQuestion{Anchor: r.a.Root, NoRevocation: !strings.HasPrefix(level, "LT"), Detached: []string{changed}}, never)
 	}
 }
 

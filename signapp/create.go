@@ -5,9 +5,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -140,8 +140,12 @@ func (s *Service) checkReturn(ret string) error {
 }
 
 func (it NewItem) check() error {
-	raw := it.Document == ""
+	raw := len(it.uploads()) == 0
 	switch {
+	case it.Document != "" && len(it.Documents) != 0:
+		return fmt.Errorf("%w: give a document or documents, not both", ErrInput)
+	case len(it.Documents) > sap.MaxObjects:
+		return fmt.Errorf("%w: %d documents; one signature is over at most %d", ErrInput, len(it.Documents), sap.MaxObjects)
 	case raw && len(it.Digest) == 0:
 		return fmt.Errorf("%w: it has neither a document nor a digest", ErrInput)
 	case raw && it.Worker != "":
@@ -302,25 +306,44 @@ func (s *Service) slot(ctx context.Context) bool {
 
 func (s *Service) prepareItem(ctx context.Context, c Client, n NewOperation, r *record, i int, alg algo.Algorithm) (fixedItem, error) {
 	in := n.Items[i]
-	if in.Document == "" {
+	if len(in.uploads()) == 0 {
 		return rawItem(in, alg)
 	}
-	row, doc, err := s.document(ctx, c, in.Document)
+	docs, end, err := s.uploads(ctx, c, in)
 	if err != nil {
 		return fixedItem{}, err
 	}
-	defer func() { _ = doc.Close() }()
-	src := source{Name: row.Name, Size: row.Size, Worker: in.Worker, Level: n.Level, Params: in.Params}
-	it, out, err := s.prepareSource(ctx, r, src, i, doc, r.fixed.Chain, alg)
+	defer end()
+	it, out, err := s.prepareSource(ctx, r, newSource(in, n.Level, docs), i, docs, r.fixed.Chain, alg)
 	if err != nil {
 		return fixedItem{}, err
 	}
 	return it, s.files.commit(out, dirPrepared, preparedName(r.id, i))
 }
 
-// prepareSource has a worker prepare a document around a certificate, into a new
+// uploads opens what an item is over. end is to be called when there is no error. Together they are no larger than one may be: all are
+// prepared, shown and hashed together.
+func (s *Service) uploads(ctx context.Context, c Client, in NewItem) (docs []workers.Beside, end func(), err error) {
+	var list []Beside
+	for _, id := range in.uploads() {
+		list = append(list, Beside{Document: id})
+	}
+	if docs, end, err = s.beside(ctx, c, list); err != nil {
+		return nil, nil, err
+	}
+	left := s.cfg.Limits.Document
+	for _, d := range docs {
+		if left -= d.Size; left < 0 {
+			end()
+			return nil, nil, fmt.Errorf("%w: the documents of an item may have %d MiB together", ErrTooLarge, s.cfg.Limits.Document>>20)
+		}
+	}
+	return docs, end, nil
+}
+
+// prepareSource has a worker prepare the documents of an item around a certificate, into a new
 // file that the caller commits or discards.
-func (s *Service) prepareSource(ctx context.Context, r *record, src source, i int, doc io.ReaderAt, chain [][]byte, alg algo.Algorithm) (fixedItem, *os.File, error) {
+func (s *Service) prepareSource(ctx context.Context, r *record, src source, i int, docs []workers.Beside, chain [][]byte, alg algo.Algorithm) (fixedItem, *os.File, error) {
 	e, err := s.cfg.Workers.Get(src.Worker)
 	if err != nil {
 		return fixedItem{}, nil, fmt.Errorf("%w: %w", ErrInput, err)
@@ -338,12 +361,12 @@ func (s *Service) prepareSource(ctx context.Context, r *record, src source, i in
 	}
 	failpoint.Before("ssad/05-dtbsr-computed")
 	p, err := e.Worker.Prepare(ctx, workers.Input{
-		Document: doc, Size: src.Size, Name: src.Name, Chain: chain, Alg: alg,
+		Document: docs[0], Size: src.Size, Name: src.Name, More: docs[1:], Chain: chain, Alg: alg,
 		Level: src.Level, Time: r.created, Params: src.Params, Policy: policy,
 	}, out)
 	failpoint.After("ssad/05-dtbsr-computed")
 	if err == nil {
-		err = checkPrepared(p, i, src.Name, alg, chain[0])
+		err = errors.Join(checkPrepared(p, i, src.Name, alg, chain[0]), src.covered(p))
 	}
 	if err != nil {
 		discard(out)
@@ -356,7 +379,7 @@ func (s *Service) prepareSource(ctx context.Context, r *record, src source, i in
 	}
 	stored := *p
 	stored.Chain = nil
-	return fixedItem{Name: src.Name, Kind: p.Kind, Worker: src.Worker, Size: size, Prepared: &stored}, out, nil
+	return fixedItem{Name: src.Name, Kind: p.Kind, Worker: src.Worker, Size: size, More: src.names(), Prepared: &stored}, out, nil
 }
 
 func rawItem(in NewItem, alg algo.Algorithm) (fixedItem, error) {
@@ -384,6 +407,20 @@ func checkPrepared(p *workers.Prepared, i int, name string, alg algo.Algorithm, 
 	item.Name = name
 	if _, err := sap.Rebuild(item, leaf, alg, nil); err != nil {
 		return fmt.Errorf("%w: %w", workers.ErrRehearsal, err)
+	}
+	return nil
+}
+
+// covered tells whether a worker prepared a signature over all files of a source, and over nothing else.
+func (src *source) covered(p *workers.Prepared) error {
+	var more []string
+	if p.XAdES != nil && p.XAdES.Form == sap.XAdESDetached {
+		for _, o := range p.XAdES.Further() {
+			more = append(more, o.Name)
+		}
+	}
+	if !slices.Equal(more, src.names()) {
+		return fmt.Errorf("%w: a signature over %d files, asked for were %d", workers.ErrRehearsal, 1+len(more), 1+len(src.More))
 	}
 	return nil
 }

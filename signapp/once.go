@@ -89,10 +89,39 @@ type source struct {
 	Worker string            `json:"worker"`
 	Level  string            `json:"level,omitempty"` // as asked for
 	Params map[string]string `json:"params,omitempty"`
+	More   []moreSource      `json:"more,omitempty"` // further files under the one signature
 }
 
-// sourceName is the file of one item's source.
-func sourceName(op string, item int) string { return preparedName(op, item) + ".source" }
+// moreSource is a file of an item behind its first.
+type moreSource struct {
+	Name string `json:"name"`
+	Size int64  `json:"size"`
+}
+
+// newSource is what an item asks for, of its opened uploads.
+func newSource(in NewItem, level string, docs []workers.Beside) source {
+	src := source{Name: docs[0].Name, Size: docs[0].Size, Worker: in.Worker, Level: level, Params: in.Params}
+	for _, d := range docs[1:] {
+		src.More = append(src.More, moreSource{d.Name, d.Size})
+	}
+	return src
+}
+
+// names are those of the files behind the first.
+func (src *source) names() (out []string) {
+	for _, m := range src.More {
+		out = append(out, m.Name)
+	}
+	return out
+}
+
+// sourceName is the file k of one item's source.
+func sourceName(op string, item, k int) string {
+	if k == 0 {
+		return preparedName(op, item) + ".source"
+	}
+	return fmt.Sprintf("%s.%d.source", preparedName(op, item), k)
+}
 
 // keyless tells whether the operation waits for its one-time key.
 func (r *record) keyless() bool { return r.fixed.Once != nil && r.fixed.Key == "" }
@@ -123,7 +152,7 @@ func (s *Service) fillOnce(ctx context.Context, c Client, n NewOperation, r *rec
 		return fmt.Errorf("%w: a one-time key signs with the algorithm of its policy; leave alg empty", ErrInput)
 	}
 	for i, it := range n.Items {
-		if it.Document == "" {
+		if len(it.uploads()) == 0 {
 			return fmt.Errorf("%w: item %d: digests of unseen content need a key that is kept", ErrInput, i)
 		}
 	}
@@ -179,19 +208,24 @@ func (s *Service) person(ctx context.Context, signer string) (string, error) {
 // rehearses its preparation.
 func (s *Service) keepSource(ctx context.Context, c Client, n NewOperation, r *record, i int, chain [][]byte) (fixedItem, error) {
 	in := n.Items[i]
-	row, doc, err := s.document(ctx, c, in.Document)
+	docs, end, err := s.uploads(ctx, c, in)
 	if err != nil {
 		return fixedItem{}, err
 	}
-	defer func() { _ = doc.Close() }()
-	src := source{Name: row.Name, Size: row.Size, Worker: in.Worker, Level: n.Level, Params: in.Params}
+	defer end()
+	src := newSource(in, n.Level, docs)
 	r.fixed.Once.Sources[i] = src
-	it, out, err := s.prepareSource(ctx, r, src, i, doc, chain, algo.ES256)
+	it, out, err := s.prepareSource(ctx, r, src, i, docs, chain, algo.ES256)
 	if err != nil {
 		return fixedItem{}, err
 	}
 	discard(out)
-	return it, s.files.link(dirDocuments, row.ID, dirPrepared, sourceName(r.id, i))
+	for k, id := range in.uploads() {
+		if err := s.files.link(dirDocuments, id, dirPrepared, sourceName(r.id, i, k)); err != nil {
+			return it, err
+		}
+	}
+	return it, nil
 }
 
 // throwAway is a certificate for rehearsals: its key is gone when it returns.
@@ -369,12 +403,17 @@ func (s *Service) adoptKey(ctx context.Context, r *record, offer *sap.OneTimeReq
 }
 
 func (s *Service) prepareKept(ctx context.Context, r *record, i int, chain [][]byte, alg algo.Algorithm) (fixedItem, error) {
-	doc, err := s.files.open(dirPrepared, sourceName(r.id, i))
-	if err != nil {
-		return fixedItem{}, err
+	src := r.fixed.Once.Sources[i]
+	var docs []workers.Beside
+	for k, m := range append([]moreSource{{src.Name, src.Size}}, src.More...) {
+		f, err := s.files.open(dirPrepared, sourceName(r.id, i, k))
+		if err != nil {
+			return fixedItem{}, err
+		}
+		defer func() { _ = f.Close() }()
+		docs = append(docs, workers.Beside{Name: m.Name, ReaderAt: f, Size: m.Size})
 	}
-	defer func() { _ = doc.Close() }()
-	it, out, err := s.prepareSource(ctx, r, r.fixed.Once.Sources[i], i, doc, chain, alg)
+	it, out, err := s.prepareSource(ctx, r, src, i, docs, chain, alg)
 	if err != nil {
 		return fixedItem{}, err
 	}
@@ -388,8 +427,10 @@ func (s *Service) removeSources(r *record) error {
 		return nil
 	}
 	var errs []error
-	for i := range r.fixed.Once.Sources {
-		errs = append(errs, s.files.remove(dirPrepared, sourceName(r.id, i)))
+	for i, src := range r.fixed.Once.Sources {
+		for k := range 1 + len(src.More) {
+			errs = append(errs, s.files.remove(dirPrepared, sourceName(r.id, i, k)))
+		}
 	}
 	return errors.Join(errs...)
 }

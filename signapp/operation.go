@@ -56,11 +56,23 @@ type Document struct {
 // NewItem asks for one signature: over a document by a worker, or over a
 // digest (kind raw), or over a digest whose document is given for display.
 type NewItem struct {
-	Document string            `json:"document"` // Document.ID; "" for a raw digest
+	Document string            `json:"document"` // Document.ID; "" for a raw digest, and where Documents are given
 	Worker   string            `json:"worker"`   // worker name; "" for a raw digest
 	Params   map[string]string `json:"params,omitempty"`
 	Digest   []byte            `json:"digest,omitempty"` // raw: the DTBS/R
 	Name     string            `json:"name,omitempty"`   // raw: what the caller says it is
+
+	// Documents, in the place of Document, are the uploads that the one signature is over, in their order: at most sap.MaxObjects. Only some
+	// workers make such a signature.
+	Documents []string `json:"documents,omitempty"`
+}
+
+// uploads are the documents of an item; none of a raw digest.
+func (it NewItem) uploads() []string {
+	if it.Document != "" {
+		return []string{it.Document}
+	}
+	return it.Documents
 }
 
 // NewOperation asks a signer for signatures.
@@ -83,6 +95,15 @@ type Item struct {
 	Size     int64             `json:"size"`
 	Prepared *workers.Prepared `json:"-"`
 	Result   *workers.Result   `json:"result,omitempty"`
+	More     []string          `json:"more,omitempty"` // names of the files behind that of Name which the one signature is over
+}
+
+// ResultName is what the signed document is called: that of a detached signature must not be taken for the file that was signed.
+func (it *Item) ResultName() string {
+	if p := it.Prepared; it.Result != nil && p != nil && p.XAdES != nil && p.XAdES.Form == sap.XAdESDetached {
+		return it.Name + ".xades.xml"
+	}
+	return it.Name
 }
 
 // Operation is a request to a signer and all that became of it.

@@ -44,7 +44,8 @@ type fixedItem struct {
 	Kind     string            `json:"kind"`
 	Worker   string            `json:"worker,omitempty"`
 	Size     int64             `json:"size"`
-	Prepared *workers.Prepared `json:"prepared"` // without the chain, which is the operation's
+	More     []string          `json:"more,omitempty"` // names of further files
+	Prepared *workers.Prepared `json:"prepared"`       // without the chain, which is the operation's
 }
 
 // progressPart is what happened since.
@@ -115,7 +116,7 @@ func (r *record) operation() *Operation {
 		Created: r.created, Expires: r.expires, Stopped: r.progress.Stopped,
 	}
 	for i, it := range r.fixed.Items {
-		o := Item{Name: it.Name, Kind: it.Kind, Worker: it.Worker, Size: it.Size, Prepared: it.Prepared}
+		o := Item{Name: it.Name, Kind: it.Kind, Worker: it.Worker, Size: it.Size, Prepared: it.Prepared, More: it.More}
 		if r.state == StateFinished && i < len(r.progress.Results) {
 			o.Result = r.progress.Results[i]
 		}

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -127,7 +128,7 @@ func TestRedeemRepeated(t *testing.T) {
 
 // Create refuses what cannot end well, says what to mend, and leaves nothing.
 func TestCreateRefusals(t *testing.T) {
-	r := newRig(t, func(c *signapp.Config) { c.Limits.Items = 3; c.Limits.Waiting = 2 })
+	r := newRig(t, func(c *signapp.Config) { c.Limits.Items, c.Limits.Waiting, c.Limits.Document = 3, 2, 1000 })
 	doc := func() string { return r.Upload(rand.Text()).ID }
 	good := func() signapp.NewOperation {
 		return signapp.NewOperation{Signer: "anna", Purpose: "p", Items: []signapp.NewItem{{Document: doc(), Worker: "paper"}}}
@@ -157,18 +158,36 @@ func TestCreateRefusals(t *testing.T) {
 		"two levels": {func(n *signapp.NewOperation) {
 			n.Items = append(n.Items, signapp.NewItem{Digest: digest, Name: "h"})
 		}, signapp.ErrInput},
-		"raw without name":  {func(n *signapp.NewOperation) { n.Items = []signapp.NewItem{{Digest: digest}} }, signapp.ErrInput},
-		"raw of wrong size": {func(n *signapp.NewOperation) { n.Items = []signapp.NewItem{{Digest: digest[1:], Name: "h"}} }, signapp.ErrInput},
-		"unknown signer":    {func(n *signapp.NewOperation) { n.Signer = "carl" }, signapp.ErrInput},
-		"signer injection":  {func(n *signapp.NewOperation) { n.Signer = "anna&key=x" }, signapp.ErrInput},
-		"foreign key":       {func(n *signapp.NewOperation) { n.Key = "key-ben" }, signapp.ErrInput},
-		"algorithm":         {func(n *signapp.NewOperation) { n.Alg = "RS256" }, signapp.ErrInput},
-		"bidi purpose":      {func(n *signapp.NewOperation) { n.Purpose = "pay \u202e100" }, signapp.ErrInput},
-		"level":             {func(n *signapp.NewOperation) { n.Level = "B T" }, signapp.ErrInput},
-		"lifetime":          {func(n *signapp.NewOperation) { n.Lifetime = 1000 * time.Hour }, signapp.ErrInput},
-		"return elsewhere":  {func(n *signapp.NewOperation) { n.ReturnURL = "https://evil.example/" }, signapp.ErrInput},
-		"return script":     {func(n *signapp.NewOperation) { n.ReturnURL = "javascript:alert(1)" }, signapp.ErrInput},
-		"return user":       {func(n *signapp.NewOperation) { n.ReturnURL = "http://localhost:8440@evil.example/" }, signapp.ErrInput},
+		"raw without name":       {func(n *signapp.NewOperation) { n.Items = []signapp.NewItem{{Digest: digest}} }, signapp.ErrInput},
+		"raw of wrong size":      {func(n *signapp.NewOperation) { n.Items = []signapp.NewItem{{Digest: digest[1:], Name: "h"}} }, signapp.ErrInput},
+		"document and documents": {func(n *signapp.NewOperation) { n.Items[0].Documents = []string{doc()} }, signapp.ErrInput},
+		"documents and digest": {func(n *signapp.NewOperation) {
+			n.Items[0] = signapp.NewItem{Documents: []string{doc(), doc()}, Worker: "paper", Digest: digest}
+		}, signapp.ErrInput},
+		"documents without worker": {func(n *signapp.NewOperation) { n.Items[0] = signapp.NewItem{Documents: []string{doc(), doc()}} }, signapp.ErrInput},
+		"too many documents": {func(n *signapp.NewOperation) {
+			n.Items[0] = signapp.NewItem{Documents: slices.Repeat([]string{doc()}, sap.MaxObjects+1), Worker: "paper"}
+		}, signapp.ErrInput},
+		"a foreign one among documents": {func(n *signapp.NewOperation) {
+			n.Items[0] = signapp.NewItem{Documents: []string{doc(), foreign.ID}, Worker: "paper"}
+		}, signapp.ErrNotFound},
+		"documents too large together": {func(n *signapp.NewOperation) {
+			n.Items[0] = signapp.NewItem{Documents: []string{r.Upload(strings.Repeat("x", 600)).ID, r.Upload(strings.Repeat("y", 600)).ID}, Worker: "paper"}
+		}, signapp.ErrTooLarge},
+		// This worker signs the first one and does not say so.
+		"a worker that leaves documents out": {func(n *signapp.NewOperation) {
+			n.Items[0] = signapp.NewItem{Documents: []string{doc(), doc()}, Worker: "paper"}
+		}, workers.ErrRehearsal},
+		"unknown signer":   {func(n *signapp.NewOperation) { n.Signer = "carl" }, signapp.ErrInput},
+		"signer injection": {func(n *signapp.NewOperation) { n.Signer = "anna&key=x" }, signapp.ErrInput},
+		"foreign key":      {func(n *signapp.NewOperation) { n.Key = "key-ben" }, signapp.ErrInput},
+		"algorithm":        {func(n *signapp.NewOperation) { n.Alg = "RS256" }, signapp.ErrInput},
+		"bidi purpose":     {func(n *signapp.NewOperation) { n.Purpose = "pay \u202e100" }, signapp.ErrInput},
+		"level":            {func(n *signapp.NewOperation) { n.Level = "B T" }, signapp.ErrInput},
+		"lifetime":         {func(n *signapp.NewOperation) { n.Lifetime = 1000 * time.Hour }, signapp.ErrInput},
+		"return elsewhere": {func(n *signapp.NewOperation) { n.ReturnURL = "https://evil.example/" }, signapp.ErrInput},
+		"return script":    {func(n *signapp.NewOperation) { n.ReturnURL = "javascript:alert(1)" }, signapp.ErrInput},
+		"return user":      {func(n *signapp.NewOperation) { n.ReturnURL = "http://localhost:8440@evil.example/" }, signapp.ErrInput},
 	} {
 		n := good()
 		c.change(&n)

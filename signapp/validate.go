@@ -7,11 +7,12 @@ import (
 	"os"
 	"slices"
 
+	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/workers"
 )
 
 // maxBeside bounds the files that are given with a detached signature; each is open while it is judged.
-const maxBeside = 16
+const maxBeside = sap.MaxObjects
 
 // maxParts bounds the identifiers of a request, maxPart the bytes of one.
 const (

@@ -161,8 +161,8 @@ func TestADE05FilesBesideASignature(t *testing.T) {
 	if _, err := r.Service.Validate(bg, apptest.Acme, sig, "judge", nil, signapp.Beside{Document: data}, signapp.Beside{Document: theirs}); !errors.Is(err, signapp.ErrNotFound) {
 		t.Errorf("of another client: %v", err)
 	}
-	if _, err := r.Service.Validate(bg, apptest.Acme, sig, "judge", nil, make([]signapp.Beside, 17)...); !errors.Is(err, signapp.ErrInput) {
-		t.Errorf("seventeen: %v", err)
+	if _, err := r.Service.Validate(bg, apptest.Acme, sig, "judge", nil, make([]signapp.Beside, 51)...); !errors.Is(err, signapp.ErrInput) {
+		t.Errorf("fifty-one: %v", err)
 	}
 	if got, err := r.Service.Validate(bg, apptest.Acme, sig, "judge", []string{"head", "line 2"}); err != nil || string(got) != "s.xml#head#line 2" {
 		t.Errorf("parts: %s %v", got, err)

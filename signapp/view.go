@@ -53,6 +53,8 @@ type ViewItem struct {
 	SignedProperties string      `json:"signed_properties"`
 	XAdES            []sap.XAdES `json:"xades"`
 
+	// Names of further files under the one signature, as long as nothing is prepared; then they are in XAdES.
+	More []string `json:"more,omitempty"`
 	// Of several data objects, which ItemDocument gives one after the other: the size of each; else it is missing.
 	Sizes []int64 `json:"sizes,omitempty"`
 }
@@ -69,7 +71,7 @@ func (s *Service) view(r *record) (*View, error) {
 	}
 	for i, it := range r.fixed.Items {
 		if v.OneTime {
-			v.Items = append(v.Items, ViewItem{I: i, Kind: it.Kind, Name: it.Name, XAdES: []sap.XAdES{}})
+			v.Items = append(v.Items, ViewItem{I: i, Kind: it.Kind, Name: it.Name, More: it.More, XAdES: []sap.XAdES{}})
 			continue
 		}
 		o := ViewItem{I: i, Kind: it.Kind, Name: it.Name, Size: it.shownSize(), Hash: it.Prepared.HashName, DTBSR: sap.B64(it.Prepared.DTBSR), XAdES: []sap.XAdES{}}

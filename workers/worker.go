@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -59,6 +60,18 @@ type Input struct {
 	Time     time.Time         // claimed signing time
 	Params   map[string]string // per request, checked by the worker: reason, location, field
 	Policy   string            // activation policy that the signer will be asked under; "": the module's default
+
+	// More are files that the one signature is over too, behind Document and in this order. A worker that makes no signature over
+	// several files refuses them (Alone).
+	More []Beside
+}
+
+// Alone refuses several files, for workers whose signatures are over one. ErrInput.
+func (in Input) Alone() error {
+	if len(in.More) > 0 {
+		return fmt.Errorf("%w: %d files for one signature; only XAdES with signature_packaging DETACHED is over several; sign each by an item of its own", ErrInput, 1+len(in.More))
+	}
+	return nil
 }
 
 // Output is where a document is written: a file.

@@ -309,7 +309,7 @@ func (d *demo) sign(ctx context.Context, s *system, by signer, level, in, name s
 	if err != nil {
 		return "", err
 	}
-	j := &signing{in: d.path(in), out: d.path(signedName(name, in)), packaging: packaging(in), receipt: d.path(name + ".receipt.json"),
+	j := &signing{in: []string{d.path(in)}, out: d.path(signedName(name, in)), packaging: packaging(in), receipt: d.path(name + ".receipt.json"),
 		signer: by.cred.Signer, level: level, purpose: "lease of a garden shed", wait: time.Minute}
 	op, err := s.settings.ask(ctx, c, j)
 	if err != nil {

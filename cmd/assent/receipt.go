@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -21,20 +22,23 @@ func receiptCommand() *cobra.Command {
 func receiptVerifyCommand() *cobra.Command {
 	var keyFile, chainFile, format string
 	cmd := &cobra.Command{
-		Use:   "verify RECEIPT FILE",
+		Use:   "verify RECEIPT FILE...",
 		Short: "Check a receipt against the signed file, off line",
 		Long: `Recomputes the digest of the file from its ByteRange (of XML: from its canonical
 octets), rebuilds what the key
 signed from that digest and the certificate, and compares both with the signer's
 approval and with the signature in the file. Checks the module's signature over
 the receipt and the authenticator's signature over the approval. Asks no server.
+Of a detached XML signature FILE is what was signed; of one over several files give all
+of them, under the names that were approved: each is compared, and none may be a stranger.
 
 Where the module has changed its statement key since --sam-key was kept, --successions
 is what leads from one to the other: assent statement-key chain writes it. A receipt of a
 time when its key was out of use is refused.
 ` + exitCodes,
-		Example: "  assent receipt verify contract.receipt.json contract-signed.pdf --sam-key sam-key.pem",
-		Args:    cobra.ExactArgs(2),
+		Example: `  assent receipt verify contract.receipt.json contract-signed.pdf --sam-key sam-key.pem
+  assent receipt verify deal.receipt.json offer.pdf terms.txt --sam-key sam-key.pem`,
+		Args: cobra.RangeArgs(2, 1+sap.MaxObjects),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
 			key, err := readSAMKey(keyFile)
 			if err != nil {
@@ -48,17 +52,17 @@ time when its key was out of use is refused.
 			if err != nil {
 				return err
 			}
-			f, size, err := openFile(args[1])
+			files, shut, err := openDetached(args[1:])
+			defer shut()
 			if err != nil {
 				return err
 			}
-			defer func() { _ = f.Close() }()
-			res, err := proof.Verify(cmd.Context(), receipt, f, size, key, chain...)
+			res, err := proof.VerifyFiles(cmd.Context(), receipt, files, key, chain...)
 			if errors.Is(err, sap.ReasonSAMSignature) && chainFile == "" {
 				err = fmt.Errorf("%w; if the module has changed its key since, give --successions (assent statement-key chain writes that file)", err)
 			}
 			if err != nil {
-				return &exitError{exitNotValid, fmt.Errorf("the receipt does not hold for %s: %w", args[1], err)}
+				return &exitError{exitNotValid, fmt.Errorf("the receipt does not hold for %s: %w", strings.Join(args[1:], ", "), err)}
 			}
 			return output(cmd.OutOrStdout(), format, res, func(w io.Writer) error { return res.Print(w) })
 		}),

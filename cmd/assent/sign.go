@@ -17,11 +17,13 @@ import (
 	"github.com/assent-sign/assent/cmd/assent/internal/person"
 	"github.com/assent-sign/assent/internal/config"
 	"github.com/assent-sign/assent/internal/newfile"
+	"github.com/assent-sign/assent/sap"
 )
 
 // signing is what assent sign was asked for.
 type signing struct {
-	in, out, receipt   string
+	in                 []string
+	out, receipt       string
 	signer, key, level string
 	worker, purpose    string
 	packaging          string
@@ -33,13 +35,14 @@ type signing struct {
 func signCommand() *cobra.Command {
 	j := signing{}
 	cmd := &cobra.Command{
-		Use:   "sign FILE -o OUT --signer ID",
+		Use:   "sign FILE... -o OUT --signer ID",
 		Short: "Have a signer sign a PDF or XML file: print the approval link, wait, fetch",
 		Long: `Uploads the file, asks the signer, prints the approval link, waits until they have
 decided, and writes the signed file. The link is for the signer: it asks for their
 login and then for their approval. A PDF gets a PAdES signature, a file whose name
 ends in .xml an XAdES signature in it, over the whole document. With --packaging
-detached the result is an XAdES signature beside the file, over its bytes, which it names;
+detached the result is an XAdES signature beside the file, a text or a PDF, over its bytes, which it
+names; of several files it is one signature over all of them, and each is shown to the signer;
 with --packaging enveloping it is an XAdES signature with the file inside, as XML if its
 name ends in .xml, else in base64; with --packaging internally-detached it is put into the XML
 file and is over those of its elements that --id names, and over nothing else of it.
@@ -51,9 +54,10 @@ profiles only.
 		Example: `  assent sign contract.pdf -o contract-signed.pdf --signer anna --level B-T
   assent sign invoice.xml -o invoice-signed.xml --signer anna
   assent sign terms.txt -o terms.txt.xades --signer anna --packaging detached
+  assent sign offer.pdf terms.txt prices.csv -o offer.xades --signer anna --packaging detached
   assent sign photo.jpg -o photo.jpg.xades --signer anna --packaging enveloping
   assent sign contract.pdf -o contract-signed.pdf --signer robot --demo-approve`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.RangeArgs(1, sap.MaxObjects),
 	}
 	load := dirFlag(cmd)
 	f := cmd.Flags()
@@ -62,7 +66,7 @@ profiles only.
 	f.StringVar(&j.signer, "signer", "", "signer id")
 	f.StringVar(&j.key, "key", "", "key id, if the signer has several")
 	f.StringVar(&j.level, "level", "B-B", "level: B-B, B-T, B-LT or B-LTA")
-	f.StringVar(&j.packaging, "packaging", "enveloped", "of XML signatures: enveloped, in the document; enveloping, with any file inside; detached, a file of its own over the bytes of any text; or internally-detached, in the document over some of its elements")
+	f.StringVar(&j.packaging, "packaging", "enveloped", "of XML signatures: enveloped, in the document; enveloping, with any file inside; detached, a file of its own over the bytes of texts and PDFs; or internally-detached, in the document over some of its elements")
 	f.StringArrayVar(&j.ids, "id", nil, "with --packaging internally-detached: identifier of an element that is signed (repeatable)")
 	f.StringVar(&j.worker, "worker", "", "worker that makes the signature; default: pades or xades by the file's name for B-B, pades-t or xades-t for B-T, pades-lta or xades-lta for B-LT and B-LTA; xades-detached with --packaging detached; xades-enveloping, or for files that are no XML xades-enveloping-base64, with --packaging enveloping; xades-internally-detached with that")
 	f.StringVar(&j.purpose, "purpose", "signature of a document", "shown to the signer and approved by them")
@@ -75,7 +79,7 @@ profiles only.
 		if err != nil {
 			return err
 		}
-		j.in = args[0]
+		j.in = args
 		return s.sign(cmd.Context(), cmd.OutOrStdout(), &j)
 	})
 	return cmd
@@ -136,22 +140,25 @@ func (s *settings) sign(ctx context.Context, w io.Writer, j *signing) error {
 	return err
 }
 
-// ask uploads the document and creates the request.
+// ask uploads the documents and creates the request.
 func (s *settings) ask(ctx context.Context, c *native.Client, j *signing) (*native.Operation, error) {
-	f, size, err := openFile(j.in)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	doc, err := c.Upload(ctx, filepath.Base(j.in), f, size)
-	if err != nil {
-		return nil, err
-	}
 	worker, err := j.maker()
 	if err != nil {
 		return nil, err
 	}
-	n := native.NewOperation{Signer: j.signer, Key: j.key, Level: j.level, Purpose: j.purpose, Document: doc, Worker: worker, Lifetime: j.wait}
+	n := native.NewOperation{Signer: j.signer, Key: j.key, Level: j.level, Purpose: j.purpose, Worker: worker, Lifetime: j.wait}
+	for _, path := range j.in {
+		f, size, err := openFile(path)
+		if err != nil {
+			return nil, err
+		}
+		doc, err := c.Upload(ctx, filepath.Base(path), f, size)
+		_ = f.Close()
+		if err != nil {
+			return nil, err
+		}
+		n.Documents = append(n.Documents, doc)
+	}
 	if len(j.ids) > 0 {
 		n.Params = map[string]string{"reference_ids": strings.Join(j.ids, ",")}
 	}
@@ -162,8 +169,10 @@ const internally = "internally-detached"
 
 // maker names the worker that makes what was asked for.
 func (j *signing) maker() (string, error) {
-	xml := strings.EqualFold(filepath.Ext(j.in), ".xml")
+	xml := strings.EqualFold(filepath.Ext(j.in[0]), ".xml")
 	switch {
+	case len(j.in) > 1 && j.packaging != "detached":
+		return "", missing("one signature over %d files stands beside them: --packaging detached; else sign one file at a time", len(j.in))
 	case !slices.Contains([]string{"", "enveloped", "enveloping", "detached", internally}, j.packaging):
 		return "", missing("packaging %q: want enveloped, enveloping, detached or %s", j.packaging, internally)
 	case (j.packaging == internally) != (len(j.ids) > 0):

@@ -128,9 +128,9 @@ var approval = regexp.MustCompile(`approve at (\S+)`)
 
 // request starts "assent sign" in the background and returns the approval link
 // and how to wait for the end.
-func (s *system) request(signer, file, out string) (url string, wait func() error) {
+func (s *system) request(signer, file, out string, more ...string) (url string, wait func() error) {
 	s.t.Helper()
-	cmd := s.command("sign", file, "-o", out, "--signer", signer, "--level", "B-T", "--purpose", "Lease of flat 12", "--wait", "2m", "--dir", s.dir)
+	cmd := s.command(append([]string{"sign", file, "-o", out, "--signer", signer, "--level", "B-T", "--purpose", "Lease of flat 12", "--wait", "2m", "--dir", s.dir}, more...)...)
 	pipe, err := cmd.StdoutPipe()
 	if err != nil {
 		s.t.Fatal(err)

@@ -29,9 +29,9 @@ type DSSVerdict struct {
 
 // DSSQuestion says how DSS is to judge.
 type DSSQuestion struct {
-	Anchor       string // PEM file of the trust anchors
-	NoRevocation bool   // the level carries no revocation data: do not demand any
-	Detached     string // the signed document of detached signatures
+	Anchor       string   // PEM file of the trust anchors
+	NoRevocation bool     // the level carries no revocation data: do not demand any
+	Detached     []string // the signed documents of detached signatures
 }
 
 // DSS asks the Commission's DSS library about files, all in one run, off line.
@@ -42,8 +42,8 @@ func DSS(ctx context.Context, root string, q DSSQuestion, files ...string) ([]DS
 	if q.NoRevocation {
 		args = append(args, "-no-revocation")
 	}
-	if q.Detached != "" {
-		args = append(args, "-detached", q.Detached)
+	for _, file := range q.Detached {
+		args = append(args, "-detached", file)
 	}
 	return java[DSSVerdict](ctx, root, append(append(args, q.Anchor), files...))
 }
@@ -71,12 +71,12 @@ type JDKVerdict struct {
 	Error string `json:"error"` // the file could not be judged
 }
 
-// JDK asks the JDK (javax.xml.crypto, secure validation) about XML files, all in one run. detached is the
-// signed document of detached signatures, or empty. ErrMissing.
-func JDK(ctx context.Context, root, anchor, detached string, files ...string) ([]JDKVerdict, error) {
+// JDK asks the JDK (javax.xml.crypto, secure validation) about XML files, all in one run. detached are the
+// signed documents of detached signatures. ErrMissing.
+func JDK(ctx context.Context, root, anchor string, detached []string, files ...string) ([]JDKVerdict, error) {
 	args := []string{"JDKJudge"}
-	if detached != "" {
-		args = append(args, "-detached", detached)
+	for _, file := range detached {
+		args = append(args, "-detached", file)
 	}
 	return java[JDKVerdict](ctx, root, append(append(args, anchor), files...))
 }

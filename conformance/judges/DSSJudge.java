@@ -28,7 +28,7 @@ import java.util.regex.Pattern;
  * given anchors, under DSS's own default policy, and prints a line of JSON for
  * each signature it finds, and one with an error for a file it cannot read.
  *
- * usage: DSSJudge [-no-revocation] [-detached FILE] ANCHOR.pem FILE...
+ * usage: DSSJudge [-no-revocation] [-detached FILE]... ANCHOR.pem FILE...
  *
  * With -no-revocation the policy does not demand revocation data (for the
  * levels that carry none); nothing else of it is changed.
@@ -38,12 +38,12 @@ final class DSSJudge {
 
 	public static void main(String[] args) throws Exception {
 		boolean revocation = true;
-		DSSDocument detached = null;
+		List<DSSDocument> detached = new ArrayList<>();
 		int i = 0;
 		for (; args[i].startsWith("-"); i++) {
 			switch (args[i]) {
 				case "-no-revocation" -> revocation = false;
-				case "-detached" -> detached = new FileDocument(new File(args[++i]));
+				case "-detached" -> detached.add(new FileDocument(new File(args[++i])));
 				default -> throw new IllegalArgumentException(args[i]);
 			}
 		}
@@ -59,11 +59,11 @@ final class DSSJudge {
 		}
 	}
 
-	private static void judge(String file, DSSDocument detached, CommonTrustedCertificateSource anchors, String policy) {
+	private static void judge(String file, List<DSSDocument> detached, CommonTrustedCertificateSource anchors, String policy) {
 		try {
 			SignedDocumentValidator v = SignedDocumentValidator.fromDocument(new FileDocument(new File(file)));
-			if (detached != null) {
-				v.setDetachedContents(List.of(detached));
+			if (!detached.isEmpty()) {
+				v.setDetachedContents(detached);
 			}
 			CommonCertificateVerifier verifier = new CommonCertificateVerifier(true);
 			verifier.setTrustedCertSources(anchors);

@@ -14,8 +14,10 @@ import java.security.cert.TrustAnchor;
 import java.security.cert.X509CertSelector;
 import java.security.cert.X509Certificate;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import javax.xml.XMLConstants;
 import javax.xml.crypto.AlgorithmMethod;
@@ -40,7 +42,9 @@ import org.w3c.dom.NodeList;
  * and each reference hold, and whether the certificates lead to an anchor. It
  * knows no property of XAdES but as data that a reference is over.
  *
- * usage: JDKJudge [-detached FILE] ANCHOR.pem FILE...
+ * Of several files beside the signatures each is found by its name; one alone whatever its name.
+ *
+ * usage: JDKJudge [-detached FILE]... ANCHOR.pem FILE...
  */
 final class JDKJudge {
 	private JDKJudge() {}
@@ -48,11 +52,11 @@ final class JDKJudge {
 	private static final String PROPERTIES = "http://uri.etsi.org/01903#SignedProperties";
 
 	public static void main(String[] args) throws Exception {
-		byte[] detached = null;
+		Map<String, byte[]> detached = new HashMap<>();
 		int i = 0;
-		if (args[i].equals("-detached")) {
-			detached = Files.readAllBytes(Path.of(args[i + 1]));
-			i += 2;
+		for (; args[i].equals("-detached"); i += 2) {
+			Path file = Path.of(args[i + 1]);
+			detached.put(file.getFileName().toString(), Files.readAllBytes(file));
 		}
 		Set<TrustAnchor> anchors = new HashSet<>();
 		try (InputStream in = new FileInputStream(args[i++])) {
@@ -69,7 +73,7 @@ final class JDKJudge {
 		}
 	}
 
-	private static void judge(String file, byte[] detached, Set<TrustAnchor> anchors) throws Exception {
+	private static void judge(String file, Map<String, byte[]> detached, Set<TrustAnchor> anchors) throws Exception {
 		DocumentBuilderFactory f = DocumentBuilderFactory.newInstance();
 		f.setNamespaceAware(true);
 		f.setFeature(XMLConstants.FEATURE_SECURE_PROCESSING, true);
@@ -86,7 +90,7 @@ final class JDKJudge {
 		}
 	}
 
-	private static void one(String file, Element at, byte[] detached, Set<TrustAnchor> anchors) throws Exception {
+	private static void one(String file, Element at, Map<String, byte[]> detached, Set<TrustAnchor> anchors) throws Exception {
 		List<X509Certificate> chain = new ArrayList<>();
 		XMLSignatureFactory f = XMLSignatureFactory.getInstance("DOM");
 		DOMValidateContext context = new DOMValidateContext(new KeySelector() {
@@ -98,8 +102,12 @@ final class JDKJudge {
 		context.setProperty("org.jcp.xml.dsig.secureValidation", Boolean.TRUE);
 		context.setURIDereferencer((ref, c) -> {
 			String uri = ref.getURI();
-			if (detached != null && uri != null && !uri.isEmpty() && !uri.startsWith("#")) {
-				return new OctetStreamData(new ByteArrayInputStream(detached));
+			if (!detached.isEmpty() && uri != null && !uri.isEmpty() && !uri.startsWith("#")) {
+				byte[] one = detached.size() == 1 ? detached.values().iterator().next() : detached.get(java.net.URI.create(uri).getPath());
+				if (one == null) {
+					throw new javax.xml.crypto.URIReferenceException("no file " + uri);
+				}
+				return new OctetStreamData(new ByteArrayInputStream(one));
 			}
 			return f.getURIDereferencer().dereference(ref, c);
 		});

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 
 	"github.com/assent-sign/assent/internal/c14n"
 )
@@ -37,9 +38,9 @@ func (d *Document) ArchiveImprint(doc io.ReaderAt, s *Signature, st Stamp, h cry
 	return w.Sum(nil), nil
 }
 
-// ArchiveImprintBehind is ArchiveImprint of a signature whose first reference is to the octets of a file that is not
-// at hand any more: w has taken these. Detached must know the file's name; it is not read.
-func (d *Document) ArchiveImprintBehind(doc io.ReaderAt, s *Signature, st Stamp, w hash.Hash, lim c14n.Limits) ([]byte, error) {
+// ArchiveImprintBehind is ArchiveImprint of a signature whose first references, so many as files, are to the octets of files that are not
+// at hand any more: w has taken these, in this order. Detached must know the files' names; they are not read.
+func (d *Document) ArchiveImprintBehind(doc io.ReaderAt, s *Signature, st Stamp, files int, w hash.Hash, lim c14n.Limits) ([]byte, error) {
 	if st.Err != nil {
 		return nil, st.Err
 	}
@@ -47,10 +48,10 @@ func (d *Document) ArchiveImprintBehind(doc io.ReaderAt, s *Signature, st Stamp,
 	if err != nil {
 		return nil, err
 	}
-	if cover := parts[0].cover; cover.File == "" || !cover.Content {
-		return nil, fmt.Errorf("%w: the first reference is not to the octets of a file", ErrStructure)
+	if files < 1 || files > len(s.References) || slices.ContainsFunc(parts[:files], func(p plan) bool { return p.cover.File == "" || !p.cover.Content }) {
+		return nil, fmt.Errorf("%w: the first %d references are not to the octets of files", ErrStructure, files)
 	}
-	if err := d.concatenate(doc, parts[1:], w, spoolRoom, lim); err != nil {
+	if err := d.concatenate(doc, parts[files:], w, spoolRoom, lim); err != nil {
 		return nil, err
 	}
 	return w.Sum(nil), nil

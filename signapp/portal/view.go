@@ -61,7 +61,7 @@ func (p *Portal) operationView(op *signapp.Operation) operationView {
 		Waiting:  op.State == signapp.StatePrepared || op.State == signapp.StateShown,
 		Finished: op.State == signapp.StateFinished, Receipt: op.Receipt != nil}
 	for i, it := range op.Items {
-		v.Items = append(v.Items, itemView{i, it.Name, v.Finished && it.Worker != ""})
+		v.Items = append(v.Items, itemView{i, strings.Join(append([]string{it.Name}, it.More...), ", "), v.Finished && it.Worker != ""})
 	}
 	return v
 }

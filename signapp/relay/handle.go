@@ -180,7 +180,7 @@ func Attach(w http.ResponseWriter, it *signapp.Item) {
 		typ = "application/pdf"
 	}
 	w.Header().Set("Content-Type", typ)
-	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": it.Name}))
+	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": it.ResultName()}))
 }
 
 func (h *Relay) receipt(w http.ResponseWriter, r *http.Request) {

@@ -158,6 +158,9 @@ func (w *worker) reaches(level string) error {
 
 // Prepare implements workers.Worker.
 func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Output) (*workers.Prepared, error) {
+	if err := in.Alone(); err != nil {
+		return nil, err
+	}
 	level := in.Level
 	if level == "" {
 		level = w.level

@@ -33,6 +33,9 @@ type state struct {
 // Prepare implements workers.Worker. The document is hashed and not copied; out
 // stays empty until Finish.
 func (w *worker) Prepare(ctx context.Context, in workers.Input, _ workers.Output) (*workers.Prepared, error) {
+	if err := in.Alone(); err != nil {
+		return nil, err
+	}
 	if len(in.Params) != 0 || in.Level != "" {
 		return nil, fmt.Errorf("%w: a bare signature has neither parameters nor a level", workers.ErrParams)
 	}

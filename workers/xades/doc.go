@@ -14,16 +14,16 @@
 //	trust_anchors and the others of workers.KeeperProperties; needed from B-LT on
 //	signature_packaging   ENVELOPED (default); ENVELOPING: the document stands inside of the signature, which is the root; INTERNALLY_DETACHED: the
 //	                      signature stands in the document, where an enveloped one does, and is over elements of it; or DETACHED: the signature is a file of its own over the bytes of
-//	                      the document, a text in UTF-8, which it names
+//	                      the document, a PDF or a text in UTF-8, which it names; or over those of several (workers.Input.More), at most 50 with names of their own
 //	enveloping_content    XML (default): the document is XML without signatures, and stands in an Object less its byte order mark and XML
 //	                      declaration; or BASE64: any octets, which the signer's app shows as pages of a PDF, as text, or by their numbers
 //	reference_ids*        of INTERNALLY_DETACHED: the identifiers (Id, ID, id, xml:id) of the elements, separated by commas, in the order of the
 //	                      references; at most 50. None is the root or a part of a signature. What they do not name is not signed
 //	parallel              true: the signature is over the document less all signatures in
 //	                      it, so that others can sign beside it; false (the default): less itself
-//	max_size              bytes of a document; default 100 MiB (104857600)
+//	max_size              bytes of a document, or of several together; default 100 MiB (104857600)
 //	mime_type*            of DataObjectFormat; default text/xml; of files that are signed as they are, by their content: application/pdf,
-//	                      text/xml, text/plain, application/octet-stream
+//	                      text/xml, text/plain, application/octet-stream; of several files one for all, or one of each separated by commas
 //	description*          of DataObjectFormat
 //	commitment_types*     PROOF_OF_APPROVAL, PROOF_OF_CREATION, PROOF_OF_DELIVERY, PROOF_OF_ORIGIN,
 //	                      PROOF_OF_RECEIPT, PROOF_OF_SENDER, or URIs; separated by commas

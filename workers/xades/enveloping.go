@@ -86,25 +86,26 @@ func isText(r io.Reader) error {
 	}
 }
 
-// accepts refuses a file that its form cannot take. Octets inside of a signature may be anything,
+// accepts refuses a file that its form cannot take. A file beside its signature is a PDF that can be read, or text. Octets inside of a signature may be anything,
 // except under the policy for qualified signatures what the signer cannot see as what it is (ADE-04): the signer's app
 // looks for itself and refuses too.
-func (w *worker) accepts(in workers.Input, doc io.ReaderAt, kind content) error {
+func (w *worker) accepts(policy string, doc io.ReaderAt, size int64, kind content) error {
+	bytewise, qualified := w.form == sap.XAdESContained || w.form == sap.XAdESDetached, policy == sap.PolicyQualified
 	switch {
-	case w.form != sap.XAdESContained && kind == contentPDF:
+	case !bytewise && kind == contentPDF:
 		return fmt.Errorf("%w: the XML document begins so that readers of PDF open it as a PDF; what they show would not be signed", workers.ErrInput)
-	case w.form != sap.XAdESContained || in.Policy != sap.PolicyQualified:
+	case !bytewise || !qualified && w.form == sap.XAdESContained:
 		return nil
 	case kind == contentOctets:
 		return fmt.Errorf("%w: %w: nobody can see what it is: neither a PDF nor text", workers.ErrInput, workers.ErrHazard)
 	case kind != contentPDF:
 		return nil
 	}
-	s, err := pdf.Inspect(doc, in.Size, pdf.Limits{})
+	s, err := pdf.Inspect(doc, size, pdf.Limits{})
 	if err != nil {
 		return refuse(err)
 	}
-	if found := s.Hazards(); len(found) > 0 {
+	if found := s.Hazards(); qualified && len(found) > 0 {
 		return fmt.Errorf("%w: %w: %s", workers.ErrInput, workers.ErrHazard, strings.Join(found, " "))
 	}
 	return nil
@@ -176,7 +177,7 @@ func (w *worker) write(p *workers.Prepared, st *state, certs []*x509.Certificate
 	if _, err := c.Write(before); err != nil {
 		return fmt.Errorf("copy the document: %w", err)
 	}
-	if err := w.data(io.NewSectionReader(doc, from, size-from), c); err != nil {
+	if err := w.user(io.NewSectionReader(doc, from, size-from), c); err != nil {
 		return fmt.Errorf("copy the document: %w", err)
 	}
 	if around(w.form) {
@@ -188,8 +189,8 @@ func (w *worker) write(p *workers.Prepared, st *state, certs []*x509.Certificate
 	return nil
 }
 
-// data writes the user's bytes as they stand in the prepared file.
-func (w *worker) data(r io.Reader, out io.Writer) error {
+// user writes the user's bytes as they stand in the prepared file.
+func (w *worker) user(r io.Reader, out io.Writer) error {
 	if w.form != sap.XAdESContained {
 		_, err := io.Copy(out, r)
 		return err

@@ -177,9 +177,7 @@ func find(p *workers.Prepared, st *state, s *spliced, lim c14n.Limits) (*xmlsig.
 	if err != nil {
 		return nil, nil, err
 	}
-	d.Detached = func(uri string) (xmlsig.File, bool) {
-		return xmlsig.File{ReaderAt: s.file, Size: st.Size}, st.Detached && uri == sap.FileURI(p.Name)
-	}
+	d.Detached = beside(p, st, s.file)
 	for i := range d.Signatures {
 		sig := &d.Signatures[i]
 		if sig.Element.Start == at && sig.ID == p.XAdES.ID {
@@ -227,7 +225,7 @@ func approved(p *workers.Prepared, sig *xmlsig.Signature, i int, c xmlsig.Covera
 	inside := !c.Document && c.File == "" && c.Less == "" && c.ID == p.XAdES.ID+"-object" && sig.Element.Contains(c.Element)
 	switch p.XAdES.Form {
 	case sap.XAdESDetached:
-		return !c.Document && c.Content && c.File != ""
+		return !c.Document && c.Content && c.File == sap.FileURI(fileName(p, i))
 	case sap.XAdESBeside:
 		return !c.Document && c.File == "" && c.Less == "" && !c.Content && c.ID == parts(p.XAdES)[i] && !c.Element.Contains(sig.Element) && !sig.Element.Contains(c.Element)
 	case sap.XAdESEnveloping:

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
@@ -63,30 +64,19 @@ func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Outp
 	if err := w.reaches(level); err != nil {
 		return nil, fmt.Errorf("%w: %w", workers.ErrLevel, err)
 	}
-	certs, err := w.checkInput(in)
+	doc, certs, err := w.data(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	doc := &patient{ctx, in.Document}
-	kind, err := look(doc, in.Size, w.form)
+	x, err := w.described(in, doc)
 	if err == nil {
-		err = w.accepts(in, doc, kind)
-	}
-	if err != nil {
-		return nil, err
-	}
-	x, err := w.asked(in, kind)
-	if err == nil {
-		err = typed(in.Policy, x.MIME, kind)
-	}
-	if err == nil {
-		err = single(in.Policy, doc, in.Size, kind)
+		err = doc.typed(in.Policy, x)
 	}
 	if err != nil {
 		return nil, err
 	}
-	seen := w.sinks(in, x)
-	st, err := w.state(doc, in.Size, x, seen)
+	seen := sinksOf(in.Alg.Hash(), doc.size, x)
+	st, err := w.state(doc, x, seen)
 	if err != nil {
 		return nil, err
 	}
@@ -94,11 +84,11 @@ func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Outp
 	if err != nil {
 		return nil, err
 	}
-	if err := w.write(p, st, certs, doc, in.Size, out); err != nil {
+	if err := w.write(p, st, certs, doc, doc.size, out); err != nil {
 		return nil, err
 	}
 	if staged(p) {
-		if st.Under, err = under(doc, in.Size); err != nil {
+		if st.Under, err = under(doc, doc.size); err != nil {
 			return nil, err
 		}
 	}
@@ -127,9 +117,6 @@ func (w *worker) checkInput(in workers.Input) ([]*x509.Certificate, error) {
 		if !slices.Contains(requestParams, k) {
 			return nil, fmt.Errorf("%w: %q (allowed: %v)", workers.ErrParams, k, requestParams)
 		}
-	}
-	if in.Size > w.max {
-		return nil, fmt.Errorf("%w: %d bytes; worker %q takes %d", workers.ErrInput, in.Size, w.name, w.max)
 	}
 	return certs, nil
 }
@@ -198,11 +185,12 @@ type sinks struct {
 	written bool
 }
 
-func (w *worker) sinks(in workers.Input, x *sap.XAdES) *sinks {
+// sinksOf are those for the data objects of a signature over so many bytes.
+func sinksOf(hash crypto.Hash, size int64, x *sap.XAdES) *sinks {
 	s := &sinks{}
 	for range 1 + len(x.Further()) {
-		h := in.Alg.Hash().New()
-		s.sums, s.outs = append(s.sums, h), append(s.outs, &counted{w: h, max: maxGrowth*in.Size + growthMin})
+		h := hash.New()
+		s.sums, s.outs = append(s.sums, h), append(s.outs, &counted{w: h, max: maxGrowth*size + growthMin})
 	}
 	return s
 }
@@ -216,9 +204,9 @@ func (w *worker) job(out io.Writer) c14n.Job {
 }
 
 // prepared computes the digests of what the signer sees, and composes what is signed.
-func (w *worker) prepared(in workers.Input, level string, doc io.ReaderAt, x *sap.XAdES, seen *sinks) (*workers.Prepared, error) {
+func (w *worker) prepared(in workers.Input, level string, doc *data, x *sap.XAdES, seen *sinks) (*workers.Prepared, error) {
 	if !seen.written {
-		if err := w.canonical(doc, in.Size, x, seen.outs); err != nil {
+		if err := w.canonical(doc, x, seen.outs); err != nil {
 			return nil, refuse(err)
 		}
 	}
@@ -242,10 +230,11 @@ func (w *worker) prepared(in workers.Input, level string, doc io.ReaderAt, x *sa
 }
 
 // state says where the signature goes.
-func (w *worker) state(doc io.ReaderAt, size int64, x *sap.XAdES, seen *sinks) (*state, error) {
+func (w *worker) state(doc *data, x *sap.XAdES, seen *sinks) (*state, error) {
+	size := doc.size
 	switch w.form {
 	case sap.XAdESDetached:
-		return &state{Size: size, Detached: true}, readable(doc, size, w.limits())
+		return &state{Size: size, Detached: true}, w.readable(doc)
 	case sap.XAdESContained:
 		return &state{}, nil
 	case sap.XAdESEnveloping:
@@ -258,10 +247,13 @@ func (w *worker) state(doc io.ReaderAt, size int64, x *sap.XAdES, seen *sinks) (
 	return keep(place, doc, size)
 }
 
-// readable refuses a file that the signer's app cannot show: it must be text in UTF-8, and XML that begins as XML does.
-func readable(doc io.ReaderAt, size int64, lim c14n.Limits) error {
-	if size < 1 {
+// readable refuses a file that the signer's app cannot show: it must be a PDF, or text in UTF-8, of which that is XML which begins as XML does.
+func readable(doc io.ReaderAt, size int64, kind content, lim c14n.Limits) error {
+	switch {
+	case size < 1:
 		return fmt.Errorf("%w: an empty file", workers.ErrInput)
+	case kind == contentPDF: // has been read (accepts)
+		return nil
 	}
 	r := bufio.NewReader(io.NewSectionReader(doc, 0, size))
 	head, err := r.Peek(int(min(size, 64)))
@@ -286,13 +278,18 @@ func refuseIf(err error) error {
 }
 
 // canonical writes what a signature is over, of a document that does not have it yet: each data object into a writer of its own.
-func (w *worker) canonical(doc io.ReaderAt, size int64, x *sap.XAdES, outs []*counted) error {
+func (w *worker) canonical(doc *data, x *sap.XAdES, outs []*counted) error {
+	size := doc.size
 	job := w.job(outs[0])
 	r := io.NewSectionReader(doc, 0, size)
 	switch w.form {
 	case sap.XAdESDetached, sap.XAdESContained:
-		_, err := io.Copy(outs[0], r)
-		return err
+		for i, f := range doc.files {
+			if _, err := io.Copy(outs[i], io.NewSectionReader(f, 0, f.Size)); err != nil {
+				return err
+			}
+		}
+		return nil
 	case sap.XAdESEnveloping:
 		from, err := declared(doc)
 		if err != nil {
@@ -383,10 +380,26 @@ func readState(p *workers.Prepared) (*state, error) {
 	var st state
 	if p.Kind != sap.KindXAdES || p.XAdES == nil || json.Unmarshal(p.State, &st) != nil || st.Size < 1 || st.Offset > st.Size ||
 		st.Detached != (p.XAdES.Form == sap.XAdESDetached) || st.Detached != (st.Offset < 1) ||
-		st.Head < 0 || st.Head > st.Offset || around(p.XAdES.Form) != (st.Head > 0) {
+		st.Head < 0 || st.Head > st.Offset || around(p.XAdES.Form) != (st.Head > 0) || !st.fits(p) {
 		return nil, fmt.Errorf("%w: not a state of this kind", workers.ErrState)
 	}
 	return &st, nil
+}
+
+// fits tells whether the sizes of several data objects are those of the files that are beside a signature.
+func (st *state) fits(p *workers.Prepared) bool {
+	n := 1 + len(p.XAdES.Further())
+	if !st.Detached || n == 1 {
+		return len(p.ShownSizes) == 0 || !st.Detached && len(p.ShownSizes) == n
+	}
+	rest := st.Size
+	for _, size := range p.ShownSizes {
+		if size < 1 || size > rest {
+			return false
+		}
+		rest -= size
+	}
+	return len(p.ShownSizes) == n && rest == 0
 }
 
 // refuse turns a reader's refusal into a worker's, keeping both; that of a context is none.

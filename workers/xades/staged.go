@@ -202,8 +202,8 @@ func (w *worker) whole(p *workers.Prepared, st *state, element, bare []byte, res
 	if err != nil {
 		return err
 	}
-	d.Detached = func(uri string) (xmlsig.File, bool) { return xmlsig.File{}, uri == sap.FileURI(p.Name) }
-	if imprint, err = d.ArchiveImprintBehind(r, s, archive, over, c14n.Limits{}); err != nil {
+	d.Detached = beside(p, st, r) // their names: what is in them is gone
+	if imprint, err = d.ArchiveImprintBehind(r, s, archive, 1+len(p.XAdES.Further()), over, c14n.Limits{}); err != nil {
 		return err
 	}
 	_, err = w.keep.Time(archive.Token, crypto.SHA256, imprint)

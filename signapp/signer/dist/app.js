@@ -788,7 +788,7 @@
     expires: "integer",
     return_url: "string",
     one_time: "boolean",
-    items: [{ i: "integer", kind: "string", name: "string", size: "integer", hash: "string", signed_attributes: "string", dtbsr: "string", signed_properties: "string", xades: [xadesShape], "sizes?": ["integer"] }]
+    items: [{ i: "integer", kind: "string", name: "string", size: "integer", hash: "string", signed_attributes: "string", dtbsr: "string", signed_properties: "string", xades: [xadesShape], "sizes?": ["integer"], "more?": ["string"] }]
   };
   var maxJSON = 8 << 20;
   var Relay = class {
@@ -3166,7 +3166,7 @@
         facts(
           [t("review.who"), el("strong", {}, foreign(v.asker))],
           [t("review.why"), v.purpose === "" ? t("review.no_purpose") : foreign(v.purpose)],
-          [t("review.files"), el("ul", { class: "files" }, ...v.items.map((it) => el("li", {}, foreign(it.name))))]
+          [t("review.files"), el("ul", { class: "files" }, ...v.items.flatMap((it) => [it.name, ...it.more ?? []]).map((name) => el("li", {}, foreign(name))))]
         ),
         el("p", {}, t("once.explain")),
         facts(

@@ -27,7 +27,7 @@ const viewShape = {
   id: "string", state: "string", reason: "string", signer: { id: "string", name: "string" },
   asker: "string", purpose: "string", level: "string", key: "string", alg: "string", chain: ["string"],
   expires: "integer", return_url: "string", one_time: "boolean",
-  items: [{ i: "integer", kind: "string", name: "string", size: "integer", hash: "string", signed_attributes: "string", dtbsr: "string", signed_properties: "string", xades: [xadesShape], "sizes?": ["integer"] }],
+  items: [{ i: "integer", kind: "string", name: "string", size: "integer", hash: "string", signed_attributes: "string", dtbsr: "string", signed_properties: "string", xades: [xadesShape], "sizes?": ["integer"], "more?": ["string"] }],
 } as const;
 
 /** View is the relay's description of an operation: claims. */

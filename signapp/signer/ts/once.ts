@@ -49,7 +49,7 @@ export class OnceStep {
       facts(
         [t("review.who"), el("strong", {}, foreign(v.asker))],
         [t("review.why"), v.purpose === "" ? t("review.no_purpose") : foreign(v.purpose)],
-        [t("review.files"), el("ul", { class: "files" }, ...v.items.map((it) => el("li", {}, foreign(it.name))))],
+        [t("review.files"), el("ul", { class: "files" }, ...v.items.flatMap((it) => [it.name, ...(it.more ?? [])]).map((name) => el("li", {}, foreign(name))))],
       ),
       el("p", {}, t("once.explain")),
       facts(

@@ -56,11 +56,12 @@ type Item struct {
 	} `json:"result"`
 }
 
-// NewOperation asks for the signature of one document.
+// NewOperation asks for one signature, over a document or over several.
 type NewOperation struct {
-	Signer, Key, Level, Purpose, Document, Worker string
-	Lifetime                                      time.Duration
-	Params                                        map[string]string // of the worker
+	Signer, Key, Level, Purpose, Worker string
+	Documents                           []string
+	Lifetime                            time.Duration
+	Params                              map[string]string // of the worker
 }
 
 // mediaTypes of documents by the end of their names.
@@ -85,7 +86,7 @@ func (c *Client) Upload(ctx context.Context, name string, r io.Reader, size int6
 
 // Create asks the signer.
 func (c *Client) Create(ctx context.Context, n NewOperation) (*Operation, error) {
-	item := map[string]any{"document": n.Document, "worker": n.Worker}
+	item := map[string]any{"documents": n.Documents, "worker": n.Worker}
 	if len(n.Params) > 0 {
 		item["params"] = n.Params
 	}

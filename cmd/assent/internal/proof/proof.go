@@ -69,35 +69,19 @@ type Result struct {
 	Signed   string `json:"digest_signed"`   // message-digest in the CMS
 	DTBSR    string `json:"dtbsr"`           // what the key signed: rebuilt, approved and in the file
 	Whole    bool   `json:"covers_whole_file"`
+
+	// Of a signature over several files: those behind the first that were compared, and the names of those that were not given.
+	More    []Compared `json:"more,omitempty"`
+	Missing []string   `json:"not_compared,omitempty"`
 }
 
 // Verify checks a receipt (the JSON that the service gives out) against a file.
 // A nil file checks the receipt alone; the file's fields then stay empty. successions lead
 // from samKey to the module's later keys.
 func Verify(ctx context.Context, receipt []byte, file io.ReaderAt, size int64, samKey *ecdsa.PublicKey, successions ...sap.SignedSuccession) (*Result, error) {
-	signed, err := decode(receipt)
-	if err != nil {
-		return nil, err
-	}
-	r, err := openReceipt(samKey, successions, *signed)
-	if err != nil {
-		return nil, fmt.Errorf("the module did not sign this receipt: %w", err)
-	}
-	sad, err := r.VerifyEvidence()
-	if err != nil {
-		return nil, fmt.Errorf("the receipt's evidence does not hold: %w", err)
-	}
-	certDER, err := sap.UnB64(r.Certificate)
-	if err != nil {
-		return nil, fmt.Errorf("%w: certificate: %w", ErrForm, err)
-	}
-	cert, err := x509.ParseCertificate(certDER)
-	if err != nil {
-		return nil, fmt.Errorf("%w: certificate: %w", ErrForm, err)
-	}
-	res := describe(signed, r, sad, cert)
-	if file == nil {
-		return res, nil
+	res, r, sad, cert, err := alone(receipt, samKey, successions)
+	if err != nil || file == nil {
+		return res, err
 	}
 	if found, err := res.matchDetached(r, sad, file, size); found || err != nil {
 		return res, err
@@ -109,6 +93,34 @@ func Verify(ctx context.Context, receipt []byte, file io.ReaderAt, size int64, s
 		return res, res.matchXML(r, sad, cert, file, size)
 	}
 	return res, res.matchFile(ctx, r, sad, cert, file, size)
+}
+
+// alone checks a receipt without a file.
+func alone(receipt []byte, samKey *ecdsa.PublicKey, successions []sap.SignedSuccession) (*Result, *sap.Receipt, *sap.SAD, *x509.Certificate, error) {
+	no := func(err error) (*Result, *sap.Receipt, *sap.SAD, *x509.Certificate, error) {
+		return nil, nil, nil, nil, err
+	}
+	signed, err := decode(receipt)
+	if err != nil {
+		return no(err)
+	}
+	r, err := openReceipt(samKey, successions, *signed)
+	if err != nil {
+		return no(fmt.Errorf("the module did not sign this receipt: %w", err))
+	}
+	sad, err := r.VerifyEvidence()
+	if err != nil {
+		return no(fmt.Errorf("the receipt's evidence does not hold: %w", err))
+	}
+	certDER, err := sap.UnB64(r.Certificate)
+	if err != nil {
+		return no(fmt.Errorf("%w: certificate: %w", ErrForm, err))
+	}
+	cert, err := x509.ParseCertificate(certDER)
+	if err != nil {
+		return no(fmt.Errorf("%w: certificate: %w", ErrForm, err))
+	}
+	return describe(signed, r, sad, cert), r, sad, cert, nil
 }
 
 // openReceipt takes the key that the receipt names: samKey, or one that follows it and was

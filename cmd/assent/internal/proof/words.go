@@ -32,6 +32,13 @@ func (res *Result) Print(w io.Writer) error {
 	line("approved", "%s  (digest in the signer's approval)", res.Approved)
 	line("signed", "%s  (digest in the signature)", res.Signed)
 	line("key signed", "%s  (rebuilt from digest and certificate, equal in all three)", res.DTBSR)
+	for _, m := range res.More {
+		line("document", "%s, under the same signature", m.Name)
+		line("in file", "%s  (digest recomputed from the file, equal to the approved and the signed one)", m.Digest)
+	}
+	if len(res.Missing) > 0 {
+		line("note", "the signature is over files too that were not compared: %s", strings.Join(res.Missing, ", "))
+	}
 	if !res.Whole {
 		line("note", "something was added to the file after this signature; assent verify says what")
 	}

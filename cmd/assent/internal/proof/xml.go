@@ -22,34 +22,54 @@ func (res *Result) matchDetached(r *sap.Receipt, sad *sap.SAD, file io.ReaderAt,
 		if it.XAdES == nil || it.XAdES.Form != sap.XAdESDetached && it.XAdES.Form != sap.XAdESContained || i >= len(r.Items) {
 			continue
 		}
-		hash, err := algo.ParseHash(it.Hash)
+		sum, err := digestOf(it, file, size)
 		if err != nil {
-			return false, fmt.Errorf("%w: %w", ErrForm, err)
-		}
-		h := hash.New()
-		if _, err := io.Copy(h, io.NewSectionReader(file, 0, size)); err != nil {
 			return false, err
 		}
-		name, approved, ok := fileOf(it, h.Sum(nil))
+		name, approved, ok := fileOf(it, sum)
 		if !ok {
 			continue
 		}
-		dtbsr, err := sap.UnB64(it.DTBSR)
-		if err != nil {
-			return false, fmt.Errorf("%w: %w", ErrForm, err)
+		for _, f := range filesOf(it) {
+			if f.Name != name {
+				res.Missing = append(res.Missing, f.Name)
+			}
 		}
-		print := hex.EncodeToString(approved)
-		res.Item, res.Field, res.Name, res.Shown, res.Whole = i, it.XAdES.ID, name, r.Items[i].Shown, true
-		res.InFile, res.Approved, res.Signed, res.DTBSR = print, print, print, hex.EncodeToString(dtbsr)
-		return true, nil
+		return true, res.matched(r, it, i, name, approved)
 	}
 	return false, nil
 }
 
+func digestOf(it sap.Item, file io.ReaderAt, size int64) ([]byte, error) {
+	hash, err := algo.ParseHash(it.Hash)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrForm, err)
+	}
+	h := hash.New()
+	_, err = io.Copy(h, io.NewSectionReader(file, 0, size))
+	return h.Sum(nil), err
+}
+
+// matched fills in what was compared with a file whose digest is the approved one.
+func (res *Result) matched(r *sap.Receipt, it sap.Item, i int, name string, approved []byte) error {
+	dtbsr, err := sap.UnB64(it.DTBSR)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrForm, err)
+	}
+	print := hex.EncodeToString(approved)
+	res.Item, res.Field, res.Name, res.Shown, res.Whole = i, it.XAdES.ID, name, r.Items[i].Shown, true
+	res.InFile, res.Approved, res.Signed, res.DTBSR = print, print, print, hex.EncodeToString(dtbsr)
+	return nil
+}
+
+// filesOf are the files of an approval, in their order.
+func filesOf(it sap.Item) []sap.XAdESObject {
+	return append([]sap.XAdESObject{{Name: it.Name, Doc: it.Doc}}, it.XAdES.Further()...)
+}
+
 // fileOf finds, among the files of an approval, the one with a digest.
 func fileOf(it sap.Item, sum []byte) (name string, approved []byte, ok bool) {
-	files := append([]sap.XAdESObject{{Name: it.Name, Doc: it.Doc}}, it.XAdES.Further()...)
-	for _, f := range files {
+	for _, f := range filesOf(it) {
 		if approved, err := sap.UnB64(f.Doc); err == nil && bytes.Equal(approved, sum) {
 			return f.Name, approved, true
 		}

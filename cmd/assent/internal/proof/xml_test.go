@@ -23,6 +23,9 @@ const invoice = "<invoice xmlns='urn:example:invoice'><!-- c --><line>240 euros<
 // parted is a document of parts.
 const parted = "<order xmlns='urn:example:order'><line Id='l'>240 euros</line><line Id='m'>2 sheds</line><note>none</note></order>"
 
+// severalFiles is the form detached over invoice.xml, b.txt and c.txt.
+const severalFiles = "several"
+
 // newXMLAct plays an approval of an XML document and its signature, without any service.
 func newXMLAct(t testing.TB, form string) *act {
 	t.Helper()
@@ -38,6 +41,11 @@ func newXMLAct(t testing.TB, form string) *act {
 	var objects *sap.XAdESObjects
 	var sizes []int64
 	switch form {
+	case severalFiles:
+		form = sap.XAdESDetached
+		objects = &sap.XAdESObjects{More: []sap.XAdESObject{{Name: "b.txt", MIME: "text/plain"}, {Name: "c.txt", MIME: "text/plain"}}}
+		shown.WriteString(invoice + "second" + "third")
+		sizes = []int64{int64(len(invoice)), 6, 5}
 	case sap.XAdESDetached, sap.XAdESContained:
 		shown.WriteString(invoice)
 	case sap.XAdESBeside:
