@@ -127,18 +127,19 @@ func contenderJob(ctx context.Context, name string) (func(in, out string) error,
 		return nil, err
 	}
 	switch name {
-	case "floor":
-		return s.floor, nil
-	case "assent":
+	case floorOnce, floorVerified, floorTwice:
+		b := bare{twoSteps: name == floorTwice, verified: name == floorVerified}
+		return func(in, out string) error { return s.floor(b, in, out) }, nil
+	case oursTwice:
 		return func(in, out string) error { return s.inTwoSteps(ctx, s.entry, in, out) }, nil
 	case "assent, canonical form":
 		return canonicalDigest, nil
 	case "assent, XAdES":
 		return func(in, out string) error { return s.inTwoSteps(ctx, s.xml, in, out) }, nil
-	case "assent, at once":
+	case oursOnce:
 		return func(in, out string) error { return s.atOnce(ctx, in, out) }, nil
-	case "digitorus/pdfsign":
-		return s.pdfsign, nil
+	case pdfsign, pdfsignSynced:
+		return func(in, out string) error { return s.pdfsign(in, out, name == pdfsignSynced) }, nil
 	}
 	return nil, fmt.Errorf("no contender %q", name)
 }

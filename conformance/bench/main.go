@@ -74,6 +74,8 @@ type contender struct {
 	reset func() // not measured; may be nil
 	// measure does the job elsewhere and reports what it cost there.
 	measure func() (sample, error)
+	// of names the contender that its cost is compared with; empty: the first.
+	of string
 }
 
 // sample is the cost of one job.
@@ -98,7 +100,7 @@ func (c contender) once() (sample, error) {
 }
 
 // compare runs the contenders in turns and prints each against the first, which of
-// names. Every other round goes backwards, so that nobody always comes after the same
+// names, or against the one that it names itself. Every other round goes backwards, so that nobody always comes after the same
 // one.
 func compare(title, of string, rounds int, cs []contender) error {
 	figs := make([][]sample, len(cs))
@@ -118,9 +120,13 @@ func compare(title, of string, rounds int, cs []contender) error {
 	}
 	fmt.Printf("\n%s\n", title)
 	for i, c := range cs {
-		low, ratio, high := quartiles(ratios(figs[i], figs[0]))
+		base, baseName := 0, of
+		if c.of != "" {
+			base, baseName = slices.IndexFunc(cs, func(o contender) bool { return o.name == c.of }), c.of
+		}
+		low, ratio, high := quartiles(ratios(figs[i], figs[base]))
 		line := fmt.Sprintf("  %-28s CPU %10s  %6s of %s (%.2f to %.2f)   wall %10s", c.name,
-			round(medianOf(figs[i], func(s sample) time.Duration { return s.CPU })), fmt.Sprintf("%.2fx", ratio), of, low, high,
+			round(medianOf(figs[i], func(s sample) time.Duration { return s.CPU })), fmt.Sprintf("%.2fx", ratio), baseName, low, high,
 			round(medianOf(figs[i], func(s sample) time.Duration { return s.Wall })))
 		if rss := medianOf(figs[i], func(s sample) int64 { return s.RSS }); rss > 0 {
 			line += fmt.Sprintf("   peak RSS %3d MiB", rss>>20)
