@@ -170,6 +170,7 @@ workers:
   - {name: pades, kind: pades, token: signers, properties: {level: B-B}}
   - {name: pades-t, kind: pades, token: signers, properties: {level: B-T, tsa: "worker:tsa"}}
   - {name: xades-t, kind: xades, token: signers, properties: {level: B-T, tsa: "worker:tsa"}}
+  - {name: xades-policy, kind: xades, token: signers, properties: {level: B-T, tsa: "worker:tsa", policy_id: "urn:oid:1.2.3.4", policy_hash: "sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}}
   - {name: xades-detached, kind: xades, token: signers, properties: {level: B-B, signature_packaging: DETACHED, tsa: "worker:tsa"}}
   - {name: xades-enveloping, kind: xades, token: signers, properties: {level: B-B, signature_packaging: ENVELOPING, tsa: "worker:tsa"}}
   - {name: xades-enveloping-base64, kind: xades, token: signers, properties: {level: B-B, signature_packaging: ENVELOPING, enveloping_content: BASE64, tsa: "worker:tsa"}}

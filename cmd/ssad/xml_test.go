@@ -81,7 +81,7 @@ func TestADE02ServeOtherPackagings(t *testing.T) {
 }
 
 // ADE-02, SGN-04: an XML document under sole control: an integrator's request, the signer's device that
-// hashes the octets which it is shown and rebuilds what is signed, the module, and the user's document with
+// hashes the octets which it is shown and rebuilds what is signed (with role, commitment, place and policy), the module, and the user's document with
 // the signature in it, which xmlsec1 verifies; the receipt holds off line. In between a restart.
 func TestADE02ServeXML(t *testing.T) {
 	const text = "<?xml version=\"1.0\"?>\r\n<invoice xmlns='urn:example:invoice'><!-- a --><line no = '1'>Garden shed &amp; more</line></invoice>\n"
@@ -123,7 +123,7 @@ func TestADE02ServeXML(t *testing.T) {
 	}
 	ask := func(params string, want int) {
 		t.Helper()
-		call("POST", "/api/v1/operations", "application/json", fmt.Sprintf(`{"signer":"anna","purpose":"Invoice","items":[{"document":%q,"worker":"xades-t","params":{%s}}]}`, doc.ID, params), want, &op)
+		call("POST", "/api/v1/operations", "application/json", fmt.Sprintf(`{"signer":"anna","purpose":"Invoice","items":[{"document":%q,"worker":"xades-policy","params":{%s}}]}`, doc.ID, params), want, &op)
 	}
 	ask(`"claimed_role":"Buyer","policy_id":"urn:x"`, http.StatusBadRequest)
 	ask(`"claimed_role":"Buyer & payer","commitment_types":"PROOF_OF_APPROVAL","city":"Αθήνα"`, http.StatusCreated)
@@ -170,7 +170,8 @@ func TestADE02ServeXML(t *testing.T) {
 		t.Fatal(err)
 	}
 	sad, err := rec.VerifyEvidence()
-	if err != nil || !rec.Items[0].Shown || sad.Items[0].XAdES.Roles[0] != "Buyer & payer" || sad.Items[0].XAdES.Place.City != "Αθήνα" {
+	if err != nil || !rec.Items[0].Shown || sad.Items[0].XAdES.Roles[0] != "Buyer & payer" || sad.Items[0].XAdES.Place.City != "Αθήνα" || sad.Items[0].XAdES.Commitments[0] != "http://uri.etsi.org/01903/v1.2.2#ProofOfApproval" ||
+		sad.Items[0].XAdES.Policy.ID != "urn:oid:1.2.3.4" || !bytes.Contains(signed, []byte(`<xades:Identifier Qualifier="OIDAsURN">urn:oid:1.2.3.4</xades:Identifier>`)) {
 		t.Errorf("%+v, %v", sad, err)
 	}
 	w.stop()
