@@ -118,6 +118,7 @@ func shapes(t *testing.T) map[string]struct {
 		"locks all others":     {form("2.0", "/Lock << /Type /SigFieldLock /Action /Exclude /Fields [(Approval)] >>"), nil, "Approval"},
 		"PDF 2.0":              {filePDF("2.0", "<< /Type /Catalog /Pages 2 0 R /Extensions << /ISO_ << /BaseVersion /2.0 /ExtensionLevel 32001 >> >> >>", onePage, greeting, helvetica), nil, ""},
 		"PDF 2.0 in the root":  {filePDF("1.7", "<< /Type /Catalog /Version /2.0 /Pages 2 0 R >>", onePage, greeting, helvetica), nil, ""},
+		"PDF/A-1":              {archivalPDF("1"), nil, ""},
 		"certified, no change": {plainPDF(false), []string{"certification_level", "no_changes_allowed"}, ""},
 		"certified, forms":     {form("1.7", ""), []string{"certification_level", "form_filling_allowed"}, "Approval"},
 		"visible":              {plainPDF(false), []string{"add_visible_signature", "true", "visible_signature_text", "Υπογραφή {name}", "visible_signature_custom_image_path", picture(t, t.TempDir())}, ""},
@@ -135,7 +136,7 @@ func TestADE03DSSAndPyHankoJudgeShapesOfPDF(t *testing.T) {
 		if c.field != "" {
 			d.params["field"] = c.field
 		}
-		file := d.pdf(t, strings.ReplaceAll(name, " ", "-")+".pdf", c.doc, algo.P256, algo.ES256, r.properties("B-LTA", c.properties...))
+		file := d.pdf(t, strings.NewReplacer(" ", "-", "/", "").Replace(name)+".pdf", c.doc, algo.P256, algo.ES256, r.properties("B-LTA", c.properties...))
 		want[file], stamps[file] = wants{"PAdES-BASELINE-LTA", "TOTAL_PASSED", ""}, 1
 		byTheSmallJudges(t, file, r.a.Root, "LTA", false)
 		before := filepath.Join(d.dir, "before.pdf")

@@ -4,6 +4,7 @@ package conformance_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"image"
 	"image/color"
@@ -60,29 +61,36 @@ func (d *desk) sign(t *testing.T, kind, name string, doc []byte, kt algo.KeyType
 	if d.chains[kt] == "" {
 		_, _, d.chains[kt] = d.pki.Key(t, "signer-"+string(kt), kt, certs.SignerProfile)
 	}
+	file, err := d.try(kind, name, doc, kt, alg, properties)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return file
+}
+
+// try signs with a key that is there.
+func (d *desk) try(kind, name string, doc []byte, kt algo.KeyType, alg algo.Algorithm, properties map[string]string) (string, error) {
 	cfg := workers.Config{Name: kind, Kind: kind, Token: "local", Key: "signer-" + string(kt), Chain: d.chains[kt], Properties: properties}
 	kinds := map[string]workers.Kind{"pades": pades.Kind(), "xades": xades.Kind(), "tsa": tsa.Kind()}
-	set, err := workers.NewSet(t.Context(), []workers.Config{d.tsa, cfg}, d.pki.Options(kinds, nil))
+	set, err := workers.NewSet(context.Background(), []workers.Config{d.tsa, cfg}, d.pki.Options(kinds, nil))
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	e, err := set.Get(kind)
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	out, err := os.Create(filepath.Join(d.dir, name))
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	defer func() { _ = out.Close() }()
 	in := workers.Input{Document: bytes.NewReader(doc), Size: int64(len(doc)), Name: name, Alg: alg, Params: d.params, More: d.more}
 	if d.name != "" {
 		in.Name = d.name
 	}
-	if _, err := workers.SignNow(t.Context(), e, in, out); err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	return out.Name()
+	_, err = workers.SignNow(context.Background(), e, in, out)
+	return out.Name(), err
 }
 
 // wants is what DSS must say of a file.
@@ -198,44 +206,56 @@ func TestDSSRefuses(t *testing.T) {
 	})
 }
 
-// ADE-03, ADE-04: a PDF/A-2b file is one after signing, at every level, by the word of
+// ADE-03, ADE-04: a file of each part of PDF/A is one after signing, at every level, by the word of
 // veraPDF; the judge sees what is broken in a file that is none.
 func TestADE04VeraPDFStillSaysPDFA(t *testing.T) {
 	d, r := longTermDesk(t)
 	r.signer(t, d, algo.P256)
-	plain := filepath.Join(d.dir, "plain.pdf")
-	if err := os.WriteFile(plain, plainPDF(true), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	other := filepath.Join(d.dir, "other.pdf")
 	if err := os.WriteFile(other, plainPDF(false), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	files := []string{plain}
-	for _, level := range []string{"B-B", "B-T", "B-LT", "B-LTA"} {
-		files = append(files, d.pdf(t, "pdfa-"+level+".pdf", plainPDF(true), algo.P256, algo.ES256, r.properties(level, "reason", "seen")))
+	files, flavours := []string{}, map[string]string{other: "1b"}
+	for _, part := range []string{"1", "2", "3"} {
+		plain := filepath.Join(d.dir, "plain-"+part+".pdf")
+		if err := os.WriteFile(plain, archivalPDF(part), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, plain)
+		for _, level := range []string{"B-B", "B-T", "B-LT", "B-LTA"} {
+			files = append(files, d.pdf(t, "pdfa-"+part+"-"+level+".pdf", archivalPDF(part), algo.P256, algo.ES256, r.properties(level, "reason", "seen")))
+		}
+		for _, f := range files[len(files)-5:] {
+			flavours[f] = part + "b"
+		}
 	}
-	files = append(files, d.pdf(t, "pdfa-visible.pdf", plainPDF(true), algo.P256, algo.ES256, map[string]string{"add_visible_signature": "true", "certification_level": "form_filling_allowed", "visible_signature_text": "Υπογραφή {name}", "visible_signature_custom_image_path": picture(t, d.dir)}))
+	seen := d.pdf(t, "pdfa-visible.pdf", plainPDF(true), algo.P256, algo.ES256, map[string]string{"add_visible_signature": "true", "certification_level": "form_filling_allowed", "visible_signature_text": "Υπογραφή {name}", "visible_signature_custom_image_path": picture(t, d.dir)})
+	files, flavours[seen] = append(files, seen), "2b"
 	got, err := judge.VeraPDF(t.Context(), testenv.Root(), append(files, other)...)
 	if err != nil || len(got) != len(files)+1 {
 		t.Fatalf("%d verdicts: %v", len(got), err)
 	}
 	for i, v := range got {
-		if want := i < len(files); v.Compliant != want || (want && v.Flavour != "2b") {
+		if want := i < len(files); v.Compliant != want || v.Flavour != flavours[v.File] {
 			t.Errorf("%s: veraPDF says %s %v %s %s, want %v", filepath.Base(v.File), v.Flavour, v.Compliant, v.Rules, v.Error, want)
 		}
 	}
 }
 
-// plainPDF is a document of one page; as PDF/A-2b it draws a picture of lines,
-// since a font would have to be embedded.
+// plainPDF is a document of one page, as PDF/A-2b or as any PDF.
 func plainPDF(archival bool) []byte {
-	if !archival {
-		return filePDF("1.7", "<< /Type /Catalog /Pages 2 0 R >>", onePage, greeting, helvetica)
+	if archival {
+		return archivalPDF("2")
 	}
+	return filePDF("1.7", "<< /Type /Catalog /Pages 2 0 R >>", onePage, greeting, helvetica)
+}
+
+// archivalPDF is a document of one page by a part of PDF/A, level B. It draws a picture of lines,
+// since a font would have to be embedded.
+func archivalPDF(part string) []byte {
 	xmp := `<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">` +
-		`<rdf:Description rdf:about="" xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/"><pdfaid:part>2</pdfaid:part><pdfaid:conformance>B</pdfaid:conformance></rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>`
-	return filePDF("1.7", "<< /Type /Catalog /Pages 2 0 R /Metadata 5 0 R >>",
+		`<rdf:Description rdf:about="" xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/"><pdfaid:part>` + part + `</pdfaid:part><pdfaid:conformance>B</pdfaid:conformance></rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>`
+	return filePDF(map[string]string{"1": "1.4", "2": "1.7", "3": "1.7"}[part], "<< /Type /Catalog /Pages 2 0 R /Metadata 5 0 R >>",
 		"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 200] /Resources << >> /Contents 4 0 R >>", streamPDF("", "10 10 m 100 100 l n"), streamPDF("/Type /Metadata /Subtype /XML", xmp))
 }
 

@@ -365,8 +365,12 @@ func (u *update) addToField(t target, sig ref) error {
 		return err
 	}
 	id := u.alloc()
+	look, err := u.emptyLook()
+	if err != nil {
+		return err
+	}
 	u.put(id, slices.Concat([]byte("<< /Type /Annot /Subtype /Widget /FT /Sig /T "), u.text(id, t.name),
-		[]byte(" /V "), sig.raw(), []byte(" /P "), p.id.raw(), []byte(" /Rect [0 0 0 0] /F 132 >>")))
+		[]byte(" /V "), sig.raw(), []byte(" /P "), p.id.raw(), []byte(" /Rect [0 0 0 0] /F 132"), look, []byte(" >>")))
 	if err := u.appendTo(p.id, "Annots", id.raw()); err != nil {
 		return err
 	}
