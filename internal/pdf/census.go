@@ -53,6 +53,8 @@ type census struct {
 	numbers  numSet         // listed by the section being read
 	highest  int            // of these
 	section  int64          // where it begins
+	all      int            // the highest number in use in the file
+	begun    bool           // the newest section is read
 	out      []oddity
 	broken   bool // there may be more
 }
@@ -104,6 +106,14 @@ func (c *census) take(d *Document) error {
 		return err
 	}
 	off, err := c.d.startXref()
+	if err == nil {
+		err = d.xref.each(func(num int, e entry) error {
+			if e.kind > entryFree {
+				c.all = num
+			}
+			return nil
+		})
+	}
 	for err == nil && off >= c.from {
 		off, err = c.read(off)
 	}
@@ -155,9 +165,15 @@ func (c *census) read(off int64) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if !c.begun {
+		c.begun = true // its /Size is that of the file: objects behind it are none to some readers, or have them search
+		c.highest = max(c.highest, c.all)
+	}
 	size, err := c.d.keyInt(sec.trailer, "Size", -1)
 	if err == nil && size <= int64(c.highest) {
 		err = c.odd(off, oddForm, "object %d is listed, and /Size says that there is none", c.highest)
+	} else if err == nil && size > maxObjectNumber+1 {
+		err = c.odd(off, oddForm, "/Size says that there are more objects than a file can have")
 	}
 	if err != nil {
 		return 0, err
@@ -188,6 +204,9 @@ func (c *census) hidden(trailer value) error {
 	return err
 }
 
+// maxDigits is what no number of a trailer needs more of; some readers fail at more, and search the file.
+const maxDigits = 10
+
 // plainTokens tells whether a trailer is made of what every reader knows; others take it for broken.
 func plainTokens(v value) bool {
 	l := v.sub(0)
@@ -208,7 +227,7 @@ func plainTokens(v value) bool {
 			}
 		case tokNumber:
 			whole, part, _ := strings.Cut(strings.TrimLeft(word, "-"), ".")
-			if strings.Count(word, "-") > 1 || !allDigits([]byte(whole+part)) {
+			if strings.Count(word, "-") > 1 || !allDigits([]byte(whole+part)) || len(whole) > maxDigits {
 				return false
 			}
 		case tokHex:
@@ -230,7 +249,7 @@ func (c *census) table(off int64) (value, error) {
 		}
 		if !first && bytes.HasPrefix(line, []byte("trailer")) {
 			c.keywords[at] = true
-			return c.d.readTrailer(at + int64(len("trailer")))
+			return c.trailer(at + int64(len("trailer")))
 		}
 		line = bytes.TrimRight(line, " ")
 		if first {
@@ -253,6 +272,19 @@ func (c *census) table(off int64) (value, error) {
 		return value{}, err
 	}
 	return value{}, errEnough
+}
+
+// trailer reads the one of a table. Readers take it for a stream, or for broken, if other words stand behind it.
+func (c *census) trailer(off int64) (value, error) {
+	v, err := c.d.readTrailer(off)
+	if err != nil {
+		return v, err
+	}
+	b, err := c.d.readAt(make([]byte, lookBack), v.off+int64(len(v.raw)))
+	if err == nil && !bytes.HasPrefix(bytes.TrimLeftFunc(b, pdfSpace), []byte("startxref")) {
+		err = c.odd(off, oddForm, "something stands between a trailer and startxref")
+	}
+	return v, err
 }
 
 // twoNumbers reads the head of a part of a table.

@@ -20,7 +20,7 @@ type behind struct {
 	back    int    // how far in front of the table startxref leads
 	entries string // further lines of the table
 	trailer string // further keys
-	size    int    // 200 if not given
+	size    int    // 300 if not given
 	between string // in front of startxref
 	end     string // behind the end
 }
@@ -31,7 +31,7 @@ func (b behind) after(signed []byte) []byte {
 	out := bytes.Clone(signed)
 	at := len(out)
 	if b.size == 0 {
-		b.size = 200
+		b.size = 300
 	}
 	out = append(out, "150 0 obj\n<< /Nothing true >>\nendobj\n"+b.hidden+b.head...)
 	table := len(out) - b.back
@@ -73,6 +73,11 @@ func TestD16AnUpdateHoldsWhatItLists(t *testing.T) {
 		"/Size too small":                       {behind{size: 150}, false},
 		"a word in the trailer":                 {behind{trailer: "/X foo"}, false},
 		"a number in the trailer":               {behind{trailer: "/X 1-2"}, false},
+		"a number too large (qpdf)":             {behind{trailer: "/X 99999999999999999999"}, false},
+		"/Size too large (MuPDF)":               {behind{size: 9_000_000}, false},
+		"/Size much too large (Poppler)":        {behind{size: 2147483647}, false},
+		"a word behind the trailer (Poppler)":   {behind{between: "stream\n"}, false},
+		"a comment behind the trailer":          {behind{between: "% x\n"}, false},
 		"a hidden section":                      {behind{trailer: "/XRefStm 9"}, false},
 	} {
 		f := c.b.after(signed)
@@ -84,6 +89,21 @@ func TestD16AnUpdateHoldsWhatItLists(t *testing.T) {
 	f := behind{hidden: hiddenPage}.after(signed)
 	if s := k.look(t, f, k.trust()).Signatures[0]; !strings.Contains(strings.Join(s.Why, " "), "no cross-reference lists") {
 		t.Errorf("not named: %v", s.Why)
+	}
+}
+
+// D16, ADE-04: an update that lists nothing wrong, and says that the file has fewer objects than it has: Poppler misses one of them, and
+// draws what it finds in a search, which here the author has left for it.
+func TestD16AnUpdateMayNotMakeTheFileSmaller(t *testing.T) {
+	k := newKit(t)
+	signed := k.sign(t, behind{hidden: hiddenPage}.after(contract()), true)
+	root := map[int]string{1: with(current(signed, 1), " /DSS << >>")}
+	for size, valid := range map[string]bool{"/Size 200": false, "/Size 400": true} {
+		f := updKeys(signed, root, "/Info 8 0 R")
+		f = append(f[:len(signed)], bytes.Replace(f[len(signed):], []byte("/Size 200 "), []byte(size+" "), 1)...)
+		if rep := k.look(t, f, k.trust()); (rep.Verdict == validate.Valid) != valid {
+			t.Errorf("%s: %s %v", size, rep.Verdict, rep.Signatures[0].Why)
+		}
 	}
 }
 

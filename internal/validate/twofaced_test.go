@@ -42,8 +42,8 @@ func (p *packed) finish(n int, keys string, edit func([]byte) []byte) []byte {
 		rows = edit(rows)
 	}
 	start := p.buf.Len()
-	fmt.Fprintf(&p.buf, "%d 0 obj\n<< /Type /XRef /Size 300 /W [1 3 1] /Index [%s] /Root 1 0 R %s /Length %d >>\nstream\n%s\nendstream\nendobj\nstartxref\n%d\n%%%%EOF\n",
-		n, index, keys, len(rows), rows, start)
+	fmt.Fprintf(&p.buf, "%d 0 obj\n<< /Type /XRef /Size %d /W [1 3 1] /Index [%s] /Root 1 0 R %s /Length %d >>\nstream\n%s\nendstream\nendobj\nstartxref\n%d\n%%%%EOF\n",
+		n, n+100, index, keys, len(rows), rows, start)
 	return p.buf.Bytes()
 }
 

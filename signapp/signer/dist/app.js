@@ -3467,6 +3467,9 @@
   var maxSections = 2048;
   var maxObjects2 = 1 << 20;
   var lastWords = 1e3;
+  var maxNumber = 8388608;
+  var free = -1;
+  var inStream = -2;
   var maxComments = 8;
   var Odd = class extends Error {
   };
@@ -3482,18 +3485,20 @@
     }
   }
   var Census = class {
-    // octets
+    // no object has a number as high
     constructor(pdf) {
       this.pdf = pdf;
     }
     pdf;
     places = /* @__PURE__ */ new Map();
-    // object: where it is; 0 where it has no place of its own
+    // object: where it is
     keywords = /* @__PURE__ */ new Set();
     // where "obj" stands of what is listed, and "trailer" of sections
     packs = [];
     // object streams that are named
     unpacked = 0;
+    // octets
+    size = 0;
     async sections() {
       const { pdf } = this;
       const tail = ascii(pdf, Math.max(0, pdf.length - lastWords), lastWords);
@@ -3510,7 +3515,8 @@
         if (prev === 0) break;
         at2 = prev;
       }
-      if (this.packs.some((n) => !this.places.get(n))) throw new Odd("an object stream that is not there");
+      for (const [n, at3] of this.places) if (at3 !== free && n >= this.size) throw new Odd("a size that is too small");
+      if (this.packs.some((n) => (this.places.get(n) ?? free) <= 0)) throw new Odd("an object stream that is not there");
     }
     /** section reads one and returns its trailer. */
     async section(at2) {
@@ -3519,11 +3525,14 @@
       const [p, highest] = this.table(at2, listed);
       this.keywords.add(p);
       const trailer = readEntries(this.pdf, skip(this.pdf, p + 7));
+      if (!/^[\0\t\n\f\r ]*startxref/.test(ascii(this.pdf, trailer.end, 256))) throw new Odd("an unusual trailer");
       this.close(trailer, highest);
       return trailer;
     }
     close(trailer, highest) {
-      if (trailer.twice || integerOf(this.pdf, trailer, "Size") <= highest) throw new Odd("an unusual trailer");
+      const size2 = integerOf(this.pdf, trailer, "Size");
+      if (trailer.twice || size2 <= highest || size2 > maxNumber || /\d{11}/.test(ascii(this.pdf, trailer.begin, trailer.end - trailer.begin).replace(/\([^()\\]*\)|<[0-9A-Fa-f\s]*>/g, ""))) throw new Odd("an unusual trailer");
+      if (this.size === 0) this.size = size2;
     }
     /** table reads lines in their one form; it returns where the trailer begins, and the highest number. */
     table(at2, listed) {
@@ -3540,7 +3549,7 @@
         for (let n = first; n < first + count; n++, p += 20) {
           const m = /^(\d{10}) (\d{5}) ([nf])(?: \n| \r|\r\n)$/.exec(ascii(pdf, p, 20));
           if (!m || m[3] === "f" && n === 1 && n === first && m[2] === "65535") throw new Odd("a table");
-          this.entry(n, m[3] === "n", Number(m[1]), Number(m[2]), listed);
+          this.entry(n, m[3] === "n" ? Number(m[1]) : free, Number(m[2]), listed);
           highest = Math.max(highest, n);
         }
       }
@@ -3575,7 +3584,7 @@
           if (kind > 2 || n === 0 && kind !== 0) throw new Odd("an unusual entry");
           if (kind === 2) this.packs.push(a);
           if (this.packs.length > maxObjects2) throw new Odd("too many objects");
-          this.entry(n, kind === 1, a, b, listed);
+          this.entry(n, kind === 1 ? a : kind === 2 ? inStream : free, b, listed);
           highest = Math.max(highest, n);
         }
       }
@@ -3584,15 +3593,15 @@
       return dict;
     }
     /** entry: an object in use stands where it says, and an older one of the number not behind it. */
-    entry(n, inUse, at2, generation, listed) {
+    entry(n, at2, generation, listed) {
       if (listed.has(n)) throw new Odd("listed twice");
       listed.add(n);
       const newer = this.places.get(n);
-      if (newer === void 0) this.places.set(n, inUse ? at2 : 0);
+      if (newer === void 0) this.places.set(n, at2);
       if (this.places.size > maxObjects2 || this.keywords.size > maxObjects2) throw new Odd("too many objects");
-      if (!inUse) return;
+      if (at2 === free || at2 === inStream) return;
       const h = at2 > 0 && at2 < this.pdf.length ? this.header(at2) : void 0;
-      if (!h || n === 0 || h[0] !== n || h[1] !== generation || newer && newer < at2) throw new Odd("an object is not in its place");
+      if (!h || n === 0 || h[0] !== n || h[1] !== generation || newer !== void 0 && newer > 0 && newer < at2) throw new Odd("an object is not in its place");
     }
     /** header reads "N G obj" and takes down where the keyword stands. */
     header(at2) {

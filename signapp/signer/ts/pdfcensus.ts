@@ -11,6 +11,12 @@ const maxSections = 2048;
 const maxObjects = 1 << 20;
 const lastWords = 1000; // some readers look for startxref in the last 1,024 bytes only
 
+const maxNumber = 8_388_608; // ISO 32000-1, annex C
+
+// Places of what has none of its own in the file.
+const free = -1;
+const inStream = -2;
+
 const maxComments = 8; // between the numbers of an object and its keyword
 
 class Odd extends Error {}
@@ -29,10 +35,11 @@ export async function misplaced(pdf: Uint8Array): Promise<boolean> {
 }
 
 class Census {
-  private readonly places = new Map<number, number>(); // object: where it is; 0 where it has no place of its own
+  private readonly places = new Map<number, number>(); // object: where it is
   private readonly keywords = new Set<number>(); // where "obj" stands of what is listed, and "trailer" of sections
   private packs: number[] = []; // object streams that are named
   private unpacked = 0; // octets
+  private size = 0; // no object has a number as high
 
   constructor(private readonly pdf: Uint8Array) {}
 
@@ -52,7 +59,8 @@ class Census {
       if (prev === 0) break;
       at = prev;
     }
-    if (this.packs.some((n) => !this.places.get(n))) throw new Odd("an object stream that is not there");
+    for (const [n, at] of this.places) if (at !== free && n >= this.size) throw new Odd("a size that is too small");
+    if (this.packs.some((n) => (this.places.get(n) ?? free) <= 0)) throw new Odd("an object stream that is not there");
   }
 
   /** section reads one and returns its trailer. */
@@ -62,12 +70,17 @@ class Census {
     const [p, highest] = this.table(at, listed);
     this.keywords.add(p);
     const trailer = readEntries(this.pdf, skip(this.pdf, p + 7));
+    // Readers take a trailer with other words behind it for a stream, or for broken.
+    if (!/^[\0\t\n\f\r ]*startxref/.test(ascii(this.pdf, trailer.end, 256))) throw new Odd("an unusual trailer");
     this.close(trailer, highest);
     return trailer;
   }
 
   private close(trailer: Entries, highest: number): void {
-    if (trailer.twice || integerOf(this.pdf, trailer, "Size") <= highest) throw new Odd("an unusual trailer");
+    const size = integerOf(this.pdf, trailer, "Size");
+    // Numbers that are too large have some readers fail, and search the file.
+    if (trailer.twice || size <= highest || size > maxNumber || /\d{11}/.test(ascii(this.pdf, trailer.begin, trailer.end - trailer.begin).replace(/\([^()\\]*\)|<[0-9A-Fa-f\s]*>/g, ""))) throw new Odd("an unusual trailer");
+    if (this.size === 0) this.size = size; // that of the newest section is that of the file
   }
 
   /** table reads lines in their one form; it returns where the trailer begins, and the highest number. */
@@ -86,7 +99,7 @@ class Census {
         const m = /^(\d{10}) (\d{5}) ([nf])(?: \n| \r|\r\n)$/.exec(ascii(pdf, p, 20));
         // Some readers take a free object 1 at the beginning for object 0, and count on from there.
         if (!m || (m[3] === "f" && n === 1 && n === first && m[2] === "65535")) throw new Odd("a table");
-        this.entry(n, m[3] === "n", Number(m[1]), Number(m[2]), listed);
+        this.entry(n, m[3] === "n" ? Number(m[1]) : free, Number(m[2]), listed);
         highest = Math.max(highest, n);
       }
     }
@@ -122,7 +135,7 @@ class Census {
         if (kind > 2 || (n === 0 && kind !== 0)) throw new Odd("an unusual entry");
         if (kind === 2) this.packs.push(a);
         if (this.packs.length > maxObjects) throw new Odd("too many objects");
-        this.entry(n, kind === 1, a, b, listed);
+        this.entry(n, kind === 1 ? a : kind === 2 ? inStream : free, b, listed);
         highest = Math.max(highest, n);
       }
     }
@@ -132,15 +145,15 @@ class Census {
   }
 
   /** entry: an object in use stands where it says, and an older one of the number not behind it. */
-  private entry(n: number, inUse: boolean, at: number, generation: number, listed: Set<number>): void {
+  private entry(n: number, at: number, generation: number, listed: Set<number>): void {
     if (listed.has(n)) throw new Odd("listed twice");
     listed.add(n);
     const newer = this.places.get(n);
-    if (newer === undefined) this.places.set(n, inUse ? at : 0);
+    if (newer === undefined) this.places.set(n, at);
     if (this.places.size > maxObjects || this.keywords.size > maxObjects) throw new Odd("too many objects");
-    if (!inUse) return;
+    if (at === free || at === inStream) return;
     const h = at > 0 && at < this.pdf.length ? this.header(at) : undefined;
-    if (!h || n === 0 || h[0] !== n || h[1] !== generation || (newer && newer < at)) throw new Odd("an object is not in its place");
+    if (!h || n === 0 || h[0] !== n || h[1] !== generation || (newer !== undefined && newer > 0 && newer < at)) throw new Odd("an object is not in its place");
   }
 
   /** header reads "N G obj" and takes down where the keyword stands. */

@@ -18,11 +18,12 @@ interface Parts {
   keys?: string; // of the trailer
   size?: number;
   back?: number; // startxref leads so far in front of the table
+  between?: string; // trailer and startxref
   end?: string;
 }
 
 /** pdf is a file of three objects and a table. */
-function pdf({ hidden = "", lines = "", keys = "", size = 100, back = 0, end = "" }: Parts = {}): Bytes {
+function pdf({ hidden = "", lines = "", keys = "", size = 100, back = 0, between = "", end = "" }: Parts = {}): Bytes {
   const head = "%PDF-1.7\n";
   const objects = ["1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n", "2 0 obj\n<</Type/Pages/Count 1/Kids[3 0 R]>>\nendobj\n", page];
   let out = head;
@@ -32,7 +33,7 @@ function pdf({ hidden = "", lines = "", keys = "", size = 100, back = 0, end = "
   });
   out += hidden;
   const at = out.length - back;
-  return octets(`${out}xref\n0 4\n${line(0, "f")}${places.map((p) => line(p)).join("")}${lines}trailer\n<</Root 1 0 R/Size ${size}${keys}>>\nstartxref\n${at}\n%%EOF\n${end}`);
+  return octets(`${out}xref\n0 4\n${line(0, "f")}${places.map((p) => line(p)).join("")}${lines}trailer\n<</Root 1 0 R/Size ${size}${keys}>>\n${between}startxref\n${at}\n%%EOF\n${end}`);
 }
 
 /** packed is the same with a cross-reference stream; rows are further ones of objects 7, 8, ... */
@@ -54,6 +55,7 @@ const whole: Record<string, Bytes> = {
   "with a table": pdf(),
   "with a table, blanks behind": pdf({ end: " \r\n" }),
   "with words that are none of objects": pdf({ hidden: "% an object, 7 objects, trailers\n% endobj\n" }),
+  "with long identifiers": pdf({ keys: "/ID[<00112233445566778899aabbccddeeff>(99999999999)]" }),
   "with an update": update(pdf(), newer(page)),
   "with a cross-reference stream": packed(),
   "with several parts of an index": packed([[1, 0, 9, 0]].slice(1), "/Index[0 3 3 4]"),
@@ -73,6 +75,10 @@ const odd: Record<string, Bytes> = {
   "blanks before the table": pdf({ hidden: "  ", back: 2 }),
   "blanks behind the end": pdf({ end: "\n".repeat(2000) }),
   "a comment behind the end": pdf({ end: "%" }),
+  "a size that is too small in an update": update(pdf(), (prev, at) => newer(page)(prev, at).replace("/Size 100", "/Size 3").replace("3 1\n", "2 1\n").replace(line(at), line(String.fromCharCode(...pdf()).indexOf("2 0 obj"))).replace(page, "")),
+  "a size that is too large": pdf({ size: 9_000_000 }),
+  "a number that is too large": pdf({ keys: "/X 99999999999" }),
+  "a word behind the trailer": pdf({ between: "stream\n" }),
   "a key twice": pdf({ keys: "/Prev 0/Prev 9" }),
   "a circle": update(pdf(), (_prev, at) => `xref\n0 1\n${line(0, "f")}trailer\n<</Size 9/Prev ${at}>>\nstartxref\n${at}\n%%EOF`),
   "an older object behind the newer one": update(update(pdf(), newer(page)), (prev, at) => `xref\n3 1\n${line(String.fromCharCode(...pdf()).indexOf("3 0 obj"))}trailer\n<</Size 9/Prev ${prev}>>\nstartxref\n${at}\n%%EOF`),
