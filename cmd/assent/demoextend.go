@@ -68,7 +68,9 @@ func (d *demo) judgeDetached(ctx context.Context, name string, _ bool, original 
 		func() (judge.Verdict, error) {
 			v, err := longTermVerdict(ctx, file, root, 1, beside(bytes.Replace(original, []byte("240"), []byte("999"), 1)))
 			v.Judge, v.OK = "assent verify, 240 is 999", err == nil && strings.HasPrefix(v.Words, string(validate.NotValid))
-			v.Words = "must not be valid: " + v.Words
+			if v.OK {
+				v.Words = "not valid, as it must be"
+			}
 			return v, err
 		},
 	})
