@@ -46,6 +46,7 @@ var (
 	ErrCovered  = errors.New("extend: a later signature covers the place of the time-stamp; extend to B-LTA, which proves the time by a document time-stamp")
 	ErrNoRoom   = errors.New("extend: the signature left no room for a time-stamp; extend to B-LTA, which proves the time by a document time-stamp")
 	ErrNothing  = errors.New("extend: the file has the level already")
+	ErrFull     = errors.New("extend: the file has as many time-stamps as are judged; keep it as it is, sign it by a further signature at B-LTA that is over the whole file (assent sign --packaging enveloping), and renew that one")
 	ErrReached  = errors.New("extend: the level was not reached")
 )
 
@@ -127,7 +128,7 @@ func PDF(ctx context.Context, name string, in io.ReaderAt, size int64, out Outpu
 	if err := copyFile(ctx, out, in, size); err != nil {
 		return nil, err
 	}
-	if err := j.complete(); err != nil {
+	if err := j.complete(level); err != nil {
 		return nil, err
 	}
 	if err := j.look(); err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/assent-sign/assent/internal/certs"
 	"github.com/assent-sign/assent/internal/cms"
 	"github.com/assent-sign/assent/internal/pdf"
+	"github.com/assent-sign/assent/internal/validate"
 	"github.com/assent-sign/assent/internal/xmlsig"
 )
 
@@ -18,7 +19,7 @@ const maxCarried = 500
 
 // complete adds to the pool what the file carries, and fetches what its paths lack, if the Collector does. What was fetched
 // becomes part of the file only as a part of a path that is valid up to an anchor.
-func (j *job) complete() error {
+func (j *job) complete(level Level) error {
 	doc, err := pdf.OpenWith(j.out, j.size, j.cfg.Limits, j.cfg.Password)
 	if err != nil {
 		return err
@@ -26,6 +27,9 @@ func (j *job) complete() error {
 	sigs, err := doc.Signatures()
 	if err != nil {
 		return err
+	}
+	if level == LevelLTA && len(sigs) >= validate.MaxSignatures {
+		return fmt.Errorf("%w: %d signatures and time-stamps are in %s", ErrFull, len(sigs), j.name)
 	}
 	var own carried
 	for i := range sigs {

@@ -11,6 +11,7 @@ import (
 	"github.com/assent-sign/assent/internal/longterm"
 	"github.com/assent-sign/assent/internal/pdf"
 	"github.com/assent-sign/assent/internal/tsp"
+	"github.com/assent-sign/assent/internal/validate"
 )
 
 // tokenRoom is kept for a document time-stamp: real tokens with a full chain are 2 to 8
@@ -183,6 +184,9 @@ func (c *Config) authority(ctx context.Context, token []byte, imprint func(crypt
 // seal adds a document time-stamp over the whole file (EN 319 142-1, 5.4.3). What is
 // known of its authority follows in another update if the file does not have it.
 func (j *job) seal(what string) error {
+	if len(j.sigs) >= validate.MaxSignatures {
+		return fmt.Errorf("%w: %d signatures and time-stamps are in %s", ErrFull, len(j.sigs), j.name)
+	}
 	tail, p, err := j.doc.PlanSignature(pdf.SignOptions{SubFilter: pdf.SubFilterRFC3161, Hash: j.cfg.Hash, Reserve: tokenRoom, Time: j.cfg.Now()})
 	if err != nil {
 		return fmt.Errorf("document time-stamp: %w", err)

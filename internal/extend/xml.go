@@ -73,7 +73,7 @@ func XML(ctx context.Context, name string, in io.ReaderAt, size int64, out Outpu
 		return nil, fmt.Errorf("%w%s", err, lacks(j.unfetched))
 	}
 	if err := j.steps(level); err != nil {
-		return nil, err
+		return nil, fullIf(err)
 	}
 	if len(j.done) == 0 {
 		return nil, fmt.Errorf("%w: %s", ErrNothing, level)
@@ -82,7 +82,7 @@ func XML(ctx context.Context, name string, in io.ReaderAt, size int64, out Outpu
 		return nil, err
 	}
 	if err := j.reached(out, level); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrReached, err)
+		return nil, fullIf(fmt.Errorf("%w: %w", ErrReached, err))
 	}
 	return &Result{Size: j.now.size, Added: j.done, Report: j.rep}, nil
 }
@@ -181,12 +181,29 @@ func (j *xmlJob) extendable() error {
 		if l := j.judged(i).Level; !strings.HasPrefix(l, "B-") {
 			return fmt.Errorf("%w: signature %q in %s: %s; only the software that made it can add what it lacks", ErrNotXAdES, in.ID, j.name, l)
 		}
+		if err := j.alone(in); err != nil {
+			return err
+		}
 		place, err := in.Place()
 		if err != nil {
 			return err
 		}
 		if of, r, covered := j.doc.Covering(place.Offset); covered {
 			return fmt.Errorf("%w: the reference to %q of signature %q covers the properties of %q; extend %q alone: an archive time-stamp of it is over all that it covers", ErrBreaks, r.URI, of.ID, in.ID, of.ID)
+		}
+	}
+	return nil
+}
+
+// alone refuses a counter-signature whose properties are under a time-stamp of the signature that it stands in, or will be.
+func (j *xmlJob) alone(in *xmlsig.Signature) error {
+	outer := j.doc.Countersigned(in)
+	if outer == nil {
+		return nil
+	}
+	for _, i := range j.chosen {
+		if j.doc.Signatures[i].ID == outer.ID || outer.Properties != nil && len(outer.Properties.Archives) > 0 {
+			return fmt.Errorf("%w: %q is a counter-signature in %q, whose archive time-stamps cover it; extend %q alone (--signature)", ErrBreaks, in.ID, outer.ID, outer.ID)
 		}
 	}
 	return nil

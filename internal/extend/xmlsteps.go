@@ -40,6 +40,9 @@ func (j *xmlJob) prove(i int) error {
 		return nil
 	}
 	in := &j.doc.Signatures[i]
+	if err := room(in); err != nil {
+		return err
+	}
 	imprint, err := j.doc.Imprint(j.now, in, overValue, j.cfg.Hash, c14n.Limits{})
 	if err != nil {
 		return err
@@ -50,6 +53,22 @@ func (j *xmlJob) prove(i int) error {
 	}
 	j.add(i, "time-stamp over the signature %q", writer.SignatureTimeStamp(id, token))
 	return nil
+}
+
+// room refuses a further time-stamp of a signature that has as many as are judged.
+func room(in *xmlsig.Signature) error {
+	if n := len(in.Properties.Stamps) + len(in.Properties.Archives); n >= xmlsig.MaxStamps {
+		return fmt.Errorf("%w: %d", ErrFull, n)
+	}
+	return nil
+}
+
+// fullIf says of an extended document, which was valid, that its time-stamps cost more reading than verifiers do.
+func fullIf(err error) error {
+	if errors.Is(err, xmlsig.ErrTooLarge) || errors.Is(err, xmlsig.ErrWork) {
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	return err
 }
 
 func (j *xmlJob) stamp(imprint []byte) (id string, token []byte, err error) {
@@ -153,6 +172,9 @@ func (j *xmlJob) about(in *xmlsig.Signature, st xmlsig.Stamp) (*longterm.Materia
 // archive adds an archive time-stamp over the signature, its data, and all properties that it has (EN 319 132-1, 5.5.2).
 func (j *xmlJob) archive(i int) error {
 	in := &j.doc.Signatures[i]
+	if err := room(in); err != nil {
+		return err
+	}
 	over, method := j.overAll(in)
 	imprint, err := j.doc.ArchiveImprint(j.now, in, over, j.cfg.Hash, c14n.Limits{})
 	if err != nil {

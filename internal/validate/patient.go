@@ -7,15 +7,15 @@ import (
 	"io"
 )
 
-// maxSignatures bounds those judged of one file: each costs reading much of it again.
-const maxSignatures = 100
+// MaxSignatures bounds those judged of one file: each costs reading much of it again.
+const MaxSignatures = 100
 
 // ErrTooMany means a file of more signatures than are judged.
 var ErrTooMany = errors.New("validate: the file has too many signatures")
 
 func bounded(signatures int) error {
-	if signatures > maxSignatures {
-		return fmt.Errorf("%w: %d; at most %d are judged", ErrTooMany, signatures, maxSignatures)
+	if signatures > MaxSignatures {
+		return fmt.Errorf("%w: %d; at most %d are judged", ErrTooMany, signatures, MaxSignatures)
 	}
 	return nil
 }

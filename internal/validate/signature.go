@@ -98,6 +98,7 @@ func (j *judge) cms(s *Signature, in *pdf.Signature, rng [4]int64) {
 	s.Signer, s.Issuer = Name(cert), issuerName(cert)
 	s.Level = "B-B" // see Signature.named
 	j.attributePolicy(s, si)
+	s.unjudged(si)
 	j.stamps(s, si)
 	s.others = sd.Certificates()
 }

@@ -23,18 +23,26 @@ import (
 
 const policyName = "1.3.6.1.4.1.99999.2.1"
 
-// under signs a PDF with a further signed attribute.
-func (k *kit) under(t testing.TB, attribute []byte) []byte {
+// under signs a PDF with a further signed attribute, unless it is nil, and unsigned ones.
+func (k *kit) under(t testing.TB, attribute []byte, unsigned ...[]byte) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	in := contract()
 	p, err := pdf.Prepare(t.Context(), bytes.NewReader(in), int64(len(in)), &out, pdf.SignOptions{Time: time.Now(), Hash: crypto.SHA256, Reserve: 16 << 10})
 	must(t, err)
-	attrs := cms.SortedSet([][]byte{cms.ContentTypeAttr(cms.OIDData), cms.MessageDigestAttr(p.Digest), cms.SigningCertificateV2Attr(k.chain[0], crypto.SHA256), attribute})
+	list := [][]byte{cms.ContentTypeAttr(cms.OIDData), cms.MessageDigestAttr(p.Digest), cms.SigningCertificateV2Attr(k.chain[0], crypto.SHA256)}
+	if attribute != nil {
+		list = append(list, attribute)
+	}
+	attrs := cms.SortedSet(list)
 	sig, err := k.key.Sign(rand.Reader, digestOf(attrs), crypto.SHA256)
 	must(t, err)
 	msg, err := cms.Assemble(cms.Input{SignedAttrs: attrs, Alg: algo.ES256, Signature: sig, Chain: k.chain})
 	must(t, err)
+	for _, a := range unsigned {
+		msg, err = cms.AddUnsigned(msg, a)
+		must(t, err)
+	}
 	f := fileOf(out.Bytes())
 	must(t, pdf.Embed(f, p, msg))
 	return *f

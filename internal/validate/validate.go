@@ -125,6 +125,10 @@ type Signature struct {
 	Chain    []string         `json:"chain,omitempty"` // subjects, leaf first, up to the trusted one
 	Stamps   []Stamp          `json:"time_stamps,omitempty"`
 	Later    []string         `json:"later_changes,omitempty"`
+	// Countersigns is the identifier of the signature over whose value this one of XML is, empty of others.
+	Countersigns string `json:"countersigns,omitempty"`
+	// Unjudged are, in words, statements in the signature that were not judged. The verdict is without them.
+	Unjudged []string `json:"unjudged,omitempty"`
 	// Revocation is what the file's own validation data says, empty if it settles
 	// nothing.
 	Revocation string `json:"revocation,omitempty"`

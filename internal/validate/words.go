@@ -69,6 +69,12 @@ func (s *Signature) print(b *strings.Builder, n, of int, size int64) {
 	for _, c := range s.Later {
 		line("later", "%s", c)
 	}
+	if s.Countersigns != "" {
+		line("over", "the value of the signature %q (counter-signature)", s.Countersigns)
+	}
+	for _, u := range s.Unjudged {
+		line("not judged", "%s", u)
+	}
 	for _, w := range s.Why {
 		line("because", "%s", w)
 	}

@@ -137,12 +137,16 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) (Signatur
 	}
 	whole := func(v xmlsig.Coverage) bool { return v.Document || v.Root && !d.Instructed }
 	s.scope(c, whole, len(d.Signatures), j.size)
+	counter := d.Countersigned(in) // its data is the other's value, which is over the rest
+	if counter != nil {
+		s.Countersigns = counter.ID
+	}
 	root := in.Element == d.Index.Root // enveloping or detached: no element is around it
 	named := func(p Part) bool { return slices.Contains(j.opt.Parts, p.id) }
 	switch byName := slices.ContainsFunc(s.Parts, named); {
 	case root && d.Instructed:
 		s.doubt(SigConstraintsFailure, "beside the signature stands a processing instruction, which nobody signed with it; it can have programs draw the document by a style sheet")
-	case !root && !byName && !slices.ContainsFunc(c.Data(), whole):
+	case !root && !byName && counter == nil && !slices.ContainsFunc(c.Data(), whole):
 		s.doubt(SigConstraintsFailure, "it covers only a part of the document; nobody signed the rest with it (--part ID names what you go by)")
 	}
 	if slices.ContainsFunc(c.Data(), func(v xmlsig.Coverage) bool { return v.Manifest }) {
@@ -155,6 +159,7 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) (Signatur
 	s.Level = xmlLevel(in)
 	if p := in.Properties; p != nil {
 		j.sigPolicy(&s, p.Policy, p.PolicyErr)
+		s.besides(p)
 		for _, st := range p.Stamps {
 			n := len(s.Stamps)
 			j.stamp(&s, st.Token, func(h crypto.Hash) ([]byte, error) { return d.Imprint(j.r, in, st, h, c14n.Limits{}) })

@@ -78,6 +78,8 @@ type Properties struct {
 	Stamps      []Stamp           // SignatureTimeStamp
 	Archives    []Stamp           // ArchiveTimeStamp of XAdES 1.4.1
 	Unsigned    []Unsigned        // all unsigned properties, in order
+	Counters    []string          // identifiers of the signatures in CounterSignature properties
+	Contents    []string          // names of signed time-stamps over the data, which are not read
 	Further     []string          // names of unsigned properties that are not read
 
 	at    int64 // of SignedProperties
@@ -412,6 +414,11 @@ func (s *Signature) properties(n *node) {
 	}
 	for _, f := range data.all(xadesSpace, "DataObjectFormat") {
 		p.MimeTypes = append(p.MimeTypes, text(f.one(xadesSpace, "MimeType")))
+	}
+	for _, local := range []string{"AllDataObjectsTimeStamp", "IndividualDataObjectsTimeStamp"} {
+		for range data.all(xadesSpace, local) {
+			p.Contents = append(p.Contents, local)
+		}
 	}
 	for _, c := range data.all(xadesSpace, "CommitmentTypeIndication") {
 		p.Commitments = append(p.Commitments, text(c.one(xadesSpace, "CommitmentTypeId", "Identifier")))

@@ -9,8 +9,8 @@ import (
 // xades141Space is the namespace of what XAdES added later.
 const xades141Space = "http://uri.etsi.org/01903/v1.4.1#"
 
-// maxStamps bounds the tokens of one signature; see ErrWork for what those of all may cost.
-const maxStamps = 32
+// MaxStamps bounds the tokens of one signature; see ErrWork for what those of all may cost.
+const MaxStamps = 64
 
 // unsigned reads the unsigned properties in their order (EN 319 132-1, clauses 5.3 to 5.5).
 func (s *Signature) unsigned(n *node) {
@@ -50,13 +50,16 @@ func (s *Signature) unsigned(n *node) {
 			for _, r := range k.all(xadesSpace, "RevocationValues") {
 				u.Values.revocations(r)
 			}
+		case k.is(xadesSpace, "CounterSignature"):
+			id, _ := k.one(dsSpace, "Signature").attr("Id")
+			p.Counters = append(p.Counters, id)
 		default:
 			p.Further = append(p.Further, k.local)
 		}
 		p.Unsigned = append(p.Unsigned, u)
 	}
-	if len(p.Stamps)+len(p.Archives) > maxStamps {
-		s.defect("%w: %d time-stamps; %d are possible", ErrTooLarge, len(p.Stamps)+len(p.Archives), maxStamps)
+	if len(p.Stamps)+len(p.Archives) > MaxStamps {
+		s.defect("%w: %d time-stamps; %d are possible", ErrTooLarge, len(p.Stamps)+len(p.Archives), MaxStamps)
 		p.Stamps, p.Archives = nil, nil
 	}
 }

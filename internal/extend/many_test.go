@@ -1,0 +1,56 @@
+package extend_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/assent-sign/assent/internal/extend"
+	"github.com/assent-sign/assent/internal/validate"
+	"github.com/assent-sign/assent/internal/xmlsig"
+)
+
+// ADE-03: a file is renewed as long as verifiers judge all of its time-stamps, and refused then, before anything is asked
+// for, with what to do.
+func TestADE03FilesOfManyTimeStamps(t *testing.T) {
+	d := newDesk(t)
+	pdf := d.signed(t, contract(), 16<<10, 0)
+	for range 34 {
+		pdf = d.stamped(t, pdf)
+	}
+	out, res, err := d.extend(t, pdf, extend.LevelLTA)
+	if err != nil || res.Report.Verdict != validate.Valid || len(res.Report.Signatures) < 36 {
+		t.Errorf("PDF, 34 time-stamps: %v", err)
+	}
+	for range validate.MaxSignatures - len(res.Report.Signatures) {
+		out = d.stamped(t, out)
+	}
+	_, _, err = d.extend(t, out, extend.LevelLTA)
+	full(t, "PDF", err)
+
+	xml, _, err := d.extendXML(t, d.enveloped(t, []byte(invoice), "s1", false), extend.LevelT)
+	must(t, err)
+	from, to := bytes.Index(xml, []byte("<xades:SignatureTimeStamp")), bytes.Index(xml, []byte("</xades:UnsignedSignatureProperties>"))
+	id := xml[from+bytes.Index(xml[from:], []byte(`Id="`)):]
+	id = id[:bytes.IndexByte(id[len(`Id="`):], '"')+len(`Id="`)]
+	var more []byte
+	for i := range xmlsig.MaxStamps - 2 {
+		more = append(more, bytes.Replace(xml[from:to], id, fmt.Appendf(nil, `Id="more-%d`, i), 1)...)
+	}
+	xml = append(bytes.Clone(xml[:to]), append(more, xml[to:]...)...)
+	xml, res, err = d.extendXML(t, xml, extend.LevelLTA)
+	if err != nil || res.Report.Verdict != validate.Valid {
+		t.Fatalf("XML, %d time-stamps: %v", xmlsig.MaxStamps-1, err)
+	}
+	_, _, err = d.extendXML(t, xml, extend.LevelLTA)
+	full(t, "XML", err)
+}
+
+func full(t *testing.T, name string, err error) {
+	t.Helper()
+	if !errors.Is(err, extend.ErrFull) || !strings.Contains(err.Error(), "--packaging enveloping") {
+		t.Errorf("%s, full: %v", name, err)
+	}
+}

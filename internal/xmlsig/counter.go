@@ -1,0 +1,21 @@
+package xmlsig
+
+import "strings"
+
+// Countersigned is the signature over whose value another one is that stands in it (EN 319 132-1, clause 5.2.7); nil if c
+// is no counter-signature.
+func (d *Document) Countersigned(c *Signature) *Signature {
+	for i := range d.Signatures {
+		s := &d.Signatures[i]
+		if s.valAt == 0 || !s.Element.Contains(c.Element) {
+			continue
+		}
+		for _, r := range c.References {
+			id, ok := strings.CutPrefix(r.URI, "#")
+			if e, err := d.Index.ByID(id); ok && err == nil && e.Start == s.valAt {
+				return s
+			}
+		}
+	}
+	return nil
+}
