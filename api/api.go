@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,10 +50,12 @@ type Credentials interface {
 
 // SignDoc says how CSC's signDoc is served. Without a Worker it is not.
 type SignDoc struct {
-	Worker string // name of a pades worker
+	Worker string // name of a pades worker; "": no PAdES
 	// Levels are the worker's levels, of B-B, B-T, B-LT, B-LTA; the first is
 	// used when the request names none and is B-B by the specification.
 	Levels []string
+	// XAdES are the names of xades workers by the envelope property that they make (EnvelopeEnveloped and the others).
+	XAdES map[string]string
 }
 
 // Config is what the front doors need. All is required but what has a default.
@@ -117,8 +120,13 @@ func New(cfg Config) (*API, error) {
 			return nil, fmt.Errorf("%w: SignDoc level %q is none of B-B, B-T, B-LT, B-LTA", ErrConfig, l)
 		}
 	}
-	if (cfg.SignDoc.Worker == "") != (len(cfg.SignDoc.Levels) == 0) {
+	if cfg.SignDoc.serves() != (len(cfg.SignDoc.Levels) > 0) {
 		return nil, fmt.Errorf("%w: SignDoc needs a worker and its levels", ErrConfig)
+	}
+	for e := range cfg.SignDoc.XAdES {
+		if !slices.Contains(xadesEnvelopes, e) {
+			return nil, fmt.Errorf("%w: SignDoc envelope property %q is none of %v", ErrConfig, e, xadesEnvelopes)
+		}
 	}
 	server, err := oauth.New(oauth.Config{Issuer: cfg.BaseURL, Clients: cfg.Clients, Store: cfg.Store, Portal: cfg.Portal,
 		Operations: cfg.Operations, Credentials: cfg.Credentials, Clock: cfg.Clock, Log: cfg.Log, MaxHashes: cfg.Limits.Hashes})

@@ -37,7 +37,7 @@ func (a *API) info(_ *call, m members) (csc.Info, error) {
 	}
 	for _, rt := range a.routes() {
 		method, ok := strings.CutPrefix(rt.pattern, pathCSC+"/")
-		if ok && !strings.Contains(method, "{") && !slices.Contains(out.Methods, method) && (method != csc.MethodSignDoc || a.cfg.SignDoc.Worker != "") {
+		if ok && !strings.Contains(method, "{") && !slices.Contains(out.Methods, method) && (method != csc.MethodSignDoc || a.cfg.SignDoc.serves()) {
 			out.Methods = append(out.Methods, method)
 		}
 	}
@@ -46,12 +46,31 @@ func (a *API) info(_ *call, m members) (csc.Info, error) {
 			out.SignAlgorithms.Algos = append(out.SignAlgorithms.Algos, oid)
 		}
 	}
-	if a.cfg.SignDoc.Worker != "" {
-		out.SignatureFormats = csc.SignatureFormats{Formats: []string{"P"}, EnvelopeProperties: [][]string{{"Revision"}}}
-		out.DocumentTypes = []string{"application/pdf"}
-		for _, l := range a.cfg.SignDoc.Levels {
-			out.ConformanceLevels = append(out.ConformanceLevels, cscLevels[l])
-		}
-	}
+	a.addSignDoc(&out)
 	return out, nil
+}
+
+// addSignDoc says which documents are signed, and how.
+func (a *API) addSignDoc(out *csc.Info) {
+	s := a.cfg.SignDoc
+	add := func(format string, envelopes []string, types ...string) {
+		f := &out.SignatureFormats
+		f.Formats, f.EnvelopeProperties = append(f.Formats, format), append(f.EnvelopeProperties, envelopes)
+		out.DocumentTypes = append(out.DocumentTypes, types...)
+	}
+	if s.Worker != "" {
+		add("P", []string{"Revision"}, "application/pdf")
+	}
+	if len(s.XAdES) > 0 {
+		var envelopes []string
+		for _, e := range xadesEnvelopes {
+			if s.XAdES[e] != "" {
+				envelopes = append(envelopes, e)
+			}
+		}
+		add("X", envelopes, "application/xml")
+	}
+	for _, l := range s.Levels {
+		out.ConformanceLevels = append(out.ConformanceLevels, cscLevels[l])
+	}
 }

@@ -23,11 +23,8 @@ import (
 // operationMode A the answer is a responseID at once; otherwise the call waits,
 // bounded, and then answers 202 with a responseID to poll.
 func (a *API) signDoc(c *call) error {
-	if a.cfg.SignDoc.Worker == "" {
+	if !a.cfg.SignDoc.serves() {
 		return errNotServed
-	}
-	if !c.id.Client.MayUse(a.cfg.SignDoc.Worker) {
-		return say(errClientPolicy, "the client may not use signDoc")
 	}
 	op, mode, err := a.startSignDoc(c)
 	if err != nil {
@@ -102,6 +99,7 @@ type documentIn struct {
 	AlgoParams string           `json:"signAlgoParams"`
 	Envelope   string           `json:"signed_envelope_property"`
 	Props      []signedProperty `json:"signed_props"`
+	Reference  string           `json:"referenceUri"`
 }
 
 type signedProperty struct {
@@ -137,11 +135,20 @@ func (a *API) addDocuments(c *call, n *signapp.NewOperation, docs []documentIn, 
 	if len(docs) > a.cfg.Limits.Hashes {
 		return refuse("Numbers of signatures is too high")
 	}
+	object := false
 	for i, d := range docs {
-		alg, level, params, err := a.checkDocument(d, algs)
+		m, alg, level, err := a.checkDocument(d, algs)
 		if err != nil {
 			return err
 		}
+		if !c.id.Client.MayUse(m.worker) {
+			return say(errClientPolicy, "the client may not use signDoc")
+		}
+		if i > 0 && object != m.object {
+			// The answer has two lists then, and nobody can tell which of them a document's signature is in.
+			return refuse("Invalid array parameter documents: either all signatures are detached, or none")
+		}
+		object = m.object
 		if i > 0 && (alg.String() != n.Alg || level != n.Level) {
 			return refuse("Invalid array parameter documents: signAlgo and conformance_level must be the same for all")
 		}
@@ -150,56 +157,63 @@ func (a *API) addDocuments(c *call, n *signapp.NewOperation, docs []documentIn, 
 		if err != nil || len(body) == 0 {
 			return refuse("Invalid Base64 documents string parameter")
 		}
-		up, err := a.cfg.Documents.Upload(c.ctx(), c.client(), fmt.Sprintf("document-%d.pdf", i+1), bytes.NewReader(body))
+		up, err := a.cfg.Documents.Upload(c.ctx(), c.client(), m.name(i, body), bytes.NewReader(body))
 		if err != nil {
 			return err
 		}
-		n.Items = append(n.Items, signapp.NewItem{Document: up.ID, Worker: a.cfg.SignDoc.Worker, Params: params})
+		n.Items = append(n.Items, signapp.NewItem{Document: up.ID, Worker: m.worker, Params: m.params})
 	}
 	return nil
 }
 
 // checkDocument compares one entry with what is served (clause 11.11).
-func (a *API) checkDocument(d documentIn, algs []string) (algo.Algorithm, string, map[string]string, error) {
+func (a *API) checkDocument(d documentIn, algs []string) (m *making, _ algo.Algorithm, level string, err error) {
 	switch {
 	case d.Format == nil || *d.Format == "":
-		return 0, "", nil, refuse("Missing (or invalid type) string parameter signature_format")
-	case *d.Format != "P":
-		return 0, "", nil, refuse("Invalid parameter signature_format")
-	case d.Envelope != "" && !strings.EqualFold(d.Envelope, "Revision"):
-		return 0, "", nil, refuse("Invalid parameter signed_envelope_property")
+		err = refuse("Missing (or invalid type) string parameter signature_format")
+	case *d.Format == "P":
+		m, err = a.ofPDF(d)
+	case *d.Format == "X":
+		m, err = a.ofXML(d)
+	default:
+		err = refuse("Invalid parameter signature_format")
 	}
-	level := ""
+	if err != nil {
+		return nil, 0, "", err
+	}
 	for _, l := range a.cfg.SignDoc.Levels {
 		if strings.EqualFold(cscLevels[l], d.Level) || d.Level == "" && l == "B-B" {
 			level = l
 		}
 	}
 	if level == "" {
-		return 0, "", nil, refuse("Invalid parameter conformance_level")
+		return nil, 0, "", refuse("Invalid parameter conformance_level")
 	}
-	m := members{}
+	strs := members{}
 	for name, s := range map[string]string{"signAlgo": d.SignAlgo, "hashAlgorithmOID": d.HashOID, "signAlgoParams": d.AlgoParams} {
-		m[name], _ = json.Marshal(s) // strings always encode
+		strs[name], _ = json.Marshal(s) // strings always encode
 	}
-	alg, err := signAlgorithm(m)
+	alg, err := signAlgorithm(strs)
 	if err != nil {
-		return 0, "", nil, err
+		return nil, 0, "", err
 	}
 	if !slices.Contains(algs, alg.String()) {
-		return 0, "", nil, refuse("Invalid parameter signAlgo")
+		return nil, 0, "", refuse("Invalid parameter signAlgo")
 	}
-	params, err := signedProps(d.Props)
-	return alg, level, params, err
+	return m, alg, level, nil
 }
+
+// numbered is the name of a document that came without one.
+func numbered(i int, ending string) string { return fmt.Sprintf("document-%d%s", i+1, ending) }
 
 // padesProps are the signed properties of PAdES that the worker takes.
 var padesProps = map[string]string{"Reason": "reason", "Location": "location"}
 
-func signedProps(props []signedProperty) (map[string]string, error) {
+// signedProps are the parameters of a worker for properties whose values are texts in Base64.
+func signedProps(props []signedProperty, known map[string]string) (map[string]string, error) {
 	params := map[string]string{}
 	for _, p := range props {
-		name, ok := padesProps[p.Name]
+		name, ok := known[p.Name]
 		if !ok || p.Value == nil || params[name] != "" {
 			return nil, refuse("Invalid parameter signed_props (" + clean(p.Name) + ")")
 		}
@@ -267,7 +281,7 @@ func (a *API) answerSignDoc(c *call, op *signapp.Operation, link string) error {
 	return refuse("Invalid parameter requestID")
 }
 
-// streamDocuments writes DocumentWithSignature without holding a document.
+// streamDocuments writes DocumentWithSignature, or SignatureObject of detached ones, without holding a document.
 func (a *API) streamDocuments(c *call, op *signapp.Operation) error {
 	open := func(i int) (io.ReadSeekCloser, error) {
 		f, _, err := a.cfg.Documents.Result(c.ctx(), c.client(), op.ID, i)
@@ -281,7 +295,11 @@ func (a *API) streamDocuments(c *call, op *signapp.Operation) error {
 	h := c.w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
-	_, _ = io.WriteString(c.w, `{"DocumentWithSignature":["`)
+	member := "DocumentWithSignature"
+	if objects(op) {
+		member = "SignatureObject"
+	}
+	_, _ = io.WriteString(c.w, `{"`+member+`":["`)
 	for i := range op.Items {
 		if i > 0 {
 			if f, err = open(i); err != nil {

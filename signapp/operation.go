@@ -100,10 +100,16 @@ type Item struct {
 
 // ResultName is what the signed document is called: that of a detached signature must not be taken for the file that was signed.
 func (it *Item) ResultName() string {
-	if p := it.Prepared; it.Result != nil && p != nil && p.XAdES != nil && p.XAdES.Form == sap.XAdESDetached {
+	if it.Result != nil && it.Beside() {
 		return it.Name + ".xades.xml"
 	}
 	return it.Name
+}
+
+// Beside tells whether the signature is a file of its own, beside what it is over.
+func (it *Item) Beside() bool {
+	p := it.Prepared
+	return p != nil && p.XAdES != nil && p.XAdES.Form == sap.XAdESDetached
 }
 
 // Operation is a request to a signer and all that became of it.

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -156,6 +158,29 @@ func (a *app) openWorkers(ctx context.Context) error {
 			return fmt.Errorf("%w: uses.%s: %w", errConfig, use, err)
 		}
 	}
+	return a.checkSignDoc()
+}
+
+// signDocXAdES are the workers of signDoc by envelope property.
+func (a *app) signDocXAdES() map[string]string {
+	u := a.cfg.Uses.SignDocXAdES
+	all := map[string]string{api.EnvelopeEnveloped: u.Enveloped, api.EnvelopeEnveloping: u.Enveloping, api.EnvelopeDetached: u.Detached, api.EnvelopeBeside: u.Beside}
+	maps.DeleteFunc(all, func(_, worker string) bool { return worker == "" })
+	return all
+}
+
+// checkSignDoc refuses workers that make something else than they are named for.
+func (a *app) checkSignDoc() error {
+	packaging := map[string]string{api.EnvelopeEnveloped: "ENVELOPED", api.EnvelopeEnveloping: "ENVELOPING", api.EnvelopeDetached: "DETACHED", api.EnvelopeBeside: "INTERNALLY_DETACHED"}
+	for envelope, name := range a.signDocXAdES() {
+		e, err := a.set.Get(name)
+		if err != nil {
+			return fmt.Errorf("%w: uses.signdoc_xades: %w", errConfig, err)
+		}
+		if made := cmp.Or(e.Info.Properties["signature_packaging"], "ENVELOPED"); e.Info.Kind != "xades" || made != packaging[envelope] {
+			return fmt.Errorf("%w: uses.signdoc_xades: worker %q of kind %s makes no %s XAdES signatures (signature_packaging %s)", errConfig, name, e.Info.Kind, envelope, packaging[envelope])
+		}
+	}
 	return nil
 }
 
@@ -213,7 +238,7 @@ func (a *app) openDoors(context.Context) error {
 	a.api, err = api.New(api.Config{
 		BaseURL: a.cfg.AppOrigin, Name: a.cfg.Name, Profile: a.cfg.Profile, Clients: clients, Store: db, Portal: a.portal,
 		Documents: a.service, Operations: a.service, Credentials: a.service, Ready: a.checks(),
-		SignDoc: api.SignDoc{Worker: a.cfg.Uses.SignDoc, Levels: a.cfg.Uses.Levels}, Limits: api.Limits{Document: a.cfg.Limits.Document},
+		SignDoc: api.SignDoc{Worker: a.cfg.Uses.SignDoc, Levels: a.cfg.Uses.Levels, XAdES: a.signDocXAdES()}, Limits: api.Limits{Document: a.cfg.Limits.Document},
 		TrustedProxies: proxies, Log: a.log,
 	})
 	return err

@@ -52,10 +52,17 @@ type Config struct {
 	Tokens  []TokenConfig    `yaml:"tokens"`  // ssad's own keys: time-stamps, seals
 	Workers []workers.Config `yaml:"workers"` // token "signers" is the module
 	Uses    struct {
-		Upload  string   `yaml:"upload"`  // worker for documents that signers upload; "": they cannot
-		SignDoc string   `yaml:"signdoc"` // worker of CSC signDoc; "": not served
-		Levels  []string `yaml:"levels"`  // that CSC signDoc offers, of B-B, B-T
-		TSA     string   `yaml:"tsa"`     // worker answered at /tsa; "": none
+		Upload  string `yaml:"upload"`  // worker for documents that signers upload; "": they cannot
+		SignDoc string `yaml:"signdoc"` // worker of CSC signDoc; "": not served
+		// Workers of CSC signDoc for XAdES, by what they make; "": not served.
+		SignDocXAdES struct {
+			Enveloped  string `yaml:"enveloped"`
+			Enveloping string `yaml:"enveloping"`
+			Detached   string `yaml:"detached"`
+			Beside     string `yaml:"internally_detached"`
+		} `yaml:"signdoc_xades"`
+		Levels []string `yaml:"levels"` // that CSC signDoc offers, of B-B, B-T, B-LT, B-LTA; all of its workers reach them
+		TSA    string   `yaml:"tsa"`    // worker answered at /tsa; "": none
 	} `yaml:"uses"`
 	TSAAnchors string `yaml:"tsa_anchors"` // PEM file: roots of external time-stamp authorities; "": none are allowed
 

@@ -48,6 +48,7 @@ type world struct {
 	log    *buffer
 	stop   func()
 
+	signdoc string // more of the part "uses"
 	samKeys string // more of the configuration's part "sam"
 }
 
@@ -176,11 +177,15 @@ workers:
   - {name: xades-enveloping-base64, kind: xades, token: signers, properties: {level: B-B, signature_packaging: ENVELOPING, enveloping_content: BASE64, tsa: "worker:tsa"}}
   - {name: xades-internally-detached, kind: xades, token: signers, properties: {level: B-B, signature_packaging: INTERNALLY_DETACHED, tsa: "worker:tsa"}}
   - {name: judge, kind: validator, properties: {trust_anchors: %s}}
-uses: {upload: pades, tsa: tsa, signdoc: pades, levels: [B-B]}
-clients:
+uses:
+  upload: pades
+  tsa: tsa
+  signdoc: pades-t
+  levels: [B-B, B-T]
+%sclients:
   - {id: acme, name: Acme Ltd, secret_file: acme.secret, scopes: [service], workers: ["*"], signers: ["*"]}
 admin: {listen: %s, token_file: admin.token}
-`, strings.TrimPrefix(w.origin, "http://"), w.origin, samtest.Origin, w.samURL, f.Cert, f.Key, f.CA, w.samKeys, filepath.Join(w.dir, "root.pem"), w.admin))
+`, strings.TrimPrefix(w.origin, "http://"), w.origin, samtest.Origin, w.samURL, f.Cert, f.Key, f.CA, w.samKeys, filepath.Join(w.dir, "root.pem"), w.signdoc, w.admin))
 }
 
 // start runs ssad as main does.
