@@ -39,6 +39,7 @@ func TestADE02SeveralFilesInTheBrowser(t *testing.T) {
 	p.Click("#make")
 	p.WaitFor(canSign)
 	p.WaitText("3 documents to sign")
+	p.WaitText("3 files, one signature")
 	p.WaitText("Terms: 240 euros")
 	p.ClickText("Show Τιμές 1.csv")
 	p.WaitText("shed;240")

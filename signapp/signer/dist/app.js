@@ -1068,6 +1068,7 @@
     "octets.whole": "All bytes are here.",
     "octets.part": "This is part {n} of {of}. The parts together are all bytes.",
     "xades.time": "Claimed time",
+    "review.together": "{n} files, one signature",
     "xades.mime": "Type of the data",
     "xades.description": "Description",
     "xades.commitment": "You commit to",
@@ -1082,6 +1083,7 @@
     "xades.form.enveloped": "the whole document, with any signatures in it",
     "xades.form.parallel": "the whole document, without the signatures in it; others can sign beside you",
     "xades.form.detached": "the file as it is, by its name; the signature is a file of its own",
+    "xades.form.files": "each of these files as it is, by its name; one signature over all of them, a file of its own",
     "xades.form.enveloping": "the whole XML document, which is put inside of the signature",
     "xades.form.enveloping-base64": "the file as it is, which is put inside of the signature",
     "xades.form.internally-detached": "only the elements that are shown here; the rest of the document is not signed",
@@ -3936,13 +3938,14 @@
     file(d) {
       const panes = this.panes.filter((p) => p.d === d);
       const several = panes.length > 1 || d.item.xades?.form === "internally-detached";
+      const together = panes.length > 1 && d.item.xades?.form === "detached";
       return el(
         "li",
         {},
-        el("div", { class: "name" }, el("strong", {}, foreign(d.item.name))),
+        el("div", { class: "name" }, el("strong", {}, together ? t("review.together", { n: panes.length }) : foreign(d.item.name))),
         panes.length === 0 && el("div", { class: "hint" }, el("span", { class: "state" }, t("review.raw.short"))),
         panes.length === 0 && el("div", { class: "hint" }, `${t("review.fingerprint")}: `, fingerprint(decode(d.item.dtbsr))),
-        d.item.xades && properties(d.item.xades),
+        d.item.xades && properties(d.item.xades, d.item.name),
         ...panes.map((p) => this.row(p, several)),
         d.hole?.terms.certifies && el("p", { class: "warning" }, t(`review.certifies.${d.hole.terms.certifies}`)),
         d.hole?.terms.locks && el("p", { class: "warning" }, t("review.locks"))
@@ -3955,7 +3958,7 @@
       this.rows.set(p.k, { state, open });
       return el(
         "div",
-        { class: "part" },
+        { class: named ? "part among" : "part" },
         named && el("div", { class: "name" }, foreign(p.title)),
         el("div", { class: "hint" }, `${size(p.bytes.length)}, `, state),
         el("div", { class: "hint" }, `${t("review.fingerprint")}: `, fingerprint(decode(p.doc))),
@@ -4203,11 +4206,12 @@
       }
     }
   };
-  function properties(x) {
+  function properties(x, name) {
+    const several = further(x).length > 0;
     const rows2 = [
-      [t("xades.form"), form(x.form)],
+      [t("xades.form"), form(several && x.form === "detached" ? "files" : x.form)],
       [t("xades.time"), moment(new Date(x.time * 1e3))],
-      [t("xades.mime"), foreign(x.mime)]
+      [several ? t("xades.more", { name: x.objects?.part || name }) : t("xades.mime"), foreign(x.mime)]
     ];
     if (x.description !== "") rows2.push([t("xades.description"), foreign(x.description)]);
     for (const o of further(x)) {

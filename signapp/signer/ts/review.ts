@@ -153,13 +153,14 @@ export class Review {
   private file(d: Document): HTMLElement {
     const panes = this.panes.filter((p) => p.d === d);
     const several = panes.length > 1 || d.item.xades?.form === "internally-detached";
+    const together = panes.length > 1 && d.item.xades?.form === "detached"; // none of the files is more than the others
     return el(
       "li",
       {},
-      el("div", { class: "name" }, el("strong", {}, foreign(d.item.name))),
+      el("div", { class: "name" }, el("strong", {}, together ? t("review.together", { n: panes.length }) : foreign(d.item.name))),
       panes.length === 0 && el("div", { class: "hint" }, el("span", { class: "state" }, t("review.raw.short"))),
       panes.length === 0 && el("div", { class: "hint" }, `${t("review.fingerprint")}: `, fingerprint(decode(d.item.dtbsr))),
-      d.item.xades && properties(d.item.xades),
+      d.item.xades && properties(d.item.xades, d.item.name),
       ...panes.map((p) => this.row(p, several)),
       d.hole?.terms.certifies && el("p", { class: "warning" }, t(`review.certifies.${d.hole.terms.certifies}`)),
       d.hole?.terms.locks && el("p", { class: "warning" }, t("review.locks")),
@@ -173,7 +174,7 @@ export class Review {
     this.rows.set(p.k, { state, open });
     return el(
       "div",
-      { class: "part" },
+      { class: named ? "part among" : "part" },
       named && el("div", { class: "name" }, foreign(p.title)),
       el("div", { class: "hint" }, `${size(p.bytes.length)}, `, state),
       el("div", { class: "hint" }, `${t("review.fingerprint")}: `, fingerprint(decode(p.doc))),
@@ -447,11 +448,12 @@ export class Review {
 }
 
 /** properties lists what an XAdES signature says besides the document; all of it is signed. */
-function properties(x: XAdES): HTMLElement {
+function properties(x: XAdES, name: string): HTMLElement {
+  const several = further(x).length > 0;
   const rows: [string, Child][] = [
-    [t("xades.form"), form(x.form)],
+    [t("xades.form"), form(several && x.form === "detached" ? "files" : x.form)],
     [t("xades.time"), moment(new Date(x.time * 1000))],
-    [t("xades.mime"), foreign(x.mime)],
+    [several ? t("xades.more", { name: x.objects?.part || name }) : t("xades.mime"), foreign(x.mime)],
   ];
   if (x.description !== "") rows.push([t("xades.description"), foreign(x.description)]);
   for (const o of further(x)) {
