@@ -170,6 +170,9 @@ func (c *census) read(off int64) (int64, error) {
 		c.highest = max(c.highest, c.all)
 	}
 	size, err := c.d.keyInt(sec.trailer, "Size", -1)
+	if off, bad := c.d.prevOffset(sec); bad == nil && off < 0 && c.from == 0 {
+		size = max(size, int64(c.highest)+1) // some writers count too few (pdfunite), and of the first section readers go by its entries
+	}
 	if err == nil && size <= int64(c.highest) {
 		err = c.odd(off, oddForm, "object %d is listed, and /Size says that there is none", c.highest)
 	} else if err == nil && size > maxObjectNumber+1 {
@@ -242,14 +245,20 @@ func plainTokens(v value) bool {
 func (c *census) table(off int64) (value, error) {
 	r := c.d.newReader(off)
 	for first := true; ; first = false {
-		at := r.off
+		if !first {
+			at := r.off
+			if w, err := r.word(); err != nil {
+				return value{}, err
+			} else if bytes.HasPrefix(w, []byte("trailer")) { // some writers leave a line free in front of it
+				c.keywords[r.off] = true
+				return c.trailer(r.off + int64(len("trailer")))
+			} else if r.off != at {
+				break
+			}
+		}
 		line, err := r.line()
 		if err != nil {
 			return value{}, err
-		}
-		if !first && bytes.HasPrefix(line, []byte("trailer")) {
-			c.keywords[at] = true
-			return c.trailer(at + int64(len("trailer")))
 		}
 		line = bytes.TrimRight(line, " ")
 		if first {

@@ -52,6 +52,7 @@ func TestD16AnUpdateHoldsWhatItLists(t *testing.T) {
 	}{
 		"honest":                                {behind{}, true},
 		"honest, a free object":                 {behind{entries: "0 1\n0000000000 65535 f \n"}, true},
+		"honest, a free object 0 as of MuPDF":   {behind{entries: "0 1\n0000000000 65536 f \n"}, true},
 		"honest, a blank line at the end":       {behind{end: "\r\n\r\n"}, true},
 		"honest, words":                         {behind{hidden: "% an object, its objective, 7 objects; trailers\n"}, true},
 		"a page that is not listed":             {behind{hidden: hiddenPage}, false},
@@ -64,6 +65,7 @@ func TestD16AnUpdateHoldsWhatItLists(t *testing.T) {
 		"object 0 in use (pdf.js)":              {behind{entries: "0 1\n0000000100 00000 n \n"}, false},
 		"object 0 in use at 0 (pdf.js)":         {behind{entries: "0 1\n0000000000 00000 n \n"}, false},
 		"a free object 1 that is meant to be 0": {behind{entries: "1 1\n0000000000 65535 f \n"}, false},
+		"a free line in the table (MuPDF)":      {behind{entries: "\n"}, false},
 		"listed twice":                          {behind{entries: "150 1\n0000000000 00001 f \n"}, false},
 		"blanks in front of the table (qpdf)":   {behind{head: "    ", back: 4}, false},
 		"blanks behind the end (MuPDF, qpdf)":   {behind{end: long}, false},

@@ -3532,7 +3532,7 @@
       return trailer;
     }
     close(trailer, highest) {
-      const size2 = integerOf(this.pdf, trailer, "Size");
+      const size2 = Math.max(integerOf(this.pdf, trailer, "Size"), trailer.values.has("Prev") ? 0 : highest + 1);
       if (trailer.twice || size2 <= highest || size2 > maxNumber || /\d{11}/.test(ascii(this.pdf, trailer.begin, trailer.end - trailer.begin).replace(/\([^()\\]*\)|<[0-9A-Fa-f\s]*>/g, ""))) throw new Odd("an unusual trailer");
       if (this.size === 0) this.size = size2;
     }
@@ -3543,7 +3543,10 @@
       let line = /^xref *(?:\r\n|\r|\n)/.exec(ascii(pdf, at2, 64));
       if (!line) throw new Odd("a table");
       let p = at2 + line[0].length;
-      while (ascii(pdf, p, 7) !== "trailer") {
+      for (; ; ) {
+        let q = p;
+        while (white(pdf[q])) q++;
+        if (ascii(pdf, q, 7) === "trailer") return [q, highest];
         line = /^(\d{1,8}) (\d{1,8}) *(?:\r\n|\r|\n)/.exec(ascii(pdf, p, 64));
         if (!line) throw new Odd("a table");
         p += line[0].length;
@@ -3555,7 +3558,6 @@
           highest = Math.max(highest, n);
         }
       }
-      return [p, highest];
     }
     /** stream reads a cross-reference stream. */
     async stream(at2) {

@@ -77,7 +77,8 @@ class Census {
   }
 
   private close(trailer: Entries, highest: number): void {
-    const size = integerOf(this.pdf, trailer, "Size");
+    // Some writers count too few (pdfunite); of the first section readers go by its entries.
+    const size = Math.max(integerOf(this.pdf, trailer, "Size"), trailer.values.has("Prev") ? 0 : highest + 1);
     // Numbers that are too large have some readers fail, and search the file.
     if (trailer.twice || size <= highest || size > maxNumber || /\d{11}/.test(ascii(this.pdf, trailer.begin, trailer.end - trailer.begin).replace(/\([^()\\]*\)|<[0-9A-Fa-f\s]*>/g, ""))) throw new Odd("an unusual trailer");
     if (this.size === 0) this.size = size; // that of the newest section is that of the file
@@ -90,7 +91,10 @@ class Census {
     let line = /^xref *(?:\r\n|\r|\n)/.exec(ascii(pdf, at, 64));
     if (!line) throw new Odd("a table");
     let p = at + line[0].length;
-    while (ascii(pdf, p, 7) !== "trailer") {
+    for (;;) {
+      let q = p;
+      while (white(pdf[q])) q++;
+      if (ascii(pdf, q, 7) === "trailer") return [q, highest]; // some writers leave a line free in front of it
       line = /^(\d{1,8}) (\d{1,8}) *(?:\r\n|\r|\n)/.exec(ascii(pdf, p, 64));
       if (!line) throw new Odd("a table");
       p += line[0].length;
@@ -103,7 +107,6 @@ class Census {
         highest = Math.max(highest, n);
       }
     }
-    return [p, highest];
   }
 
   /** stream reads a cross-reference stream. */
