@@ -27,7 +27,7 @@ type Config struct {
 	Token      string            `yaml:"token"`      // name of a configured token
 	Key        string            `yaml:"key"`        // key label in a plain token; "" with an activation token
 	Chain      string            `yaml:"chain"`      // PEM file with the key's certificate chain, leaf first; "" with an activation token
-	Properties map[string]string `yaml:"properties"` // see the kind's package
+	Properties map[string]string `yaml:"properties"` // see the kind's package; names that SignServer has for them are understood too
 }
 
 // Kind makes workers of one kind.
@@ -97,7 +97,7 @@ type Set struct {
 // wrong and why, so that an operator mends a file in one go.
 func NewSet(ctx context.Context, cfgs []Config, opt Options) (*Set, error) {
 	s := &Set{entries: make(map[string]*Entry, len(cfgs))}
-	var errs []error
+	cfgs, errs := withOurNames(cfgs)
 	for _, c := range sortedByNeed(cfgs) {
 		if err := s.add(ctx, c, opt); err != nil {
 			errs = append(errs, fmt.Errorf("worker %q: %w", c.Name, err))
@@ -132,7 +132,7 @@ const workerPrefix = "worker:"
 // and properties of all workers, and all about those of kinds that use no key.
 func Check(ctx context.Context, cfgs []Config, opt Options) error {
 	s := &Set{entries: make(map[string]*Entry, len(cfgs))}
-	var errs []error
+	cfgs, errs := withOurNames(cfgs)
 	for _, c := range cfgs {
 		kind, err := s.kind(c, opt)
 		if err == nil && kind.Keyless {

@@ -12,7 +12,7 @@
 // intermediates (PEM file), revocation_freshness (after_signature, or current),
 // ocsp_nonce (required, or if_answered for responders that do not repeat it),
 // revocation_hosts and revocation_addresses (host names that may be asked, and
-// networks besides the public ones), reason, location, contact (defaults of the request's parameters),
+// networks besides the public ones), reason, location, contact, name (defaults of the request's parameters),
 // reserve_extra (bytes kept free besides the computed size; default 0),
 // hygiene (qualified, always, or never: under which activation policy a document is
 // refused that could look different elsewhere or do something by itself; default
@@ -75,7 +75,7 @@ var certificationLevels = []string{"not_certified", "no_changes_allowed", "form_
 
 // Kind is this package's entry in the table of kinds.
 func Kind() workers.Kind {
-	return workers.Kind{New: build, Properties: append([]string{"level", "tsa", "reason", "location", "contact", "reserve_extra", "hygiene", "certification_level",
+	return workers.Kind{New: build, Properties: append([]string{"level", "tsa", "reason", "location", "contact", "name", "reserve_extra", "hygiene", "certification_level",
 		"add_visible_signature", "visible_signature_page", "visible_signature_rectangle", "visible_signature_text", "visible_signature_custom_image_path"}, workers.KeeperProperties()...)}
 }
 
@@ -102,7 +102,7 @@ func build(_ context.Context, env workers.Env) (any, error) {
 	if err := knownLevel(w.level); err != nil {
 		return nil, fmt.Errorf("%w: level: %w", workers.ErrConfig, err)
 	}
-	for _, k := range []string{"reason", "location", "contact"} {
+	for _, k := range []string{"reason", "location", "contact", "name"} {
 		w.defaults[k] = p[k]
 	}
 	if v := p["reserve_extra"]; v != "" {

@@ -493,3 +493,29 @@ func TestD28VisibleSignature(t *testing.T) {
 		t.Errorf("a name that the font cannot show: %v", err)
 	}
 }
+
+// A worker whose properties are spelled as SignServer spells them signs by them.
+func TestPropertiesOfSignServerAreUnderstood(t *testing.T) {
+	pki := workertest.NewPKI(t)
+	_, _, chain := pki.Key(t, "anna", algo.P256, certs.SignerProfile)
+	set := newSet(t, pki, tsaConfig(t, pki), workers.Config{Name: "pdf", Kind: "pades", Token: "local", Key: "anna", Chain: chain, Properties: map[string]string{
+		"REASON": "Approved", "LOCATION": "Athens", "CONTACT_INFO": "it@example.org", "SIGNER_NAME": "Anna", "CERTIFICATION_LEVEL": "FORM_FILLING", "XADESFORM": "T", "TSA_WORKER": "tsa"}})
+	e, err := set.Get("pdf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, out := minimalPDF(), workertest.File(t, "out.pdf")
+	res, err := workers.SignNow(context.Background(), e, workers.Input{Document: bytes.NewReader(doc), Size: int64(len(doc)), Name: "a.pdf"}, out)
+	if err != nil || res.Level != "B-T" {
+		t.Fatalf("%+v %v", res, err)
+	}
+	got, err := os.ReadFile(out.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"/Reason (Approved)", "/Location (Athens)", "/ContactInfo (it@example.org)", "/Name (Anna)", "/P 2"} {
+		if !bytes.Contains(got, []byte(key)) {
+			t.Errorf("no %s", key)
+		}
+	}
+}
