@@ -86,7 +86,7 @@ func TestD6WeakEncryptionIsRefused(t *testing.T) {
 	}
 }
 
-// ADE-04, D6: files that qpdf encrypts with AES-256 and that open without a password
+// ADE-04, D6, E7: files that qpdf encrypts with AES-256 and that open without a password
 // are signed three times: others read them as before and find what is new, nothing
 // new stands in them in clear, and the trailer keeps /Encrypt and /ID.
 func TestADE04EncryptedFilesAreSigned(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// An existing empty field is signed in place: same object, no new field.
+// D25: an existing empty field is signed in place: same object, no new field.
 func TestExistingEmptyFieldIsUsed(t *testing.T) {
 	for _, kind := range []string{"table", "stream", "hybrid"} {
 		in := docSpec{kind: kind, packed: true, form: "direct", sigField: true}.build()
@@ -252,7 +252,7 @@ func TestADE04WhatNamesDoNotSay(t *testing.T) {
 	}
 }
 
-// ISO 32000-1, 12.8.2.4: a signature in a field that wants others locked says so,
+// D25, ISO 32000-1, 12.8.2.4: a signature in a field that wants others locked says so,
 // and afterwards those are locked and the others are not.
 func TestFieldLocksAreSigned(t *testing.T) {
 	for lock, c := range map[string]struct {

@@ -272,8 +272,8 @@ func TestD14KeysOfTheSignatureDictionary(t *testing.T) {
 	}
 }
 
-// D17: catalog, form and page keep their numbers, and the widget of the invisible
-// signature is listed on the first page.
+// D4, D17: catalog, form and page keep their numbers, and the widget of the invisible
+// signature is listed on the first page behind the annotations that stand there, as references or as they are.
 func TestD17NumbersKeptAndWidgetListed(t *testing.T) {
 	for _, annots := range []string{"absent", "null", "direct", "indirect"} {
 		for _, kind := range []string{"table", "stream", "hybrid"} {

@@ -234,7 +234,7 @@ func TestRevokedWinsOverGood(t *testing.T) {
 	}
 }
 
-// A lying or failing responder is refused by name, over HTTP, and what it says is
+// D20, E5: a lying or failing responder is refused by name, over HTTP, and what it says is
 // neither good nor kept.
 func TestALyingResponder(t *testing.T) {
 	w := newWorld(t)
@@ -319,7 +319,7 @@ func TestALyingResponder(t *testing.T) {
 	})
 }
 
-// A responder that does not answer as HTTP wants, or not in time, or too much.
+// D20: a responder that does not answer as HTTP wants, or not in time, or too much.
 func TestAFailingResponder(t *testing.T) {
 	w := newWorld(t)
 	for name, c := range map[string]struct {
@@ -362,7 +362,7 @@ func TestAFailingResponder(t *testing.T) {
 	}
 }
 
-// What x/crypto/ocsp reads and writes is what is written and read here.
+// E4: what x/crypto/ocsp reads and writes is what is written and read here, the hash of the issuer's key bits with it.
 func TestOCSPAgreesWithXCrypto(t *testing.T) {
 	w := newWorld(t)
 	request, err := MarshalRequest(w.end.Certificate, w.ca.Certificate, crypto.SHA256, nil)

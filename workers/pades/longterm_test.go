@@ -48,7 +48,7 @@ func signLong(t *testing.T, e *workers.Entry) (*os.File, *workers.Result, error)
 	return out, res, err
 }
 
-// ADE-03: B-LT carries the certificates of the signer's and the time-stamp
+// ADE-03, E8: B-LT carries the certificates of the signer's and the time-stamp
 // authority's paths and a statement about each; B-LTA puts a time-stamp over all of
 // it. Every signature is valid for poppler, and nothing but that was added.
 func TestADE03LongTermLevels(t *testing.T) {
@@ -104,7 +104,7 @@ func TestADE03LongTermLevels(t *testing.T) {
 	}
 }
 
-// ADE-03, REV rows: no level is lowered silently and nothing unverified is
+// ADE-03, E5, REV rows: no level is lowered silently and nothing unverified is
 // embedded: a revoked certificate, an authority that is silent, a statement from
 // before the signature, an anchor of somebody else, each is an error.
 func TestADE03LongTermFailures(t *testing.T) {

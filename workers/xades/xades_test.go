@@ -169,7 +169,7 @@ func run(t *testing.T, name string, args ...string) {
 	}
 }
 
-// RSA-PSS is checked by our own reader, since xmlsec1 1.2 does not know it.
+// X14: RSA-PSS is checked by our own reader, since xmlsec1 1.2 does not know it; make conformance asks DSS and the JDK.
 func TestADE02PSSIsSigned(t *testing.T) {
 	p := workertest.NewPKI(t)
 	_, _, chain := p.Key(t, "anna", algo.RSA2048, certs.SignerProfile)
