@@ -445,22 +445,25 @@ func (c *census) word(word string, at int64, before, behind []byte) error {
 }
 
 // mayBeginObject tells whether readers can find the two numbers of an object in front of
-// its keyword, over a comment if need be.
+// its keyword, over comments in the lines before if need be.
 func mayBeginObject(before []byte) bool {
-	for range maxComments {
-		before = bytes.TrimRightFunc(before, pdfSpace)
-		if len(before) == 0 {
+	for i := range maxComments {
+		end := len(before)
+		for end > 0 && isSpace(before[end-1]) {
+			end--
+		}
+		if end == 0 || isDigit(before[end-1]) {
+			return end > 0
+		}
+		if i == 0 && !bytes.ContainsAny(before[end:], "\r\n") {
 			return false
 		}
-		if isDigit(before[len(before)-1]) {
-			return true
-		}
-		line := before[bytes.LastIndexAny(before, "\r\n")+1:]
+		line := before[bytes.LastIndexAny(before[:end], "\r\n")+1 : end]
 		comment := bytes.IndexByte(line, '%')
 		if comment < 0 {
 			return false
 		}
-		before = before[:len(before)-len(line)+comment]
+		before = before[:end-len(line)+comment]
 	}
 	return true
 }

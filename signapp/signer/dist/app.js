@@ -3635,6 +3635,7 @@
         while (p >= 0 && white(before.charCodeAt(p))) p--;
         if (p < 0) return false;
         if (digit(before.charCodeAt(p))) return true;
+        if (comments === 0 && !/[\r\n]/.test(before.slice(p + 1))) return false;
         const comment = before.indexOf("%", Math.max(before.lastIndexOf("\n", p), before.lastIndexOf("\r", p)) + 1);
         if (comment < 0 || comment > p) return false;
         p = comment - 1;
