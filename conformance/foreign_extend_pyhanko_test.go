@@ -20,6 +20,7 @@ import (
 // as were made; and those extended to B-T without that demand.
 func TestADE03PyHankoJudgesExtensions(t *testing.T) {
 	d, r := longTermDesk(t)
+	stamps, tight, early, longterm, wrong := map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{}
 	for _, c := range []struct {
 		kt  algo.KeyType
 		alg algo.Algorithm
@@ -28,22 +29,22 @@ func TestADE03PyHankoJudgesExtensions(t *testing.T) {
 		plain := func(name, room string) string {
 			return d.pdf(t, string(c.alg.String())+"-"+name, plainPDF(false), c.kt, c.alg, map[string]string{"reserve_extra": room})
 		}
-		stamps := map[string]int{}
 		at := r.raise(t, plain("t.pdf", "16384"), extend.LevelT)
 		lt := r.raise(t, at, extend.LevelLT)
-		stamps[lt] = 0
+		early[at], longterm[lt], stamps[lt], wrong[changed(t, lt)] = 0, 0, 0, 0
 		for n, file := 1, r.raise(t, lt, extend.LevelLTA); n <= 3; n, file = n+1, r.raise(t, file, extend.LevelLTA) {
 			stamps[file] = n
 		}
-		asked(t, r.a.Root, false, stamps, "PASSED", "")
-		// pyHanko does not take a document time-stamp for one over the signature, as EN 319 142-1, 6.3, does.
-		asked(t, r.a.Root, false, map[string]int{r.raise(t, plain("tight.pdf", "0"), extend.LevelLTA): 2}, "INDETERMINATE", "SIG_CONSTRAINTS_FAILURE")
-		asked(t, r.a.Root, true, map[string]int{at: 0}, "PASSED", "")
-		// The judge can say no.
-		asked(t, r.a.Root, false, map[string]int{at: 0}, "INDETERMINATE", "CERTIFICATE_CHAIN_GENERAL_FAILURE")
-		asked(t, workertest.NewPKI(t).Root, false, map[string]int{lt: 0}, "INDETERMINATE", "NO_CERTIFICATE_CHAIN_FOUND")
-		asked(t, r.a.Root, false, map[string]int{changed(t, lt): 0}, "FAILED", "HASH_FAILURE")
+		tight[r.raise(t, plain("tight.pdf", "0"), extend.LevelLTA)] = 2
 	}
+	asked(t, r.a.Root, false, stamps, "PASSED", "")
+	// pyHanko does not take a document time-stamp for one over the signature, as EN 319 142-1, 6.3, does.
+	asked(t, r.a.Root, false, tight, "INDETERMINATE", "SIG_CONSTRAINTS_FAILURE")
+	asked(t, r.a.Root, true, early, "PASSED", "")
+	// The judge can say no.
+	asked(t, r.a.Root, false, early, "INDETERMINATE", "CERTIFICATE_CHAIN_GENERAL_FAILURE")
+	asked(t, workertest.NewPKI(t).Root, false, longterm, "INDETERMINATE", "NO_CERTIFICATE_CHAIN_FOUND")
+	asked(t, r.a.Root, false, wrong, "FAILED", "HASH_FAILURE")
 }
 
 // asked has pyHanko judge files, each with one signature and so many document time-stamps.
