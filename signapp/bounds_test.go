@@ -451,3 +451,24 @@ func TestOpenRefusesBadConfig(t *testing.T) {
 		}
 	}
 }
+
+// SAP-06: an operation whose approval would be larger than what is taken from the signer's app is refused before anybody reads it; the names of many
+// items, and of many files under one signature, are most of it.
+func TestApprovalsFitIntoTheRelay(t *testing.T) {
+	r := newRig(t, func(c *signapp.Config) { c.Limits.Items = 1000 })
+	ask := func(n int) error {
+		op := signapp.NewOperation{Signer: "anna", Purpose: "p"}
+		for i := range n {
+			sum := sha256.Sum256([]byte{byte(i), byte(i >> 8)})
+			op.Items = append(op.Items, signapp.NewItem{Digest: sum[:], Name: strings.Repeat("𝔸", 300)})
+		}
+		_, err := r.Service.Create(bg, apptest.Acme, op)
+		return err
+	}
+	if err := ask(400); err != nil {
+		t.Error(err)
+	}
+	if err := ask(700); !errors.Is(err, signapp.ErrInput) || !strings.Contains(err.Error(), "several operations") {
+		t.Errorf("700 long names: %v", err)
+	}
+}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/failpoint"
+	"github.com/assent-sign/assent/internal/jcs"
 	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/sap/sapclient"
 	"github.com/assent-sign/assent/workers"
@@ -455,6 +456,27 @@ func (r *record) settle(rawAllowed bool) error {
 			return fmt.Errorf("%w: item %d is the same as an earlier one", ErrInput, i)
 		}
 		seen[string(it.Prepared.DTBSR)] = true
+	}
+	return r.approvable()
+}
+
+// maxApproval bounds the items of an approval in bytes: in base64, with the proof, it is one body of the relay, which takes 1 MiB.
+const maxApproval = 700 << 10
+
+// approvable refuses an operation whose approval would be too large to be taken, before the signer reads it: with many files, what is
+// approved of each adds up.
+func (r *record) approvable() error {
+	size := 0
+	for i, it := range r.fixed.Items {
+		item := it.Prepared.Item(i)
+		item.Kind, item.Name = it.Kind, it.Name
+		text, err := jcs.Marshal(item)
+		if err != nil {
+			return err
+		}
+		if size += len(text); size > maxApproval {
+			return fmt.Errorf("%w: the approval of %d items, with their names and properties, would be larger than %d KiB; make several operations", ErrInput, len(r.fixed.Items), maxApproval>>10)
+		}
 	}
 	return nil
 }
