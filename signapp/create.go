@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/failpoint"
-	"github.com/assent-sign/assent/internal/jcs"
 	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/sap/sapclient"
 	"github.com/assent-sign/assent/workers"
@@ -322,26 +320,6 @@ func (s *Service) prepareItem(ctx context.Context, c Client, n NewOperation, r *
 	return it, s.files.commit(out, dirPrepared, preparedName(r.id, i))
 }
 
-// uploads opens what an item is over. end is to be called when there is no error. Together they are no larger than one may be: all are
-// prepared, shown and hashed together.
-func (s *Service) uploads(ctx context.Context, c Client, in NewItem) (docs []workers.Beside, end func(), err error) {
-	var list []Beside
-	for _, id := range in.uploads() {
-		list = append(list, Beside{Document: id})
-	}
-	if docs, end, err = s.beside(ctx, c, list); err != nil {
-		return nil, nil, err
-	}
-	left := s.cfg.Limits.Document
-	for _, d := range docs {
-		if left -= d.Size; left < 0 {
-			end()
-			return nil, nil, fmt.Errorf("%w: the documents of an item may have %d MiB together", ErrTooLarge, s.cfg.Limits.Document>>20)
-		}
-	}
-	return docs, end, nil
-}
-
 // prepareSource has a worker prepare the documents of an item around a certificate, into a new
 // file that the caller commits or discards.
 func (s *Service) prepareSource(ctx context.Context, r *record, src source, i int, docs []workers.Beside, chain [][]byte, alg algo.Algorithm) (fixedItem, *os.File, error) {
@@ -412,20 +390,6 @@ func checkPrepared(p *workers.Prepared, i int, name string, alg algo.Algorithm, 
 	return nil
 }
 
-// covered tells whether a worker prepared a signature over all files of a source, and over nothing else.
-func (src *source) covered(p *workers.Prepared) error {
-	var more []string
-	if p.XAdES != nil && p.XAdES.Form == sap.XAdESDetached {
-		for _, o := range p.XAdES.Further() {
-			more = append(more, o.Name)
-		}
-	}
-	if !slices.Equal(more, src.names()) {
-		return fmt.Errorf("%w: a signature over %d files, asked for were %d", workers.ErrRehearsal, 1+len(more), 1+len(src.More))
-	}
-	return nil
-}
-
 // workerError sorts a worker's error into what the caller can mend and what is
 // ours.
 func workerError(err error) error {
@@ -458,27 +422,6 @@ func (r *record) settle(rawAllowed bool) error {
 		seen[string(it.Prepared.DTBSR)] = true
 	}
 	return r.approvable()
-}
-
-// maxApproval bounds the items of an approval in bytes: in base64, with the proof, it is one body of the relay, which takes 1 MiB.
-const maxApproval = 700 << 10
-
-// approvable refuses an operation whose approval would be too large to be taken, before the signer reads it: with many files, what is
-// approved of each adds up.
-func (r *record) approvable() error {
-	size := 0
-	for i, it := range r.fixed.Items {
-		item := it.Prepared.Item(i)
-		item.Kind, item.Name = it.Kind, it.Name
-		text, err := jcs.Marshal(item)
-		if err != nil {
-			return err
-		}
-		if size += len(text); size > maxApproval {
-			return fmt.Errorf("%w: the approval of %d items, with their names and properties, would be larger than %d KiB; make several operations", ErrInput, len(r.fixed.Items), maxApproval>>10)
-		}
-	}
-	return nil
 }
 
 // raw tells whether the operation holds digests of unseen content.

@@ -82,47 +82,6 @@ func (r *record) adopt(k *madeKey) {
 	copy(r.fixed.Items, k.Items)
 }
 
-// source is a document as it was uploaded, and what is to be done with it.
-type source struct {
-	Name   string            `json:"name"`
-	Size   int64             `json:"size"`
-	Worker string            `json:"worker"`
-	Level  string            `json:"level,omitempty"` // as asked for
-	Params map[string]string `json:"params,omitempty"`
-	More   []moreSource      `json:"more,omitempty"` // further files under the one signature
-}
-
-// moreSource is a file of an item behind its first.
-type moreSource struct {
-	Name string `json:"name"`
-	Size int64  `json:"size"`
-}
-
-// newSource is what an item asks for, of its opened uploads.
-func newSource(in NewItem, level string, docs []workers.Beside) source {
-	src := source{Name: docs[0].Name, Size: docs[0].Size, Worker: in.Worker, Level: level, Params: in.Params}
-	for _, d := range docs[1:] {
-		src.More = append(src.More, moreSource{d.Name, d.Size})
-	}
-	return src
-}
-
-// names are those of the files behind the first.
-func (src *source) names() (out []string) {
-	for _, m := range src.More {
-		out = append(out, m.Name)
-	}
-	return out
-}
-
-// sourceName is the file k of one item's source.
-func sourceName(op string, item, k int) string {
-	if k == 0 {
-		return preparedName(op, item) + ".source"
-	}
-	return fmt.Sprintf("%s.%d.source", preparedName(op, item), k)
-}
-
 // keyless tells whether the operation waits for its one-time key.
 func (r *record) keyless() bool { return r.fixed.Once != nil && r.fixed.Key == "" }
 
