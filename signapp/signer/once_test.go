@@ -115,6 +115,11 @@ func TestKEY10NoKeyWithoutApproval(t *testing.T) {
 	})
 }
 
+// withMore names further files under the signature of the first item.
+func withMore(names ...string) func(map[string]any) {
+	return func(v map[string]any) { firstItem(v)["more"] = names }
+}
+
 // KEY-10, SGN-04, T5: an offer that the SAM did not make, or made for somebody or
 // something else, stops the page before the passkey; so does a certificate in another name
 // than the approved one and a request for another policy, before anything is signed.
@@ -147,6 +152,8 @@ func TestKEY10LyingOfferIsStopped(t *testing.T) {
 		"for another rpId":       {"binding", change(func(r *sap.OneTimeRequest) { r.RPID = "evil.example" })},
 		"another carrier":        {"binding", change(func(r *sap.OneTimeRequest) { r.Carrier = "devicekey" })},
 		"an asker nobody reads":  {"view", lies{view: func(v map[string]any) { v["asker"] = "Bank\u202e" }}},
+		"a file nobody reads":    {"view", lies{view: withMore("a\u202efdp.txt")}},
+		"a file without a name":  {"view", lies{view: withMore("b.txt", "")}},
 	} {
 		_, link := f.addOnce("lease.pdf")
 		f.set(func() { f.lie = c.lie })

@@ -7,7 +7,7 @@ import type { Bytes } from "./b64";
 import type { Config } from "./config";
 import { button, el, facts, fill, foreign, say, show, type Child } from "./dom";
 import { sentence } from "./ends";
-import { oneTimeChallenge, type OneTimeOffer } from "./onetime";
+import { fileNames, oneTimeChallenge, type OneTimeOffer } from "./onetime";
 import { has, t } from "./strings";
 import { approve, PasskeyError } from "./webauthn";
 
@@ -49,7 +49,7 @@ export class OnceStep {
       facts(
         [t("review.who"), el("strong", {}, foreign(v.asker))],
         [t("review.why"), v.purpose === "" ? t("review.no_purpose") : foreign(v.purpose)],
-        [t("review.files"), el("ul", { class: "files" }, ...v.items.flatMap((it) => [it.name, ...(it.more ?? [])]).map((name) => el("li", {}, foreign(name))))],
+        [t("review.files"), el("ul", { class: "files" }, ...fileNames(v).map((name) => el("li", {}, foreign(name))))],
       ),
       el("p", {}, t("once.explain")),
       facts(

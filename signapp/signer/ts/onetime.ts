@@ -48,9 +48,12 @@ export async function oneTimeChallenge(nonce: string, statement: Bytes): Promise
   return labelled(label.oneTimeChallenge, decodeLen(nonce, nonceLen), await digest("sha256", statement));
 }
 
+/** fileNames are what the signer is told of the files before there is a key; what is in them follows. */
+export const fileNames = (v: View): string[] => v.items.flatMap((it) => [it.name, ...(it.more ?? [])]);
+
 /** checkOneTime verifies the SAM's offer and that it is for this signer, here. */
 export async function checkOneTime(cfg: Config, v: View, signed: Signed): Promise<OneTimeOffer> {
-  const texts = [v.asker, ...v.items.map((it) => it.name)];
+  const texts = [v.asker, ...fileNames(v)];
   if (!validID(v.id) || !validID(v.signer.id) || texts.some((s) => s === "" || !displayable(s)) || !displayable(v.purpose)) throw new Stop("view", "text or identifier");
   let request: OneTimeRequest;
   let subject: string;
