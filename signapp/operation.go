@@ -2,6 +2,8 @@ package signapp
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/assent-sign/assent/sap"
@@ -98,12 +100,18 @@ type Item struct {
 	More     []string          `json:"more,omitempty"` // names of the files behind that of Name which the one signature is over
 }
 
-// ResultName is what the signed document is called: that of a detached signature must not be taken for the file that was signed.
+// ResultName is what the signed document is called: that of a detached signature must not be taken for a file that was signed, nor
+// take its place.
 func (it *Item) ResultName() string {
-	if it.Result != nil && it.Beside() {
-		return it.Name + ".xades.xml"
+	if it.Result == nil || !it.Beside() {
+		return it.Name
 	}
-	return it.Name
+	const end = ".xades.xml"
+	name := it.Name + end
+	for slices.ContainsFunc(it.More, func(other string) bool { return strings.EqualFold(other, name) }) {
+		name += end
+	}
+	return name
 }
 
 // Beside tells whether the signature is a file of its own, beside what it is over.

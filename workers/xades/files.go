@@ -8,6 +8,7 @@ import (
 	"maps"
 	"strings"
 
+	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/assent-sign/assent/internal/xmlsig"
@@ -73,12 +74,13 @@ func (d *data) named() error {
 	if len(d.files) > sap.MaxObjects {
 		return fmt.Errorf("%w: %d files; one signature is over at most %d", workers.ErrInput, len(d.files), sap.MaxObjects)
 	}
-	seen := map[string]string{}
+	seen, fold := map[string]string{}, cases.Fold()
 	for _, f := range d.files {
 		if strings.ContainsAny(f.Name, `/\`) || f.Name == "." || f.Name == ".." {
 			return fmt.Errorf("%w: %q is not the name of a file without its folder, by which the signature could name it", workers.ErrInput, f.Name)
 		}
-		key := norm.NFC.String(strings.ToLower(strings.ToUpper(norm.NFC.String(strings.TrimRight(f.Name, ". ")))))
+		// Some fold "ß" as "ss", others go by capital letters alone.
+		key := norm.NFC.String(fold.String(strings.ToUpper(norm.NFC.String(strings.TrimRight(f.Name, ". ")))))
 		if other, twice := seen[key]; twice {
 			return fmt.Errorf("%w: two files %q and %q; a file system may take one name for the other, and the signature names each; rename one", workers.ErrInput, other, f.Name)
 		}

@@ -259,6 +259,7 @@ func TestADE05SeveralFilesRefusals(t *testing.T) {
 	for name, files := range map[string][]named{
 		"binary": {good, {"b", "a\x00b"}}, "binary first": {{"b", "a\x00b"}, good}, "empty": {good, {"b", ""}}, "document type": {good, {"b.xml", "<!DOCTYPE a><a/>"}}, "no PDF": {good, {"b.pdf", "x\n%PDF-1.7 \n"}},
 		"same name": {good, {"a.txt", "other"}}, "same but for case": {good, {"A.TXT", "other"}}, "same but for a dot": {good, {"a.txt.", "other"}}, "same but for composition": {{"caf\u00e9", "x"}, {"cafe\u0301", "y"}},
+		"same in capitals": {{"Stra\u00dfe.txt", "x"}, {"STRASSE.txt", "y"}}, "same but for a ligature": {{"of\ufb01ce.txt", "x"}, {"office.txt", "y"}}, "same but for a final sigma": {{"ΟΡΟΣ.txt", "x"}, {"ορος.txt", "y"}},
 		"no name": {good, {"", "x"}}, "parent": {good, {"..", "x"}}, "folder": {good, {"../b.txt", "x"}}, "other folder": {good, {`c:\b.txt`, "x"}}, "this": {{".", "x"}, good}, "bidi": {good, {"b\u202etxt.exe", "x"}},
 		"too long": {good, {strings.Repeat("n", 301), "x"}}, "too large together": {{"b", strings.Repeat("x", 2049)}, {"c", strings.Repeat("x", 2049)}},
 	} {
