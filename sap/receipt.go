@@ -141,11 +141,18 @@ func rootFrom(leaf []byte, i, n int, path [][]byte) ([]byte, bool) {
 // maxReceiptGroup bounds the size that a signed receipt may claim.
 const maxReceiptGroup = 1 << 20
 
+// MaxReceipt bounds the canonical bytes of a receipt. It holds the largest SAD in base64, and a signature of 4,096 bits for each of MaxItems
+// items: what can be approved and signed can be proved.
+const MaxReceipt = 3 << 20
+
 // OpenReceipt verifies the SAM's signature over a receipt and decodes it.
 func OpenReceipt(pub *ecdsa.PublicKey, s SignedReceipt) (*Receipt, error) {
 	text, err := UnB64(s.Receipt)
 	if err != nil {
 		return nil, fmt.Errorf("%w: receipt", err)
+	}
+	if len(text) > MaxReceipt {
+		return nil, fmt.Errorf("%w: receipt of %d octets", ReasonTooLarge, len(text))
 	}
 	if s.Size < 1 || s.Size > maxReceiptGroup || s.Index < 0 || s.Index >= s.Size || len(s.Path) > 20 {
 		return nil, fmt.Errorf("%w: receipt position %d of %d", ReasonEncoding, s.Index, s.Size)
@@ -168,7 +175,7 @@ func OpenReceipt(pub *ecdsa.PublicKey, s SignedReceipt) (*Receipt, error) {
 		return nil, err
 	}
 	var r Receipt
-	if err := jcs.Unmarshal(text, &r); err != nil {
+	if err := jcs.UnmarshalUpTo(MaxReceipt, text, &r); err != nil {
 		return nil, fmt.Errorf("%w: receipt: %w", ReasonEncoding, err)
 	}
 	if r.Type != TypeReceipt {

@@ -6,10 +6,13 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
 	"strings"
 	"testing"
 
 	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/jcs"
 )
 
 // signedReceipt signs a text that stands at a place of a group.
@@ -194,4 +197,24 @@ func TestAUD11ReceiptsOfOtherCarriers(t *testing.T) {
 	r.Items[0].Shown = true
 	_, err = r.VerifyEvidence()
 	refused(t, "content said to be shown", err, ReasonBinding, "receipt item 0")
+}
+
+// AUD-11: whatever can be approved has a receipt that is read: of an approval of the largest size, and of as many items as there can be with
+// the longest signatures. What is longer is no receipt.
+func TestAUD11LargestReceiptIsRead(t *testing.T) {
+	sam, long := fixedKey(t, "sam"), strings.Repeat("A", base64.RawURLEncoding.EncodedLen(512))
+	r := testReceipt(t, fixedKey(t, "signer"), fixedKey(t, "authenticator"), fixedCert(t, fixedKey(t, "signer")), 0)
+	r.SAD = B64(bytes.Repeat([]byte("x"), jcs.MaxSize))
+	r.Proof = B64(make([]byte, MaxProofSize))
+	r.Items = nil
+	for i := range MaxItems {
+		r.Items = append(r.Items, ReceiptItem{I: i, DTBSR: B64(make([]byte, sha512.Size)), Signature: long, Shown: true})
+	}
+	text := string(mustJCS(t, r))
+	if got, err := OpenReceipt(&sam.PublicKey, signedReceipt(t, sam, text, 0, 1)); err != nil || len(got.Items) != MaxItems || got.SAD != r.SAD {
+		t.Errorf("a receipt of %d octets: %v", len(text), err)
+	}
+	r.SAD = B64(bytes.Repeat([]byte("x"), MaxReceipt))
+	_, err := OpenReceipt(&sam.PublicKey, signedReceipt(t, sam, string(mustJCS(t, r)), 0, 1))
+	refused(t, "too long", err, ReasonTooLarge, "receipt of")
 }

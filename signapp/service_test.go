@@ -432,3 +432,27 @@ func TestApprovalOfSomethingElse(t *testing.T) {
 		t.Fatalf("the genuine approval: %v", err)
 	}
 }
+
+// ADE-02: the signature over files is not called what one of them is called, in no file system.
+func TestADE02SignatureHasANameOfItsOwn(t *testing.T) {
+	for _, c := range []struct {
+		form string
+		more []string
+		want string
+	}{
+		{sap.XAdESEnveloped, nil, "a.txt"},
+		{sap.XAdESDetached, nil, "a.txt.xades.xml"},
+		{sap.XAdESDetached, []string{"b.txt"}, "a.txt.xades.xml"},
+		{sap.XAdESDetached, []string{"b.txt", "A.TXT.xades.XML"}, "a.txt.xades.xml.xades.xml"},
+		{sap.XAdESDetached, []string{"a.txt.xades.xml.xades.xml", "a.txt.xades.xml"}, "a.txt.xades.xml.xades.xml.xades.xml"},
+	} {
+		it := signapp.Item{Name: "a.txt", More: c.more, Prepared: &workers.Prepared{XAdES: &sap.XAdES{Form: c.form}}}
+		if got := it.ResultName(); got != "a.txt" {
+			t.Errorf("before it is signed: %s", got)
+		}
+		it.Result = &workers.Result{}
+		if got := it.ResultName(); got != c.want {
+			t.Errorf("%s beside %q: %s, want %s", c.form, c.more, got, c.want)
+		}
+	}
+}

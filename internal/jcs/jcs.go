@@ -23,8 +23,8 @@ import (
 	"unicode/utf8"
 )
 
-// MaxSize is the largest canonical text that is read, in bytes. A SAD with
-// 1,000 items stays well below it.
+// MaxSize is the largest canonical text that Unmarshal reads, in bytes. A SAD with
+// 1,000 items of ordinary names stays well below it.
 const MaxSize = 1 << 20
 
 // MaxDepth bounds nesting.
@@ -82,8 +82,11 @@ func Transform(raw []byte) ([]byte, error) {
 // Unmarshal decodes canonical text into v, a pointer. Every member of v must be
 // there and every name must be known to v, spelt as in v: the text is exactly
 // what Marshal would make of the value that was read.
-func Unmarshal(text []byte, v any) error {
-	if len(text) > MaxSize {
+func Unmarshal(text []byte, v any) error { return UnmarshalUpTo(MaxSize, text, v) }
+
+// UnmarshalUpTo is Unmarshal of a text of at most so many bytes, for a message that holds another one.
+func UnmarshalUpTo(size int, text []byte, v any) error {
+	if len(text) > size {
 		return ErrTooLarge
 	}
 	if !utf8.Valid(text) {

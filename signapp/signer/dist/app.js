@@ -186,14 +186,15 @@
   function canonicalBytes(v) {
     return utf8(canonical(v));
   }
-  function decode2(text2) {
-    if (text2.length > maxSize) throw new Error("text is too large");
+  function decode2(text2, max = maxSize) {
+    if (text2.length > max) throw new Error("text is too large");
     const v = JSON.parse(text2);
     if (canonical(v) !== text2) throw new Error("text is not in canonical form");
     return v;
   }
-  function decodeBytes(b) {
-    return decode2(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(b));
+  function decodeBytes(b, max = maxSize) {
+    if (b.length > max) throw new Error("text is too large");
+    return decode2(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(b), max);
   }
   function write(v, depth) {
     if (depth > maxDepth2) throw new Error("value is too deep");
@@ -551,6 +552,7 @@
     const sad = { typ: "sap/sad/1", bind: r.bind, auth: { method: "webauthn", cred }, ctx, items };
     checkSAD(sad);
     const bytes = canonicalBytes(sad);
+    if (bytes.length > maxSize) throw new Error(`SAD: ${bytes.length} octets`);
     return { sad, bytes, challenge: await challenge(r.bind.nonce, bytes) };
   }
   async function challenge(nonce, sad) {
@@ -628,13 +630,14 @@
     auditSeq: "integer",
     auditHash: "string"
   };
+  var maxReceipt = 3 << 20;
   async function openReceipt(sam, s) {
     const text2 = decode(s.receipt);
     if (s.size < 1 || s.size > 1 << 20 || s.index < 0 || s.index >= s.size || s.path.length > 20) throw new Error("receipt: bad position");
     const path = s.path.map((p) => decodeLen(p, 32));
     const root2 = await rootFrom(await labelled(label.receiptLeaf, text2), s.index, s.size, path);
     if (!await verifyES256(sam, message(label.receiptRoot, root2), decode(s.signature))) throw new Error("receipt: the SAM's signature does not verify");
-    const r = exact(decodeBytes(text2), receiptShape);
+    const r = exact(decodeBytes(text2, maxReceipt), receiptShape);
     if (r.typ !== "sap/receipt/1") throw new Error("receipt: message of another type");
     return r;
   }
@@ -3101,8 +3104,9 @@
   async function oneTimeChallenge(nonce, statement) {
     return labelled(label.oneTimeChallenge, decodeLen(nonce, nonceLen), await digest("sha256", statement));
   }
+  var fileNames = (v) => v.items.flatMap((it) => [it.name, ...it.more ?? []]);
   async function checkOneTime(cfg, v, signed) {
-    const texts2 = [v.asker, ...v.items.map((it) => it.name)];
+    const texts2 = [v.asker, ...fileNames(v)];
     if (!validID(v.id) || !validID(v.signer.id) || texts2.some((s) => s === "" || !displayable(s)) || !displayable(v.purpose)) throw new Stop("view", "text or identifier");
     let request;
     let subject;
@@ -3168,7 +3172,7 @@
         facts(
           [t("review.who"), el("strong", {}, foreign(v.asker))],
           [t("review.why"), v.purpose === "" ? t("review.no_purpose") : foreign(v.purpose)],
-          [t("review.files"), el("ul", { class: "files" }, ...v.items.flatMap((it) => [it.name, ...it.more ?? []]).map((name) => el("li", {}, foreign(name))))]
+          [t("review.files"), el("ul", { class: "files" }, ...fileNames(v).map((name) => el("li", {}, foreign(name))))]
         ),
         el("p", {}, t("once.explain")),
         facts(

@@ -6,7 +6,8 @@ import { utf8, type Bytes } from "./b64";
 /** A value that has a canonical form. */
 export type Value = string | number | boolean | Value[] | { [name: string]: Value };
 
-const maxSize = 1 << 20;
+/** maxSize bounds a text, in octets. */
+export const maxSize = 1 << 20;
 const maxDepth = 16;
 
 /** canonical returns the one text of v; fractions, null and undefined have none. */
@@ -24,16 +25,17 @@ export function canonicalBytes(v: unknown): Bytes {
  * space, unsorted names and needless escapes all show as a difference from the
  * canonical form of what was read.
  */
-export function decode(text: string): Value {
-  if (text.length > maxSize) throw new Error("text is too large");
+export function decode(text: string, max = maxSize): Value {
+  if (text.length > max) throw new Error("text is too large");
   const v: unknown = JSON.parse(text);
   if (canonical(v) !== text) throw new Error("text is not in canonical form");
   return v as Value;
 }
 
 /** decodeBytes is decode for bytes, which must be UTF-8 without a mark. */
-export function decodeBytes(b: Uint8Array): Value {
-  return decode(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(b));
+export function decodeBytes(b: Uint8Array, max = maxSize): Value {
+  if (b.length > max) throw new Error("text is too large");
+  return decode(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(b), max);
 }
 
 function write(v: unknown, depth: number): string {

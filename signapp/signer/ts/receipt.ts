@@ -18,6 +18,8 @@ const receiptShape = {
   assurance: "string", auditSeq: "integer", auditHash: "string",
 } as const;
 
+const maxReceipt = 3 << 20; // octets, as in sap.MaxReceipt
+
 export type SignedReceipt = Of<typeof signedReceiptShape>;
 export type Receipt = Of<typeof receiptShape>;
 
@@ -28,7 +30,7 @@ export async function openReceipt(sam: CryptoKey, s: SignedReceipt): Promise<Rec
   const path = s.path.map((p) => decodeLen(p, 32));
   const root = await rootFrom(await labelled(label.receiptLeaf, text), s.index, s.size, path);
   if (!(await verifyES256(sam, message(label.receiptRoot, root), decode(s.signature)))) throw new Error("receipt: the SAM's signature does not verify");
-  const r = exact(decodeBytes(text), receiptShape);
+  const r = exact(decodeBytes(text, maxReceipt), receiptShape);
   if (r.typ !== "sap/receipt/1") throw new Error("receipt: message of another type");
   return r;
 }

@@ -3,7 +3,7 @@
 
 import { decode, decodeLen, type Bytes } from "./b64";
 import { algorithms, digest, hashSize, isHash, labelled, message, verifyES256, type HashName } from "./crypto";
-import { canonicalBytes, decodeBytes } from "./jcs";
+import { canonicalBytes, decodeBytes, maxSize } from "./jcs";
 import { exact, type Of } from "./shape";
 import { forms, texts, type XAdES } from "./xades";
 
@@ -114,6 +114,7 @@ export async function composeSAD(r: ActivationRequest, cred: string, ctx: Contex
   const sad: SAD = { typ: "sap/sad/1", bind: r.bind, auth: { method: "webauthn", cred }, ctx, items };
   checkSAD(sad);
   const bytes = canonicalBytes(sad);
+  if (bytes.length > maxSize) throw new Error(`SAD: ${bytes.length} octets`);
   return { sad, bytes, challenge: await challenge(r.bind.nonce, bytes) };
 }
 
