@@ -2,7 +2,7 @@ package c14n
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
+	"hash/maphash"
 )
 
 // keySize is how much is kept of an identifier's SHA-256. Two identifiers with the same key would be called one,
@@ -24,6 +24,10 @@ type idTable struct {
 	n      int
 }
 
+// slots is where an identifier is looked for first. Nobody outside knows it: who could choose identifiers that begin at the same
+// place, or side by side, would have each compared with all others.
+var slots = maphash.MakeSeed()
+
 type idEntry struct {
 	key     idKey
 	element uint32
@@ -40,7 +44,7 @@ func (t *idTable) find(key *idKey) (element, slot int, ok bool) {
 	if mask < 0 {
 		return 0, 0, false
 	}
-	for i := int(binary.LittleEndian.Uint32(key[:])) & mask; ; i = (i + 1) & mask {
+	for i := int(maphash.Bytes(slots, key[:])) & mask; ; i = (i + 1) & mask {
 		k := t.slots[i]
 		if k == 0 {
 			return 0, i, false

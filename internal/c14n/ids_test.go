@@ -1,6 +1,7 @@
 package c14n
 
 import (
+	"encoding/binary"
 	"fmt"
 	"testing"
 )
@@ -59,5 +60,29 @@ func TestIDTableIsSmall(t *testing.T) {
 	})
 	if each := r.AllocedBytesPerOp() / n; each > 80 {
 		t.Errorf("%d bytes for each", each)
+	}
+}
+
+// I9: identifiers whose digests are alike in some bits, as anybody can make in seconds, do not stand in one long row: each would be
+// compared with all others.
+func TestI9IdentifiersThatAreMadeToCollide(t *testing.T) {
+	const n, longest = 1 << 14, 256
+	for name, bits := range map[string]uint64{"the first octets": 1<<9 - 1, "other octets": ^uint64(1<<32-1) | 1<<9 - 1} {
+		var ids idTable
+		for i := range uint64(n) {
+			var key idKey
+			binary.LittleEndian.PutUint64(key[:], i&bits|i<<32&bits)
+			binary.LittleEndian.PutUint64(key[8:], i)
+			ids.put(&key, 0)
+		}
+		run := 0
+		for _, k := range append(ids.slots, ids.slots...) {
+			if run++; k == 0 {
+				run = 0
+			}
+			if run > longest {
+				t.Fatalf("%s: more than %d of %d slots in a row are taken", name, longest, len(ids.slots))
+			}
+		}
 	}
 }
