@@ -283,17 +283,30 @@ func (c *census) table(off int64) (value, error) {
 	return value{}, errEnough
 }
 
-// trailer reads the one of a table. Readers take it for a stream, or for broken, if other words stand behind it.
+// trailer reads the one of a table. Readers take it for a stream, or for broken, if other words stand behind it; comments they
+// skip, and iText writes its name there.
 func (c *census) trailer(off int64) (value, error) {
 	v, err := c.d.readTrailer(off)
 	if err != nil {
 		return v, err
 	}
 	b, err := c.d.readAt(make([]byte, lookBack), v.off+int64(len(v.raw)))
-	if err == nil && !bytes.HasPrefix(bytes.TrimLeftFunc(b, pdfSpace), []byte("startxref")) {
+	if err == nil && !bytes.HasPrefix(afterComments(b), []byte("startxref")) {
 		err = c.odd(off, oddForm, "something stands between a trailer and startxref")
 	}
 	return v, err
+}
+
+// afterComments is what stands behind white space and comments.
+func afterComments(b []byte) []byte {
+	for {
+		b = bytes.TrimLeftFunc(b, pdfSpace)
+		end := bytes.IndexAny(b, "\r\n")
+		if len(b) == 0 || b[0] != '%' || end < 0 {
+			return b
+		}
+		b = b[end:]
+	}
 }
 
 // twoNumbers reads the head of a part of a table.

@@ -19,6 +19,7 @@ type behind struct {
 	head    string // in front of the table
 	back    int    // how far in front of the table startxref leads
 	entries string // further lines of the table
+	gap     string // between the table and its trailer
 	trailer string // further keys
 	size    int    // 300 if not given
 	between string // in front of startxref
@@ -35,8 +36,8 @@ func (b behind) after(signed []byte) []byte {
 	}
 	out = append(out, "150 0 obj\n<< /Nothing true >>\nendobj\n"+b.hidden+b.head...)
 	table := len(out) - b.back
-	return append(out, fmt.Sprintf("xref\n%s150 1\n%010d 00000 n \ntrailer\n<< /Size %d /Root 1 0 R /Info 8 0 R %s /Prev %s >>\n%sstartxref\n%d\n%%%%EOF\n%s",
-		b.entries, at, b.size, b.trailer, startxref(signed), b.between, table, b.end)...)
+	return append(out, fmt.Sprintf("xref\n%s150 1\n%010d 00000 n \n%strailer\n<< /Size %d /Root 1 0 R /Info 8 0 R %s /Prev %s >>\n%sstartxref\n%d\n%%%%EOF\n%s",
+		b.entries, at, b.gap, b.size, b.trailer, startxref(signed), b.between, table, b.end)...)
 }
 
 // D16, ADE-04: an update that nobody signed may hold nothing but the objects that it lists, and be of the one form that
@@ -55,6 +56,9 @@ func TestD16AnUpdateHoldsWhatItLists(t *testing.T) {
 		"honest, a free object 0 as of MuPDF":   {behind{entries: "0 1\n0000000000 65536 f \n"}, true},
 		"honest, a blank line at the end":       {behind{end: "\r\n\r\n"}, true},
 		"honest, words":                         {behind{hidden: "% an object, its objective, 7 objects; trailers\n"}, true},
+		"honest, as MuPDF writes it":            {behind{gap: "\n"}, true},
+		"honest, as iText writes it":            {behind{between: "%iText-Core-8.0.1 pdfSweep-4.0\n%of a product\r"}, true},
+		"a word behind a comment":               {behind{between: "%iText\rstream\n"}, false},
 		"a page that is not listed":             {behind{hidden: hiddenPage}, false},
 		"a comment in its head":                 {behind{hidden: strings.Replace(hiddenPage, "4 0 obj", "4 % 1\n0 %\n%\nobj", 1)}, false},
 		"it stands in a stream":                 {behind{hidden: "% << >> stream\n" + hiddenPage + "\n%endstream\n"}, false},
@@ -79,7 +83,7 @@ func TestD16AnUpdateHoldsWhatItLists(t *testing.T) {
 		"/Size too large (MuPDF)":               {behind{size: 9_000_000}, false},
 		"/Size much too large (Poppler)":        {behind{size: 2147483647}, false},
 		"a word behind the trailer (Poppler)":   {behind{between: "stream\n"}, false},
-		"a comment behind the trailer":          {behind{between: "% x\n"}, false},
+		"honest, a comment behind the trailer":  {behind{between: "% a stream\n"}, true},
 		"a hidden section":                      {behind{trailer: "/XRefStm 9"}, false},
 	} {
 		f := c.b.after(signed)
@@ -130,6 +134,8 @@ func TestADE04ObjectsThatAreNotListedAreAHazard(t *testing.T) {
 		hazard bool
 	}{
 		"honest":                {behind{}, false},
+		"as MuPDF writes it":    {behind{gap: "\r\n"}, false},
+		"as iText writes it":    {behind{between: "%iText-7.1.16 \xa92000-2021 iText Group NV\n"}, false},
 		"blanks behind the end": {behind{end: strings.Repeat("\n", 5000)}, false},
 		"a page":                {behind{hidden: hiddenPage}, true},
 		"a line of a table":     {behind{entries: "151 1\n100 0 n \n"}, true},

@@ -3531,7 +3531,7 @@
       const [p, highest] = this.table(at2, listed);
       this.keywords.add(p);
       const trailer = readEntries(this.pdf, skip(this.pdf, p + 7));
-      if (!/^[\0\t\n\f\r ]*startxref/.test(ascii(this.pdf, trailer.end, 256))) throw new Odd("an unusual trailer");
+      if (!/^(?:[\0\t\n\f\r ]|%[^\r\n]*[\r\n])*startxref/.test(ascii(this.pdf, trailer.end, 256))) throw new Odd("an unusual trailer");
       this.close(trailer, highest);
       return trailer;
     }

@@ -70,8 +70,8 @@ class Census {
     const [p, highest] = this.table(at, listed);
     this.keywords.add(p);
     const trailer = readEntries(this.pdf, skip(this.pdf, p + 7));
-    // Readers take a trailer with other words behind it for a stream, or for broken.
-    if (!/^[\0\t\n\f\r ]*startxref/.test(ascii(this.pdf, trailer.end, 256))) throw new Odd("an unusual trailer");
+    // Readers take a trailer with other words behind it for a stream, or for broken. Comments they skip; iText writes its name there.
+    if (!/^(?:[\0\t\n\f\r ]|%[^\r\n]*[\r\n])*startxref/.test(ascii(this.pdf, trailer.end, 256))) throw new Odd("an unusual trailer");
     this.close(trailer, highest);
     return trailer;
   }

@@ -17,13 +17,14 @@ interface Parts {
   lines?: string; // further lines
   keys?: string; // of the trailer
   size?: number;
+  gap?: string; // between the table and its trailer
   back?: number; // startxref leads so far in front of the table
   between?: string; // trailer and startxref
   end?: string;
 }
 
 /** pdf is a file of three objects and a table. */
-function pdf({ hidden = "", lines = "", keys = "", size = 100, back = 0, between = "", end = "" }: Parts = {}): Bytes {
+function pdf({ hidden = "", lines = "", keys = "", size = 100, gap = "", back = 0, between = "", end = "" }: Parts = {}): Bytes {
   const head = "%PDF-1.7\n";
   const objects = ["1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n", "2 0 obj\n<</Type/Pages/Count 1/Kids[3 0 R]>>\nendobj\n", page];
   let out = head;
@@ -33,7 +34,7 @@ function pdf({ hidden = "", lines = "", keys = "", size = 100, back = 0, between
   });
   out += hidden;
   const at = out.length - back;
-  return octets(`${out}xref\n0 4\n${line(0, "f")}${places.map((p) => line(p)).join("")}${lines}trailer\n<</Root 1 0 R/Size ${size}${keys}>>\n${between}startxref\n${at}\n%%EOF\n${end}`);
+  return octets(`${out}xref\n0 4\n${line(0, "f")}${places.map((p) => line(p)).join("")}${lines}${gap}trailer\n<</Root 1 0 R/Size ${size}${keys}>>\n${between}startxref\n${at}\n%%EOF\n${end}`);
 }
 
 /** packed is the same with a cross-reference stream; rows are further ones of objects 7, 8, ... */
@@ -53,6 +54,8 @@ const newer = (o: string, more = "") => (prev: number, at: number) => `${o}xref\
 
 const whole: Record<string, Bytes> = {
   "with a table": pdf(),
+  "with a table, as MuPDF writes it": pdf({ gap: "\n" }),
+  "with a table, as iText writes it": pdf({ between: "%iText-Core-8.0.1 pdfSweep-4.0\n%of a product\r" }),
   "with a table, blanks behind": pdf({ end: " \r\n" }),
   "with words that are none of objects": pdf({ hidden: "% an object, 7 objects, trailers\n% endobj\n" }),
   "with a free line in front of the trailer": pdf({ lines: "\n" }),
@@ -80,6 +83,7 @@ const odd: Record<string, Bytes> = {
   "a size that is too small in an update": update(pdf(), (prev, at) => newer(page)(prev, at).replace("/Size 100", "/Size 3").replace("3 1\n", "2 1\n").replace(line(at), line(String.fromCharCode(...pdf()).indexOf("2 0 obj"))).replace(page, "")),
   "a size that is too large": pdf({ size: 9_000_000 }),
   "a number that is too large": pdf({ keys: "/X 99999999999" }),
+  "a word behind a comment": pdf({ between: "%iText\rstream\n" }),
   "a word behind the trailer": pdf({ between: "stream\n" }),
   "a key twice": pdf({ keys: "/Prev 0/Prev 9" }),
   "a circle": update(pdf(), (_prev, at) => `xref\n0 1\n${line(0, "f")}trailer\n<</Size 9/Prev ${at}>>\nstartxref\n${at}\n%%EOF`),
