@@ -80,7 +80,7 @@ func (m *making) refer(envelope, reference string) error {
 		m.params["reference_ids"] = id
 	case EnvelopeDetached:
 		name, err := url.PathUnescape(reference)
-		if err != nil || reference != "" && sap.FileURI(name) != reference {
+		if err != nil || strings.ContainsAny(name, `/\`) || reference != "" && sap.FileURI(name) != reference {
 			return bad
 		}
 		m.name = func(i int, body []byte) string {

@@ -30,6 +30,8 @@ func TestSignDocXMLRefusals(t *testing.T) {
 		"several elements":         {map[string]any{".signed_envelope_property": "Internally detached", ".referenceUri": "#a,b"}, reference},
 		"an address":               {map[string]any{".signed_envelope_property": "Detached", ".referenceUri": "https://example.org/a.txt"}, reference},
 		"another folder":           {map[string]any{".signed_envelope_property": "Detached", ".referenceUri": "../a.txt"}, reference},
+		"another folder, encoded":  {map[string]any{".signed_envelope_property": "Detached", ".referenceUri": "b%2Fa.txt"}, reference},
+		"a folder of Windows":      {map[string]any{".signed_envelope_property": "Detached", ".referenceUri": "b%5Ca.txt"}, reference},
 		"a name not encoded":       {map[string]any{".signed_envelope_property": "Detached", ".referenceUri": "a b.txt"}, reference},
 		"a property of PAdES":      {map[string]any{".signed_props": prop("Reason", "x")}, "Invalid parameter signed_props (Reason)"},
 		"a property of many parts": {map[string]any{".signed_props": prop("SignatureProductionPlaceV2", "x")}, "Invalid parameter signed_props (SignatureProductionPlaceV2)"},
