@@ -150,6 +150,43 @@ func TestLostAnswerIsRepeated(t *testing.T) {
 	clean(t, p)
 }
 
+// T8: an answer that got lost, and somebody else's login in the same browser before the approval is sent again: it may have counted, and the
+// page must not say that nothing was signed.
+func TestLostAnswerAndAnotherLogin(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	o, link := f.add("lease.pdf")
+	sent := 0
+	f.set(func() {
+		f.lie = lies{redeem: func(w http.ResponseWriter, do func()) bool {
+			w.Header().Set("Content-Type", "application/json")
+			if sent++; sent == 1 {
+				do()
+				w.WriteHeader(http.StatusBadGateway)
+				_, _ = w.Write([]byte(`{"error":"unavailable","message":"No answer.","retry":"later"}`))
+				return true
+			}
+			o.session = "of somebody else"
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = w.Write([]byte(`{"error":"not_found","message":"No such operation.","retry":"never"}`))
+			return true
+		}}
+	})
+	p.Go(link)
+	p.WaitFor(canSign)
+	p.Click("#sign")
+	p.WaitText("did not say whether your approval counted")
+	if browsertest.Eval[bool](p, "document.body.textContent.includes('othing was signed')") {
+		t.Error("the page says that nothing was signed")
+	}
+	p.Click("#send-again")
+	p.WaitText("somebody else has logged in")
+	if said := browsertest.Eval[string](p, "document.querySelector('#error').textContent"); strings.Contains(said, "Nothing was signed") || f.uses() != 1 {
+		t.Errorf("%d key uses; the page says %q", f.uses(), said)
+	}
+}
+
 // WCAG 2.2.1: the end is announced, more time is one button, nothing is lost;
 // a request that is over cannot be approved.
 func TestMoreTime(t *testing.T) {

@@ -1169,6 +1169,7 @@
     "review.passkey.unsupported": "This browser cannot use passkeys here. Open the link in another browser. Nothing was signed.",
     "review.passkey.other": "The passkey did not answer as it should ({detail}). Nothing was signed.",
     "review.redeem.network": "The connection was lost after you approved. Your approval is kept on this page; send it again. It can be used only once.",
+    "review.redeem.later": "The service did not say whether your approval counted. It is kept on this page; send it again in a moment. It can be used only once.",
     "review.redeem.again": "Send the approval again",
     "once.title": "A certificate for this one signature",
     "once.explain": "You have no certificate yet that signs this. Before you read and sign, a new key and a certificate are made for this one signature. They do not exist before you approve them here.",
@@ -1245,6 +1246,7 @@
     "error.refused": "The service refused the request. Nothing was signed.",
     "error.refused.approval": "The signing module refused this approval. Nothing was signed with it.",
     "error.login": "You are not logged in here any more, or somebody else has logged in with this browser since. Nothing was signed.",
+    "error.login.unsure": "You are not logged in here any more, or somebody else has logged in with this browser since. Your approval may have counted before: log in and open the request again to see.",
     "error.later": "The service is busy or not available now. Try again in a moment; nothing was signed.",
     "error.config": "This page is not set up correctly (config). Tell your service provider.",
     "error.framed": "This page must not be shown inside another page.",
@@ -4358,7 +4360,7 @@
      * again: the module answers a repetition with the stored result and never
      * uses the key twice for it.
      */
-    async redeem(sad, proof) {
+    async redeem(sad, proof, again = false) {
       const review = this.review;
       review.wait(t("review.redeem.wait"));
       try {
@@ -4366,9 +4368,10 @@
         await this.finish(sad, proof, receipt);
       } catch (e) {
         if (e instanceof RelayError && e.retry !== "never") {
-          const again = button(t("review.redeem.again"), () => void this.redeem(sad, proof), { class: "act", id: "send-again" });
-          return review.hold(e.code === "network" ? t("review.redeem.network") : t("error.later"), again);
+          const repeat = button(t("review.redeem.again"), () => void this.redeem(sad, proof, true), { class: "act", id: "send-again" });
+          return review.hold(t(e.code === "network" ? "review.redeem.network" : "review.redeem.later"), repeat);
         }
+        if (again && e instanceof RelayError && linkErrors.has(e.code)) return this.lookAgain(e, t("error.login.unsure"));
         if (e instanceof RelayError) return this.lookAgain(e, sentence(e, "error.refused.approval"));
         this.fail(e);
       }

@@ -140,7 +140,7 @@ export class Signing {
    * again: the module answers a repetition with the stored result and never
    * uses the key twice for it.
    */
-  private async redeem(sad: Bytes, proof: Bytes): Promise<void> {
+  private async redeem(sad: Bytes, proof: Bytes, again = false): Promise<void> {
     const review = this.review!;
     review.wait(t("review.redeem.wait"));
     try {
@@ -148,9 +148,11 @@ export class Signing {
       await this.finish(sad, proof, receipt);
     } catch (e) {
       if (e instanceof RelayError && e.retry !== "never") {
-        const again = button(t("review.redeem.again"), () => void this.redeem(sad, proof), { class: "act", id: "send-again" });
-        return review.hold(e.code === "network" ? t("review.redeem.network") : t("error.later"), again);
+        const repeat = button(t("review.redeem.again"), () => void this.redeem(sad, proof, true), { class: "act", id: "send-again" });
+        return review.hold(t(e.code === "network" ? "review.redeem.network" : "review.redeem.later"), repeat);
       }
+      // What was sent before may have counted; here nobody asked the module.
+      if (again && e instanceof RelayError && linkErrors.has(e.code)) return this.lookAgain(e, t("error.login.unsure"));
       if (e instanceof RelayError) return this.lookAgain(e, sentence(e, "error.refused.approval"));
       this.fail(e);
     }

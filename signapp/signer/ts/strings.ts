@@ -149,6 +149,7 @@ const en = {
   "review.passkey.unsupported": "This browser cannot use passkeys here. Open the link in another browser. Nothing was signed.",
   "review.passkey.other": "The passkey did not answer as it should ({detail}). Nothing was signed.",
   "review.redeem.network": "The connection was lost after you approved. Your approval is kept on this page; send it again. It can be used only once.",
+  "review.redeem.later": "The service did not say whether your approval counted. It is kept on this page; send it again in a moment. It can be used only once.",
   "review.redeem.again": "Send the approval again",
 
   "once.title": "A certificate for this one signature",
@@ -231,6 +232,7 @@ const en = {
   "error.refused": "The service refused the request. Nothing was signed.",
   "error.refused.approval": "The signing module refused this approval. Nothing was signed with it.",
   "error.login": "You are not logged in here any more, or somebody else has logged in with this browser since. Nothing was signed.",
+  "error.login.unsure": "You are not logged in here any more, or somebody else has logged in with this browser since. Your approval may have counted before: log in and open the request again to see.",
   "error.later": "The service is busy or not available now. Try again in a moment; nothing was signed.",
   "error.config": "This page is not set up correctly (config). Tell your service provider.",
   "error.framed": "This page must not be shown inside another page.",
