@@ -1,6 +1,7 @@
 package longterm
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -18,7 +19,7 @@ const (
 )
 
 // Candidates fetches certificates of authorities for which neither the given certificates, nor the pool, nor the anchors have
-// one of the name, from where the certificates say that they are (RFC 5280, 4.2.2.1), up to the anchors. Nothing
+// one of the name and key, from where the certificates say that they are (RFC 5280, 4.2.2.1), up to the anchors. Nothing
 // is verified. Without Config.Issuers there are none. The error says what could not be had; what was is given
 // beside it.
 func (c *Collector) Candidates(ctx context.Context, of ...*x509.Certificate) ([]*x509.Certificate, error) {
@@ -37,8 +38,7 @@ func (c *Collector) Candidates(ctx context.Context, of ...*x509.Certificate) ([]
 	var out []*x509.Certificate
 	var failed []error
 	for asked := 0; len(open) > 0 && asked < maxFetched; open = open[1:] {
-		issuer := open[0].Issuer
-		if slices.ContainsFunc(known, func(k *pkix.Certificate) bool { return k.Subject.Equal(issuer) }) {
+		if slices.ContainsFunc(known, func(k *pkix.Certificate) bool { return mayIssue(k, open[0]) }) {
 			continue
 		}
 		asked++
@@ -53,6 +53,12 @@ func (c *Collector) Candidates(ctx context.Context, of ...*x509.Certificate) ([]
 		}
 	}
 	return out, errors.Join(failed...)
+}
+
+// mayIssue tells whether an authority by its name, and by the identifier of its key where both say one, can have issued a
+// certificate: an authority that has taken a new key keeps its name (RFC 5280, 4.2.1.1).
+func mayIssue(k, c *pkix.Certificate) bool {
+	return k.Subject.Equal(c.Issuer) && (len(k.SubjectKeyID) == 0 || len(c.AuthorityKeyID) == 0 || bytes.Equal(k.SubjectKeyID, c.AuthorityKeyID))
 }
 
 // among gives the issuers for certificates, of a pool and the collector's own.
