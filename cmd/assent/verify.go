@@ -36,7 +36,8 @@ where the standard only says INDETERMINATE, because nothing shows that a signatu
 what speaks against it. With --revocation required a signature passes only if the file tells that no
 certificate was revoked (else TRY_LATER). A signature policy that a signature names is shown;
 with --policy its document must be among the given ones, by the digest that was signed (else
-SIGNATURE_POLICY_NOT_AVAILABLE, or POLICY_PROCESSING_ERROR if what was given for it is another);
+SIGNATURE_POLICY_NOT_AVAILABLE, or POLICY_PROCESSING_ERROR if what was given for it is another; an
+implied policy names no document, and is reported as not checked);
 whether the signature obeys its rules is for who reads them. -o json follows the schema ` + validate.Schema + `;
 -o html is one page without scripts that draws what each signature covers. A file that takes longer
 than --timeout to judge is not decided (INDETERMINATE): some are made to keep who judges them busy.
