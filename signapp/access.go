@@ -101,10 +101,10 @@ func (s *Service) Stopped(ctx context.Context, g Grant, code string) error {
 	}
 	first := false
 	r, err = s.change(ctx, OfSigner(r.signer), r.id, func(_ Tx, r *record) error {
-		if first = r.progress.Stopped != code; !first {
+		if first = r.progress.Stopped != code && r.progress.Stops < len(stopCodes); !first {
 			return errUnchanged
 		}
-		r.progress.Stopped = code
+		r.progress.Stopped, r.progress.Stops = code, r.progress.Stops+1
 		return nil
 	})
 	if err == nil && first {

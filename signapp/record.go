@@ -66,6 +66,7 @@ type progressPart struct {
 	Ended      int64              `json:"ended,omitempty"`    // Unix milliseconds
 	FilesGone  bool               `json:"files_gone,omitempty"`
 	Stopped    string             `json:"stopped,omitempty"` // why the signer's device refused to go on, see Stopped
+	Stops      int                `json:"stops,omitempty"`   // how often that changed
 }
 
 func (r *record) row() (OperationRow, error) {
