@@ -71,18 +71,18 @@ func (t *idTable) put(key *idKey, element int) {
 	if *last == nil && t.n > 0 {
 		*last = make([]idEntry, 0, chunkSize)
 	}
-	*last = append(*last, idEntry{*key, uint32(element)}) //nolint:gosec // below Limits.IDs
+	*last = append(*last, idEntry{*key, uint32(element)}) //nolint:gosec // at most Limits.IDs, which is below 2^31
 	t.n++
 	_, slot, _ := t.find(key)
-	t.slots[slot] = uint32(t.n) //nolint:gosec // below Limits.IDs
+	t.slots[slot] = uint32(t.n) //nolint:gosec // at most Limits.IDs, which is below 2^31
 }
 
 func (t *idTable) grow() {
 	t.slots = make([]uint32, max(64, 2*len(t.slots)))
 	for k := 1; k <= t.n; k++ {
-		key := &t.entry(uint32(k)).key //nolint:gosec // below Limits.IDs
+		key := &t.entry(uint32(k)).key //nolint:gosec // at most Limits.IDs, which is below 2^31
 		_, slot, _ := t.find(key)
-		t.slots[slot] = uint32(k) //nolint:gosec // below Limits.IDs
+		t.slots[slot] = uint32(k) //nolint:gosec // at most Limits.IDs, which is below 2^31
 	}
 }
 
@@ -100,7 +100,7 @@ type packed struct {
 }
 
 func pack(e Element) packed {
-	p := packed{e.Start, e.Tail, uint32(e.Content - e.Start), uint32(e.End - e.Tail), int32(e.Depth)} //nolint:gosec // see packed
+	p := packed{e.Start, e.Tail, uint32(e.Content - e.Start), uint32(e.End - e.Tail), int32(e.Depth)} //nolint:gosec // at most Limits.Token and Depth, which are below 2^31
 	if e.Empty {
 		p.depth = -p.depth
 	}
@@ -108,7 +108,7 @@ func pack(e Element) packed {
 }
 
 // close notes where the end tag is.
-func (p *packed) close(tail, end int64) { p.tail, p.end = tail, uint32(end-tail) } //nolint:gosec // see packed
+func (p *packed) close(tail, end int64) { p.tail, p.end = tail, uint32(end-tail) } //nolint:gosec // at most Limits.Token, which is below 2^31
 
 func (p packed) element() Element {
 	e := Element{Start: p.start, Content: p.start + int64(p.content), Tail: p.tail, End: p.tail + int64(p.end), Depth: int(p.depth)}

@@ -3,6 +3,7 @@ package c14n
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"testing"
 )
 
@@ -83,6 +84,17 @@ func TestI9IdentifiersThatAreMadeToCollide(t *testing.T) {
 			if run > longest {
 				t.Fatalf("%s: more than %d of %d slots in a row are taken", name, longest, len(ids.slots))
 			}
+		}
+	}
+}
+
+// Offsets and numbers in the tables have 32 bits: no bound that a caller gives
+// lets them be cut off, which would say that a signature covers other bytes.
+func TestTablesHoldWhatLimitsLetThrough(t *testing.T) {
+	l := Limits{Depth: math.MaxInt, Token: math.MaxInt, IDs: math.MaxInt}.withDefaults()
+	for name, n := range map[string]int{"Depth": l.Depth, "Token": l.Token, "IDs": l.IDs} {
+		if n > math.MaxInt32 {
+			t.Errorf("%s may be %d", name, n)
 		}
 	}
 }

@@ -1,7 +1,9 @@
 package c14n
 
+import "math"
+
 // Limits bounds what one pass over a document may cost. A zero field takes the
-// default. Memory never depends on the size of a document: it is at most a few
+// default, and none is above 2^31-1 but Size. Memory never depends on the size of a document: it is at most a few
 // times Token plus Context, plus the identifiers that Scan keeps.
 type Limits struct {
 	// Depth bounds nested elements (ErrDepth).
@@ -55,6 +57,7 @@ func (l Limits) withDefaults() Limits {
 		if *f.p <= 0 {
 			*f.p = f.def
 		}
+		*f.p = min(*f.p, math.MaxInt32) // the tables of an Index have 32 bits for each
 	}
 	if l.Size <= 0 {
 		l.Size = d.Size
