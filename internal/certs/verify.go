@@ -51,8 +51,9 @@ const maxIntermediates = 100
 // anchors that is valid at the given time, and returns it leaf first. The key
 // usage of the leaf must allow the use. Anchors are trusted as they are; their
 // own validity period counts. No key that signed a certificate of the path is one
-// that can be computed (CRY-02): x509 takes RSA of 1024 bits and P-224.
-func Verify(leaf *x509.Certificate, intermediates, anchors []*x509.Certificate, at time.Time, usage Usage) ([]*x509.Certificate, error) {
+// that can be computed (CRY-02): x509 takes RSA of 1024 bits and P-224. also, if given, is asked about each path
+// that is otherwise good; its error is a constraint that is violated.
+func Verify(leaf *x509.Certificate, intermediates, anchors []*x509.Certificate, at time.Time, usage Usage, also ...func(path []*x509.Certificate) error) ([]*x509.Certificate, error) {
 	if len(anchors) == 0 {
 		return nil, ErrNoAnchors
 	}
@@ -74,6 +75,9 @@ func Verify(leaf *x509.Certificate, intermediates, anchors []*x509.Certificate, 
 	var first error
 	for _, chain := range chains {
 		if err = checkAuthorities(chain, usage); err == nil {
+			err = ask(chain, also)
+		}
+		if err == nil {
 			return chain, nil
 		}
 		if first == nil {
@@ -81,6 +85,15 @@ func Verify(leaf *x509.Certificate, intermediates, anchors []*x509.Certificate, 
 		}
 	}
 	return nil, first
+}
+
+func ask(path []*x509.Certificate, also []func([]*x509.Certificate) error) error {
+	for _, f := range also {
+		if err := f(path); err != nil {
+			return fmt.Errorf("%w: %w", ErrConstraint, err)
+		}
+	}
+	return nil
 }
 
 // checkAuthorities looks at what x509 leaves open about those above the leaf: how strong their

@@ -1,6 +1,7 @@
 package pkix
 
 import (
+	"crypto/x509"
 	"fmt"
 	"slices"
 	"time"
@@ -18,6 +19,26 @@ type state struct {
 	inhibitAny int
 	mapping    int
 	pathLength int
+}
+
+// Judge holds a path that x509 has built, the end certificate first and the anchor last, against all of RFC 5280, section 6.1, but the
+// signatures, which x509 has verified. x509 passes over limits of names that it does not know, such as those of directory names,
+// unless the certificate says that they are critical, and reads some others more widely. A certificate that is itself the
+// anchor has no path to be judged.
+func Judge(path []*x509.Certificate, at time.Time) error {
+	if len(path) < 2 {
+		return nil
+	}
+	var chain []*Certificate
+	for _, c := range path {
+		p, err := Parse(c.Raw)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.Subject, err)
+		}
+		chain = append(chain, p)
+	}
+	_, err := validate(chain, &Config{At: at})
+	return err
 }
 
 // validate judges a chain (end certificate first, anchor last) whose signatures

@@ -12,6 +12,7 @@ import (
 
 	"github.com/assent-sign/assent/internal/certs"
 	"github.com/assent-sign/assent/internal/cms"
+	"github.com/assent-sign/assent/internal/pkix"
 )
 
 // Info is what a verified token says.
@@ -82,7 +83,7 @@ func verifyToken(token []byte, h crypto.Hash, imprint []byte, nonce *big.Int, po
 	if issuers != nil {
 		between = append(between, issuers(append([]*x509.Certificate{leaf}, between...)...)...)
 	}
-	chain, err := certs.Verify(leaf, between, anchors, at, certs.TimeStamp)
+	chain, err := certs.Verify(leaf, between, anchors, at, certs.TimeStamp, func(path []*x509.Certificate) error { return pkix.Judge(path, at) })
 	if err != nil {
 		return Info{}, fmt.Errorf("%w: %w", ErrChain, err)
 	}

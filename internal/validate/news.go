@@ -2,6 +2,7 @@ package validate
 
 import (
 	"crypto/x509"
+	"errors"
 	"slices"
 	"time"
 
@@ -44,6 +45,9 @@ func (j *judge) revoked(s *Signature, chain []*x509.Certificate, all []*material
 			moments = moments[:maxMoments]
 		}
 		p, err := j.leads(chain, m, anchors, proven, want)
+		if errors.Is(err, pkix.ErrBounds) {
+			s.doubt(TryLater, "the file carries more certificates than a path is looked for among; whether a certificate was revoked was not asked: %v", err)
+		}
 		if err != nil {
 			continue
 		}

@@ -38,16 +38,16 @@ func TestADE03CertificatesWithoutRevocation(t *testing.T) {
 	}{
 		"none":            {func(*x509.Certificate, *x509.Certificate) {}, validate.TryLater},
 		"said":            {func(leaf, _ *x509.Certificate) { leaf.ExtraExtensions = extension(5, 0) }, ""},
-		"of another form": {func(leaf, _ *x509.Certificate) { leaf.ExtraExtensions = extension(4, 0) }, validate.TryLater},
+		"of another form": {func(leaf, _ *x509.Certificate) { leaf.ExtraExtensions = extension(4, 0) }, validate.ChainConstraintsFailure},
 		"and where to ask": {func(leaf, _ *x509.Certificate) {
 			leaf.ExtraExtensions, leaf.OCSPServer = extension(5, 0), []string{"http://a.example"}
-		}, validate.TryLater},
+		}, validate.ChainConstraintsFailure},
 		"and where lists are": {func(leaf, _ *x509.Certificate) {
 			leaf.ExtraExtensions, leaf.CRLDistributionPoints = extension(5, 0), []string{"http://a.example"}
-		}, validate.TryLater},
+		}, validate.ChainConstraintsFailure},
 		"said of an authority": {func(leaf, ca *x509.Certificate) {
 			leaf.ExtraExtensions, ca.ExtraExtensions = extension(5, 0), extension(5, 0)
-		}, validate.TryLater},
+		}, validate.ChainConstraintsFailure},
 	} {
 		key := newKey(t)
 		leaf, ca := person("Anna"), authorityOf("CA "+name)

@@ -26,11 +26,14 @@ type judge struct {
 	opt  Options
 	// sealed is the validation data under each document time-stamp, in file order.
 	sealed []*material
+	// given are Options.Pool.
+	given []*pkix.Certificate
 	// pool are certificates that the file, or of XML the signature, carries as validation data.
 	pool []*pkix.Certificate
 	// memory keeps what was verified of the validation data, and bounds it.
 	memory *revocation.Memory
 	stored int64 // bytes of validation data read
+	unread bool  // there is validation data over a bound, of which nothing was read
 }
 
 // signature judges one entry of the file.
@@ -193,12 +196,12 @@ func (j *judge) chain(s *Signature, cert *x509.Certificate, others []*x509.Certi
 		at = *s.Proven
 	}
 	between := append(slices.Clone(others), j.issuers(append([]*x509.Certificate{cert}, others...)...)...)
-	_, present := certs.Verify(cert, between, j.opt.Anchors, j.opt.Now, certs.Document)
+	_, present := j.documentPath(cert, between, j.opt.Now)
 	if s.Present = passed(); present != nil {
 		s.Present = Status{}
 		s.Present.worsen(subOfChain(present))
 	}
-	path, err := certs.Verify(cert, between, j.opt.Anchors, at, certs.Document)
+	path, err := j.documentPath(cert, between, at)
 	switch {
 	case err == nil:
 		s.Chain = names(path)
@@ -215,6 +218,10 @@ func (j *judge) chain(s *Signature, cert *x509.Certificate, others []*x509.Certi
 	default:
 		s.fail(subOfChain(err), "%v", err)
 	}
+}
+
+func (j *judge) documentPath(cert *x509.Certificate, between []*x509.Certificate, at time.Time) ([]*x509.Certificate, error) {
+	return certs.Verify(cert, between, j.opt.Anchors, at, certs.Document, func(path []*x509.Certificate) error { return pkix.Judge(path, at) })
 }
 
 // demand doubts a signature about whose certificates the policy wants to know more than

@@ -157,6 +157,7 @@ func (j *judge) read(doc *pdf.Document, at time.Time, level string, rep *Report)
 	if err != nil {
 		rep.note("the validation data in the file cannot be read: %v", err)
 	}
+	j.unread = j.unread || errors.Is(err, pdf.ErrLimit)
 	m := &material{at: at, level: level}
 	if dss == nil {
 		return m
@@ -294,7 +295,7 @@ func (j *judge) leads(chain []*x509.Certificate, m *material, anchors []*pkix.Ce
 	if len(known) == 0 || !bytes.Equal(known[0].Raw, chain[0].Raw) {
 		return nil, errors.New("the certificate cannot be read")
 	}
-	want.Anchors, want.Pool, want.At, want.Issued = anchors, append(known[1:], m.pool...), proven, j.memory.Issued
+	want.Anchors, want.Pool, want.At, want.Issued = anchors, slices.Concat(known[1:], m.pool, j.given), proven, j.memory.Issued
 	if want.Purpose == pkix.PurposeTimeStamping {
 		want.Anchors = j.parsed(j.opt.StampAnchors)
 	}
@@ -307,13 +308,13 @@ func (j *judge) checker(m *material, proven, after time.Time) (*revocation.Check
 	if err := j.memory.Question(); err != nil {
 		return nil, err
 	}
-	return revocation.New(revocation.Config{At: m.at, After: after, Existed: proven, Skew: skew, Pool: m.pool, CRLs: m.crls, Responses: m.responses, Memory: j.memory})
+	return revocation.New(revocation.Config{At: m.at, After: after, Existed: proven, Skew: skew, Pool: slices.Concat(m.pool, j.given), CRLs: m.crls, Responses: m.responses, Memory: j.memory})
 }
 
 // hurried doubts all of a file whose statements and certificates cost more than is spent on one: what was
 // not looked at could be that a certificate was revoked.
-func (r *Report) hurried(m *revocation.Memory) {
-	if !m.Exhausted() {
+func (r *Report) hurried(j *judge) {
+	if !j.memory.Exhausted() && !j.unread {
 		return
 	}
 	const text = "the validation data in the file is too much to be looked through; whether a certificate was revoked cannot be told"

@@ -270,6 +270,7 @@ func (r *Report) judge(ctx context.Context, name string, file io.ReaderAt, opt O
 	}
 	r.SHA256 = hex.EncodeToString(h.Sum(nil))
 	j := &judge{ctx: ctx, r: file, size: r.Size, opt: opt, memory: revocation.NewMemory()}
+	j.given = j.parsed(opt.Pool)
 	look := j.pdf
 	if IsXML(file) {
 		r.Format, look = "XML", j.xml
@@ -281,7 +282,7 @@ func (r *Report) judge(ctx context.Context, name string, file io.ReaderAt, opt O
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	r.hurried(j.memory)
+	r.hurried(j)
 	r.overall()
 	r.wanted(opt.Parts)
 	r.signed(opt.Detached)
@@ -311,7 +312,7 @@ func (j *judge) pdf(rep *Report) error {
 		return err
 	}
 	open := j.read(doc, j.opt.Now, "B-LT", rep)
-	j.pool = slices.Concat(j.parsed(j.opt.Pool), open.pool)
+	j.pool = slices.Concat(j.given, open.pool)
 	for i := range found {
 		if err := j.ctx.Err(); err != nil {
 			return err

@@ -3,7 +3,6 @@ package validate
 import (
 	"bytes"
 	"crypto"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -89,15 +88,15 @@ func Beside(files []Detached, uri string) (xmlsig.File, bool) {
 // made it, what it proves, and then by that the signer.
 func (j *judge) xmlGroup(d *xmlsig.Document, in *xmlsig.Signature, rep *Report) []Signature {
 	anchors, open := j.parsed(j.opt.Anchors), j.xmlOpen(in, rep)
-	j.pool = slices.Concat(j.parsed(j.opt.Pool), open.pool)
-	s, others := j.xmlSignature(d, in)
+	j.pool = slices.Concat(j.given, open.pool)
+	s := j.xmlSignature(d, in)
 	archives := j.archives(d, in, &s)
 	if len(anchors) > 0 {
 		j.xmlAuthorities(archives, in, open, anchors)
 	}
 	j.xmlTimes(&s, archives, in)
 	if s.certificate != nil {
-		j.chain(&s, s.certificate, others)
+		j.chain(&s, s.certificate, s.others)
 	}
 	if len(anchors) > 0 {
 		j.xmlStatus(&s, archives, open, in, anchors, rep)
@@ -109,9 +108,8 @@ func (j *judge) xmlGroup(d *xmlsig.Document, in *xmlsig.Signature, rep *Report) 
 	return all
 }
 
-// xmlSignature judges one by itself: XML Signature 1.1, with the properties of EN 319 132-1. It gives the
-// certificates that come with it too.
-func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) (Signature, []*x509.Certificate) {
+// xmlSignature judges one by itself: XML Signature 1.1, with the properties of EN 319 132-1.
+func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) Signature {
 	s := Signature{Field: in.ID, Kind: "signature", SubFilter: "XML Signature", Verdict: Valid, Status: passed(), value: in.Value}
 	if a := in.Algorithm(); a != 0 {
 		s.Algorithm = a.String()
@@ -133,7 +131,7 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) (Signatur
 		default:
 			s.fail(subOfXML(err), "%v", err)
 		}
-		return s, nil
+		return s
 	}
 	whole := func(v xmlsig.Coverage) bool { return v.Document || v.Root && !d.Instructed }
 	s.scope(c, whole, len(d.Signatures), j.size)
@@ -155,6 +153,7 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) (Signatur
 	for _, what := range c.Stray {
 		s.doubt(SigConstraintsFailure, "inside of the signature stands what nobody signed with it: %s", what)
 	}
+	s.others = c.Chain
 	s.certificate, s.Signer, s.Issuer = c.Certificate, Name(c.Certificate), issuerName(c.Certificate)
 	s.Level = xmlLevel(in)
 	if p := in.Properties; p != nil {
@@ -171,7 +170,7 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) (Signatur
 			s.Later = append(s.Later, "unsigned properties that are not read here: "+strings.Join(p.Further, ", "))
 		}
 	}
-	return s, c.Chain
+	return s
 }
 
 // scope says which node each digest is of: that a digest is right says nothing about
