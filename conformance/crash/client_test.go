@@ -110,7 +110,7 @@ func (c *client) approve(n int) (redemption, error) {
 	return r, err
 }
 
-// items are documents that nobody has signed yet.
+// items are documents that nobody has signed yet: PDF files, and files of which two have one signature.
 func (c *client) items(req *sap.ActivationRequest, n int) ([]sap.Item, error) {
 	alg, err := algo.Parse(req.Bind.Alg)
 	if err != nil {
@@ -119,9 +119,20 @@ func (c *client) items(req *sap.ActivationRequest, n int) ([]sap.Item, error) {
 	list := make([]sap.Item, n)
 	for i := range list {
 		c.docs++
-		h := alg.Hash().New()
-		fmt.Fprintf(h, "document %d", c.docs)
-		if list[i], err = sap.NewPAdESItem(i, "contract.pdf", alg, h.Sum(nil), c.s.signer.Cert.Raw); err != nil {
+		digest := func(what string) []byte {
+			h := alg.Hash().New()
+			fmt.Fprintf(h, "%s %d", what, c.docs)
+			return h.Sum(nil)
+		}
+		if c.docs%2 == 0 {
+			list[i], err = sap.NewPAdESItem(i, "contract.pdf", alg, digest("document"), c.s.signer.Cert.Raw)
+		} else {
+			more := []sap.XAdESObject{{Name: "prices.csv", Doc: sap.B64(digest("prices")), MIME: "text/csv"}}
+			list[i], err = sap.NewXAdESItem(i, "terms.txt", alg, digest("terms"), c.s.signer.Cert.Raw, sap.XAdES{
+				ID: "sig", Form: sap.XAdESDetached, Time: req.Bind.IssuedAt, MIME: "text/plain", Commitments: []string{}, Roles: []string{}, Objects: &sap.XAdESObjects{More: more},
+			})
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	neturl "net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -73,19 +74,22 @@ func TestKEY10OneTimeKeyInTheBrowser(t *testing.T) {
 // KEY-10, FPT-05: ssad is killed when the module has made and certified a one-time key,
 // before or after it stored that, and the person goes away. Started again, it has the key
 // destroyed that it does not have, well before the key's life is over, and the person who
-// comes back is asked for another one; the one that it has signs. Each signature is of one
-// key, and no key is left.
+// comes back is asked for another one; the one that it has signs: a PDF, and files under one
+// detached signature. Each signature is of one key, and no key is left.
 func TestKEY10SSAKilledBeforeItHasTheKey(t *testing.T) {
 	a := newArmedWith(t, once)
 	a.up("")
 	p := a.keyless(browsertest.New(t), "anna", "DEMO Anna")
 	a.end("ssad")
-	for _, mode := range []string{"before", "after"} {
-		t.Run(mode, func(t *testing.T) {
+	ends := 0
+	for i, make := range []func(*testing.T, string) task{a.onePDF, a.onePDF, a.threeFiles, a.threeFiles} {
+		mode := []string{"before", "after"}[i%2]
+		t.Run(fmt.Sprintf("%s %d", mode, i), func(t *testing.T) {
 			a.t = t
 			defer a.gone()
 			a.up("ssad/once-adopted=" + mode)
-			id, url := a.ask("Killed " + mode)
+			do := make(t, fmt.Sprintf("Killed %s %d", mode, i))
+			id, url := a.ask(do)
 			p.Go(url)
 			p.WaitFor("document.querySelector('#make')")
 			page := browsertest.Eval[string](p, "location.href")
@@ -94,8 +98,9 @@ func TestKEY10SSAKilledBeforeItHasTheKey(t *testing.T) {
 			p.Go("about:blank")
 			a.up("")
 			if mode == "before" {
+				ends++
 				a.eventually("the end of the key", func() error {
-					if n := strings.Count(a.in("audit", "search", "--type", "key_destroyed", "-o", "json"), "given_up"); n != 1 {
+					if n := strings.Count(a.in("audit", "search", "--type", "key_destroyed", "-o", "json"), "given_up"); n != ends {
 						return fmt.Errorf("%d keys were given up", n)
 					}
 					return nil
@@ -109,7 +114,7 @@ func TestKEY10SSAKilledBeforeItHasTheKey(t *testing.T) {
 			p.WaitFor(canSign)
 			p.Click("#sign")
 			p.WaitFor("document.querySelector('#signed')")
-			if !a.bringHome(request{id: id, acknowledged: true}) {
+			if !a.bringHome(request{id: id, acknowledged: true, judge: do.judge}) {
 				t.Error("not finished")
 			}
 			a.end("ssad")
@@ -121,22 +126,36 @@ func TestKEY10SSAKilledBeforeItHasTheKey(t *testing.T) {
 		t.Errorf("the signer has a key: %s", list)
 	}
 	told := a.in("audit", "search", "--type", "key_destroyed", "-o", "json")
-	if g, u := strings.Count(told, "given_up"), strings.Count(told, `"used`); g != 1 || u != 2 {
+	if g, u := strings.Count(told, "given_up"), strings.Count(told, `"used`); g != 2 || u != 4 {
 		t.Errorf("%d keys given up, %d used:\n%s", g, u, told)
 	}
 }
 
-// ask uploads a document and asks anna to sign it; the link is hers.
-func (a *armed) ask(purpose string) (id, url string) {
+// ask uploads the documents of a task and asks anna to sign them; the link is hers.
+func (a *armed) ask(do task) (id, url string) {
 	a.t.Helper()
-	_, text := document(a.t, purpose)
-	status, body := a.call(http.MethodPost, "/api/v1/documents?name=once.pdf", "", text)
-	var doc struct{ ID string }
-	if status/100 != 2 || json.Unmarshal(body, &doc) != nil {
-		a.t.Fatalf("upload: status %d %s", status, body)
+	var docs []string
+	for _, file := range do.files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		status, body := a.call(http.MethodPost, "/api/v1/documents?name="+neturl.QueryEscape(filepath.Base(file)), "", text)
+		var doc struct{ ID string }
+		if status/100 != 2 || json.Unmarshal(body, &doc) != nil {
+			a.t.Fatalf("upload: status %d %s", status, body)
+		}
+		docs = append(docs, doc.ID)
 	}
-	ask := fmt.Appendf(nil, `{"signer":"anna","purpose":%q,"items":[{"document":%q,"worker":"pades"}]}`, purpose, doc.ID)
-	status, body = a.call(http.MethodPost, "/api/v1/operations", "", ask)
+	item := map[string]any{"document": docs[0], "worker": "pades"}
+	if len(docs) > 1 {
+		item = map[string]any{"documents": docs, "worker": "xades-detached"}
+	}
+	ask, err := json.Marshal(map[string]any{"signer": "anna", "purpose": "One-time key", "items": []any{item}})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	status, body := a.call(http.MethodPost, "/api/v1/operations", "", ask)
 	var op struct {
 		ID          string `json:"id"`
 		ApprovalURL string `json:"approval_url"`

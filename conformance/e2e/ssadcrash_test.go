@@ -182,22 +182,36 @@ func (a *armed) keyUses() int {
 
 var requestID = regexp.MustCompile(`request (op-[a-z0-9]+):`)
 
+// task is what the integrator has signed with ssad dying in the middle.
+type task struct {
+	files []string
+	args  []string // of assent sign
+	judge func(signed []byte)
+}
+
+// onePDF is a task over a file whose words are its name.
+func (a *armed) onePDF(t *testing.T, words string) task {
+	file, _ := document(t, words)
+	return task{files: []string{file}, args: []string{"--level", "B-T"}, judge: a.judge}
+}
+
 // crashAt signs with ssad dying at a point, starts it again and brings the
 // request to its end: what was acknowledged is there, byte by byte, and no
 // approval used the key twice.
-func (a *armed) crashAt(t *testing.T, point string) {
+func (a *armed) crashAt(t *testing.T, point string, make func(t *testing.T, words string) task) {
 	a.t = t
 	a.lives = filepath.Join(t.TempDir(), "lives")
 	defer a.gone() // what fails here shall not fail the next point as well
-	file, _ := document(t, "Crash at "+regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(point, " "))
+	do := make(t, "Crash at "+regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(point, " "))
 	before := a.keyUses()
-	out := filepath.Join(t.TempDir(), "signed.pdf")
+	out := filepath.Join(t.TempDir(), "signed")
 	a.up(point)
 	var asked []request
 	sign := func(out, wait string) {
-		text, err := a.try("sign", file, "-o", out, "--signer", "robot", "--level", "B-T", "--demo-approve", "--wait", wait, "--dir", a.dir)
+		args := append(append([]string{"sign"}, do.files...), "-o", out, "--signer", "robot", "--demo-approve", "--wait", wait, "--dir", a.dir)
+		text, err := a.try(append(args, do.args...)...)
 		if m := requestID.FindStringSubmatch(text + fmt.Sprint(err)); m != nil {
-			asked = append(asked, request{m[1], out, err == nil})
+			asked = append(asked, request{m[1], out, err == nil, do.judge})
 		} else if err == nil {
 			t.Errorf("signed without a request:\n%s", text)
 		}
@@ -221,7 +235,7 @@ func (a *armed) crashAt(t *testing.T, point string) {
 	if uses := a.keyUses() - before; uses != finished {
 		t.Errorf("%d key uses for %d requests that are finished, of %d", uses, finished, len(asked))
 	}
-	if _, err := a.sign("robot", "After "+filepath.Base(file)); err != nil {
+	if _, err := a.sign("robot", "After "+filepath.Base(do.files[0])); err != nil {
 		t.Errorf("after the restart: %v", err)
 	}
 	a.end("ssad")
@@ -237,6 +251,7 @@ func (a *armed) deaths() []byte {
 type request struct {
 	id, out      string
 	acknowledged bool
+	judge        func(signed []byte)
 }
 
 // bringHome looks at a request after the restart. One whose approval ssad had not
@@ -267,7 +282,7 @@ func (a *armed) bringHome(r request) (finished bool) {
 	if status != http.StatusOK {
 		a.t.Fatalf("document: status %d", status)
 	}
-	a.judge(signed)
+	r.judge(signed)
 	if got, err := os.ReadFile(r.out); err == nil && !bytes.Equal(got, signed) {
 		a.t.Errorf("the document that was acknowledged is not the one that is kept")
 	}
@@ -285,24 +300,36 @@ var shortPoints = []string{
 // was approved, or waits for the signer; the auditor finds nothing.
 func TestFPT05SSAKilledAtNamedPoints(t *testing.T) {
 	a := newArmed(t)
-	points := shortPoints
-	if os.Getenv("ASSENT_SOAK") == "1" {
-		points = nil
-		for _, p := range failpoint.Points() {
-			if p.Workload != failpoint.Signing || p.No == 3 { // 3 has a test of its own
-				continue
-			}
-			for _, mode := range []string{"before", "after", "twice"} {
-				points = append(points, p.Name+"="+mode+":1")
-			}
-		}
-		points = append(points, shortPoints...)
-	}
+	points := pointsOr(shortPoints)
 	for _, p := range points {
-		t.Run(strings.ReplaceAll(p, "/", ":"), func(t *testing.T) { a.crashAt(t, p) })
+		t.Run(strings.ReplaceAll(p, "/", ":"), func(t *testing.T) { a.crashAt(t, p, a.onePDF) })
 	}
 	a.t = t
 	a.keyIsTaken()
+	a.audited()
+	t.Logf("%d points", len(points))
+}
+
+// pointsOr are the points of a run: of the short form these, of the soak all and these.
+func pointsOr(short []string) (points []string) {
+	if os.Getenv("ASSENT_SOAK") != "1" {
+		return short
+	}
+	for _, p := range failpoint.Points() {
+		if p.Workload != failpoint.Signing || p.No == 3 { // 3 has a test of its own
+			continue
+		}
+		for _, mode := range []string{"before", "after", "twice"} {
+			points = append(points, p.Name+"="+mode+":1")
+		}
+	}
+	return append(points, short...)
+}
+
+// audited stops samd and has the auditor judge what it left.
+func (a *armed) audited() {
+	t := a.t
+	t.Helper()
 	a.end("samd")
 	db, err := filepath.Glob(filepath.Join(a.dir, "samd/db/*.db"))
 	if err != nil || len(db) != 1 {
@@ -312,7 +339,7 @@ func TestFPT05SSAKilledAtNamedPoints(t *testing.T) {
 	if err != nil {
 		t.Errorf("auditor: %v\n%s", err, out)
 	}
-	t.Logf("%d points\n%s", len(points), out)
+	t.Logf("%s", out)
 }
 
 // keyIsTaken: killed right before and right after the row of an Idempotency-Key is
