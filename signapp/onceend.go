@@ -13,10 +13,17 @@ import (
 // key by its life.
 
 // abandon has a key destroyed that the operation did not come to have. When the store
-// cannot tell, it may have: the signer's app sends the same bytes again.
+// cannot tell, it may have: the signer's app sends the same bytes again. An operation that
+// ended meanwhile has removed its files; what was prepared since goes after them.
 func (s *Service) abandon(ctx context.Context, id, key string) {
-	if r, err := s.load(ctx, id); !isNotFound(err) && (err != nil || r.fixed.Key == key) {
+	r, err := s.load(ctx, id)
+	if !isNotFound(err) && (err != nil || r.fixed.Key == key) {
 		return
+	}
+	if err == nil && !r.keepsFiles() {
+		if err := s.removePrepared(r); err != nil {
+			s.log.Warn("files of an operation that ended could not be removed; the next start does it", "operation", id, "error", err)
+		}
 	}
 	if s.endKey(ctx, id, key) == nil {
 		_ = s.answered(ctx, id, key, false)

@@ -1,12 +1,16 @@
 package signapp_test
 
 import (
+	"context"
 	"errors"
+	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/assent-sign/assent/signapp"
 	"github.com/assent-sign/assent/signapp/apptest"
+	"github.com/assent-sign/assent/workers"
 )
 
 // grace is how long an approval whose answer was lost may be repeated.
@@ -207,4 +211,69 @@ func TestKEY10LostKeyIsAskedForAgain(t *testing.T) {
 		l.g = g
 		l.signs(t)
 	})
+}
+
+// meanwhile is a set of one worker that lets something happen while it prepares.
+type meanwhile struct {
+	workers.Worker
+	happen atomic.Pointer[func()]
+}
+
+func (m *meanwhile) Get(string) (*workers.Entry, error) {
+	return &workers.Entry{Worker: m, Info: workers.Info{Kind: "paper", Activation: true}}, nil
+}
+
+func (m *meanwhile) List() []workers.Info { return nil }
+
+func (m *meanwhile) Prepare(ctx context.Context, in workers.Input, out workers.Output) (*workers.Prepared, error) {
+	if f := m.happen.Swap(nil); f != nil {
+		(*f)()
+	}
+	return m.Worker.Prepare(ctx, in, out)
+}
+
+// KEY-10, I4: an operation that ends while its documents are prepared around the one-time key, by the client's word, the
+// signer's or its time, leaves neither documents nor a key.
+func TestKEY10EndedWhileItIsPrepared(t *testing.T) {
+	for name, end := range map[string]func(r *apptest.Rig, g signapp.Grant) error{
+		"cancelled": func(r *apptest.Rig, g signapp.Grant) error {
+			_, err := r.Service.Cancel(bg, apptest.Acme, g.Operation)
+			return err
+		},
+		"declined": func(r *apptest.Rig, g signapp.Grant) error {
+			_, err := r.Service.Decline(bg, g, "no")
+			return err
+		},
+		"expired": func(r *apptest.Rig, _ signapp.Grant) error {
+			r.Clock.Advance(25 * time.Hour)
+			return r.Service.Step(bg)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := &meanwhile{Worker: &apptest.Worker{}}
+			r := onceRig(t, func(c *signapp.Config) { c.Workers = m })
+			g, _ := r.Open(apptest.Login("anna", "s1"), r.Create("anna", "one").ID)
+			offer, err := r.Service.RequestOneTime(bg, g)
+			if err != nil {
+				t.Fatal(err)
+			}
+			statement, proof := r.Module.Device("anna").ApproveOnce(t, *offer)
+			happen := func() {
+				if err := end(r, g); err != nil {
+					t.Error(err)
+				}
+			}
+			m.happen.Store(&happen)
+			if _, err := r.Service.ApproveOneTime(bg, g, statement, proof); err == nil {
+				t.Error("answered")
+			}
+			left, err := filepath.Glob(filepath.Join(r.Dir, "files", "p*", "*"))
+			if err != nil || len(left) != 0 {
+				t.Errorf("left behind: %v %v", left, err)
+			}
+			if made, ended := r.Module.OnceMade(), r.Module.OnceEnds(); made != 1 || ended < 1 {
+				t.Errorf("%d keys made, %d given up", made, ended)
+			}
+		})
+	}
 }
