@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -18,6 +17,7 @@ import (
 	"github.com/assent-sign/assent/api/oauth"
 	"github.com/assent-sign/assent/api/state"
 	"github.com/assent-sign/assent/internal/clock"
+	"github.com/assent-sign/assent/internal/ration"
 	"github.com/assent-sign/assent/sap/sapclient"
 	"github.com/assent-sign/assent/signapp"
 )
@@ -76,7 +76,7 @@ type Config struct {
 
 	SignDoc        SignDoc
 	Limits         Limits
-	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts
+	TrustedProxies ration.Proxies // whose X-Forwarded-For counts
 	Clock          clock.Clock    // default: the system's
 	Log            *slog.Logger   // default: none
 }
@@ -135,7 +135,7 @@ func New(cfg Config) (*API, error) {
 	}
 	a := &API{cfg: cfg, oauth: server, metrics: newMetrics(), large: make(chan struct{}, cfg.Limits.SignDocAtOnce),
 		waits: make(chan struct{}, cfg.Limits.Waits)}
-	a.limits = limiters{ips: newLimiter(cfg.Limits.PerIP, cfg.Clock), clients: newLimiter(cfg.Limits.PerClient, cfg.Clock)}
+	a.limits = newLimiters(cfg.Limits, cfg.Clock)
 	for _, rt := range a.routes() {
 		if rt.access == 0 || rt.style == 0 || rt.limit <= 0 || rt.serve == nil {
 			return nil, fmt.Errorf("%w: route %s %s is incomplete", ErrConfig, rt.method, rt.pattern)

@@ -95,7 +95,7 @@ func (a *API) run(c *call, rt route) (err error) {
 			err = fmt.Errorf("%w: panic: %v\n%s", errInternal, p, debug.Stack())
 		}
 	}()
-	if wait := a.limits.ip(a.clientIP(c.r)); wait > 0 {
+	if wait := a.limits.ip(a.cfg.TrustedProxies.Address(c.r)); wait > 0 {
 		return c.limited(wait)
 	}
 	if rt.access != accessPublic { // a probe of readiness has no token

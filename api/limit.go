@@ -1,17 +1,11 @@
 package api
 
 import (
-	"container/list"
-	"net/http"
 	"net/netip"
-	"slices"
-	"strings"
-	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/assent-sign/assent/internal/clock"
+	"github.com/assent-sign/assent/internal/ration"
 )
 
 // Limits bound what callers may use. Zero fields take the defaults.
@@ -50,97 +44,13 @@ func orElse[T comparable](v *T, d T) {
 	}
 }
 
-// maxBuckets bounds the memory of a limiter; the bucket that was longest unused
-// makes room. Whoever commands more addresses than that needs a limit in front.
-const maxBuckets = 8192
-
-// limiter is a set of token buckets by key.
-type limiter struct {
-	mu    sync.Mutex
-	clock clock.Clock
-	per   rate.Limit
-	burst int
-	byKey map[string]*list.Element
-	order *list.List // of *bucket, most recently used first
-}
-
-type bucket struct {
-	key string
-	*rate.Limiter
-}
-
-func newLimiter(perSecond float64, c clock.Clock) *limiter {
-	return &limiter{clock: c, per: rate.Limit(perSecond), burst: max(1, int(4*perSecond)), byKey: map[string]*list.Element{}, order: list.New()}
-}
-
-// take uses one token of a key's bucket; when there is none, it returns how
-// long until there is one.
-func (l *limiter) take(key string) time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := l.clock.Now()
-	e, ok := l.byKey[key]
-	if ok {
-		l.order.MoveToFront(e)
-	} else {
-		if l.order.Len() >= maxBuckets {
-			oldest := l.order.Back()
-			delete(l.byKey, oldest.Value.(*bucket).key) //nolint:forcetypeassert // the list holds nothing else
-			l.order.Remove(oldest)
-		}
-		e = l.order.PushFront(&bucket{key, rate.NewLimiter(l.per, l.burst)})
-		l.byKey[key] = e
-	}
-	b := e.Value.(*bucket) //nolint:forcetypeassert // the list holds nothing else
-	if b.AllowN(now, 1) {
-		return 0
-	}
-	r := b.ReserveN(now, 1)
-	wait := r.DelayFrom(now)
-	r.CancelAt(now)
-	return max(wait, time.Millisecond)
-}
-
 // limiters are the two that every request passes.
-type limiters struct{ ips, clients *limiter }
+type limiters struct{ ips, clients *ration.Shares }
 
-func (l *limiters) ip(a netip.Addr) time.Duration {
-	if a.Is6() && !a.Is4In6() {
-		if p, err := a.Prefix(64); err == nil {
-			a = p.Addr()
-		}
-	}
-	return l.ips.take(a.String())
+func newLimiters(l Limits, c clock.Clock) limiters {
+	return limiters{ips: ration.New(l.PerIP, int(4*l.PerIP), c), clients: ration.New(l.PerClient, int(4*l.PerClient), c)}
 }
 
-func (l *limiters) client(id string) time.Duration { return l.clients.take(id) }
+func (l *limiters) ip(a netip.Addr) time.Duration { return l.ips.Take(ration.Place(a)) }
 
-// clientIP is the peer's address, or, when the peer is a configured proxy, the
-// last address in X-Forwarded-For that is none. A header from anybody else
-// counts for nothing.
-func (a *API) clientIP(r *http.Request) netip.Addr {
-	ap, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	ip := ap.Addr().Unmap()
-	if !a.trusted(ip) {
-		return ip
-	}
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for _, h := range slices.Backward(hops) {
-		next, err := netip.ParseAddr(strings.TrimSpace(h))
-		if err != nil {
-			return ip
-		}
-		ip = next.Unmap()
-		if !a.trusted(ip) {
-			return ip
-		}
-	}
-	return ip
-}
-
-func (a *API) trusted(ip netip.Addr) bool {
-	return slices.ContainsFunc(a.cfg.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(ip) })
-}
+func (l *limiters) client(id string) time.Duration { return l.clients.Take(id) }

@@ -213,20 +213,19 @@ func (a *app) openService(ctx context.Context) error {
 
 // openDoors makes the portal and the APIs.
 func (a *app) openDoors(context.Context) error {
-	var err error
+	proxies, err := a.cfg.proxies()
+	if err != nil {
+		return err
+	}
 	a.portal, err = portal.New(portal.Config{
 		Service: a.service, Store: a.store, AppOrigin: a.cfg.AppOrigin, SigningOrigin: a.cfg.SigningOrigin, Name: a.cfg.Name, Contact: a.cfg.Contact,
 		Demo: a.cfg.Profile != profileProduction, UploadWorker: a.cfg.Uses.Upload, MaxDocument: a.cfg.Limits.Document,
-		SessionLife: a.cfg.SessionLife, InviteLife: a.cfg.InviteLife, Log: a.log,
+		SessionLife: a.cfg.SessionLife, InviteLife: a.cfg.InviteLife, Proxies: proxies, Log: a.log,
 	})
 	if err != nil {
 		return err
 	}
 	clients, err := oauth.LoadClients(a.cfg.Clients)
-	if err != nil {
-		return err
-	}
-	proxies, err := a.cfg.proxies()
 	if err != nil {
 		return err
 	}
@@ -259,7 +258,11 @@ func (a *app) checks() []api.Check {
 // route joins the handlers: everything public at one origin, the operator's
 // routes and the metrics at the admin listener.
 func (a *app) route(context.Context) error {
-	rel, err := relay.New(relay.Config{Service: a.service, Enroller: a.sam, Keeper: a.sam, Teller: a.sam, Sessions: a.portal, SigningOrigin: a.cfg.SigningOrigin, Log: a.log})
+	proxies, err := a.cfg.proxies()
+	if err != nil {
+		return err
+	}
+	rel, err := relay.New(relay.Config{Service: a.service, Enroller: a.sam, Keeper: a.sam, Teller: a.sam, Sessions: a.portal, SigningOrigin: a.cfg.SigningOrigin, Proxies: proxies, Log: a.log})
 	if err != nil {
 		return err
 	}

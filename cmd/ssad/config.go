@@ -19,6 +19,7 @@ import (
 	"github.com/assent-sign/assent/api/oauth"
 	"github.com/assent-sign/assent/internal/config"
 	"github.com/assent-sign/assent/internal/mtls"
+	"github.com/assent-sign/assent/internal/ration"
 	"github.com/assent-sign/assent/workers"
 )
 
@@ -241,8 +242,8 @@ func (c *Config) logger(to io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(to, nil))
 }
 
-func (c *Config) proxies() ([]netip.Prefix, error) {
-	var out []netip.Prefix
+func (c *Config) proxies() (ration.Proxies, error) {
+	var out ration.Proxies
 	for _, s := range c.Proxies {
 		if ip, err := netip.ParseAddr(s); err == nil {
 			out = append(out, netip.PrefixFrom(ip, ip.BitLen()))

@@ -14,6 +14,7 @@ import (
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
 
+	"github.com/assent-sign/assent/internal/ration"
 	"github.com/assent-sign/assent/signapp"
 )
 
@@ -183,7 +184,8 @@ func (p *Portal) register(w http.ResponseWriter, r *http.Request, invite *signap
 }
 
 func (p *Portal) loginBegin(w http.ResponseWriter, r *http.Request) {
-	if !p.logins.Allow() {
+	// Of one address no more than a part, or it could keep everybody out.
+	if p.places.Take(ration.Place(p.cfg.Proxies.Address(r))) > 0 || !p.logins.Allow() {
 		p.failJSON(w, r, errBusy)
 		return
 	}

@@ -28,6 +28,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/assent-sign/assent/internal/clock"
+	"github.com/assent-sign/assent/internal/ration"
 	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/signapp"
 )
@@ -45,15 +46,16 @@ type Config struct {
 	Store         signapp.Store
 	AppOrigin     string
 	SigningOrigin string
-	Name          string        // of the service, as signers know it
-	Contact       string        // who helps, in plain text; may be ""
-	Demo          bool          // every page says that nothing here counts
-	UploadWorker  string        // worker for signers' own documents; "" for no such page
-	MaxDocument   int64         // bytes, for the words on the page
-	SessionLife   time.Duration // of a login; default 8 h
-	InviteLife    time.Duration // of an invitation; default 72 h
-	Clock         clock.Clock   // nil: the system's
-	Log           *slog.Logger  // nil: none
+	Name          string         // of the service, as signers know it
+	Contact       string         // who helps, in plain text; may be ""
+	Demo          bool           // every page says that nothing here counts
+	UploadWorker  string         // worker for signers' own documents; "" for no such page
+	MaxDocument   int64          // bytes, for the words on the page
+	SessionLife   time.Duration  // of a login; default 8 h
+	InviteLife    time.Duration  // of an invitation; default 72 h
+	Proxies       ration.Proxies // whose X-Forwarded-For tells where a call comes from
+	Clock         clock.Clock    // nil: the system's
+	Log           *slog.Logger   // nil: none
 }
 
 // Portal is the pages and the login of the app origin.
@@ -63,7 +65,8 @@ type Portal struct {
 	pages  map[string]*template.Template
 	secure bool // https: Secure cookies with the __Host- prefix
 	csrf   *http.CrossOriginProtection
-	logins *rate.Limiter
+	logins *rate.Limiter  // that begin, of all
+	places *ration.Shares // the same, by address
 }
 
 // New parses the templates and checks the configuration.
@@ -73,7 +76,7 @@ func New(cfg Config) (*Portal, error) {
 		return nil, errors.New("portal: Config needs Service, Store, AppOrigin, SigningOrigin and Name")
 	}
 	p := &Portal{cfg: cfg, secure: app.Scheme == "https", csrf: http.NewCrossOriginProtection(),
-		logins: rate.NewLimiter(rate.Every(50*time.Millisecond), 50)}
+		logins: rate.NewLimiter(rate.Every(50*time.Millisecond), 50), places: ration.New(4, 40, clock.System{})}
 	if p.cfg.SessionLife == 0 {
 		p.cfg.SessionLife = 8 * time.Hour
 	}

@@ -370,6 +370,27 @@ func TestHeadersAndForeignForms(t *testing.T) {
 	}
 }
 
+// T18, T27: one address that begins logins without end keeps nobody else from logging in, and is put off itself.
+func TestT18OneAddressDoesNotHoldUpLogins(t *testing.T) {
+	s := newSite(t, nil)
+	begin := func(from string) int {
+		req := httptest.NewRequest(http.MethodPost, "/login/begin", nil)
+		req.RemoteAddr = from
+		w := httptest.NewRecorder()
+		s.handler.ServeHTTP(w, req)
+		return w.Code
+	}
+	for range 200 {
+		begin("198.51.100.1:80")
+	}
+	if code := begin("198.51.100.2:80"); code != http.StatusOK {
+		t.Errorf("another address: %d", code)
+	}
+	if code := begin("198.51.100.1:81"); code != http.StatusTooManyRequests {
+		t.Errorf("the same address: %d", code)
+	}
+}
+
 // Cookies are bound to the origin as tightly as it allows.
 func TestCookieAttributes(t *testing.T) {
 	for origin, want := range map[string]string{

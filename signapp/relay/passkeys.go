@@ -40,7 +40,7 @@ type changeFinishIn struct {
 
 // own is the frame of calls on the logged-in signer's authenticators (ENR-04): whose they
 // are comes from the login session and from nothing that the page sends. They are
-// rationed together with enrolments, since each costs the module an answer.
+// rationed for each signer, since each costs the module an answer.
 func own[In, Out any](h *Relay, limit int64, f func(context.Context, string, In) (Out, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		sess, ok := h.cfg.Sessions.Session(r)
@@ -50,7 +50,7 @@ func own[In, Out any](h *Relay, limit int64, f func(context.Context, string, In)
 		}
 		var in In
 		err := decode(w, r, limit, &in)
-		if err == nil && !h.enrols.Allow() {
+		if err == nil && h.own.Take(sess.Signer) > 0 {
 			err = errBusy
 		}
 		if err != nil {

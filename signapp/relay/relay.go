@@ -19,6 +19,8 @@ import (
 	"github.com/go-chi/chi/v5"
 	"golang.org/x/time/rate"
 
+	"github.com/assent-sign/assent/internal/clock"
+	"github.com/assent-sign/assent/internal/ration"
 	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/sap/sapclient"
 	"github.com/assent-sign/assent/signapp"
@@ -37,21 +39,24 @@ type Enroller interface {
 	EnrolFinish(ctx context.Context, id string, registration []byte) (*sapclient.EnrolFinishOut, error)
 }
 
-// Config is what a Relay is made of. All but Teller and Log is required.
+// Config is what a Relay is made of. All but Teller, Proxies and Log is required.
 type Config struct {
 	Service       *signapp.Service
 	Enroller      Enroller
 	Keeper        Keeper
 	Teller        signapp.Teller // tells how the module's keys follow one another; nil: they never change
 	Sessions      Sessions
-	SigningOrigin string // the one origin whose scripts may call
+	SigningOrigin string         // the one origin whose scripts may call
+	Proxies       ration.Proxies // whose X-Forwarded-For tells where a call comes from
 	Log           *slog.Logger
 }
 
 // Relay is the endpoints under /sap/v1.
 type Relay struct {
 	cfg    Config
-	enrols *rate.Limiter
+	enrols *rate.Limiter  // calls without a login, of all
+	places *ration.Shares // the same, by address
+	own    *ration.Shares // calls on a signer's passkeys, by signer
 }
 
 // New checks the configuration.
@@ -63,8 +68,19 @@ func New(cfg Config) (*Relay, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	// Enrolment is the one thing that needs no login. Each call costs the
-	// module an audited answer, so it is rationed, and changes of passkeys with it.
-	return &Relay{cfg: cfg, enrols: rate.NewLimiter(rate.Every(100*time.Millisecond), 20)}, nil
+	// module an audited answer, so it is rationed; one address gets less than half, or it could keep
+	// everybody from registering. What signers ask about their own passkeys has a ration of its own for each of
+	// them: nobody may hold up who removes a stolen passkey, or stops one that was added (ENR-04).
+	return &Relay{cfg: cfg, enrols: rate.NewLimiter(rate.Every(100*time.Millisecond), 20),
+		places: ration.New(4, 15, clock.System{}), own: ration.New(1, 20, clock.System{})}, nil
+}
+
+// stranger takes a call without a login out of its ration.
+func (h *Relay) stranger(r *http.Request) error {
+	if h.places.Take(ration.Place(h.cfg.Proxies.Address(r))) > 0 || !h.enrols.Allow() {
+		return errBusy
+	}
+	return nil
 }
 
 // Size limits of request bodies, in bytes.
@@ -265,8 +281,8 @@ func (h *Relay) enrolFinish(w http.ResponseWriter, r *http.Request) {
 
 // enrolment is the entry of both enrolment calls: no login, so a ration.
 func (h *Relay) enrolment(w http.ResponseWriter, r *http.Request, in any) error {
-	if !h.enrols.Allow() {
-		return errBusy
+	if err := h.stranger(r); err != nil {
+		return err
 	}
 	return decode(w, r, maxEnrol, in)
 }

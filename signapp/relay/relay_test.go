@@ -53,6 +53,8 @@ func newSite(t testing.TB) *site {
 
 type call struct {
 	method, path, who, token, origin, typ, body string
+
+	from string // address and port
 }
 
 func (s *site) do(c call) *httptest.ResponseRecorder {
@@ -60,6 +62,9 @@ func (s *site) do(c call) *httptest.ResponseRecorder {
 		c.method = http.MethodPost
 	}
 	req := httptest.NewRequest(c.method, c.path, strings.NewReader(c.body))
+	if c.from != "" {
+		req.RemoteAddr = c.from
+	}
 	if c.who != "" {
 		req.AddCookie(&http.Cookie{Name: "who", Value: c.who})
 	}
@@ -350,6 +355,28 @@ func TestENR04RelayOfPasskeys(t *testing.T) {
 	}
 	if busy < 50 {
 		t.Errorf("only %d of 100 calls were put off", busy)
+	}
+}
+
+// ENR-04, T18, T27: a stranger who asks for enrolments without end keeps nobody from registering, and no signer from
+// looking at their passkeys, removing one that was stolen, or stopping one that was added: nor does another signer.
+func TestENR04StrangersDoNotHoldUpSigners(t *testing.T) {
+	s := newSite(t)
+	change := func(who string) int {
+		return s.do(call{path: "/sap/v1/passkeys/change", who: who, body: `{"action":"remove","target":""}`}).Code
+	}
+	for range 200 {
+		s.do(call{path: "/sap/v1/enrolment/begin", body: `{"id":"x"}`, from: "198.51.100.1:80"})
+		change("mallory/1")
+	}
+	if code := change("anna/1"); code != 200 {
+		t.Errorf("a signer cannot remove a passkey: %d", code)
+	}
+	if code := s.do(call{path: "/sap/v1/enrolment/begin", body: `{"id":"x"}`, from: "198.51.100.2:80"}).Code; code != 200 {
+		t.Errorf("a person cannot register: %d", code)
+	}
+	if code := s.do(call{path: "/sap/v1/enrolment/begin", body: `{"id":"x"}`, from: "198.51.100.1:81"}).Code; code != 429 {
+		t.Errorf("the stranger is not put off: %d", code)
 	}
 }
 

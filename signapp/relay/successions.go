@@ -19,8 +19,8 @@ func (h *Relay) successions(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusOK, out)
 		return
 	}
-	if !h.enrols.Allow() { // each costs the module an answer
-		h.fail(w, r, errBusy)
+	if err := h.stranger(r); err != nil { // each costs the module an answer
+		h.fail(w, r, err)
 		return
 	}
 	info, err := h.cfg.Teller.Info(r.Context())
