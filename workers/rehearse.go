@@ -19,20 +19,20 @@ import (
 // algorithm, not on the document or on whose certificate it is, so that it is
 // proven once for each pair. What does depend on them a worker checks each time.
 type Rehearser struct {
-	random io.Reader
+	keys   *ThrowAways
 	mu     sync.Mutex
-	keys   map[algo.KeyType]*throwAway
+	proven map[pair]bool
 }
 
-type throwAway struct {
-	key    crypto.Signer
-	cert   []byte
-	proven map[algo.Algorithm]bool
+// pair is what a rehearsal proves something about.
+type pair struct {
+	kt  algo.KeyType
+	alg algo.Algorithm
 }
 
-// NewRehearser returns a rehearser that draws its keys from random.
-func NewRehearser(random io.Reader) *Rehearser {
-	return &Rehearser{random: random, keys: map[algo.KeyType]*throwAway{}}
+// NewRehearser returns a rehearser that signs with keys, which it may share with others.
+func NewRehearser(keys *ThrowAways) *Rehearser {
+	return &Rehearser{keys: keys, proven: map[pair]bool{}}
 }
 
 // Once calls rehearse with a throw-away key of the same kind as the
@@ -45,27 +45,64 @@ func (r *Rehearser) Once(leaf *x509.Certificate, alg algo.Algorithm, rehearse fu
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	t := r.keys[kt]
-	if t == nil {
-		if t, err = makeThrowAway(r.random, kt); err != nil {
-			return fmt.Errorf("%w: %w", ErrRehearsal, err)
-		}
-		r.keys[kt] = t
-	}
-	if t.proven[alg] {
+	if r.proven[pair{kt, alg}] {
 		return nil
+	}
+	t, err := r.keys.of(kt)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrRehearsal, err)
 	}
 	if err := rehearse(t.key, t.cert); err != nil {
 		return fmt.Errorf("%w: %w", ErrRehearsal, err)
 	}
-	t.proven[alg] = true
+	r.proven[pair{kt, alg}] = true
 	return nil
 }
 
-func makeThrowAway(random io.Reader, kt algo.KeyType) (*throwAway, error) {
+// ThrowAways are the keys that rehearsals sign with, one of each kind of key. Their signatures
+// leave no rehearsal and nobody trusts their certificates, so that all workers of a set may
+// share them: to make an RSA key takes a second or more, of the first signer's time.
+type ThrowAways struct {
+	random io.Reader
+	mu     sync.Mutex
+	kinds  map[algo.KeyType]*throwAway
+}
+
+// throwAway is made when it is first needed; whoever needs another kind does not wait.
+type throwAway struct {
+	mu   sync.Mutex
+	key  crypto.Signer
+	cert []byte
+}
+
+// NewThrowAways returns keys that will be drawn from random.
+func NewThrowAways(random io.Reader) *ThrowAways {
+	return &ThrowAways{random: random, kinds: map[algo.KeyType]*throwAway{}}
+}
+
+// of gives the key of a kind, and makes it unless it is there. A failure is not kept.
+func (k *ThrowAways) of(kt algo.KeyType) (*throwAway, error) {
+	k.mu.Lock()
+	t := k.kinds[kt]
+	if t == nil {
+		t = &throwAway{}
+		k.kinds[kt] = t
+	}
+	k.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.key != nil {
+		return t, nil
+	}
+	var err error
+	t.key, t.cert, err = makeThrowAway(k.random, kt)
+	return t, err
+}
+
+func makeThrowAway(random io.Reader, kt algo.KeyType) (crypto.Signer, []byte, error) {
 	key, err := algo.NewKey(random, kt)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	now := time.Now()
 	tmpl := &x509.Certificate{
@@ -74,7 +111,7 @@ func makeThrowAway(random io.Reader, kt algo.KeyType) (*throwAway, error) {
 	}
 	cert, err := x509.CreateCertificate(random, tmpl, tmpl, key.Public(), key)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return &throwAway{key, cert, map[algo.Algorithm]bool{}}, nil
+	return key, cert, nil
 }

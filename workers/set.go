@@ -44,7 +44,8 @@ type Env struct {
 	Signer     cryptotoken.Signer // nil with an activation token
 	Chain      [][]byte           // DER, leaf first; nil with an activation token
 	Now        func() time.Time
-	Random     io.Reader                          // for throw-away keys and serial numbers
+	Random     io.Reader                          // for serial numbers
+	ThrowAways *ThrowAways                        // for rehearsals
 	Stamper    func(name string) (Stamper, error) // another worker of the set that stamps, an http(s) URL, or several, tried in order
 	Warn       func(text string)                  // tells the operator of what is legal and may not be meant; never nil
 }
@@ -86,6 +87,8 @@ type Options struct {
 	Warn   func(worker, text string)
 	Now    func() time.Time
 	Random io.Reader
+	// ThrowAways are the keys of rehearsals; nil for some of this set's own, drawn from Random.
+	ThrowAways *ThrowAways
 }
 
 // Set is the configured workers by name.
@@ -97,6 +100,9 @@ type Set struct {
 // wrong and why, so that an operator mends a file in one go.
 func NewSet(ctx context.Context, cfgs []Config, opt Options) (*Set, error) {
 	s := &Set{entries: make(map[string]*Entry, len(cfgs))}
+	if opt.ThrowAways == nil {
+		opt.ThrowAways = NewThrowAways(opt.Random)
+	}
 	cfgs, errs := withOurNames(cfgs)
 	for _, c := range sortedByNeed(cfgs) {
 		if err := s.add(ctx, c, opt); err != nil {
@@ -188,7 +194,7 @@ func (s *Set) add(ctx context.Context, c Config, opt Options) error {
 }
 
 func (s *Set) env(ctx context.Context, c Config, kind Kind, opt Options) (Env, error) {
-	env := Env{Config: c, Now: opt.Now, Random: opt.Random, Stamper: func(name string) (Stamper, error) { return s.stamper(name, opt) },
+	env := Env{Config: c, Now: opt.Now, Random: opt.Random, ThrowAways: opt.ThrowAways, Stamper: func(name string) (Stamper, error) { return s.stamper(name, opt) },
 		Warn: func(text string) {
 			if opt.Warn != nil {
 				opt.Warn(c.Name, text)

@@ -95,7 +95,7 @@ type worker struct {
 
 func build(_ context.Context, env workers.Env) (any, error) {
 	p := env.Config.Properties
-	w := &worker{name: env.Config.Name, level: LevelB, defaults: map[string]string{}, rehearse: workers.NewRehearser(env.Random), now: env.Now}
+	w := &worker{name: env.Config.Name, level: LevelB, defaults: map[string]string{}, rehearse: workers.NewRehearser(env.ThrowAways), now: env.Now}
 	if v := p["level"]; v != "" {
 		w.level = v
 	}

@@ -29,7 +29,7 @@ func TestRehearsalRefusesWhatWouldNotValidate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &worker{rehearse: workers.NewRehearser(rand.Reader), now: time.Now}
+	w := &worker{rehearse: workers.NewRehearser(workers.NewThrowAways(rand.Reader)), now: time.Now}
 	good := func() *workers.Prepared {
 		return &workers.Prepared{Level: LevelB, Alg: algo.ES256, DocDigest: doc, DTBSR: sum(algo.ES256.Hash(), attrs), Chain: annas}
 	}

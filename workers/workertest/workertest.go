@@ -63,6 +63,9 @@ func (p *PKI) Key(t testing.TB, label string, kt algo.KeyType, profile certs.Pro
 	return s, chain, file
 }
 
+// throwAways are for the rehearsals of all sets of a test's process.
+var throwAways = workers.NewThrowAways(rand.Reader)
+
 // Options are the options of a set over this PKI's token, named "local".
 func (p *PKI) Options(kinds map[string]workers.Kind, more map[string]cryptotoken.Token) workers.Options {
 	tokens := map[string]cryptotoken.Token{"local": p.Token}
@@ -70,7 +73,7 @@ func (p *PKI) Options(kinds map[string]workers.Kind, more map[string]cryptotoken
 		tokens[k] = v
 	}
 	return workers.Options{
-		Kinds: kinds, Tokens: tokens, Now: time.Now, Random: rand.Reader,
+		Kinds: kinds, Tokens: tokens, Now: time.Now, Random: rand.Reader, ThrowAways: throwAways,
 		LoadChain: func(path string) ([][]byte, error) {
 			list, err := certs.LoadPEM(path)
 			if err != nil {

@@ -59,7 +59,7 @@ func build(_ context.Context, env workers.Env) (any, error) {
 	p := env.Config.Properties
 	w := &worker{
 		name: env.Config.Name, level: LevelB, form: sap.XAdESEnveloped, max: defaultSize, defaults: map[string]string{},
-		rehearse: workers.NewRehearser(env.Random), random: env.Random, now: env.Now,
+		rehearse: workers.NewRehearser(env.ThrowAways), random: env.Random, now: env.Now,
 	}
 	if v := p["level"]; v != "" {
 		w.level = v
