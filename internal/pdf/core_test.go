@@ -47,6 +47,7 @@ func prepare(t testing.TB, in []byte, opt SignOptions) (*memFile, *Prepared) {
 	if int64(len(out.b)) != p.Size || p.OriginalSize != int64(len(in)) {
 		t.Fatalf("sizes: %d bytes written, %+v", len(out.b), p)
 	}
+	agrees(t, in, opt, out.b, p)
 	return out, p
 }
 

@@ -28,6 +28,7 @@ type Document struct {
 	xref     xrefTable
 	kind     xrefKind // of the newest section
 	newest   int64    // absolute offset of the newest section
+	chain    int      // number of sections
 	trailer  value    // of the newest section
 	repaired bool     // xref comes from a scan, there is no usable section
 	hybrid   bool     // some objects are listed for newer readers only

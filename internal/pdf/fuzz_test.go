@@ -117,7 +117,8 @@ func FuzzDSS(f *testing.F) {
 }
 
 // D11, 1.3: whatever is prepared has its input as prefix, is recognised as
-// prepared, and reads back as one signature more that covers the whole file.
+// prepared in the same way whether it is read again or not, and reads back as one
+// signature more that covers the whole file.
 func FuzzPrepare(f *testing.F) {
 	addSeeds(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -136,6 +137,7 @@ func FuzzPrepare(f *testing.F) {
 		if !bytes.HasPrefix(out.b, b) {
 			t.Fatal("the input is no prefix")
 		}
+		agrees(t, b, opt, out.b, p)
 		if err := Embed(out, p, fakeCMS(100)); err != nil {
 			t.Fatal(err)
 		}

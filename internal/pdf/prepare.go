@@ -1,6 +1,7 @@
 package pdf
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	_ "crypto/sha256" // registers SHA-256 for crypto.Hash.New
@@ -233,9 +234,7 @@ func (u *update) signatureBody(id ref, opt SignOptions, references []byte) (body
 	b := append(make([]byte, 0, 2*opt.Reserve+others), "<< /Type "+typ+" /Filter /Adobe.PPKLite /SubFilter /"+opt.SubFilter+" /Contents "...)
 	hole = len(b)
 	b = append(b, '<')
-	for range 2 * opt.Reserve {
-		b = append(b, '0')
-	}
+	b = append(b, bytes.Repeat([]byte("0"), 2*opt.Reserve)...)
 	b = append(b, '>')
 	b = append(b, byteRangeKey...)
 	b = append(b, strings.Repeat(" ", byteRangeWidth)...)

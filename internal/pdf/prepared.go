@@ -1,8 +1,11 @@
 package pdf
 
 import (
+	"bytes"
 	"context"
 	"crypto"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -72,11 +75,8 @@ func pump(ctx context.Context, r io.ReaderAt, off, n int64, fn func([]byte) erro
 			return err
 		}
 		b := buf[:min(int64(len(buf)), n)]
-		if m, err := r.ReadAt(b, off); m < len(b) {
-			if err == nil || err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			return fmt.Errorf("pdf: read at offset %d: %w", off, err)
+		if err := readFull(r, b, off); err != nil {
+			return err
 		}
 		if err := fn(b); err != nil {
 			return err
@@ -85,6 +85,18 @@ func pump(ctx context.Context, r io.ReaderAt, off, n int64, fn func([]byte) erro
 		n -= int64(len(b))
 	}
 	return nil
+}
+
+// readFull fills b from an offset.
+func readFull(r io.ReaderAt, b []byte, off int64) error {
+	n, err := r.ReadAt(b, off)
+	if n == len(b) {
+		return nil
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("pdf: read at offset %d: %w", off, err)
 }
 
 // check refuses a Prepared that Prepare cannot have made, so that a damaged
@@ -113,14 +125,8 @@ func Embed(out io.WriterAt, p *Prepared, cms []byte) error {
 	if len(cms) > p.Reserve {
 		return fmt.Errorf("%w: %d bytes, reserved %d", ErrReserve, len(cms), p.Reserve)
 	}
-	const digits = "0123456789abcdef"
-	hole := make([]byte, 2*p.Reserve)
-	for i := range hole {
-		hole[i] = '0'
-	}
-	for i, c := range cms {
-		hole[2*i], hole[2*i+1] = digits[c>>4], digits[c&15]
-	}
+	hole := bytes.Repeat([]byte("0"), 2*p.Reserve)
+	hex.Encode(hole, cms)
 	if _, err := out.WriteAt(hole, p.ContentsOffset+1); err != nil {
 		return fmt.Errorf("pdf: write signature: %w", err)
 	}

@@ -54,6 +54,7 @@ func try(t *rapid.T, in []byte, opt SignOptions) (*memFile, *Prepared) {
 	if err != nil {
 		t.Fatalf("Prepare: %v", err)
 	}
+	agrees(t, in, opt, out.b, p)
 	return out, p
 }
 

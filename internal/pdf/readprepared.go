@@ -149,14 +149,19 @@ func (d *Document) checkTail(start int64, s Signature) (map[int]bool, error) {
 	if start+int64(len(tail)) != d.size || !bytes.Equal(got, tail) {
 		return nil, notPrepared("what follows offset %d is more or other than one signature", start)
 	}
-	allowed := map[int]bool{}
+	return u.numbers(), nil
+}
+
+// numbers are those of the objects that the update changes or adds.
+func (u *update) numbers() map[int]bool {
+	all := map[int]bool{}
 	for _, o := range u.objs {
-		allowed[o.id.num] = true
+		all[o.id.num] = true
 	}
 	for num := u.firstNew; num < u.next; num++ {
-		allowed[num] = true
+		all[num] = true
 	}
-	return allowed, nil
+	return all
 }
 
 // checkHoleUnreachable refuses any other object that lies behind start, any

@@ -41,13 +41,32 @@ type xrefTable struct {
 
 	watch     int  // a number that may be listed as one object only
 	rewritten bool // and is listed as several
+
+	// older is the table of the revision before, of which every entry holds that this one does not list; nil if all are here.
+	older *xrefTable
 }
 
 func (t *xrefTable) get(num int) entry {
-	if p := num / pageSize; num > 0 && p < len(t.pages) && t.pages[p] != nil {
-		return t.pages[p][num%pageSize]
+	if t.has(num) {
+		if e := t.pages[num/pageSize][num%pageSize]; e.kind != entryNone || t.older == nil {
+			return e
+		}
+	}
+	if t.older != nil {
+		return t.older.get(num)
 	}
 	return entry{}
+}
+
+// has tells whether there is a page of its own for a number.
+func (t *xrefTable) has(num int) bool {
+	p := num / pageSize
+	return num > 0 && p < len(t.pages) && t.pages[p] != nil
+}
+
+// over returns an empty table over t, for an update of the file.
+func (t *xrefTable) over() xrefTable {
+	return xrefTable{older: t, used: t.used, highest: t.highest}
 }
 
 // setNew records an entry unless a newer section did.
@@ -67,7 +86,10 @@ func (t *xrefTable) store(num int, e entry, lim Limits, overwrite bool) error {
 		t.pages = append(t.pages, make([]*[pageSize]entry, max(16, len(t.pages)))...)
 	}
 	if t.pages[p] == nil {
-		if t.used++; t.used > lim.MaxObjects/pageSize+1 {
+		if t.older == nil || !t.older.has(num) {
+			t.used++
+		}
+		if t.used > lim.MaxObjects/pageSize+1 {
 			return overLimit("more than %d objects", lim.MaxObjects)
 		}
 		t.pages[p] = new([pageSize]entry)
@@ -85,6 +107,9 @@ func (t *xrefTable) store(num int, e entry, lim Limits, overwrite bool) error {
 
 // each calls fn for every listed object in order of number.
 func (t *xrefTable) each(fn func(num int, e entry) error) error {
+	if t.older != nil {
+		return t.eachOver(fn)
+	}
 	for p, page := range t.pages {
 		if page == nil {
 			continue
@@ -95,6 +120,24 @@ func (t *xrefTable) each(fn func(num int, e entry) error) error {
 			}
 			if err := fn(p*pageSize+i, page[i]); err != nil {
 				return err
+			}
+		}
+	}
+	return nil
+}
+
+// eachOver is each for a table over an older one.
+func (t *xrefTable) eachOver(fn func(num int, e entry) error) error {
+	for p := range max(len(t.pages), len(t.older.pages)) {
+		first := p * pageSize
+		if !t.has(first+1) && !t.older.has(first+1) {
+			continue
+		}
+		for num := first; num < first+pageSize; num++ {
+			if e := t.get(num); e.kind != entryNone {
+				if err := fn(num, e); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -177,7 +220,7 @@ func (d *Document) readXref() error {
 		if err != nil {
 			return err
 		}
-		if len(seen) == 1 {
+		if d.chain = len(seen); d.chain == 1 {
 			d.kind, d.newest, d.trailer = sec.kind, sec.off, sec.trailer
 			err = d.watchEncrypt()
 		} else {

@@ -192,19 +192,18 @@ func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Outp
 		}
 		in.Document, in.Size = pdf.Extended(in.Document, in.Size, tail), in.Size+int64(len(tail))
 	}
-	pp, err := pdf.Prepare(ctx, in.Document, in.Size, out, opt)
+	// The signer's device will look at the file with nothing but the file; it
+	// must find the same place.
+	pp, err := pdf.PrepareChecked(ctx, in.Document, in.Size, out, opt)
+	if errors.Is(err, pdf.ErrNotPrepared) {
+		return nil, fmt.Errorf("%w: the prepared file cannot be read back: %w", workers.ErrInput, errors.Join(workers.ErrRehearsal, err))
+	}
 	if err != nil {
 		return nil, refuse(err)
 	}
 	p, err := w.prepared(in, level, pp)
 	if err != nil {
 		return nil, err
-	}
-	// The signer's device will look at the file with nothing but the file; it
-	// must find the same place.
-	hole, err := pdf.ReadPrepared(out, pp.Size)
-	if err != nil || hole.ByteRange != pp.ByteRange {
-		return nil, fmt.Errorf("%w: the prepared file cannot be read back: %w", workers.ErrInput, errors.Join(workers.ErrRehearsal, err))
 	}
 	if err := w.rehearsal(p, certs, opt.Reserve); err != nil {
 		return nil, err
