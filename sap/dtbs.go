@@ -6,7 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/asn1"
 	"fmt"
-	"sort"
+	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -50,8 +50,8 @@ func padesAttributes(docDigest []byte, certHash [sha256.Size]byte) ([]byte, erro
 			})
 		}),
 	}
-	sort.Slice(attrs, func(i, j int) bool { return bytes.Compare(attrs[i], attrs[j]) < 0 })
-	var set cryptobyte.Builder
+	slices.SortFunc(attrs, bytes.Compare)
+	set := cryptobyte.NewBuilder(make([]byte, 0, 512)) // room for them, so that it does not grow by and by
 	set.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) {
 		for _, a := range attrs {
 			b.AddBytes(a)
@@ -61,7 +61,7 @@ func padesAttributes(docDigest []byte, certHash [sha256.Size]byte) ([]byte, erro
 }
 
 func attribute(oid asn1.ObjectIdentifier, value func(*cryptobyte.Builder)) []byte {
-	var b cryptobyte.Builder
+	b := cryptobyte.NewBuilder(make([]byte, 0, 128))
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1ObjectIdentifier(oid)
 		b.AddASN1(cbasn1.SET, value)

@@ -62,7 +62,8 @@ type row struct {
 	ec   bool
 }
 
-var rows = map[Algorithm]row{
+// rows are the set by number; 0 is no algorithm.
+var rows = [...]row{
 	ES256: {"ES256", crypto.SHA256, false, true},
 	ES384: {"ES384", crypto.SHA384, false, true},
 	ES512: {"ES512", crypto.SHA512, false, true},
@@ -78,8 +79,8 @@ var rows = map[Algorithm]row{
 // names (RFC 7518 section 3.1); they are exact, case matters.
 func Parse(name string) (Algorithm, error) {
 	for a, r := range rows {
-		if r.name == name {
-			return a, nil
+		if a > 0 && r.name == name {
+			return Algorithm(a), nil
 		}
 	}
 	return 0, fmt.Errorf("%w: %q", ErrUnknown, name)
@@ -92,8 +93,8 @@ func All() []Algorithm {
 
 // String returns the JOSE name, or "invalid".
 func (a Algorithm) String() string {
-	if r, ok := rows[a]; ok {
-		return r.name
+	if a.Valid() {
+		return a.row().name
 	}
 	return "invalid"
 }
@@ -117,20 +118,28 @@ func (a *Algorithm) UnmarshalText(b []byte) error {
 }
 
 // Valid tells whether a is in the closed set.
-func (a Algorithm) Valid() bool { _, ok := rows[a]; return ok }
+func (a Algorithm) Valid() bool { return a > 0 && int(a) < len(rows) }
+
+// row is what is known of a, nothing if it is invalid.
+func (a Algorithm) row() row {
+	if !a.Valid() {
+		return row{}
+	}
+	return rows[a]
+}
 
 // Hash returns the digest, 0 when a is invalid.
-func (a Algorithm) Hash() crypto.Hash { return rows[a].hash }
+func (a Algorithm) Hash() crypto.Hash { return a.row().hash }
 
 // IsECDSA tells whether a is an ECDSA algorithm.
-func (a Algorithm) IsECDSA() bool { return rows[a].ec }
+func (a Algorithm) IsECDSA() bool { return a.row().ec }
 
 // IsPSS tells whether a is RSASSA-PSS.
-func (a Algorithm) IsPSS() bool { return rows[a].pss }
+func (a Algorithm) IsPSS() bool { return a.row().pss }
 
 // SignerOpts returns what crypto.Signer.Sign takes for a.
 func (a Algorithm) SignerOpts() crypto.SignerOpts {
-	r := rows[a]
+	r := a.row()
 	if r.pss {
 		return &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: r.hash}
 	}

@@ -2,6 +2,7 @@ package cms
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/x509"
@@ -170,7 +171,7 @@ func (in *Input) checkUnsigned() error {
 // checkAttribute tells whether der is exactly one Attribute with a value.
 func checkAttribute(der []byte) error {
 	s := cryptobyte.String(der)
-	a, err := parseAttr(&s, "attribute")
+	a, err := parseAttr(&s, givenOne)
 	if err != nil {
 		return err
 	}
@@ -190,7 +191,7 @@ func (in *Input) checkSigned(leaf *x509.Certificate) error {
 	if !s.Empty() {
 		return fmt.Errorf("%w: bytes after the signed attributes", ErrInput)
 	}
-	attrs, err := parseAttrs(content, "signed attributes")
+	attrs, err := parseAttrs(content, givenSet)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrInput, err)
 	}
@@ -221,71 +222,97 @@ func (in *Input) checkSigned(leaf *x509.Certificate) error {
 
 // version follows RFC 5652 section 5.1 for messages without attribute
 // certificates, other certificate kinds and subject key identifiers.
-func (in *Input) version() int64 {
+func (in *Input) version() byte {
 	if in.ContentType.Equal(OIDData) {
 		return 1
 	}
 	return 3
 }
 
+// build writes the ContentInfo: its parts first, each in its own octets, and then all of them behind their headers at once.
 func (in *Input) build(leaf *x509.Certificate) ([]byte, error) {
-	b := cryptobyte.NewBuilder(nil)
-	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { // ContentInfo
-		b.AddASN1ObjectIdentifier(OIDSignedData)
-		b.AddASN1(tag0, func(b *cryptobyte.Builder) {
-			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { in.addSignedData(b, leaf) })
-		})
-	})
-	der, err := b.Bytes()
+	signer, err := in.signerInfo(leaf)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInput, err)
 	}
+	encap, err := in.encapContentInfo()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInput, err)
+	}
+	var certs []byte
+	if !in.OmitCertificates {
+		certs = wrapSetOf(tag0, in.Chain)
+	}
+	parts := [][]byte{integer(in.version()), wrap(cbasn1.SET, digestIDs[in.Alg.Hash()]), encap, certs, wrap(cbasn1.SET, signer)}
+	n := total(parts)
+	if n > MaxMessage {
+		return nil, fmt.Errorf("%w: message of %d bytes", ErrLimit, n)
+	}
+	body := appendHeader(make([]byte, 0, maxHeader), cbasn1.SEQUENCE, n)
+	explicit := appendHeader(make([]byte, 0, maxHeader), tag0, len(body)+n)
+	der := wrap(cbasn1.SEQUENCE, append([][]byte{signedDataOID, explicit, body}, parts...)...)
 	if len(der) > MaxMessage {
 		return nil, fmt.Errorf("%w: message of %d bytes", ErrLimit, len(der))
 	}
 	return der, nil
 }
 
-func (in *Input) addSignedData(b *cryptobyte.Builder, leaf *x509.Certificate) {
-	b.AddASN1Int64(in.version())
-	b.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) { AddDigestAlgorithm(b, in.Alg.Hash()) })
-	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { // encapContentInfo
-		b.AddASN1ObjectIdentifier(in.ContentType)
-		if in.Content != nil {
-			b.AddASN1(tag0, func(b *cryptobyte.Builder) { b.AddASN1OctetString(in.Content) })
-		}
-	})
-	if !in.OmitCertificates {
-		addSetOf(b, tag0, in.Chain)
+// What every message says in the same octets.
+var (
+	signedDataOID = encoded(func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(OIDSignedData) })
+	digestIDs     = encodedOfAll(algo.Algorithm.Hash, AddDigestAlgorithm)
+	signatureIDs  = encodedOfAll(func(a algo.Algorithm) algo.Algorithm { return a }, addSignatureAlgorithm)
+)
+
+// encodedOfAll is what add appends for the part of each algorithm.
+func encodedOfAll[K comparable](part func(algo.Algorithm) K, add func(*cryptobyte.Builder, K)) map[K][]byte {
+	all := map[K][]byte{}
+	for _, a := range algo.All() {
+		all[part(a)] = encoded(func(b *cryptobyte.Builder) { add(b, part(a)) })
 	}
-	b.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) { // signerInfos
-		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { in.addSignerInfo(b, leaf) })
-	})
+	return all
 }
 
-func (in *Input) addSignerInfo(b *cryptobyte.Builder, leaf *x509.Certificate) {
-	b.AddASN1Int64(1) // issuerAndSerialNumber
-	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddBytes(leaf.RawIssuer)
-		b.AddASN1BigInt(leaf.SerialNumber)
-	})
-	AddDigestAlgorithm(b, in.Alg.Hash())
-	b.AddUint8(uint8(tag0)) // IMPLICIT [0] in place of the SET tag, nothing else changes
-	b.AddBytes(in.SignedAttrs[1:])
-	addSignatureAlgorithm(b, in.Alg)
-	b.AddASN1OctetString(in.Signature)
+// integer is an INTEGER below 128.
+func integer(n byte) []byte { return []byte{byte(cbasn1.INTEGER), 1, n} }
+
+func (in *Input) encapContentInfo() ([]byte, error) {
+	oid := cryptobyte.NewBuilder(make([]byte, 0, maxOID))
+	oid.AddASN1ObjectIdentifier(in.ContentType)
+	der, err := oid.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	if in.Content == nil {
+		return wrap(cbasn1.SEQUENCE, der), nil
+	}
+	return wrap(cbasn1.SEQUENCE, der, wrap(tag0, wrap(cbasn1.OCTET_STRING, in.Content))), nil
+}
+
+func (in *Input) signerInfo(leaf *x509.Certificate) ([]byte, error) {
+	number := cryptobyte.NewBuilder(make([]byte, 0, maxInteger))
+	number.AddASN1BigInt(leaf.SerialNumber)
+	serial, err := number.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	var unsigned []byte
 	if len(in.Unsigned) > 0 {
-		addSetOf(b, tag1, in.Unsigned)
+		unsigned = wrapSetOf(tag1, in.Unsigned)
 	}
+	return wrap(cbasn1.SEQUENCE,
+		integer(1), // issuerAndSerialNumber
+		wrap(cbasn1.SEQUENCE, leaf.RawIssuer, serial),
+		digestIDs[in.Alg.Hash()],
+		[]byte{byte(tag0)}, in.SignedAttrs[1:], // IMPLICIT [0] in place of the SET tag, nothing else changes
+		signatureIDs[in.Alg],
+		wrap(cbasn1.OCTET_STRING, in.Signature),
+		unsigned), nil
 }
 
-// addSetOf writes an implicitly tagged SET OF in DER order.
-func addSetOf(b *cryptobyte.Builder, tag cbasn1.Tag, elements [][]byte) {
+// wrapSetOf writes an implicitly tagged SET OF in DER order.
+func wrapSetOf(tag cbasn1.Tag, elements [][]byte) []byte {
 	sorted := slices.Clone(elements)
 	slices.SortFunc(sorted, bytes.Compare)
-	b.AddASN1(tag, func(b *cryptobyte.Builder) {
-		for _, e := range sorted {
-			b.AddBytes(e)
-		}
-	})
+	return wrap(tag, sorted...)
 }

@@ -115,11 +115,7 @@ func SortedSet(attrs [][]byte) []byte {
 			return nil
 		}
 	}
-	set, err := wrap(cbasn1.SET, sorted...)
-	if err != nil {
-		return nil
-	}
-	return set
+	return wrap(cbasn1.SET, sorted...)
 }
 
 // Attr is one attribute of a parsed message. All slices point into the message.
@@ -129,14 +125,28 @@ type Attr struct {
 	Raw    []byte   // the DER of the whole attribute
 }
 
+// attrSet is what the parts of a set of attributes are called in errors: put together once, and not for every one that is read.
+type attrSet struct{ set, attribute, typ, values, value string }
+
+func newAttrSet(set string) *attrSet {
+	return &attrSet{set, "attribute of " + set, "attribute type of " + set, "attribute values of " + set, "attribute value of " + set}
+}
+
+var (
+	signedSet   = newAttrSet("signedAttrs")
+	unsignedSet = newAttrSet("unsignedAttrs")
+	givenSet    = newAttrSet("signed attributes")
+	givenOne    = newAttrSet("attribute")
+)
+
 // parseAttrs reads the content of a SET OF Attribute.
-func parseAttrs(s cryptobyte.String, what string) ([]Attr, error) {
-	var attrs []Attr
+func parseAttrs(s cryptobyte.String, in *attrSet) ([]Attr, error) {
+	attrs := make([]Attr, 0, 4)
 	for !s.Empty() {
 		if len(attrs) == MaxAttributes {
-			return nil, fmt.Errorf("%w: more than %d attributes in %s", ErrLimit, MaxAttributes, what)
+			return nil, fmt.Errorf("%w: more than %d attributes in %s", ErrLimit, MaxAttributes, in.set)
 		}
-		a, err := parseAttr(&s, what)
+		a, err := parseAttr(&s, in)
 		if err != nil {
 			return nil, err
 		}
@@ -145,27 +155,27 @@ func parseAttrs(s cryptobyte.String, what string) ([]Attr, error) {
 	return attrs, nil
 }
 
-func parseAttr(s *cryptobyte.String, what string) (Attr, error) {
-	raw, body, err := readBoth(s, cbasn1.SEQUENCE, "attribute of "+what)
+func parseAttr(s *cryptobyte.String, in *attrSet) (Attr, error) {
+	raw, body, err := readBoth(s, cbasn1.SEQUENCE, in.attribute)
 	if err != nil {
 		return Attr{}, err
 	}
 	a := Attr{Raw: raw}
-	if a.Type, err = ReadOID(&body, "attribute type of "+what); err != nil {
+	if a.Type, err = ReadOID(&body, in.typ); err != nil {
 		return Attr{}, err
 	}
-	values, err := read(&body, cbasn1.SET, "attribute values of "+what)
+	values, err := read(&body, cbasn1.SET, in.values)
 	if err != nil {
 		return Attr{}, err
 	}
 	if !body.Empty() {
-		return Attr{}, fmt.Errorf("%w: attribute of %s has extra elements", ErrMalformed, what)
+		return Attr{}, fmt.Errorf("%w: attribute of %s has extra elements", ErrMalformed, in.set)
 	}
 	for !values.Empty() {
 		if len(a.Values) == MaxValues {
-			return Attr{}, fmt.Errorf("%w: more than %d values in an attribute of %s", ErrLimit, MaxValues, what)
+			return Attr{}, fmt.Errorf("%w: more than %d values in an attribute of %s", ErrLimit, MaxValues, in.set)
 		}
-		v, _, err := readAny(&values, "attribute value of "+what)
+		v, _, err := readAny(&values, in.value)
 		if err != nil {
 			return Attr{}, err
 		}

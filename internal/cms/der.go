@@ -116,12 +116,46 @@ func readVersion(s *cryptobyte.String, what string) (int, error) {
 }
 
 // wrap encodes content under a tag.
-func wrap(tag cbasn1.Tag, parts ...[]byte) ([]byte, error) {
+func wrap(tag cbasn1.Tag, parts ...[]byte) []byte {
+	n := total(parts)
+	out := appendHeader(make([]byte, 0, maxHeader+n), tag, n)
+	for _, p := range parts {
+		out = append(out, p...)
+	}
+	return out
+}
+
+func total(parts [][]byte) int {
+	n := 0
+	for _, p := range parts {
+		n += len(p)
+	}
+	return n
+}
+
+// maxHeader is the longest tag and length of what may be written: a message is far below 4 GiB.
+const maxHeader = 6
+
+// appendHeader appends a tag and the length of its content in DER (X.690, 8.1.3 and 10.1).
+func appendHeader(b []byte, tag cbasn1.Tag, n int) []byte {
+	b = append(b, byte(tag))
+	if n < 0x80 {
+		return append(b, byte(n))
+	}
+	size := 1
+	for n>>(8*size) > 0 {
+		size++
+	}
+	b = append(b, 0x80|byte(size))
+	for size--; size >= 0; size-- {
+		b = append(b, byte(n>>(8*size)))
+	}
+	return b
+}
+
+// encoded is what fn builds, for values of this package that do not change.
+func encoded(fn func(b *cryptobyte.Builder)) []byte {
 	b := cryptobyte.NewBuilder(nil)
-	b.AddASN1(tag, func(b *cryptobyte.Builder) {
-		for _, p := range parts {
-			b.AddBytes(p)
-		}
-	})
-	return b.Bytes()
+	fn(b)
+	return b.BytesOrPanic()
 }

@@ -28,7 +28,7 @@ func AddUnsigned(der []byte, attr []byte) ([]byte, error) {
 	if len(si.UnsignedAttrs) >= MaxAttributes || len(der)+len(attr) > MaxMessage-64 {
 		return nil, fmt.Errorf("%w: no room for another unsigned attribute", ErrLimit)
 	}
-	return sd.rebuild(si, si.insertUnsigned(attr))
+	return sd.rebuild(si, si.insertUnsigned(attr)), nil
 }
 
 // insertUnsigned returns the content of the unsigned attributes with attr.
@@ -51,26 +51,8 @@ func (si *SignerInfo) insertUnsigned(attr []byte) []byte {
 
 // rebuild writes the message with other unsigned attributes: new headers around
 // the old bytes.
-func (sd *SignedData) rebuild(si *SignerInfo, unsigned []byte) ([]byte, error) {
-	field, err := wrap(tag1, unsigned)
-	if err != nil {
-		return nil, err
-	}
-	signer, err := wrap(cbasn1.SEQUENCE, si.prefix, field)
-	if err != nil {
-		return nil, err
-	}
-	signers, err := wrap(cbasn1.SET, signer)
-	if err != nil {
-		return nil, err
-	}
-	body, err := wrap(cbasn1.SEQUENCE, sd.pieces.head, signers)
-	if err != nil {
-		return nil, err
-	}
-	content, err := wrap(tag0, body)
-	if err != nil {
-		return nil, err
-	}
-	return wrap(cbasn1.SEQUENCE, sd.pieces.contentTypeOID, content)
+func (sd *SignedData) rebuild(si *SignerInfo, unsigned []byte) []byte {
+	signers := wrap(cbasn1.SET, wrap(cbasn1.SEQUENCE, si.prefix, wrap(tag1, unsigned)))
+	body := wrap(cbasn1.SEQUENCE, sd.pieces.head, signers)
+	return wrap(cbasn1.SEQUENCE, sd.pieces.contentTypeOID, wrap(tag0, body))
 }

@@ -240,7 +240,7 @@ func parseSigner(s *cryptobyte.String) (*SignerInfo, error) {
 			return nil, err
 		}
 		si.rawSigned = element
-		if si.SignedAttrs, err = parseAttrs(content, "signedAttrs"); err != nil {
+		if si.SignedAttrs, err = parseAttrs(content, signedSet); err != nil {
 			return nil, err
 		}
 	}
@@ -274,7 +274,7 @@ func (si *SignerInfo) parseUnsigned(body *cryptobyte.String) error {
 			return err
 		}
 		si.unsigned = content
-		if si.UnsignedAttrs, err = parseAttrs(content, "unsignedAttrs"); err != nil {
+		if si.UnsignedAttrs, err = parseAttrs(content, unsignedSet); err != nil {
 			return err
 		}
 	}
