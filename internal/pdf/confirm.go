@@ -24,7 +24,7 @@ const (
 // smallBuffers are used again: what is fresh, the system must clear first, page by page.
 var smallBuffers = sync.Pool{New: func() any { return new([smallFile + smallRoom]byte) }}
 
-// memory is a file that is there as a whole.
+// memory is a file that is there as a whole, and does not change while it is read: a Document's values are pieces of it.
 type memory []byte
 
 // ReadAt implements io.ReaderAt.
@@ -143,12 +143,12 @@ func (u *update) asPlanned(s Signature, p *Prepared, opt SignOptions) bool {
 // updated opens the file that d becomes by an update with a cross-reference section of its own: all begins with d's file. The
 // section is read, and those before it are d's. An error is no verdict on the file.
 func (d *Document) updated(all memory) (*Document, error) {
-	if d.repaired || d.crypt != nil || d.chain >= d.lim.MaxXrefSections {
+	if d.repaired || d.crypt != nil || d.mem == nil || d.chain >= d.lim.MaxXrefSections {
 		return nil, notPrepared("not read again by halves")
 	}
 	n := &Document{
-		r: all, size: int64(len(all)), lim: d.lim, work: d.work, base: d.base, chain: d.chain + 1, hybrid: d.hybrid,
-		xref: d.xref.over(), streams: d.streams, streamMem: d.streamMem, window: d.window, block: d.block,
+		r: all, mem: all, size: int64(len(all)), lim: d.lim, work: d.work, base: d.base, chain: d.chain + 1, hybrid: d.hybrid,
+		xref: d.xref.over(), streams: d.streams, streamMem: d.streamMem,
 	}
 	off, err := n.startXref()
 	if err != nil {

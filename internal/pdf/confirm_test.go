@@ -41,7 +41,7 @@ func agrees(t failer, in []byte, opt SignOptions, written []byte, p *Prepared) (
 	if err := opt.check(); err != nil {
 		t.Fatalf("%v", err)
 	}
-	d, err := OpenWith(bytes.NewReader(in), int64(len(in)), opt.Limits, opt.Password)
+	d, err := OpenWith(memory(in), int64(len(in)), opt.Limits, opt.Password)
 	if err != nil {
 		t.Fatalf("%v", err)
 	}

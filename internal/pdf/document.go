@@ -13,6 +13,7 @@ import (
 // when asked; it is not safe for concurrent use.
 type Document struct {
 	r    io.ReaderAt
+	mem  memory // the whole file, if it is in memory
 	size int64
 	lim  Limits
 	work *int64 // bytes that may still be read, scanned or inflated; shared with plain readings
@@ -76,7 +77,12 @@ func (d *Document) Before(end int64) (*Document, error) {
 }
 
 func openRevision(r io.ReaderAt, size int64, lim Limits, password secret.Bytes, known *crypt) (*Document, error) {
-	d := &Document{r: r, size: size, lim: lim.withDefaults(), block: new(block)}
+	d := &Document{r: r, size: size, lim: lim.withDefaults()}
+	if m, ok := r.(memory); ok && int64(len(m)) == size {
+		d.mem = m
+	} else {
+		d.block = new(block)
+	}
 	work := d.lim.MaxWork
 	d.work = &work
 	if err := d.findHeader(); err != nil {
@@ -115,14 +121,16 @@ func (d *Document) spend(n int64) error {
 // readAt fills at most len(b) bytes from off and charges them. Fewer are
 // returned only at the end of the file.
 func (d *Document) readAt(b []byte, off int64) ([]byte, error) {
-	if off < 0 || off >= d.size {
+	b = b[:d.there(len(b), off)]
+	if len(b) == 0 {
 		return nil, nil
-	}
-	if rest := d.size - off; int64(len(b)) > rest {
-		b = b[:rest]
 	}
 	if err := d.spend(int64(len(b))); err != nil {
 		return nil, err
+	}
+	if d.mem != nil {
+		copy(b, d.mem[off:])
+		return b, nil
 	}
 	if d.near(b, off) {
 		return b, nil
@@ -135,6 +143,27 @@ func (d *Document) readAt(b []byte, off int64) ([]byte, error) {
 		err = io.ErrUnexpectedEOF
 	}
 	return nil, fmt.Errorf("pdf: read %d bytes at offset %d: %w", len(b), off, err)
+}
+
+// there tells how many of n bytes from off the file has.
+func (d *Document) there(n int, off int64) int {
+	if off < 0 || off >= d.size {
+		return 0
+	}
+	return int(min(int64(n), d.size-off))
+}
+
+// view is readAt into whatever room there is; of a file in memory, it is the file. The bytes are not the caller's to change.
+func (d *Document) view(n int, off int64) ([]byte, error) {
+	if d.mem == nil {
+		return d.readAt(make([]byte, d.there(n, off)), off)
+	}
+	n = d.there(n, off)
+	if n == 0 {
+		return nil, nil
+	}
+	end := off + int64(n)
+	return d.mem[off:end:end], d.spend(int64(n))
 }
 
 const (
@@ -185,7 +214,7 @@ func (k *block) set(at int64, n int) { k.at, k.end = at, n }
 const headerWindow = 1024
 
 func (d *Document) findHeader() error {
-	b, err := d.readAt(make([]byte, headerWindow+5), 0)
+	b, err := d.view(headerWindow+5, 0)
 	if err != nil {
 		return err
 	}

@@ -31,23 +31,29 @@ type token struct {
 	start, end int
 }
 
-func isSpace(c byte) bool {
-	switch c {
-	case 0, '\t', '\n', '\f', '\r', ' ':
-		return true
-	}
-	return false
-}
+// Classes of characters (ISO 32000-1, tables 1 and 2); all others are regular.
+const (
+	classSpace = 1 << iota
+	classDelim
+	classHex
+)
 
-func isDelim(c byte) bool {
-	switch c {
-	case '(', ')', '<', '>', '[', ']', '{', '}', '/', '%':
-		return true
+var classes = func() (t [256]uint8) {
+	for _, c := range []byte("\x00\t\n\f\r ") {
+		t[c] |= classSpace
 	}
-	return false
-}
+	for _, c := range []byte("()<>[]{}/%") {
+		t[c] |= classDelim
+	}
+	for _, c := range []byte("0123456789abcdefABCDEF") {
+		t[c] |= classHex
+	}
+	return t
+}()
 
-func isRegular(c byte) bool { return !isSpace(c) && !isDelim(c) }
+func isSpace(c byte) bool { return classes[c]&classSpace != 0 }
+
+func isRegular(c byte) bool { return classes[c]&(classSpace|classDelim) == 0 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 

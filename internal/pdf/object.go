@@ -62,7 +62,9 @@ func (d *Document) objectAt(off int64) (object, error) {
 		return err
 	})
 	if err == nil {
-		o.val.raw = bytes.Clone(o.val.raw) // out of the shared window
+		if d.mem == nil {
+			o.val.raw = bytes.Clone(o.val.raw) // out of the shared window
+		}
 		if d.plain {
 			o.val, err = d.inPlain(o.id.num, o.val, false)
 		}
@@ -76,10 +78,7 @@ func (d *Document) objectAt(off int64) (object, error) {
 func (d *Document) parseAt(off int64, parse func(lexer) error) error {
 	for n := int64(256); ; n *= 4 {
 		n = min(n, d.lim.MaxObjectBytes)
-		if int64(len(d.window)) < n {
-			d.window = make([]byte, n)
-		}
-		b, err := d.readAt(d.window[:n], off)
+		b, err := d.viewWindow(n, off)
 		if err != nil {
 			return err
 		}
@@ -96,6 +95,17 @@ func (d *Document) parseAt(off int64, parse func(lexer) error) error {
 		}
 		return err
 	}
+}
+
+// viewWindow is view for at most n bytes, in the shared window.
+func (d *Document) viewWindow(n, off int64) ([]byte, error) {
+	if d.mem != nil {
+		return d.view(int(n), off)
+	}
+	if int64(len(d.window)) < n {
+		d.window = make([]byte, n)
+	}
+	return d.readAt(d.window[:n], off)
 }
 
 // maxWindow is the largest window that is kept for the next object.

@@ -1,7 +1,6 @@
 package pdf
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	_ "crypto/sha256" // registers SHA-256 for crypto.Hash.New
@@ -208,7 +207,11 @@ func (d *Document) planSignature(opt SignOptions) (*update, []byte, *Prepared, e
 	return u, tail, p, nil
 }
 
-func (r ref) objHeader() string { return fmt.Sprintf("%d %d obj\n", r.num, r.gen) }
+func (r ref) objHeader() string {
+	b := strconv.AppendInt(make([]byte, 0, 24), int64(r.num), 10)
+	b = strconv.AppendInt(append(b, ' '), int64(r.gen), 10)
+	return string(append(b, " obj\n"...))
+}
 
 // The ByteRange follows the hole at once. Its field is wide enough for every
 // int64 and padded with blanks, so its text changes no offset.
@@ -218,8 +221,15 @@ const (
 )
 
 func byteRangeText(r [4]int64) string {
-	s := fmt.Sprintf("[%d %d %d %d", r[0], r[1], r[2], r[3])
-	return s + strings.Repeat(" ", byteRangeWidth-1-len(s)) + "]"
+	b := make([]byte, 0, byteRangeWidth)
+	for _, n := range r {
+		b = strconv.AppendInt(append(b, ' '), n, 10)
+	}
+	b[0] = '['
+	for len(b) < byteRangeWidth-1 {
+		b = append(b, ' ')
+	}
+	return string(append(b, ']'))
 }
 
 // signatureBody writes the signature dictionary (ISO 32000-1, table 252) with
@@ -234,7 +244,7 @@ func (u *update) signatureBody(id ref, opt SignOptions, references []byte) (body
 	b := append(make([]byte, 0, 2*opt.Reserve+others), "<< /Type "+typ+" /Filter /Adobe.PPKLite /SubFilter /"+opt.SubFilter+" /Contents "...)
 	hole = len(b)
 	b = append(b, '<')
-	b = append(b, bytes.Repeat([]byte("0"), 2*opt.Reserve)...)
+	b = appendZeros(b, 2*opt.Reserve)
 	b = append(b, '>')
 	b = append(b, byteRangeKey...)
 	b = append(b, strings.Repeat(" ", byteRangeWidth)...)
@@ -252,6 +262,15 @@ func (u *update) signatureBody(id ref, opt SignOptions, references []byte) (body
 		b = slices.Concat(b, []byte(" /Reference ["), references, []byte("]"))
 	}
 	return append(b, " >>"...), hole
+}
+
+// appendZeros appends n digits.
+func appendZeros(b []byte, n int) []byte {
+	const digits = "0000000000000000000000000000000000000000000000000000000000000000"
+	for ; n > len(digits); n -= len(digits) {
+		b = append(b, digits...)
+	}
+	return append(b, digits[:n]...)
 }
 
 // target is the field to sign: an existing empty one (id set) or a new name.

@@ -1,7 +1,6 @@
 package pdf
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"encoding/hex"
@@ -125,8 +124,8 @@ func Embed(out io.WriterAt, p *Prepared, cms []byte) error {
 	if len(cms) > p.Reserve {
 		return fmt.Errorf("%w: %d bytes, reserved %d", ErrReserve, len(cms), p.Reserve)
 	}
-	hole := bytes.Repeat([]byte("0"), 2*p.Reserve)
-	hex.Encode(hole, cms)
+	hole := hex.AppendEncode(make([]byte, 0, 2*p.Reserve), cms)
+	hole = appendZeros(hole, 2*(p.Reserve-len(cms)))
 	if _, err := out.WriteAt(hole, p.ContentsOffset+1); err != nil {
 		return fmt.Errorf("pdf: write signature: %w", err)
 	}

@@ -113,7 +113,7 @@ func (d *Document) waitingSignature() (Signature, error) {
 
 // checkZeros demands '<', zeros only, '>' in the gap.
 func (d *Document) checkZeros(s Signature) error {
-	b, err := d.readAt(make([]byte, s.ContentsLength), s.ContentsOffset)
+	b, err := d.view(int(s.ContentsLength), s.ContentsOffset)
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (d *Document) checkTail(start int64, s Signature) (map[int]bool, error) {
 	if err != nil {
 		return nil, notPrepared("the document before the signature: %v", err)
 	}
-	got, err := d.readAt(make([]byte, len(tail)), start)
+	got, err := d.view(len(tail), start)
 	if err != nil {
 		return nil, err
 	}

@@ -196,42 +196,50 @@ func (d *Document) readSignature(dict value) (Signature, error) {
 		}
 		return clip(t)
 	}
-	for _, f := range []struct {
-		key string
-		set func(v value)
-	}{
-		{"Type", func(v value) {
-			if v.isName() {
-				s.Type = v.name()
-			}
-		}},
-		{"Filter", func(v value) { s.Filter = v.name() }},
-		{"SubFilter", func(v value) { s.SubFilter = v.name() }},
-		{"Name", func(v value) { s.Name = text(v) }},
-		{"Reason", func(v value) { s.Reason = text(v) }},
-		{"Location", func(v value) { s.Location = text(v) }},
-		{"ContactInfo", func(v value) { s.ContactInfo = text(v) }},
-		{"M", func(v value) { s.M, _ = parseTime(text(v)) }},
-	} {
-		v, err := d.key(dict, f.key)
-		if err != nil {
-			return s, err
-		}
-		f.set(v)
-	}
-	if err := d.readCoverage(&s, dict); err != nil {
+	if err := d.spend(int64(len(dict.raw))); err != nil {
 		return s, err
 	}
-	return s, d.readCertification(&s, dict)
+	vals, err := dict.values(signatureKeys...)
+	if err != nil {
+		return s, err
+	}
+	contents := vals[0] // must be direct: it has its place in the file
+	for i, v := range vals[1:] {
+		if vals[i+1], err = d.resolve(v); err != nil {
+			return s, err
+		}
+	}
+	if vals[3].isName() {
+		s.Type = vals[3].name()
+	}
+	s.Filter, s.SubFilter = vals[4].name(), vals[5].name()
+	s.Name, s.Reason, s.Location, s.ContactInfo = text(vals[6]), text(vals[7]), text(vals[8]), text(vals[9])
+	s.M, _ = parseTime(text(vals[10]))
+	if err := d.readCoverage(&s, contents, vals[1]); err != nil {
+		return s, err
+	}
+	return s, d.readReferences(&s, vals[2])
 }
 
+// signatureKeys are the keys of a signature dictionary in the order in which readSignature takes their values.
+var signatureKeys = []string{"Contents", "ByteRange", "Reference", "Type", "Filter", "SubFilter", "Name", "Reason", "Location", "ContactInfo", "M"}
+
+// readCertification reads what a signature dictionary certifies.
 func (d *Document) readCertification(s *Signature, dict value) error {
 	refs, err := d.key(dict, "Reference")
-	if err != nil || !refs.isArray() {
+	if err != nil {
 		return err
 	}
+	return d.readReferences(s, refs)
+}
+
+// readReferences reads it from the value of /Reference.
+func (d *Document) readReferences(s *Signature, refs value) error {
+	if !refs.isArray() {
+		return nil
+	}
 	var inner error
-	err = refs.eachElem(func(e value) bool {
+	err := refs.eachElem(func(e value) bool {
 		var r, method, parms value
 		if r, inner = d.resolve(e); inner != nil || !r.isDict() {
 			return inner == nil
@@ -253,11 +261,7 @@ func (d *Document) readCertification(s *Signature, dict value) error {
 }
 
 // readCoverage reads /Contents and /ByteRange and says what is wrong with them.
-func (d *Document) readCoverage(s *Signature, dict value) error {
-	contents, err := dict.get("Contents")
-	if err != nil {
-		return err
-	}
+func (d *Document) readCoverage(s *Signature, contents, br value) error {
 	switch {
 	case contents.isString():
 		s.Contents = stringBytes(contents.raw)
@@ -277,11 +281,8 @@ func (d *Document) readCoverage(s *Signature, dict value) error {
 	default:
 		s.problem(ProblemContents, "no /Contents string")
 	}
-	br, err := d.key(dict, "ByteRange")
-	if err != nil {
-		return err
-	}
 	good := br.isArray()
+	var err error
 	if good {
 		err = br.eachElem(func(e value) bool {
 			n, ok := e.asInt()
@@ -300,7 +301,7 @@ func (d *Document) readCoverage(s *Signature, dict value) error {
 // firstNotHexadecimal is where the first byte is that is neither a hexadecimal digit nor white space; -1 if there is none.
 func firstNotHexadecimal(b []byte) int {
 	for i, c := range b {
-		if notHexadecimal(rune(c)) {
+		if classes[c]&(classHex|classSpace) == 0 {
 			return i
 		}
 	}
@@ -308,7 +309,7 @@ func firstNotHexadecimal(b []byte) int {
 }
 
 func notHexadecimal(r rune) bool {
-	return r >= 0x80 || hexVal(byte(r)) < 0 && !isSpace(byte(r))
+	return r >= 0x80 || classes[r]&(classHex|classSpace) == 0
 }
 
 // checkRange compares the byte range with the file and the Contents string.
@@ -358,7 +359,7 @@ func saturatingAdd(a, b int64) int64 {
 // at most some white space.
 func (d *Document) endsRevision(end int64) bool {
 	from := max(0, end-64)
-	b, err := d.readAt(make([]byte, end-from), from)
+	b, err := d.view(int(end-from), from)
 	return err == nil && bytes.HasSuffix(bytes.TrimRight(b, "\x00\t\n\f\r "), []byte("%%EOF"))
 }
 

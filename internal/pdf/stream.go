@@ -89,7 +89,7 @@ func (d *Document) streamLength(o object) (int64, error) {
 		return 0, err
 	}
 	if err == nil && n >= 0 && n <= d.size-o.stream {
-		b, err := d.readAt(make([]byte, 16), o.stream+n)
+		b, err := d.view(16, o.stream+n)
 		if err != nil {
 			return 0, err
 		}

@@ -74,3 +74,26 @@ func TestADE04ObjectStreamInClearIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// The values of several keys are those that get finds one by one; a key that occurs twice is an error for both.
+func TestSeveralValuesAreFoundInOneWalk(t *testing.T) {
+	keys := []string{"A", "None", "B", "C D", "E"}
+	for _, raw := range []string{"<< /A 1 /B [2 /A] /C#20D (x) /Z << /A 9 >> /E null >>", "<< /B 1 0 R>>", "<<>>", "<< /Z 1 /Z 2 /A /A >>"} {
+		v := value{raw: []byte(raw), off: 7}
+		got, err := v.values(keys...)
+		if err != nil {
+			t.Fatalf("%s: %v", raw, err)
+		}
+		for i, key := range keys {
+			if want, err := v.get(key); err != nil || string(want.raw) != string(got[i].raw) || want.off != got[i].off {
+				t.Errorf("%s: /%s is %q at %d, want %q at %d, %v", raw, key, got[i].raw, got[i].off, want.raw, want.off, err)
+			}
+		}
+	}
+	for _, raw := range []string{"<< /A 1 /B 2 /A 3 >>", "<< /B 1 /#42 1 >>", "<< /A 1", "[/A 1]"} {
+		v := value{raw: []byte(raw)}
+		if _, err := v.values(keys...); err == nil || !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: %v", raw, err)
+		}
+	}
+}

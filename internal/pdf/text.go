@@ -1,6 +1,7 @@
 package pdf
 
 import (
+	"encoding/hex"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,12 @@ func stringBytes(raw []byte) []byte {
 
 // hexBytes ignores what is no hex digit and completes an odd last digit with 0.
 func hexBytes(b []byte) []byte {
+	if len(b)%2 == 0 {
+		out := make([]byte, len(b)/2)
+		if _, err := hex.Decode(out, b); err == nil {
+			return out
+		}
+	}
 	out := make([]byte, 0, len(b)/2+1)
 	hi := -1
 	for _, c := range b {

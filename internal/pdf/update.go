@@ -142,7 +142,7 @@ const maxTableOffset = 9_999_999_999
 // first byte in the output.
 func (u *update) bytes(at int64) ([]byte, error) {
 	b := bytes.NewBuffer(make([]byte, 0, u.room()))
-	if last, err := u.d.readAt(make([]byte, 1), u.d.size-1); err != nil {
+	if last, err := u.d.view(1, u.d.size-1); err != nil {
 		return nil, err
 	} else if last[0] != '\n' && last[0] != '\r' {
 		b.WriteByte('\n')
@@ -150,7 +150,7 @@ func (u *update) bytes(at int64) ([]byte, error) {
 	places := make([]placed, 0, len(u.objs)+1)
 	for _, o := range u.objs {
 		places = append(places, placed{o.id, at + int64(b.Len()) - u.d.base})
-		fmt.Fprintf(b, "%d %d obj\n", o.id.num, o.id.gen)
+		b.WriteString(o.id.objHeader())
 		b.Write(o.body)
 		b.WriteString("\nendobj\n")
 	}
@@ -164,7 +164,8 @@ func (u *update) bytes(at int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(b, "startxref\n%d\n%%%%EOF\n", off)
+	writeInt(b, "startxref\n", off)
+	b.WriteString("\n%%EOF\n")
 	return b.Bytes(), nil
 }
 
@@ -226,16 +227,21 @@ func (u *update) writeXrefTable(b *bytes.Buffer, places []placed, off int64) err
 		b.WriteString("0 1\n0000000000 65535 f \n")
 	}
 	runs(list, func(run []placed) {
-		fmt.Fprintf(b, "%d %d\n", run[0].id.num, len(run))
+		writeInt(b, "", int64(run[0].id.num))
+		writeInt(b, " ", int64(len(run)))
+		b.WriteByte('\n')
 		for _, p := range run {
-			fmt.Fprintf(b, "%010d %05d n \n", p.off, p.id.gen)
+			writePadded(b, p.off, 10)
+			b.WriteByte(' ')
+			writePadded(b, int64(p.id.gen), 5)
+			b.WriteString(" n \n")
 		}
 	})
 	b.WriteString("trailer\n<<")
 	if err := u.copyTrailer(b, "Size", "Prev", "XRefStm"); err != nil {
 		return err
 	}
-	fmt.Fprintf(b, "\n/Size %d", u.size())
+	writeInt(b, "\n/Size ", int64(u.size()))
 	u.writePrev(b)
 	b.WriteString("\n>>\n")
 	return nil
@@ -245,8 +251,25 @@ func (u *update) size() int { return max(u.next, u.d.xref.highest+1) }
 
 func (u *update) writePrev(b *bytes.Buffer) {
 	if !u.d.repaired {
-		fmt.Fprintf(b, "\n/Prev %d", u.d.newest-u.d.base)
+		writeInt(b, "\n/Prev ", u.d.newest-u.d.base)
 	}
+}
+
+// writeInt writes a number behind what stands before it.
+func writeInt(b *bytes.Buffer, before string, n int64) {
+	b.WriteString(before)
+	b.Write(strconv.AppendInt(b.AvailableBuffer(), n, 10))
+}
+
+// writePadded writes a number of at least so many digits.
+func writePadded(b *bytes.Buffer, n int64, digits int) {
+	for limit := int64(10); digits > 1; digits, limit = digits-1, limit*10 {
+		if n < limit {
+			b.WriteString("0000000000"[:digits-1])
+			break
+		}
+	}
+	b.Write(strconv.AppendInt(b.AvailableBuffer(), n, 10))
 }
 
 // writeXrefStream writes the section as an uncompressed stream: a few dozen

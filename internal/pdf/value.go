@@ -109,6 +109,32 @@ func (v value) get(key string) (value, error) {
 	return v.at(start, end), nil
 }
 
+// values returns what get would for each of the keys, in their order, and walks the dictionary once.
+func (v value) values(keys ...string) ([]value, error) {
+	out := make([]value, len(keys))
+	twice := -1
+	err := v.eachSpan(func(k []byte, start, end int) bool {
+		for i, key := range keys {
+			if string(k) == key {
+				if out[i].raw != nil {
+					twice = i
+				}
+				out[i] = v.at(start, end)
+			}
+		}
+		return true
+	})
+	if err == nil && twice >= 0 {
+		err = malformed(v.off, "key /%s occurs several times", keys[twice])
+	}
+	for i := range out {
+		if out[i].raw == nil {
+			out[i] = nullValue()
+		}
+	}
+	return out, err
+}
+
 // eachElem calls fn for every element of an array until fn returns false.
 func (v value) eachElem(fn func(elem value) bool) error {
 	if !v.isArray() {

@@ -176,13 +176,11 @@ func (d *Document) startXref() (int64, error) {
 // or all, and their offset.
 func (d *Document) lastContent() (b []byte, from int64, err error) {
 	end := d.size
-	buf := d.block.clear()
 	for end > 0 && d.size-end < maxPadding {
-		from = max(0, end-int64(len(buf)))
-		if b, err = d.readAt(buf[:end-from], from); err != nil {
+		from = max(0, end-blockSize)
+		if b, err = d.viewBlock(from, end); err != nil {
 			return nil, 0, err
 		}
-		d.block.set(from, len(b)) // the cross-reference often stands there too
 		n := len(b)
 		for n > 0 && isSpace(b[n-1]) {
 			n--
@@ -194,10 +192,22 @@ func (d *Document) lastContent() (b []byte, from int64, err error) {
 	}
 	start := max(0, end-tailWindow)
 	if start < from {
-		b, err = d.readAt(make([]byte, end-start), start)
+		b, err = d.view(int(end-start), start)
 		return b, start, err
 	}
 	return b[start-from:], start, nil
+}
+
+// viewBlock is view for at most a block of bytes, which then are at hand: the cross-reference often stands there too.
+func (d *Document) viewBlock(from, end int64) ([]byte, error) {
+	if d.mem != nil {
+		return d.view(int(end-from), from)
+	}
+	b, err := d.readAt(d.block.clear()[:end-from], from)
+	if err == nil {
+		d.block.set(from, len(b))
+	}
+	return b, err
 }
 
 // readXref reads the chain of sections from the newest to the oldest.
@@ -302,7 +312,7 @@ func (d *Document) offsetKey(trailer value, key string) (int64, error) {
 
 // readSection reads the section at off, table or stream, into d.xref.
 func (d *Document) readSection(off int64) (section, error) {
-	b, err := d.readAt(make([]byte, 64), off)
+	b, err := d.view(64, off)
 	if err != nil {
 		return section{}, err
 	}

@@ -26,6 +26,14 @@ func (r *reader) more() (bool, error) {
 	if r.off+int64(len(r.b)) >= r.d.size {
 		return false, nil
 	}
+	if r.d.mem != nil {
+		if err := r.d.spend(int64(r.d.there(r.step, r.off+int64(len(r.b))))); err != nil {
+			return false, err
+		}
+		r.b = r.d.mem[r.off:min(r.off+int64(len(r.b)+r.step), r.d.size)]
+		r.step = min(2*r.step, lastStep)
+		return true, nil
+	}
 	if need := len(r.b) + r.step; need > len(r.buf) {
 		r.buf = make([]byte, max(need, 2*r.step))
 	}
