@@ -277,7 +277,7 @@ func SignNow(ctx context.Context, e *Entry, in Input, out Output) (*Result, erro
 	if e.Worker == nil {
 		return nil, fmt.Errorf("%w: worker %q takes no documents", ErrInput, e.Info.Name)
 	}
-	in.Chain = e.Chain
+	in.Chain, in.AtOnce = e.Chain, true
 	if in.Alg == 0 {
 		in.Alg = e.Signer.KeyType().Default()
 	}

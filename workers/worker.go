@@ -61,6 +61,11 @@ type Input struct {
 	Params   map[string]string // per request, checked by the worker: reason, location, field
 	Policy   string            // activation policy that the signer will be asked under; "": the module's default
 
+	// AtOnce says that the value is made at once, without anybody being asked, and that Finish follows with the very Prepared
+	// that Prepare returned. What Finish checks of the whole message need not be rehearsed then, and no state is written
+	// down. SignNow sets it; nobody who stores a Prepared may.
+	AtOnce bool
+
 	// More are files that the one signature is over too, behind Document and in this order. A worker that makes no signature over
 	// several files refuses them (Alone).
 	More []Beside
@@ -93,9 +98,12 @@ type Prepared struct {
 	DocDigest []byte         `json:"doc_digest"` // as the kind defines it; nil for raw
 	DTBSR     []byte         `json:"dtbsr"`      // what the key signs
 	Chain     [][]byte       `json:"chain"`
-	State     []byte         `json:"state"`                // the kind's own, JSON
+	State     []byte         `json:"state"`                // the kind's own, JSON; nil with AtOnce
 	XAdES     *sap.XAdES     `json:"xades,omitempty"`      // of kind xades: what is signed besides the document
 	ShownSize int64          `json:"shown_size,omitempty"` // of a Shower: octets that it shows
+
+	// Live is, with AtOnce, what State would say. It is never stored.
+	Live any `json:"-"`
 
 	// ShownSizes are, of several data objects, the octets of each, in their order; ShownSize is their sum.
 	ShownSizes []int64 `json:"shown_sizes,omitempty"`

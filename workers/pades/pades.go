@@ -90,6 +90,7 @@ type worker struct {
 	stamper  workers.Stamper
 	keep     *workers.Keeper
 	rehearse *workers.Rehearser
+	sizes    sizes
 	now      func() time.Time
 }
 
@@ -205,8 +206,11 @@ func (w *worker) Prepare(ctx context.Context, in workers.Input, out workers.Outp
 	if err != nil {
 		return nil, err
 	}
-	if err := w.rehearsal(p, certs, opt.Reserve); err != nil {
-		return nil, err
+	// Finish makes the same checks, and that of the value, on the message itself. Nobody's approval is lost on one that fails them.
+	if !in.AtOnce {
+		if err := w.rehearsal(p, certs, opt.Reserve); err != nil {
+			return nil, err
+		}
 	}
 	if err := rehearseUpdates(out, pp.Size, level); err != nil {
 		return nil, err
@@ -245,15 +249,17 @@ func (w *worker) options(in workers.Input, certs []*x509.Certificate, level stri
 	if when.IsZero() {
 		when = w.now()
 	}
-	attrs, err := sap.PAdESSignedAttributes(make([]byte, in.Alg.Hash().Size()), in.Chain[0])
-	if err != nil {
-		return pdf.SignOptions{}, err
-	}
 	later := 0
 	if level != LevelB {
 		later = tokenRoom
 	}
-	reserve, err := cms.MaxSize(cms.Input{SignedAttrs: attrs, Alg: in.Alg, Chain: in.Chain, Parsed: certs}, later)
+	reserve, err := w.sizes.of(in.Alg, in.Chain, later, func() (int, error) {
+		attrs, err := sap.PAdESSignedAttributes(make([]byte, in.Alg.Hash().Size()), in.Chain[0])
+		if err != nil {
+			return 0, err
+		}
+		return cms.MaxSize(cms.Input{SignedAttrs: attrs, Alg: in.Alg, Chain: in.Chain, Parsed: certs}, later)
+	})
 	if err != nil {
 		return pdf.SignOptions{}, fmt.Errorf("%w: %w", workers.ErrInput, err)
 	}
@@ -268,14 +274,31 @@ func (w *worker) prepared(in workers.Input, level string, pp *pdf.Prepared) (*wo
 	if err != nil {
 		return nil, err
 	}
-	state, err := json.Marshal(pp)
-	if err != nil {
-		return nil, err
-	}
-	return &workers.Prepared{
+	p := &workers.Prepared{
 		Worker: w.name, Kind: sap.KindPAdES, Name: in.Name, Level: level, Alg: in.Alg, HashName: algo.HashName(in.Alg.Hash()),
-		DocDigest: pp.Digest, DTBSR: sum(in.Alg.Hash(), attrs), Chain: in.Chain, State: state,
-	}, nil
+		DocDigest: pp.Digest, DTBSR: sum(in.Alg.Hash(), attrs), Chain: in.Chain,
+	}
+	if in.AtOnce {
+		p.Live = pp
+		return p, nil
+	}
+	p.State, err = json.Marshal(pp)
+	return p, err
+}
+
+// state is what prepared wrote down, or kept.
+func state(p *workers.Prepared) (*pdf.Prepared, error) {
+	pp, live := p.Live.(*pdf.Prepared)
+	if !live {
+		pp = new(pdf.Prepared)
+	}
+	if p.Kind != sap.KindPAdES || !live && json.Unmarshal(p.State, pp) != nil || !slices.Equal(pp.Digest, p.DocDigest) {
+		return nil, fmt.Errorf("%w: not a state of this kind", workers.ErrState)
+	}
+	if len(p.Chain) == 0 {
+		return nil, fmt.Errorf("%w: no certificate", workers.ErrState)
+	}
+	return pp, nil
 }
 
 // rehearsal proves that the container will validate before anybody is asked. A
@@ -362,12 +385,9 @@ func rehearseMessage(p *workers.Prepared, certs []*x509.Certificate, reserve int
 // first, then the one write into the hole, then fsync. A repetition after a
 // crash writes the whole hole again.
 func (w *worker) Finish(ctx context.Context, p *workers.Prepared, sig []byte, doc workers.Output) (*workers.Result, error) {
-	var pp pdf.Prepared
-	if p.Kind != sap.KindPAdES || json.Unmarshal(p.State, &pp) != nil || !slices.Equal(pp.Digest, p.DocDigest) {
-		return nil, fmt.Errorf("%w: not a state of this kind", workers.ErrState)
-	}
-	if len(p.Chain) == 0 {
-		return nil, fmt.Errorf("%w: no certificate", workers.ErrState)
+	pp, err := state(p)
+	if err != nil {
+		return nil, err
 	}
 	attrs, err := sap.PAdESSignedAttributes(p.DocDigest, p.Chain[0])
 	if err != nil {
@@ -401,13 +421,13 @@ func (w *worker) Finish(ctx context.Context, p *workers.Prepared, sig []byte, do
 			if m, err = w.material(ctx, p.Chain, token, sig, res.TimeStamp); err != nil {
 				return nil, err
 			}
-			if tail, err = store(doc, &pp, der, m); err != nil {
+			if tail, err = store(doc, pp, der, m); err != nil {
 				return nil, err
 			}
 		}
 	}
 	failpoint.Before("ssad/11-signature-embedded")
-	if err := pdf.Embed(doc, &pp, der); err != nil {
+	if err := pdf.Embed(doc, pp, der); err != nil {
 		return nil, fmt.Errorf("fill the signature's place: %w", err)
 	}
 	failpoint.After("ssad/11-signature-embedded")
