@@ -162,7 +162,6 @@ func newCanonizer(s *Scanner, j *Job) (*canonizer, error) {
 		}
 		c.prefixes = append(c.prefixes, []byte(p))
 	}
-	c.out.init(j.W)
 	c.rendered.init()
 	return c, nil
 }

@@ -11,7 +11,7 @@ type output struct {
 
 const outputSize = 32 << 10
 
-func (o *output) init(w io.Writer) { o.w, o.buf = w, make([]byte, 0, outputSize) }
+func (o *output) init(w io.Writer, buf []byte) { o.w, o.buf = w, buf }
 
 func (o *output) flush() {
 	if o.err == nil && len(o.buf) > 0 {

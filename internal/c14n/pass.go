@@ -1,8 +1,10 @@
 package c14n
 
 import (
+	"cmp"
 	"errors"
 	"io"
+	"slices"
 )
 
 // Pass is one reading of a document for several purposes: its index, what a caller makes of its events, and
@@ -10,6 +12,13 @@ import (
 type Pass struct {
 	s    *Scanner
 	jobs []*canonizer
+
+	// A document can have as many targets as elements (I9): an event is shown to those jobs only that it can be
+	// part of.
+	always  []*canonizer // whose target is told by more than where it begins
+	waiting []*canonizer // whose target begins further on, in that order
+	within  []*canonizer // whose target the event is in
+	free    [][]byte     // buffers of those that are done
 }
 
 func newPass(r io.Reader, lim Limits) *Pass {
@@ -42,16 +51,75 @@ func (p *Pass) Add(jobs ...Job) error {
 			return err
 		}
 		p.jobs = append(p.jobs, c)
+		if !c.Target.element || c.Target.id != "" {
+			c.out.init(c.W, p.buffer())
+			p.always = append(p.always, c)
+			continue
+		}
+		p.waiting = append(p.waiting, c)
 	}
+	slices.SortStableFunc(p.waiting, func(a, b *canonizer) int { return cmp.Compare(a.Target.offset, b.Target.offset) })
 	return nil
 }
 
+func (p *Pass) buffer() []byte {
+	if n := len(p.free); n > 0 {
+		b := p.free[n-1]
+		p.free = p.free[:n-1]
+		return b
+	}
+	return make([]byte, 0, outputSize)
+}
+
 func (p *Pass) write(ev *Event) error {
-	for _, c := range p.jobs {
+	for _, c := range p.always {
 		if err := c.event(ev); err != nil {
 			return err
 		}
 	}
+	if ev.Kind == StartElement {
+		p.begin(ev)
+	}
+	if len(p.within) == 0 {
+		return nil
+	}
+	for _, c := range p.within {
+		if err := c.event(ev); err != nil {
+			return err
+		}
+	}
+	if ev.Kind == EndElement {
+		return p.end()
+	}
+	return nil
+}
+
+// begin takes the jobs whose target an element is. Those whose target no element was are told by finish.
+func (p *Pass) begin(ev *Event) {
+	for len(p.waiting) > 0 && p.waiting[0].Target.offset <= ev.From {
+		if c := p.waiting[0]; c.Target.offset == ev.From {
+			c.out.init(c.W, p.buffer())
+			p.within = append(p.within, c)
+		}
+		p.waiting = p.waiting[1:]
+	}
+}
+
+// end lets the jobs go whose target has ended.
+func (p *Pass) end() error {
+	left := p.within[:0]
+	for _, c := range p.within {
+		if c.apex > 0 {
+			left = append(left, c)
+			continue
+		}
+		c.out.flush()
+		if c.out.err != nil {
+			return c.out.err
+		}
+		p.free, c.out.buf = append(p.free, c.out.buf), nil
+	}
+	p.within = left
 	return nil
 }
 
