@@ -49,12 +49,16 @@ type census struct {
 	d        *Document           // reads into a cross-reference of its own
 	place    func(num int) entry // where the whole file has an object
 	from     int64
-	keywords map[int64]bool // where "obj" stands of what is listed, and "xref" and "trailer" of sections
-	numbers  numSet         // listed by the section being read
-	highest  int            // of these
-	section  int64          // where it begins
-	all      int            // the highest number in use in the file
-	begun    bool           // the newest section is read
+	keywords map[int64]bool  // where "obj" stands of what is listed, and "xref" and "trailer" of sections
+	numbers  numSet          // listed by the section being read
+	highest  int             // of these
+	section  int64           // where it begins
+	all      int             // the highest number in use in the file
+	begun    bool            // the newest section is read
+	kind     xrefKind        // of the section read last
+	chain    []link          // sections, the newest first
+	objects  []place         // those that stand behind from
+	older    map[packed]bool // what object streams hold that newer sections have elsewhere
 	out      []oddity
 	broken   bool // there may be more
 }
@@ -69,7 +73,7 @@ func (d *Document) oddities(from int64) ([]oddity, error) {
 				return nil, err
 			}
 		}
-		c := &census{from: from, keywords: map[int64]bool{}}
+		c := &census{from: from, keywords: map[int64]bool{}, older: map[packed]bool{}}
 		err := c.take(d)
 		if c.broken = errors.Is(err, errEnough); err != nil && !c.broken {
 			return nil, err
@@ -82,7 +86,8 @@ func (d *Document) oddities(from int64) ([]oddity, error) {
 			out = append(out, o)
 		}
 	}
-	return out, nil
+	join, err := d.account.joins(from)
+	return append(out, join...), err
 }
 
 // odd notes an oddity; errEnough ends the account.
@@ -107,6 +112,9 @@ func (c *census) take(d *Document) error {
 	}
 	off, err := c.d.startXref()
 	if err == nil {
+		err = c.linearized(off)
+	}
+	if err == nil {
 		err = d.xref.each(func(num int, e entry) error {
 			if e.kind > entryFree {
 				c.all = num
@@ -115,7 +123,14 @@ func (c *census) take(d *Document) error {
 		})
 	}
 	for err == nil && off >= c.from {
-		off, err = c.read(off)
+		l := link{at: off}
+		if off, err = c.read(off); err == nil {
+			l.kind, l.prev = c.kind, off
+			c.chain = append(c.chain, l)
+		}
+	}
+	if err == nil {
+		err = c.packs(d)
 	}
 	if err != nil {
 		return err
@@ -146,18 +161,23 @@ func pdfSpace(r rune) bool { return r < 0x80 && isSpace(byte(r)) }
 
 // read accounts for one section and returns where the next older one is.
 func (c *census) read(off int64) (int64, error) {
-	c.section, c.numbers, c.highest = off, numSet{}, 0
 	b, err := c.d.readAt(make([]byte, 4), off)
 	if err != nil {
 		return 0, err
 	}
 	var sec section
+	if err := c.mixed(kindOf(b)); err != nil {
+		return 0, err
+	}
+	c.section, c.numbers, c.highest = off, numSet{}, 0
 	if string(b) == "xref" {
 		sec.trailer, err = c.table(off)
 	} else if id, bad := c.header(off); bad != nil || id.num == 0 {
 		err = firstError(bad, c.odd(off, oddForm, "no cross-reference where one is said to be"), errEnough)
 	} else {
-		sec, err = c.d.readStreamSection(off)
+		if err = c.plainStream(off); err == nil {
+			sec, err = c.d.readStreamSection(off)
+		}
 	}
 	if err == nil && !plainTokens(sec.trailer) {
 		err = c.odd(off, oddForm, "a trailer with an unusual value")
@@ -190,8 +210,14 @@ func (c *census) read(off int64) (int64, error) {
 // hidden reads the part of a hybrid section that is for newer readers.
 func (c *census) hidden(trailer value) error {
 	off, err := c.d.offsetKey(trailer, "XRefStm")
-	if err != nil || off < 0 {
+	if err != nil {
 		return err
+	}
+	if off < 0 {
+		if at, _, err := trailer.find("XRefStm"); err != nil || at == 0 {
+			return err
+		}
+		return c.odd(c.section, oddForm, "/XRefStm that leads nowhere") // some readers follow it all the same
 	}
 	c.numbers = numSet{} // they are listed as free, too
 	if err := c.odd(c.section, oddHybrid, "some objects are listed for newer readers only"); err != nil {
@@ -201,7 +227,7 @@ func (c *census) hidden(trailer value) error {
 	if err == nil && id.num == 0 {
 		return firstError(c.odd(off, oddForm, "no cross-reference where one is said to be"), errEnough)
 	}
-	if err == nil {
+	if err = firstError(err, c.plainStream(off)); err == nil {
 		_, err = c.d.readStreamSection(off)
 	}
 	return err
@@ -213,6 +239,7 @@ const maxDigits = 10
 // plainTokens tells whether a trailer is made of what every reader knows; others take it for broken.
 func plainTokens(v value) bool {
 	l := v.sub(0)
+	var before [2][]byte // two tokens
 	for {
 		l.skipSpace()
 		if l.pos >= len(v.raw) {
@@ -225,6 +252,9 @@ func plainTokens(v value) bool {
 		word := string(v.raw[t.start:t.end])
 		switch t.kind {
 		case tokWord:
+			if word == "R" && !nameable(before) {
+				return false
+			}
 			if word != "R" && word != "true" && word != "false" && word != "null" {
 				return false
 			}
@@ -238,7 +268,15 @@ func plainTokens(v value) bool {
 				return false
 			}
 		}
+		before[0], before[1] = before[1], v.raw[t.start:t.end]
 	}
+}
+
+// nameable tells whether the two tokens in front of R can name an object.
+func nameable(n [2][]byte) bool {
+	num, ok1 := parseInt(n[0])
+	gen, ok2 := parseInt(n[1])
+	return ok1 && ok2 && num > 0 && num <= maxObjectNumber && gen >= 0 && gen <= 65535
 }
 
 // table reads a section in the one form that all readers read alike, and its trailer.
@@ -382,6 +420,9 @@ func (c *census) streamEntry(num int, typ, f2, f3 uint64) error {
 		if f2 > maxObjectNumber || c.place(int(f2)).kind != entryOffset {
 			return c.odd(c.section, oddForm, "object %d is in an object stream that is not there", num)
 		}
+		if now := c.place(num); now.kind != entryInStream || now.off != int64(f2) || now.aux != uint32(f3) {
+			c.older[packed{int(f2), num}] = true
+		}
 		return c.entry(num, false, 0, 0)
 	}
 	return c.entry(num, typ == 1, int64(f2), int64(f3))
@@ -406,6 +447,9 @@ func (c *census) entry(num int, inUse bool, off, gen int64) error {
 			return c.odd(c.d.base+off, oddObject, "object %d stands again behind its place", num)
 		}
 		if id == (ref{num, int(gen)}) {
+			if at := c.d.base + off; at >= c.from {
+				c.objects = append(c.objects, place{num, at})
+			}
 			return nil
 		}
 	}

@@ -3471,6 +3471,56 @@
     return end >= 0 && declared.every((d) => /^[ \t\r\n]*=[ \t\r\n]*["']utf-8["']/i.test(d));
   }
 
+  // ts/pdfform.ts
+  var foreignKeys = ["XRefStm", "N", "First", "Extends", "Linearized"];
+  var maxObject = 8388608;
+  var linearizedAt = 9;
+  function plainStream(pdf, at2, dict) {
+    if (!/^\d{1,10} \d{1,5} obj/.test(ascii(pdf, at2, 24)) || foreignKeys.some((k) => dict.values.has(k))) return false;
+    const w = integersOf(pdf, dict, "W");
+    const index = dict.values.has("Index") ? integersOf(pdf, dict, "Index") : [];
+    const parms = dict.values.get("DecodeParms");
+    const none2 = parms && /^\[?[\0\t\n\f\r ]*null/.test(ascii(pdf, parms[0], 64));
+    return w.length === 3 && w[0] <= 1 && index.length % 2 === 0 && !index.some((n, i) => i % 2 === 1 && n === 0) && !none2;
+  }
+  function nameable(text2) {
+    return [...text2.matchAll(/(\d+)[\0\t\n\f\r ]+(\d+)[\0\t\n\f\r ]+R(?![^\0\t\n\f\r ()<>[\]{}/%])/g)].every((m) => Number(m[1]) > 0 && Number(m[1]) <= maxObject && Number(m[2]) <= 65535);
+  }
+  function sameBeginning(pdf, newest) {
+    return [0, linearizedAt].every((from) => {
+      const length = linearLength(pdf, from);
+      if (length === void 0) return true;
+      if (!/^\d{1,15}$/.test(length)) return false;
+      if (Number(length) !== pdf.length) return true;
+      const end = find2(pdf, "endobj", from);
+      return end >= 0 && behindSpace(pdf, end + 6) === behindSpace(pdf, newest);
+    });
+  }
+  function linearLength(pdf, from) {
+    const at2 = skip(pdf, from);
+    const gen = /^\d{1,10}/.exec(ascii(pdf, at2, 10));
+    if (!gen) return void 0;
+    const word = skip(pdf, at2 + gen[0].length);
+    const second = /^\d{1,10}/.exec(ascii(pdf, word, 10));
+    const obj = second ? skip(pdf, word + second[0].length) : 0;
+    if (!second || ascii(pdf, obj, 3) !== "obj") return void 0;
+    const begin = skip(pdf, obj + 3);
+    if (ascii(pdf, begin, 2) !== "<<") return void 0;
+    try {
+      const dict = readEntries(pdf, begin);
+      if (!dict.values.has("Linearized")) return void 0;
+      const [p, end] = dict.values.get("L") ?? [0, 0];
+      return dict.twice ? "" : ascii(pdf, p, Math.min(end - p, 20));
+    } catch (e) {
+      if (e instanceof UnreadError) return void 0;
+      throw e;
+    }
+  }
+  function behindSpace(pdf, p) {
+    while (p < pdf.length && white(pdf[p])) p++;
+    return p;
+  }
+
   // ts/pdfcensus.ts
   var maxSections = 2048;
   var maxObjects2 = 1 << 20;
@@ -3479,6 +3529,7 @@
   var free = -1;
   var inStream = -2;
   var maxComments = 8;
+  var heldBy = (container, n) => container * 2 ** 24 + n;
   var Odd = class extends Error {
   };
   async function misplaced(pdf) {
@@ -3486,6 +3537,7 @@
       const c = new Census(pdf);
       await c.sections();
       c.words();
+      await c.packed();
       return false;
     } catch (e) {
       if (e instanceof Odd || e instanceof UnreadError) return true;
@@ -3504,6 +3556,11 @@
     // where "obj" stands of what is listed, and "trailer" of sections
     packs = [];
     // object streams that are named
+    standing = /* @__PURE__ */ new Map();
+    // where it is: object
+    held = /* @__PURE__ */ new Set();
+    // what object streams are said to hold, see heldBy
+    encrypted = false;
     unpacked = 0;
     // octets
     size = 0;
@@ -3514,10 +3571,14 @@
       if (!last || tail.lastIndexOf("startxref") !== last.index) throw new Odd("no end");
       const seen = /* @__PURE__ */ new Set();
       let at2 = Number(last[1]);
+      if (!sameBeginning(pdf, at2)) throw new Odd("a linearized file of two beginnings");
+      const table = ascii(pdf, at2, 4) === "xref";
       for (; ; ) {
+        if (table !== (ascii(pdf, at2, 4) === "xref")) throw new Odd("sections of two kinds");
         if (seen.has(at2) || seen.size >= maxSections) throw new Odd("sections");
         seen.add(at2);
         const trailer = await this.section(at2);
+        this.encrypted ||= trailer.values.has("Encrypt");
         if (trailer.values.has("XRefStm")) await this.stream(integerOf(pdf, trailer, "XRefStm"));
         const prev = trailer.values.has("Prev") ? integerOf(pdf, trailer, "Prev") : 0;
         if (prev === 0) break;
@@ -3539,7 +3600,8 @@
     }
     close(trailer, highest) {
       const size2 = Math.max(integerOf(this.pdf, trailer, "Size"), trailer.values.has("Prev") ? 0 : highest + 1);
-      if (trailer.twice || size2 <= highest || size2 > maxNumber || /\d{11}/.test(ascii(this.pdf, trailer.begin, trailer.end - trailer.begin).replace(/\([^()\\]*\)|<[0-9A-Fa-f\s]*>/g, ""))) throw new Odd("an unusual trailer");
+      const text2 = ascii(this.pdf, trailer.begin, trailer.end - trailer.begin).replace(/\([^()\\]*\)|<[0-9A-Fa-f\s]*>/g, "");
+      if (trailer.twice || size2 <= highest || size2 > maxNumber || /\d{11}/.test(text2) || !nameable(text2)) throw new Odd("an unusual trailer");
       if (this.size === 0) this.size = size2;
     }
     /** table reads lines in their one form; it returns where the trailer begins, and the highest number. */
@@ -3572,6 +3634,7 @@
       const dict = readEntries(pdf, skip(pdf, find2(pdf, "obj", at2) + 3));
       const keyword = skip(pdf, dict.end);
       if (ascii(pdf, keyword, 6) !== "stream") throw new Odd("no cross-reference");
+      if (!plainStream(pdf, at2, dict)) throw new Odd("a cross-reference stream of an unusual form");
       const w = integersOf(pdf, dict, "W");
       const [type, place2, rest] = w;
       if (w.length !== 3 || type > 4 || place2 < 1 || place2 > 8 || rest > 8) throw new Odd("unusual widths");
@@ -3592,13 +3655,15 @@
           const kind = type === 0 ? 1 : field2(type);
           const [a, b] = [field2(place2), field2(rest)];
           if (kind > 2 || n === 0 && kind !== 0) throw new Odd("an unusual entry");
-          if (kind === 2) this.packs.push(a);
+          if (kind === 2) {
+            this.packs.push(a);
+            this.held.add(heldBy(a, n));
+          }
           if (this.packs.length > maxObjects2) throw new Odd("too many objects");
           this.entry(n, kind === 1 ? a : kind === 2 ? inStream : free, b, listed);
           highest = Math.max(highest, n);
         }
       }
-      if (index.length % 2 !== 0) throw new Odd("an unusual index");
       this.close(dict, highest);
       return dict;
     }
@@ -3611,6 +3676,7 @@
       if (this.places.size > maxObjects2 || this.keywords.size > maxObjects2) throw new Odd("too many objects");
       if (at2 === free || at2 === inStream) return;
       const h = at2 > 0 && at2 < this.pdf.length ? this.header(at2) : void 0;
+      this.standing.set(at2, n);
       if (!h || n === 0 || h[0] !== n || h[1] !== generation || newer !== void 0 && newer > 0 && newer < at2) throw new Odd("an object is not in its place");
     }
     /** header reads "N G obj" and takes down where the keyword stands. */
@@ -3619,6 +3685,33 @@
       if (!m || /[^\0\t\n\f\r ()<>[\]{}/%]/.test(ascii(this.pdf, at2 - 1, 1))) return void 0;
       this.keywords.add(at2 + m[0].length - 3);
       return [Number(m[1]), Number(m[2])];
+    }
+    /** packed makes sure that object streams hold nothing that is not listed there: a search of the file finds it. */
+    async packed() {
+      const { pdf } = this;
+      if (this.encrypted) return;
+      for (const [at2, container] of this.standing) {
+        const p = skip(pdf, find2(pdf, "obj", at2) + 3);
+        if (ascii(pdf, p, 2) !== "<<") continue;
+        const numbers = await this.numbers(p);
+        if (numbers.some((n) => !this.held.has(heldBy(container, n)))) throw new Odd("an object stream holds what is not listed");
+      }
+    }
+    /** numbers are those of the objects in an object stream whose dictionary is at p. */
+    async numbers(p) {
+      const { pdf } = this;
+      let dict;
+      try {
+        dict = readEntries(pdf, p);
+      } catch (e) {
+        if (e instanceof UnreadError) return [];
+        throw e;
+      }
+      const s = { dict, keyword: skip(pdf, dict.end) };
+      if (ascii(pdf, s.keyword, 6) !== "stream" || !isPacked(pdf, s)) return [];
+      const text2 = await decodeBody(pdf, dict, bodyOf(pdf, s));
+      if ((this.unpacked += text2.length) > maxUnpacked) throw new Odd("too many object streams");
+      return readIndex(text2, integerOf(pdf, dict, "N"), integerOf(pdf, dict, "First")).map(([n]) => n);
     }
     /** words makes sure that every object and trailer that a search would find is one of those listed. */
     words() {

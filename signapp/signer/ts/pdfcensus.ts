@@ -5,7 +5,8 @@
 // rules (census.go).
 
 import { ascii, digit, find, skip, white } from "./bytes";
-import { bodyOf, decodeBody, integerOf, integersOf, maxUnpacked, readEntries, UnreadError, type Entries } from "./pdfstream";
+import { nameable, plainStream, sameBeginning } from "./pdfform";
+import { bodyOf, decodeBody, integerOf, integersOf, isPacked, maxUnpacked, readEntries, readIndex, UnreadError, type Entries } from "./pdfstream";
 
 const maxSections = 2048;
 const maxObjects = 1 << 20;
@@ -19,6 +20,9 @@ const inStream = -2;
 
 const maxComments = 8; // between the numbers of an object and its keyword
 
+/** heldBy is one number for an object and the object stream that holds it. */
+const heldBy = (container: number, n: number): number => container * 2 ** 24 + n;
+
 class Odd extends Error {}
 
 /** misplaced tells whether a search of the file could find other objects than its cross-reference lists. */
@@ -27,6 +31,7 @@ export async function misplaced(pdf: Uint8Array): Promise<boolean> {
     const c = new Census(pdf);
     await c.sections();
     c.words();
+    await c.packed();
     return false;
   } catch (e) {
     if (e instanceof Odd || e instanceof UnreadError) return true;
@@ -38,6 +43,9 @@ class Census {
   private readonly places = new Map<number, number>(); // object: where it is
   private readonly keywords = new Set<number>(); // where "obj" stands of what is listed, and "trailer" of sections
   private packs: number[] = []; // object streams that are named
+  private readonly standing = new Map<number, number>(); // where it is: object
+  private readonly held = new Set<number>(); // what object streams are said to hold, see heldBy
+  private encrypted = false;
   private unpacked = 0; // octets
   private size = 0; // no object has a number as high
 
@@ -50,10 +58,15 @@ class Census {
     if (!last || tail.lastIndexOf("startxref") !== last.index) throw new Odd("no end");
     const seen = new Set<number>();
     let at = Number(last[1]);
+    if (!sameBeginning(pdf, at)) throw new Odd("a linearized file of two beginnings");
+    const table = ascii(pdf, at, 4) === "xref";
     for (;;) {
+      // Some readers go on in the kind of cross-reference that they began with.
+      if (table !== (ascii(pdf, at, 4) === "xref")) throw new Odd("sections of two kinds");
       if (seen.has(at) || seen.size >= maxSections) throw new Odd("sections");
       seen.add(at);
       const trailer = await this.section(at);
+      this.encrypted ||= trailer.values.has("Encrypt");
       if (trailer.values.has("XRefStm")) await this.stream(integerOf(pdf, trailer, "XRefStm"));
       const prev = trailer.values.has("Prev") ? integerOf(pdf, trailer, "Prev") : 0;
       if (prev === 0) break;
@@ -79,8 +92,9 @@ class Census {
   private close(trailer: Entries, highest: number): void {
     // Some writers count too few (pdfunite); of the first section readers go by its entries.
     const size = Math.max(integerOf(this.pdf, trailer, "Size"), trailer.values.has("Prev") ? 0 : highest + 1);
+    const text = ascii(this.pdf, trailer.begin, trailer.end - trailer.begin).replace(/\([^()\\]*\)|<[0-9A-Fa-f\s]*>/g, "");
     // Numbers that are too large have some readers fail, and search the file.
-    if (trailer.twice || size <= highest || size > maxNumber || /\d{11}/.test(ascii(this.pdf, trailer.begin, trailer.end - trailer.begin).replace(/\([^()\\]*\)|<[0-9A-Fa-f\s]*>/g, ""))) throw new Odd("an unusual trailer");
+    if (trailer.twice || size <= highest || size > maxNumber || /\d{11}/.test(text) || !nameable(text)) throw new Odd("an unusual trailer");
     if (this.size === 0) this.size = size; // that of the newest section is that of the file
   }
 
@@ -116,6 +130,7 @@ class Census {
     const dict = readEntries(pdf, skip(pdf, find(pdf, "obj", at) + 3));
     const keyword = skip(pdf, dict.end);
     if (ascii(pdf, keyword, 6) !== "stream") throw new Odd("no cross-reference");
+    if (!plainStream(pdf, at, dict)) throw new Odd("a cross-reference stream of an unusual form");
     const w = integersOf(pdf, dict, "W");
     const [type, place, rest] = w as [number, number, number];
     if (w.length !== 3 || type > 4 || place < 1 || place > 8 || rest > 8) throw new Odd("unusual widths");
@@ -136,13 +151,15 @@ class Census {
         const kind = type === 0 ? 1 : field(type);
         const [a, b] = [field(place), field(rest)];
         if (kind > 2 || (n === 0 && kind !== 0)) throw new Odd("an unusual entry");
-        if (kind === 2) this.packs.push(a);
+        if (kind === 2) {
+          this.packs.push(a);
+          this.held.add(heldBy(a, n));
+        }
         if (this.packs.length > maxObjects) throw new Odd("too many objects");
         this.entry(n, kind === 1 ? a : kind === 2 ? inStream : free, b, listed);
         highest = Math.max(highest, n);
       }
     }
-    if (index.length % 2 !== 0) throw new Odd("an unusual index");
     this.close(dict, highest);
     return dict;
   }
@@ -156,6 +173,7 @@ class Census {
     if (this.places.size > maxObjects || this.keywords.size > maxObjects) throw new Odd("too many objects");
     if (at === free || at === inStream) return;
     const h = at > 0 && at < this.pdf.length ? this.header(at) : undefined;
+    this.standing.set(at, n);
     if (!h || n === 0 || h[0] !== n || h[1] !== generation || (newer !== undefined && newer > 0 && newer < at)) throw new Odd("an object is not in its place");
   }
 
@@ -165,6 +183,35 @@ class Census {
     if (!m || /[^\0\t\n\f\r ()<>[\]{}/%]/.test(ascii(this.pdf, at - 1, 1))) return undefined;
     this.keywords.add(at + m[0].length - 3);
     return [Number(m[1]), Number(m[2])];
+  }
+
+  /** packed makes sure that object streams hold nothing that is not listed there: a search of the file finds it. */
+  async packed(): Promise<void> {
+    const { pdf } = this;
+    if (this.encrypted) return; // the signer is told that it is, and the service looks
+    for (const [at, container] of this.standing) {
+      const p = skip(pdf, find(pdf, "obj", at) + 3);
+      if (ascii(pdf, p, 2) !== "<<") continue;
+      const numbers = await this.numbers(p);
+      if (numbers.some((n) => !this.held.has(heldBy(container, n)))) throw new Odd("an object stream holds what is not listed");
+    }
+  }
+
+  /** numbers are those of the objects in an object stream whose dictionary is at p. */
+  private async numbers(p: number): Promise<number[]> {
+    const { pdf } = this;
+    let dict: Entries;
+    try {
+      dict = readEntries(pdf, p);
+    } catch (e) {
+      if (e instanceof UnreadError) return []; // what others read there is told apart from this
+      throw e;
+    }
+    const s = { dict, keyword: skip(pdf, dict.end) };
+    if (ascii(pdf, s.keyword, 6) !== "stream" || !isPacked(pdf, s)) return [];
+    const text = await decodeBody(pdf, dict, bodyOf(pdf, s));
+    if ((this.unpacked += text.length) > maxUnpacked) throw new Odd("too many object streams");
+    return readIndex(text, integerOf(pdf, dict, "N"), integerOf(pdf, dict, "First")).map(([n]) => n);
   }
 
   /** words makes sure that every object and trailer that a search would find is one of those listed. */

@@ -52,6 +52,30 @@ const update = (p: Bytes, text: (prev: number, at: number) => string): Bytes => 
 };
 const newer = (o: string, more = "") => (prev: number, at: number) => `${o}xref\n3 1\n${line(at)}trailer\n<</Root 1 0 R/Size 100/Prev ${prev}${more}>>\nstartxref\n${at + o.length}\n%%EOF\n`;
 
+/** linear is a file whose first object says how long it is, and behind which something else stands than at its end. */
+function linear(length: (whole: number) => string, same = false): Bytes {
+  const make = (n: string): Bytes => {
+    const head = `%PDF-1.7\n1 0 obj\n<</Type/Catalog/Pages 2 0 R/Linearized 1/L ${n.padEnd(10)}>>\nendobj\n`;
+    const two = "2 0 obj\n<</Type/Pages/Count 0/Kids[]>>\nendobj\n";
+    const table = (place: number) => `xref\n0 3\n${line(0, "f")}${line(9)}${line(place)}trailer\n<</Root 1 0 R/Size 3>>\n`;
+    const end = (at: number) => `startxref\n${at}\n%%EOF\n`;
+    if (same) return octets(`${head}${table(head.length + table(0).length + end(0).length)}${end(0)}${two}${end(head.length)}`);
+    return octets(`${head}${two}${table(head.length)}${end(head.length + two.length)}`);
+  };
+  return make(length(make("").length));
+}
+
+/** holding is a file with an object stream that holds some objects, of which one is listed. */
+function holding(numbers: number[]): Bytes {
+  const index = numbers.map((n, i) => `${n} ${5 * i} `).join("");
+  const first = "%PDF-1.7\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n2 0 obj\n<</Type/Pages/Count 0/Kids[]>>\nendobj\n";
+  const o = `${first}5 0 obj\n<</Type/ObjStm/N ${numbers.length}/First ${index.length}/Length ${index.length + 5 * numbers.length}>>\nstream\n${index}${"null ".repeat(numbers.length)}\nendstream\nendobj\n`;
+  const rows = [[0, 0, 0, 255], [1, 0, 9, 0], [1, 0, o.indexOf("2 0 obj"), 0], [2, 0, 5, 0], [0, 0, 0, 0], [1, 0, first.length, 0], [1, o.length >> 8, o.length & 255, 0]];
+  return octets(`${o}6 0 obj\n<</Type/XRef/W[1 2 1]/Root 1 0 R/Size 7/Length 28>>\nstream\n${rows.flat().map((n) => String.fromCharCode(n)).join("")}\nendstream\nendobj\nstartxref\n${o.length}\n%%EOF`);
+}
+
+const replaced = (b: Bytes, old: string, by: string): Bytes => octets(String.fromCharCode(...b).replace(old, by));
+
 const whole: Record<string, Bytes> = {
   "with a table": pdf(),
   "with a table, as MuPDF writes it": pdf({ gap: "\n" }),
@@ -63,6 +87,10 @@ const whole: Record<string, Bytes> = {
   "with long identifiers": pdf({ keys: "/ID[<00112233445566778899aabbccddeeff>(99999999999)]" }),
   "with an update": update(pdf(), newer(page)),
   "with a cross-reference stream": packed(),
+  "with an object stream": holding([3]),
+  "with another length than it says": linear(() => "99999"),
+  "that is linearized": linear((n) => String(n), true),
+  "with a key of a product": packed([], "/DocChecksum/00FF"),
   "with several parts of an index": packed([[1, 0, 9, 0]].slice(1), "/Index[0 3 3 4]"),
 };
 
@@ -94,6 +122,19 @@ const odd: Record<string, Bytes> = {
   "an entry that leads elsewhere": packed([[1, 0, 10, 0]]),
   "a cross-reference stream that ends early": packed([], "", (s) => s.slice(0, -1)),
   "an index that ends early": packed([], "/Index[0 7 9]"),
+  "an empty part of an index": packed([], "/Index[0 7 9 0]"),
+  "a type of two bytes": replaced(packed(), "/W[1 2 1]", "/W[2 1 1]"),
+  "four widths": replaced(packed(), "/W[1 2 1]", "/W[1 2 1 0]"),
+  "parameters that are null": packed([], "/DecodeParms null"),
+  "a head in lines": replaced(packed(), "6 0 obj", "6\n0\nobj"),
+  "an object stream, too": packed([], "/N 0/First 0"),
+  "a reference that is none": packed([], "/X 1 99999 R"),
+  "a reference that is none, with a table": pdf({ keys: "/X 1 99999 R" }),
+  "an older section of another kind": update(packed(), (prev, at) => `xref\n0 1\n${line(0, "f")}trailer\n<</Size 9/Prev ${prev}>>\nstartxref\n${at}\n%%EOF`),
+  "a hidden section that is none": pdf({ keys: "/XRefStm 0" }),
+  "an object stream that holds what is not listed": holding([3, 7]),
+  "a linearized file of two beginnings": linear((n) => String(n)),
+  "a length that is a real": linear((n) => `${n}.0`),
 };
 
 for (const [name, b] of Object.entries(whole)) {
