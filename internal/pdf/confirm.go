@@ -15,14 +15,28 @@ type File interface {
 	io.ReaderAt
 }
 
-// smallFile is the largest input, in bytes, that is held in memory as a whole; smallRoom is kept for the update behind it.
 const (
-	smallFile = 256 << 10
+	// smallFile is the largest input, in bytes, that is held in memory as a whole: what a core's own cache holds. Larger ones are
+	// copied in pieces.
+	smallFile = 2 << 20
+	// tinyFile is the largest that has buffers of its own, so that most files do not have the collector count larger ones.
+	tinyFile = 256 << 10
+	// smallRoom is kept for the update behind the file.
 	smallRoom = 64 << 10
 )
 
-// smallBuffers are used again: what is fresh, the system must clear first, page by page.
-var smallBuffers = sync.Pool{New: func() any { return new([smallFile + smallRoom]byte) }}
+// Buffers are used again: what is fresh, the system must clear first, page by page.
+var (
+	tinyBuffers  = bufferPool(tinyFile)
+	smallBuffers = bufferPool(smallFile)
+)
+
+func bufferPool(file int) *sync.Pool {
+	return &sync.Pool{New: func() any {
+		b := make([]byte, 0, file+smallRoom)
+		return &b
+	}}
+}
 
 // memory is a file that is there as a whole, and does not change while it is read: a Document's values are pieces of it.
 type memory []byte
@@ -73,9 +87,13 @@ func prepareSmall(ctx context.Context, in io.ReaderAt, size int64, out io.Writer
 	if err := errors.Join(ctx.Err(), opt.check()); err != nil {
 		return nil, err
 	}
-	buf := smallBuffers.Get().(*[smallFile + smallRoom]byte)
-	defer smallBuffers.Put(buf)
-	all := buf[:size]
+	pool := smallBuffers
+	if size <= tinyFile {
+		pool = tinyBuffers
+	}
+	buf := pool.Get().(*[]byte)
+	defer pool.Put(buf)
+	all := (*buf)[:size]
 	if err := readFull(in, all, 0); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -97,11 +98,24 @@ func TestAChosenNameThatIsTakenIsNotConfirmed(t *testing.T) {
 
 // A file that is too large to be held is read back from where it was written, and refused in the same way.
 func TestLargeFilesAreReadBackFromTheOutput(t *testing.T) {
-	in := buildPDF("/Root 1 0 R", plainCatalog, plainPages, plainPage, "<< /Length 300000 >>\nstream\n"+strings.Repeat("x", 300_000)+"\nendstream")
+	in := buildPDF("/Root 1 0 R", plainCatalog, plainPages, plainPage, fmt.Sprintf("<< /Length %d >>\nstream\n%s\nendstream", smallFile, strings.Repeat("x", smallFile)))
 	out, p := prepare(t, in, testOptions())
 	agrees(t, in, testOptions(), out.b, p)
 	if _, err := PrepareChecked(context.Background(), bytes.NewReader(in), int64(len(in)), forgetful{}, testOptions()); !errors.Is(err, ErrNotPrepared) {
 		t.Error(err)
+	}
+}
+
+// Every size on both sides of a border between buffers, with an update that is larger than the room kept for it.
+func TestFilesOfEverySizeAreTheSame(t *testing.T) {
+	opt := testOptions()
+	opt.Reserve = smallRoom
+	for _, n := range []int{100, tinyFile, smallFile} {
+		for extra := -450; extra <= 550; extra += 250 {
+			in := buildPDF("/Root 1 0 R", plainCatalog, plainPages, plainPage, fmt.Sprintf("<< /Length %d >>\nstream\n%s\nendstream", max(0, n+extra), strings.Repeat("x", max(0, n+extra))))
+			out, p := prepare(t, in, opt)
+			agrees(t, in, opt, out.b, p)
+		}
 	}
 }
 
