@@ -123,21 +123,20 @@ func prepareSmall(ctx context.Context, in io.ReaderAt, size int64, out io.Writer
 
 // confirmed reports that ReadPrepared would find in all, which is the document of u with its update, what p says, without
 // reading again what u's document has read: the older sections of the cross-reference, and the writer's plan for them. Both
-// are what they were, because the bytes are. False says nothing: ReadPrepared has to tell.
+// are what they were, because the bytes are. All else is checked by the same code. False says nothing: ReadPrepared has to tell.
 func (u *update) confirmed(all memory, p *Prepared, opt SignOptions) bool {
 	d, err := u.d.updated(all)
 	if err != nil {
 		return false
 	}
-	s, err := d.waitingSignature()
-	if err != nil || !u.asPlanned(s, p, opt) {
-		return false
-	}
-	start := d.xref.get(s.Object)
-	if start.kind != entryOffset || start.off >= s.ContentsOffset || start.off < p.OriginalSize || start.off > p.OriginalSize+1 {
-		return false
-	}
-	return d.checkHoleUnreachable(start.off, u.numbers()) == nil
+	_, err = d.hole(func(start int64, s Signature) (map[int]bool, error) {
+		// The update begins with the signature, behind a separator of at most one byte.
+		if begins := start - p.OriginalSize; begins < 0 || begins > 1 || !u.asPlanned(s, p, opt) {
+			return nil, notPrepared("another update than planned")
+		}
+		return u.numbers(), nil
+	})
+	return err == nil
 }
 
 // asPlanned tells whether the signature that was read says all that the plan was made from. Then the plan that

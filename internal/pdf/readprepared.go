@@ -47,6 +47,12 @@ func ReadPreparedWith(r io.ReaderAt, size int64, password secret.Bytes) (Hole, e
 	if d.repaired {
 		return Hole{}, notPrepared("the cross-reference is damaged")
 	}
+	return d.hole(d.checkTail)
+}
+
+// hole is ReadPrepared for an opened file. tail makes sure that what begins at start is the update of the signature and
+// nothing else, and returns the numbers of its objects.
+func (d *Document) hole(tail func(start int64, s Signature) (map[int]bool, error)) (Hole, error) {
 	s, err := d.waitingSignature()
 	if err != nil {
 		return Hole{}, err
@@ -55,7 +61,7 @@ func ReadPreparedWith(r io.ReaderAt, size int64, password secret.Bytes) (Hole, e
 	if start.kind != entryOffset || start.off >= s.ContentsOffset {
 		return Hole{}, notPrepared("the signature is no object of its own")
 	}
-	allowed, err := d.checkTail(start.off, s)
+	allowed, err := tail(start.off, s)
 	if err != nil {
 		return Hole{}, err
 	}
