@@ -111,6 +111,8 @@ type job struct {
 	doc  *pdf.Document
 	sigs []pdf.Signature
 	rep  *validate.Report
+	// judged: rep is about the output as it is.
+	judged bool
 
 	unfetched error // what could not be fetched
 }
@@ -206,18 +208,26 @@ func copyFile(ctx context.Context, out io.WriterAt, in io.ReaderAt, size int64) 
 	return nil
 }
 
-// look reads and judges the output as it is now.
-func (j *job) look() (err error) {
+// read reads the output as it is now. What the report says is of before.
+func (j *job) read() (err error) {
+	j.judged = false
 	if j.doc, err = pdf.OpenWith(j.out, j.size, j.cfg.Limits, j.cfg.Password); err != nil {
 		return err
 	}
-	if j.sigs, err = j.doc.Signatures(); err != nil {
+	j.sigs, err = j.doc.Signatures()
+	return err
+}
+
+// look reads and judges the output as it is now.
+func (j *job) look() (err error) {
+	if err = j.read(); err != nil {
 		return err
 	}
 	j.rep, err = validate.File(j.ctx, j.name, j.out, j.size, validate.Options{Anchors: j.cfg.Anchors, StampAnchors: j.cfg.StampAnchors, Pool: j.cfg.Pool, Now: j.cfg.Now(), Limits: j.cfg.Limits, Password: j.cfg.Password})
 	if err == nil && len(j.rep.Signatures) != len(j.sigs) {
 		err = fmt.Errorf("%w: %d signatures were read and %d judged", ErrNotValid, len(j.sigs), len(j.rep.Signatures))
 	}
+	j.judged = err == nil
 	return err
 }
 
@@ -240,11 +250,13 @@ func (j *job) extendable() error {
 
 // reached judges the output: the level is on every signature, and nothing broke.
 func (j *job) reached(level Level) error {
-	if level != LevelT {
-		j.cfg.Pool = nil // a verifier has what the file carries
+	if level != LevelT && len(j.cfg.Pool) > 0 {
+		j.cfg.Pool, j.judged = nil, false // a verifier has what the file carries
 	}
-	if err := j.look(); err != nil {
-		return fmt.Errorf("%w: %w", ErrReached, err)
+	if !j.judged { // else nothing was written since: judging a file of many time-stamps takes long
+		if err := j.look(); err != nil {
+			return fmt.Errorf("%w: %w", ErrReached, err)
+		}
 	}
 	if j.rep.Verdict != validate.Valid {
 		return fmt.Errorf("%w: the extended file is %s: %s", ErrReached, j.rep.Verdict, j.rep.Words())
@@ -259,12 +271,12 @@ func (j *job) reached(level Level) error {
 	return nil
 }
 
-// write puts an update behind the file and reads all of it again.
+// write puts an update behind the file and reads all of it again. It is judged when somebody asks for the report: seal and reached do.
 func (j *job) write(tail []byte, what string) error {
 	if _, err := j.out.WriteAt(tail, j.size); err != nil {
 		return fmt.Errorf("write at offset %d: %w", j.size, err)
 	}
 	j.size += int64(len(tail))
 	j.done = append(j.done, what)
-	return j.look()
+	return j.read()
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/assent-sign/assent/internal/extend"
 	"github.com/assent-sign/assent/internal/validate"
@@ -46,6 +47,20 @@ func TestADE03FilesOfManyTimeStamps(t *testing.T) {
 	}
 	_, _, err = d.extendXML(t, xml, extend.LevelLTA)
 	full(t, "XML", err)
+}
+
+// I9: a renewal judges the file before and after, and no more: judging a file costs with each time-stamp that it has.
+func TestI9RenewalJudgesTwice(t *testing.T) {
+	d := newDesk(t)
+	pdf, _, err := d.extend(t, d.signed(t, contract(), 16<<10, 0), extend.LevelLTA)
+	must(t, err)
+	asked := 0
+	d.cfg.Now = func() time.Time { asked++; return time.Now() }
+	_, _, err = d.extend(t, pdf, extend.LevelLTA)
+	must(t, err)
+	if asked != 3 { // each judgement and the new time-stamp ask for the time
+		t.Errorf("the time was asked for %d times", asked)
+	}
 }
 
 func full(t *testing.T, name string, err error) {

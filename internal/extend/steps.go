@@ -73,6 +73,7 @@ func (j *job) stamp(i int) error {
 	for k, b := range stamped {
 		text[2*k], text[2*k+1] = digits[b>>4], digits[b&15]
 	}
+	j.judged = false
 	if _, err := j.out.WriteAt(text, s.ContentsOffset+1); err != nil {
 		return fmt.Errorf("write the time-stamp: %w", err)
 	}

@@ -96,7 +96,12 @@ type Checker struct {
 	fetched    map[string]got // outcomes of exchanges, good or bad
 	leaned     int            // times that something stood on a certificate that was being decided
 	signatures int
+	heard      bool
 }
+
+// Heard tells whether a verified statement said of anything that it was revoked. If none did, the answers do not depend on
+// Config.Existed.
+func (k *Checker) Heard() bool { return k.heard }
 
 type signerKey struct {
 	crl    *CRL
@@ -245,6 +250,7 @@ func (k *Checker) verdict(q *question, revoked *RevokedError, evidence []Evidenc
 	if revoked == nil {
 		return f, nil
 	}
+	k.heard = true
 	if k.cfg.Existed.IsZero() || !revoked.At.After(k.cfg.Existed) {
 		return nil, revoked
 	}

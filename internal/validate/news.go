@@ -30,6 +30,14 @@ func (j *judge) bad(s *Signature, all []*material, anchors []*pkix.Certificate) 
 	return false
 }
 
+// quiet is a question to which no statement answered that anything was revoked. The answer is the same for whatever else the path was
+// used for: a file that was renewed fifty times asks the same about one time-stamp authority for each pair of its time-stamps.
+type quiet struct {
+	m    *material
+	at   int64 // nanoseconds since 1970
+	path [pkix.MaxChain]*pkix.Certificate
+}
+
 // revoked asks all the material about one chain that was used at a proven time: that of
 // the signer, or of a time-stamp.
 func (j *judge) revoked(s *Signature, chain []*x509.Certificate, all []*material, anchors []*pkix.Certificate, proven time.Time, of *Stamp) bool {
@@ -52,6 +60,11 @@ func (j *judge) revoked(s *Signature, chain []*x509.Certificate, all []*material
 			continue
 		}
 		for _, at := range moments {
+			q := quiet{m: m, at: at.UnixNano()}
+			copy(q.path[:], p.Chain)
+			if j.quiet[q] {
+				continue
+			}
 			then := *m
 			then.at = at
 			k, err := j.checker(&then, proven, time.Time{})
@@ -62,6 +75,9 @@ func (j *judge) revoked(s *Signature, chain []*x509.Certificate, all []*material
 			later, err := k.Revocations(j.ctx, p)
 			if s.refuted(err) {
 				return true
+			}
+			if err == nil && !k.Heard() && len(p.Chain) <= len(q.path) {
+				j.quiet[q] = true
 			}
 			if of != nil {
 				s.stolen(of, later, told)

@@ -32,6 +32,8 @@ type judge struct {
 	pool []*pkix.Certificate
 	// memory keeps what was verified of the validation data, and bounds it.
 	memory *revocation.Memory
+	// quiet are questions that need not be asked again.
+	quiet  map[quiet]bool
 	stored int64 // bytes of validation data read
 	unread bool  // there is validation data over a bound, of which nothing was read
 }

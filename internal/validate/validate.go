@@ -269,7 +269,7 @@ func (r *Report) judge(ctx context.Context, name string, file io.ReaderAt, opt O
 		return fmt.Errorf("read %s: %w", name, err)
 	}
 	r.SHA256 = hex.EncodeToString(h.Sum(nil))
-	j := &judge{ctx: ctx, r: file, size: r.Size, opt: opt, memory: revocation.NewMemory()}
+	j := &judge{ctx: ctx, r: file, size: r.Size, opt: opt, memory: revocation.NewMemory(), quiet: map[quiet]bool{}}
 	j.given = j.parsed(opt.Pool)
 	look := j.pdf
 	if IsXML(file) {
