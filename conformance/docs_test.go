@@ -72,6 +72,7 @@ func TestCommandsInDocumentsExist(t *testing.T) {
 
 func buildAssent(t *testing.T) string {
 	t.Helper()
+	testenv.BuiltFrom(t, "./cmd/assent")
 	program := filepath.Join(t.TempDir(), "assent")
 	cmd := exec.CommandContext(t.Context(), testenv.Need(t, "go"), "build", "-o", program, "./cmd/assent")
 	cmd.Dir = testenv.Root()

@@ -60,6 +60,7 @@ var notRead = map[string]string{
 // ADE-03, ADE-04: PDFs by others that torture writers, signed at B-LTA: pdfsig and pyHanko find each signature right, with its document
 // time-stamp and validation data, and veraPDF says of each file what it said before.
 func TestADE04PyHankoAndVeraPDFJudgeTheCorpus(t *testing.T) {
+	t.Parallel()
 	d, r := longTermDesk(t)
 	r.signer(t, d, algo.P256)
 	signed := corpus(t, d, r)

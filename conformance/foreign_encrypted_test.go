@@ -16,6 +16,7 @@ import (
 // them on their own, what others are: each level is recognised and passes, invisible and visible, as signed and as
 // extended, because what was added is encrypted as they expect it.
 func TestADE03DSSAndPyHankoJudgeEncryptedPDF(t *testing.T) {
+	t.Parallel()
 	d, r := longTermDesk(t)
 	r.signer(t, d, algo.P256)
 	early, late, stamps := map[string]wants{}, map[string]wants{}, map[string]int{}

@@ -26,6 +26,7 @@ import (
 // ADE-03: a signature of the kind adbe.pkcs7.detached by OpenSSL, which signs no certificate, is passed by pyHanko with its
 // demand for revocation data after it was extended to LT and LTA and renewed, and DSS names the levels of its own for it.
 func TestADE03OthersJudgePKCS7Extensions(t *testing.T) {
+	t.Parallel()
 	_, r := longTermDesk(t)
 	at := r.raise(t, pkcs7(t, r), extend.LevelT)
 	lt := r.raise(t, at, extend.LevelLT)

@@ -19,6 +19,7 @@ import (
 // and B-LTA, with room for a time-stamp, and after renewals by other authorities, with as many document time-stamps
 // as were made; and those extended to B-T without that demand.
 func TestADE03PyHankoJudgesExtensions(t *testing.T) {
+	t.Parallel()
 	d, r := longTermDesk(t)
 	stamps, tight, early, longterm, wrong := map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{}
 	for _, c := range []struct {

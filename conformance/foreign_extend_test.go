@@ -29,6 +29,7 @@ import (
 // extended to, and TOTAL_PASSED: from B-B with room and without, in one step and in
 // several, and after renewals by other time-stamp authorities.
 func TestADE03DSSJudgesExtensions(t *testing.T) {
+	t.Parallel()
 	a := workertest.NewAuthority(t)
 	d := newDesk(t)
 	d.pki, d.chains = a.PKI, map[algo.KeyType]string{}

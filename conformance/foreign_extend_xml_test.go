@@ -72,6 +72,7 @@ func (r *raiser) properties(level string, more ...string) map[string]string {
 // ADE-03: the Commission's DSS recognises each level to which an XML signature was extended and finds it TOTAL_PASSED and
 // every time-stamp intact and passed: of every kind of key, in one step and in several, renewed twice by other authorities.
 func TestADE03DSSJudgesXMLExtensions(t *testing.T) {
+	t.Parallel()
 	d, r := longTermDesk(t)
 	want, early, counts := map[string]wants{}, map[string]wants{}, map[string]int{}
 	for _, c := range []struct {
@@ -109,6 +110,7 @@ func stamped(t *testing.T, stamps map[string]string, archives map[string]int) {
 // ADE-03: the same for signatures of others, whose prefixes and canonicalization are not ours, for enveloping, detached and internally detached ones, and for one
 // that has validation data already, which does not settle the matter.
 func TestADE03DSSJudgesXMLExtensionsOfOthers(t *testing.T) {
+	t.Parallel()
 	d, r := longTermDesk(t)
 	r.signer(t, d, algo.P256)
 	want, counts := map[string]wants{}, map[string]int{}
@@ -154,6 +156,7 @@ func TestADE03DSSJudgesXMLExtensionsOfOthers(t *testing.T) {
 
 // ADE-03: DSS finds both of two parallel signatures at the level, with their time-stamps, after both were extended and renewed.
 func TestADE03DSSJudgesParallelXMLExtensions(t *testing.T) {
+	t.Parallel()
 	d, r := longTermDesk(t)
 	r.signer(t, d, algo.P256)
 	r.signer(t, d, algo.P384)

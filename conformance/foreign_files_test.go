@@ -38,6 +38,7 @@ func beside(t *testing.T, files map[string]string) (paths []string) {
 // ADE-02, ADE-03: DSS finds one signature over several files TOTAL_PASSED at every level, as made and as extended and renewed, of every kind of key, with all of them
 // beside it; and not when one is changed or left out; that two are swapped or one is renamed it warns about (we refuse it).
 func TestADE02DSSJudgesSeveralFiles(t *testing.T) {
+	t.Parallel()
 	d, r := longTermDesk(t)
 	r.beside = beside(t, deal)
 	d.name = "terms 1.txt"

@@ -32,6 +32,7 @@ func pairs(f func(kt algo.KeyType, alg algo.Algorithm)) {
 // DSS recognises the level and passes it, pyHanko passes it with as many document time-stamps, and pdfsig, mutool and
 // OpenSSL find the signature, its signing certificate and its time-stamps right. B-LT and B-LTA pass with the demand for revocation data in force.
 func TestADE03DSSAndPyHankoJudgeEveryLevelOfPDF(t *testing.T) {
+	t.Parallel()
 	d, r := longTermDesk(t)
 	early, late := map[string]wants{}, map[string]wants{}
 	earlyStamps, lateStamps := map[string]int{}, map[string]int{}
@@ -128,6 +129,7 @@ func shapes(t *testing.T) map[string]struct {
 // ADE-03, ADE-04, ADE-06: at B-LTA too, a signature in an empty field of the author's, with each of its locks, a certifying and a visible one, and one of
 // PDF 2.0 pass before DSS and pyHanko, who hold later changes against locks and certification; the file says the same version and shows the same form fields as before.
 func TestADE03DSSAndPyHankoJudgeShapesOfPDF(t *testing.T) {
+	t.Parallel()
 	d, r := longTermDesk(t)
 	r.signer(t, d, algo.P256)
 	want, stamps := map[string]wants{}, map[string]int{}
@@ -176,6 +178,7 @@ func version(t *testing.T, file string) string {
 
 // ADE-03, ADE-06: of two signers one after the other at B-LTA each signature passes before DSS and pyHanko.
 func TestADE06DSSAndPyHankoJudgeSeveralSigners(t *testing.T) {
+	t.Parallel()
 	d, r := longTermDesk(t)
 	doc, file := plainPDF(false), ""
 	for i, kt := range []algo.KeyType{algo.P256, algo.P384} {

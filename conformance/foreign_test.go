@@ -155,6 +155,7 @@ func alsoByTheJDK(t *testing.T, q judge.DSSQuestion, want map[string]wants) {
 // and finds it TOTAL_PASSED under its default policy with the demo root as
 // anchor, for every algorithm of every kind of key.
 func TestADE01DSSJudgesPDF(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	doc := plainPDF(false)
 	want := map[string]wants{}
@@ -184,6 +185,7 @@ func TestADE01DSSJudgesPDF(t *testing.T) {
 // changed, the anchor of somebody else, and no revocation data where the policy
 // wants some.
 func TestDSSRefuses(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	good := d.pdf(t, "good.pdf", plainPDF(false), algo.P256, algo.ES256, map[string]string{"level": "B-T", "tsa": "worker:tsa"})
 	text, err := os.ReadFile(good)
@@ -209,6 +211,7 @@ func TestDSSRefuses(t *testing.T) {
 // ADE-03, ADE-04: a file of each part of PDF/A is one after signing, at every level, by the word of
 // veraPDF; the judge sees what is broken in a file that is none.
 func TestADE04VeraPDFStillSaysPDFA(t *testing.T) {
+	t.Parallel()
 	d, r := longTermDesk(t)
 	r.signer(t, d, algo.P256)
 	other := filepath.Join(d.dir, "other.pdf")

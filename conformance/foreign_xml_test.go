@@ -25,6 +25,7 @@ const plainXML = "<?xml version=\"1.0\"?>\n<?style x?><!-- c --><invoice xmlns='
 // TOTAL_PASSED under its default policy with the demo root as anchor, for every
 // algorithm of every kind of key, in both forms, with no property and with all.
 func TestADE02DSSJudgesXML(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	want := map[string]wants{}
 	policy := sha256.Sum256([]byte("what a signature here means"))
@@ -62,6 +63,7 @@ func TestADE02DSSJudgesXML(t *testing.T) {
 // The judge can say no to XML: a byte of the data or of a property changed,
 // the anchor of somebody else.
 func TestDSSRefusesXML(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	good := d.xml(t, "good.xml", plainXML, algo.P256, algo.ES256, map[string]string{"level": "B-T", "tsa": "worker:tsa", "claimed_role": "Buyer"})
 	signed, err := os.ReadFile(good)
@@ -90,6 +92,7 @@ func TestDSSRefusesXML(t *testing.T) {
 // B-LTA and finds them TOTAL_PASSED and their time-stamps intact, for every kind of key and
 // every scheme, in both forms; and it notices that what the archive time-stamp is over was changed.
 func TestADE03DSSJudgesLongTermXML(t *testing.T) {
+	t.Parallel()
 	d, r := longTermDesk(t)
 	want := map[string]wants{}
 	pairs(func(kt algo.KeyType, alg algo.Algorithm) {
@@ -125,6 +128,7 @@ func TestADE03DSSJudgesLongTermXML(t *testing.T) {
 // ADE-02, ADE-03: DSS finds detached signatures over the bytes of a file TOTAL_PASSED with that file, and not
 // with another.
 func TestADE02DSSJudgesDetachedXML(t *testing.T) {
+	t.Parallel()
 	d, r := longTermDesk(t)
 	const text = "Terms: 240 euros, \u0391 & <more>\n"
 	d.name = "terms 1.txt"
@@ -148,6 +152,7 @@ func TestADE02DSSJudgesDetachedXML(t *testing.T) {
 // ADE-02, ADE-03: DSS finds XML, and octets in base64, inside of the signature TOTAL_PASSED at every level, of every
 // kind of key and every scheme; and not after a change of what is inside.
 func TestADE02DSSJudgesEnvelopingXML(t *testing.T) {
+	t.Parallel()
 	d, r := longTermDesk(t)
 	for _, level := range []string{"B", "T", "LT", "LTA"} {
 		want := map[string]wants{}
@@ -181,6 +186,7 @@ func TestADE02DSSJudgesEnvelopingXML(t *testing.T) {
 // ADE-02, ADE-03: DSS finds signatures over elements of a document, by their identifiers, TOTAL_PASSED at every level; and not after
 // a change of one of them.
 func TestADE02DSSJudgesInternallyDetachedXML(t *testing.T) {
+	t.Parallel()
 	d, r := longTermDesk(t)
 	const doc = "<?xml version='1.0'?><order xmlns='urn:example:order'><head Id='h'>240 euros</head><line Id='l' no = '1'>2 sheds</line><note>none</note></order>"
 	for _, level := range []string{"B", "T", "LT", "LTA"} {

@@ -63,6 +63,7 @@ func needPrograms(t *testing.T) string {
 	for _, p := range []string{"go", "softhsm2-util", "pdfsig", "qpdf", "openssl", "bash", "curl"} {
 		testenv.Need(t, p)
 	}
+	testenv.BuiltFrom(t, "./cmd/samd", "./cmd/sicd", "./cmd/ssad", "./cmd/assent", "./conformance/cmd/pdfsignjudge")
 	dir, err := programs()
 	if err != nil {
 		t.Fatal(err)

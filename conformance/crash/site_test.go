@@ -72,6 +72,7 @@ type site struct {
 // newSite makes the files of an installation that was never started.
 func newSite(t testing.TB, dir string) *site {
 	t.Helper()
+	testenv.BuiltFrom(t, "-tags", "failpoint", "./cmd/samd", "./conformance/auditor")
 	s := &site{t: t, dir: dir, ca: samtest.NewCA(t), files: map[string]mtls.Files{}}
 	s.pki = samtest.NewPKI(t, dir)
 	for name, role := range map[string]string{"samd": "samd", "ssad": "sspu", "olga": "officer", "otto": "officer", "arne": "auditor", "rosa": "ra"} {

@@ -39,6 +39,7 @@ func newArmed(t *testing.T) *armed {
 func newArmedWith(t *testing.T, configure func(*system)) *armed {
 	t.Helper()
 	a := &armed{bin: t.TempDir()}
+	testenv.BuiltFrom(t, "-tags", "failpoint", "./cmd/samd", "./cmd/ssad", "./conformance/auditor")
 	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "failpoint", "-o", a.bin+"/", "./cmd/samd", "./cmd/ssad", "./conformance/auditor")
 	build.Dir = testenv.Root()
 	if out, err := build.CombinedOutput(); err != nil {

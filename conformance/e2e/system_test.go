@@ -58,6 +58,7 @@ func newSystem(t testing.TB, initFlags ...string) *system {
 // programs start.
 func newSystemWith(t testing.TB, configure func(*system), initFlags ...string) *system {
 	t.Helper()
+	testenv.BuiltFrom(t, "./cmd/samd", "./cmd/sicd", "./cmd/ssad", "./cmd/assent")
 	port := freePorts(t, 4)
 	s := &system{
 		t: t, dir: filepath.Join(t.TempDir(), "site"), running: map[string]*exec.Cmd{},

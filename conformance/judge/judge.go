@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -52,10 +53,22 @@ func Find(ctx context.Context, program string, versionArgs ...string) (*Tool, er
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s", ErrMissing, program)
 	}
+	// Once in the life of this process: to ask takes as long as many a judgement.
+	key := strings.Join(append([]string{path}, versionArgs...), "\x00")
+	if known, ok := versions.Load(key); ok {
+		return &Tool{path: path, version: known.(string)}, nil
+	}
 	out, _ := exec.CommandContext(ctx, path, versionArgs...).CombinedOutput() // pdfsig -v exits with 0, others differ
 	first, _, _ := strings.Cut(string(out), "\n")
-	return &Tool{path: path, version: strings.TrimSpace(first)}, nil
+	first = strings.TrimSpace(first)
+	if ctx.Err() == nil {
+		versions.Store(key, first)
+	}
+	return &Tool{path: path, version: first}, nil
 }
+
+// versions are what programs said of themselves.
+var versions sync.Map
 
 // run executes the tool in a neutral environment and returns all it said.
 func (t *Tool) run(ctx context.Context, args ...string) (string, error) {

@@ -26,6 +26,7 @@ func TestProgramsHaveNoFailpoints(t *testing.T) {
 	dir := t.TempDir()
 	build := func(out string, args ...string) {
 		t.Helper()
+		testenv.BuiltFrom(t, args...)
 		cmd := exec.CommandContext(t.Context(), testenv.Need(t, "go"), append([]string{"build", "-o", filepath.Join(dir, out) + "/"}, args...)...)
 		cmd.Dir = testenv.Root()
 		if text, err := cmd.CombinedOutput(); err != nil {

@@ -98,6 +98,7 @@ func TestJudgesRefuseAChangedFile(t *testing.T) {
 func TestPDFSignJudgeAgreesAndRefuses(t *testing.T) {
 	goTool := testenv.Need(t, "go")
 	program := filepath.Join(t.TempDir(), "pdfsignjudge")
+	testenv.BuiltFrom(t, "./conformance/cmd/pdfsignjudge")
 	build := exec.Command(goTool, "build", "-o", program, "./conformance/cmd/pdfsignjudge")
 	build.Dir = testenv.Root()
 	if out, err := build.CombinedOutput(); err != nil {

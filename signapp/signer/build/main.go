@@ -7,8 +7,10 @@
 package main
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -38,12 +40,18 @@ func run(dir string, ours bool) error {
 		for name, b := range viewer {
 			files[name] = b
 		}
-		if err := os.RemoveAll(filepath.Join(dir, "dist", "pdfjs")); err != nil {
+		if err := removeOthers(dir, files); err != nil {
 			return err
 		}
 	}
+	written := 0
 	for _, name := range files.Names() {
 		path := filepath.Join(dir, "dist", filepath.FromSlash(name))
+		// A file that stays as it is keeps its time, and with it the results of tests that depend on it.
+		if was, err := os.ReadFile(path); err == nil && bytes.Equal(was, files[name]) {
+			continue
+		}
+		written++
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
 		}
@@ -51,6 +59,24 @@ func run(dir string, ours bool) error {
 			return err
 		}
 	}
-	fmt.Printf("%d files written to %s\n", len(files), filepath.Join(dir, "dist"))
+	fmt.Printf("%d files in %s, %d of them changed\n", len(files), filepath.Join(dir, "dist"), written)
 	return nil
+}
+
+// removeOthers removes what an earlier version of pdf.js left.
+func removeOthers(dir string, files bundle.Files) error {
+	pdfjs := filepath.Join(dir, "dist", "pdfjs")
+	if err := os.MkdirAll(pdfjs, 0o755); err != nil {
+		return err
+	}
+	return filepath.WalkDir(pdfjs, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(filepath.Join(dir, "dist"), path)
+		if err != nil || files[filepath.ToSlash(name)] != nil {
+			return err
+		}
+		return os.Remove(path)
+	})
 }
