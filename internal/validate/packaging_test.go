@@ -72,7 +72,10 @@ func TestADE05DetachedSignatures(t *testing.T) {
 		opt.Detached = c.files
 		rep := k.look(t, signed, opt)
 		s := rep.Signatures[0]
-		if rep.Verdict != c.verdict || rep.SubIndication != c.sub || s.Whole || len(s.Parts) > 0 || (s.Verdict == validate.Valid) != (s.Scope == `the bytes of the file "a%20b.txt"`) {
+		if lacks := strings.Contains(strings.Join(s.Why, " "), `not at hand: "a b.txt" (--detached FILE)`); lacks != (c.sub == validate.SignedDataNotFound) {
+			t.Errorf("%s: %q", name, s.Why)
+		}
+		if rep.Verdict != c.verdict || rep.SubIndication != c.sub || s.Whole || len(s.Parts) > 0 || (s.Verdict == validate.Valid) != (s.Scope == `the bytes of the file "a b.txt"`) {
 			t.Errorf("%s: %s, %s, %q, %v", name, rep.Verdict, s.Words(), s.Scope, s.Why)
 		}
 	}
@@ -83,7 +86,7 @@ func TestADE05DetachedSignatures(t *testing.T) {
 	opt := k.trust()
 	opt.Detached = []validate.Detached{detached("a b.txt", "<a  b='1'/>")}
 	rep := k.look(t, []byte(k.packaged(t, `<a b="1"></a>`, form)), opt)
-	if rep.Verdict != validate.Valid || rep.Signatures[0].Scope != `the XML document in the file "a%20b.txt", without comments` {
+	if rep.Verdict != validate.Valid || rep.Signatures[0].Scope != `the XML document in the file "a b.txt", without comments` {
 		t.Errorf("%+v", rep)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"hash"
 	"io"
 	"math/big"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -55,9 +56,9 @@ func (c Coverage) Words() string {
 	}
 	switch {
 	case c.File != "" && c.Content:
-		return fmt.Sprintf("the bytes of the file %q", c.File)
+		return fmt.Sprintf("the bytes of the file %q", fileName(c.File))
 	case c.File != "":
-		return fmt.Sprintf("the XML document in the file %q, without comments", c.File)
+		return fmt.Sprintf("the XML document in the file %q, without comments", fileName(c.File))
 	case c.Content:
 		what += ", which holds a file in base64: that file's bytes"
 	case c.Properties:
@@ -73,6 +74,14 @@ func (c Coverage) Words() string {
 		what += ", not the document around it"
 	}
 	return what
+}
+
+// fileName is what a reference calls a file, as the file has it: for messages only, quoted, since nobody vouches for what is in it.
+func fileName(uri string) string {
+	if name, err := url.PathUnescape(uri); err == nil {
+		return name
+	}
+	return uri
 }
 
 // Checked is a signature that holds.
@@ -170,7 +179,7 @@ func (d *Document) detached(p *plan, r Reference) error {
 		p.file, ok = d.Detached(r.URI)
 	}
 	if !ok {
-		return fmt.Errorf("%w: %q", ErrDetached, r.URI)
+		return fmt.Errorf("%w: %q", ErrDetached, fileName(r.URI))
 	}
 	p.cover.File = r.URI
 	if len(r.Transforms) == 0 {
