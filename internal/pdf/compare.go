@@ -222,6 +222,9 @@ func (c *comparison) newSignature(f field, sig value) error {
 // signer saw from a forged page.
 func (c *comparison) newPictures(f field) error {
 	return c.eachPart(f, func(id ref, val value) error {
+		if other, err := otherAnnotation(val); err != nil || other != "" {
+			return firstError(err, c.add(ChangeAnnotation, 0, id.num, "the later signature in field %q brings an annotation over a page (/%s)", f.name, other))
+		}
 		rect, err := c.cur.pictureRect(val)
 		if err != nil || rect == nil {
 			return err
@@ -242,40 +245,6 @@ func (c *comparison) newPictures(f field) error {
 		}
 		return c.add(ChangeAnnotation, 0, id.num, "the later signature in field %q lays a picture over a page, at [%s]", f.name, strings.Join(rect, " "))
 	})
-}
-
-// pictureRect returns the corners of a widget that can be seen, nil of any other
-// value. Numbers are kept as they are written.
-func (d *Document) pictureRect(widget value) ([]string, error) {
-	if !widget.isDict() {
-		return nil, nil
-	}
-	flags, err := d.keyInt(widget, "F", 0)
-	if err != nil && !errors.Is(err, ErrMalformed) {
-		return nil, err
-	}
-	const hidden, noView = 1 << 1, 1 << 5 // ISO 32000-1, table 165
-	rect, err := d.key(widget, "Rect")
-	if err != nil || err == nil && (flags&(hidden|noView) != 0 || !rect.isArray()) {
-		return nil, err
-	}
-	var out []string
-	var inner error
-	err = rect.eachElem(func(e value) bool {
-		var v value
-		if v, inner = d.resolve(e); inner != nil {
-			return false
-		}
-		out = append(out, string(v.raw[:min(len(v.raw), 24)]))
-		return len(out) < 4
-	})
-	if err = firstError(inner, err); err != nil || len(out) < 4 {
-		return nil, err
-	}
-	if out[0] == out[2] || out[1] == out[3] {
-		return nil, nil // no area
-	}
-	return out, nil
 }
 
 // reach marks everything that v leads to as accounted for and reports whether any
