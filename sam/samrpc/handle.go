@@ -43,6 +43,12 @@ func (s *Server) adapt(rt Route) http.HandlerFunc {
 			return
 		}
 		req := &request{Request: r, caller: caller}
+		give, err := s.bodies.take(caller.Key, r, rt.Limit)
+		if err != nil {
+			s.fail(w, req, rt, err, begun)
+			return
+		}
+		defer give()
 		if req.body, err = readBody(w, r, rt.Limit); err != nil {
 			s.fail(w, req, rt, err, begun)
 			return
@@ -138,13 +144,17 @@ func decode[T any](r *request) (T, error) {
 // fail is the one table from module errors to answers. The default is opaque.
 func (s *Server) fail(w http.ResponseWriter, req *request, rt Route, err error, begun time.Time) {
 	status, body := http.StatusServiceUnavailable, sapclient.ErrorBody{Code: sapclient.CodeUnavailable, Retry: sapclient.RetrySame}
-	if errors.Is(err, errBody) {
+	full := errors.Is(err, errFull)
+	if full || errors.Is(err, errBody) {
 		err = s.module.Unreadable(req.Context(), req.caller, rt.Op)
 	}
 	var refusal *sam.Refusal
 	switch {
 	case errors.As(err, &refusal):
 		status, body = refusalAnswer(rt.Op, refusal)
+		if full && status == http.StatusBadRequest {
+			status, body.Code, body.Retry = http.StatusServiceUnavailable, sapclient.CodeUnavailable, sapclient.RetryLater
+		}
 	default:
 		s.log.Error("samrpc: call failed", "op", string(rt.Op), "err", err)
 	}

@@ -85,6 +85,7 @@ type Server struct {
 	module *sam.Module
 	log    *slog.Logger
 	step   time.Duration
+	bodies bodies
 }
 
 // New returns a server for a module.
