@@ -161,7 +161,9 @@ func (m *Module) newOnce(w *work, c Caller, in AskOnce, policy Policy) (*Once, *
 		return nil, nil, err
 	}
 	if len(live) >= maxOnceOpen {
-		return nil, nil, fmt.Errorf("%w: signer has %d one-time keys", sap.ReasonTooMany, len(live))
+		if err := w.makeRoom(live); err != nil {
+			return nil, nil, err
+		}
 	}
 	subject, err := m.subjectOf(s, in.Subject)
 	if err != nil {
@@ -316,6 +318,7 @@ const (
 	causeRebound = "authenticators_changed"
 	causeGivenUp = "given_up"
 	causeClosed  = "module_closed"
+	causeNewer   = "superseded" // of an offer: there never was a key
 )
 
 // GiveUpOneTime destroys a one-time key at once that will not be used (sspu, only the
