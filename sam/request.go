@@ -182,14 +182,18 @@ func (m *Module) request(ctx context.Context, c Caller, in Ask) (sap.Signed, err
 // mayAsk bounds a signer's open sessions (AFL-04) and names the authenticators
 // that could approve; it refuses when there is none.
 func (m *Module) mayAsk(tx *Tx, h *holding, p Policy, now time.Time) ([]*Authenticator, error) {
-	open, err := tx.Sessions.CountOpen(h.signer.ID, now.Unix())
-	if err != nil {
+	if err := m.mayOpen(tx, h.signer.ID, now); err != nil {
 		return nil, err
 	}
-	if open >= m.cfg.OpenSessions {
-		return nil, fmt.Errorf("%w: signer has %d open activation requests", sap.ReasonTooMany, open)
-	}
 	return m.someone(tx, h, p, now)
+}
+
+func (m *Module) mayOpen(tx *Tx, signer string, now time.Time) error {
+	open, err := tx.Sessions.CountOpen(signer, now.Unix())
+	if err == nil && open >= m.cfg.OpenSessions {
+		err = fmt.Errorf("%w: signer has %d open activation requests", sap.ReasonTooMany, open)
+	}
+	return err
 }
 
 // someone lists the authenticators that can approve now, and refuses when there
@@ -274,6 +278,9 @@ func (m *Module) openSession(ctx context.Context, c Caller, b sap.Binding, once 
 	}
 	var s *Activation
 	err = m.update(ctx, c, func(w *work) error {
+		if err := m.mayOpen(w.Tx, b.Signer, w.now); err != nil { // again: others may have come between
+			return err
+		}
 		s = &Activation{
 			Session: sid, Signer: b.Signer, NonceHash: nonceHash(nonce), Binding: hash, Expires: b.Expires,
 			State: ActOpen, Updated: w.now.Unix(),

@@ -188,27 +188,33 @@ func (w *work) retire(cred *Credential, cause, why string) error {
 
 // voidSessions ends every open session of a signer: its nonce is worth nothing
 // from here on (KPR-07). The session does not know its key (only a hash of what
-// it is bound to is kept), so those of the signer's other keys go too.
+// it is bound to is kept), so those of the signer's other keys go too. There may be
+// more than today's bound, of before it was lowered.
 func (w *work) voidSessions(signer string) error {
-	open, err := w.Sessions.OpenOf(signer, w.now.Unix(), w.m.cfg.OpenSessions)
+	for {
+		open, err := w.Sessions.OpenOf(signer, w.now.Unix(), w.m.cfg.OpenSessions)
+		if err != nil || len(open) == 0 {
+			return err
+		}
+		for _, s := range open {
+			if err := w.voidSession(s); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (w *work) voidSession(s *Activation) error {
+	if err := w.m.verified(w.Tx, s, false); err != nil {
+		return err
+	}
+	s.State, s.Updated = ActVoid, w.now.Unix()
+	seq, err := w.log(EventVoided, audit.OK, "", audit.Data{"obj": s.object(), "signer": s.Signer})
 	if err != nil {
 		return err
 	}
-	for _, s := range open {
-		if err := w.m.verified(w.Tx, s, false); err != nil {
-			return err
-		}
-		s.State, s.Updated = ActVoid, w.now.Unix()
-		seq, err := w.log(EventVoided, audit.OK, "", audit.Data{"obj": s.object(), "signer": signer})
-		if err != nil {
-			return err
-		}
-		w.stamp(s, seq)
-		if err := w.Activations.Update(s); err != nil {
-			return err
-		}
-	}
-	return nil
+	w.stamp(s, seq)
+	return w.Activations.Update(s)
 }
 
 // ExpireKeys destroys the keys whose certificates have expired (KPR-07). It runs
