@@ -27,6 +27,7 @@ type activation struct {
 	alg     algo.Algorithm
 	digests [][]byte
 	expires time.Time // of the permission: it is for now, not for later
+	asked   int64     // audit record of the request that was approved
 }
 
 // activationLife bounds the time between reservation and key use.
@@ -85,7 +86,7 @@ func (r *redemption) reserve(ctx context.Context) (*activation, error) {
 		key = m.takeOnce(r.held)
 	}
 	return &activation{
-		red: r, session: &s, key: key, alg: r.alg, digests: r.digests, expires: m.clock.Now().Add(activationLife),
+		red: r, session: &s, key: key, alg: r.alg, digests: r.digests, expires: m.clock.Now().Add(activationLife), asked: r.session.Seq,
 	}, nil
 }
 
@@ -141,6 +142,7 @@ func (m *Module) activate(ctx context.Context, act *activation) ([]byte, error) 
 func (m *Module) sign(ctx context.Context, act *activation) ([][]byte, error) {
 	if act == nil || act.red == nil || act.session == nil || act.session.State != ActReserved ||
 		!act.used.CompareAndSwap(false, true) || !m.clock.Now().Before(act.expires) ||
+		act.asked < m.voidBefore.Load() || // closed and opened again meanwhile (FPT-04)
 		string(act.session.Digests) != string(digestsHash(act.alg.String(), act.digests)) ||
 		string(act.key.Public) != string(act.red.held.cred.Public) {
 		return nil, cryptotoken.NotStarted(errNoActivation)

@@ -264,6 +264,9 @@ func (x *changing) readOffer(w *work) error {
 	if x.e.Kind != EnrolAddition && x.e.Kind != EnrolRemoval {
 		return fmt.Errorf("%w: it is no change of authenticators", sap.ReasonEnrolment)
 	}
+	if x.e.Seq < x.m.voidBefore.Load() { // FPT-04
+		return fmt.Errorf("%w: offered before the module was closed", sap.ReasonEnrolment)
+	}
 	x.data["signer"], x.data["kind"] = x.e.Signer, x.e.Kind
 	if err := jcs.Unmarshal(x.e.Statement, &x.req); err != nil {
 		return fmt.Errorf("%w: the offer cannot be read", sap.ReasonSeal)

@@ -102,6 +102,7 @@ type onceApproval struct {
 	guard *Guard
 	count uint32
 	rule  OneTime
+	asked int64 // audit record of the offer
 }
 
 func (a *onceApproval) run(ctx context.Context, proof []byte) (*OnceView, error) {
@@ -161,11 +162,14 @@ func (a *onceApproval) check(tx *Tx) error {
 		return nil
 	case a.once.State != OnceRequested:
 		return fmt.Errorf("%w: %s", sap.ReasonConsumed, a.once.State)
+	case a.once.Seq < m.voidBefore.Load():
+		return fmt.Errorf("%w: offered before the module was closed", sap.ReasonConsumed)
 	case now.Unix() >= a.once.Expires:
 		return sap.ReasonExpired
 	case now.Unix() < a.req.IssuedAt:
 		return sap.ReasonNotYet
 	}
+	a.asked = a.once.Seq
 	policy, err := m.policy(a.once.Policy)
 	if err != nil {
 		return err
@@ -308,7 +312,7 @@ func (a *onceApproval) certify(ctx context.Context, o Once, key cryptotoken.Wrap
 	// Before the record: whoever ends the key from then on finds it in memory. Nothing
 	// uses it earlier, an activation asks the record (onceHolding).
 	m.onceKeys.put(o.Key, key, time.Unix(o.Expires, 0))
-	if why := m.closedWhy(); why != "" { // and forgot all keys, perhaps before this one came
+	if why := m.closedWhy(); why != "" || a.asked < m.voidBefore.Load() { // and forgot all keys, perhaps before this one came (FPT-04)
 		return fmt.Errorf("%w: %s", sap.ReasonClosed, why)
 	}
 	failpoint.Before("samd/once-linked")

@@ -162,6 +162,10 @@ func TestKEY11RandomSourceEndsInTheMiddle(t *testing.T) {
 			if n == 0 && made {
 				t.Errorf("%s draws nothing: the test does not see it", what)
 			}
+			random.left = -1
+			if err := call(o); made && err != nil { // a draw failed all the same
+				t.Errorf("%s, %d draws: made, and then %v", what, n, err)
+			}
 		}
 		if !made {
 			t.Errorf("%s draws more than 10 times", what)
