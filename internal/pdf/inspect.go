@@ -69,7 +69,7 @@ func InspectWith(r io.ReaderAt, size int64, lim Limits, password secret.Bytes) (
 	if c := d.crypt; c != nil {
 		s.Encrypted, s.PartlyEncrypted = true, !c.streams || !c.strings || !c.files
 	}
-	steps := []func(*Summary) error{d.scanPlaces, d.countPages, d.countFields, d.scanFeatures, d.scanUnused}
+	steps := []func(*Summary) error{d.scanPlaces, d.scanPages, d.countPages, d.countFields, d.scanFeatures, d.scanUnused}
 	for _, step := range steps {
 		switch err := step(&s); {
 		case errors.Is(err, ErrLimit), errors.Is(err, ErrMalformed), errors.Is(err, ErrUnsupported):
