@@ -291,6 +291,11 @@ func (c *census) pack(whole *Document, p place, o object) error {
 	if err != nil {
 		return err
 	}
+	if early, err := whole.endsEarly(o); err != nil {
+		return err
+	} else if early {
+		return c.odd(p.off, oddObject, "object stream %d ends earlier for readers that search for its end", p.num)
+	}
 	for i, n := range s.nums {
 		e := c.place(int(n))
 		if e.kind == entryInStream && e.off == int64(p.num) && e.aux == uint32(i) || c.older[packed{p.num, int(n)}] {
@@ -299,6 +304,16 @@ func (c *census) pack(whole *Document, p place, o object) error {
 		return c.odd(p.off, oddObject, "object stream %d holds object %d, which no cross-reference lists there", p.num, n)
 	}
 	return nil
+}
+
+// endsEarly tells whether "endstream" stands in the data of a stream.
+func (d *Document) endsEarly(o object) (bool, error) {
+	length, err := d.streamLength(o)
+	if err != nil {
+		return false, err
+	}
+	next, err := d.findEndstream(o.stream)
+	return next < length, err
 }
 
 // maybePack tells whether a reader could take a stream for an object stream.

@@ -44,6 +44,8 @@ type Summary struct {
 	// Incomplete: a limit was reached, or objects could not be read; what is not
 	// reported may still be there.
 	Incomplete bool `json:"incomplete"`
+	// Twofaced: readers take the pages for different ones. Such a file is Incomplete.
+	Twofaced bool `json:"-"`
 }
 
 // maxEmptyFields bounds Summary.EmptyFields.
@@ -78,6 +80,7 @@ func InspectWith(r io.ReaderAt, size int64, lim Limits, password secret.Bytes) (
 			return s, err
 		}
 	}
+	s.Incomplete = s.Incomplete || s.Twofaced
 	return s, nil
 }
 

@@ -73,10 +73,14 @@ func repeats(v value) (bool, error) {
 	}
 }
 
-// scanPages looks at every node of the page tree and at what pages are drawn from.
+// scanPages looks at every node of the page tree and at what pages are drawn from (ADE-04).
 func (d *Document) scanPages(s *Summary) error {
 	cat, err := d.catalog()
 	if err != nil {
+		return err
+	}
+	if twice, err := repeats(cat.val); err != nil || twice {
+		s.Twofaced = true
 		return err
 	}
 	root, err := cat.val.get("Pages")
@@ -84,7 +88,7 @@ func (d *Document) scanPages(s *Summary) error {
 		return err
 	}
 	_, odd, err := d.scanNode(root, ref{}, 0, map[int]bool{})
-	s.Incomplete = s.Incomplete || odd
+	s.Twofaced = odd || err != nil
 	return err
 }
 

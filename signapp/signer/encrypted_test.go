@@ -59,7 +59,7 @@ func runUnits(t *testing.T, pattern string, env ...string) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), node, "--test", "--test-name-pattern", pattern, file)
-	cmd.Env = append(os.Environ(), append([]string{"HOLE_CORPUS=", "ENCRYPTED=", "SAP_VECTORS=" + filepath.Join(testenv.Root(), "sap", "testdata", "vectors.json")}, env...)...)
+	cmd.Env = unitEnv(env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -80,6 +80,7 @@ func TestADE04EncryptedFilesAreLookedThrough(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"clean": encrypted(t, plain, ""), "clean-r5": encrypted(t, plain, "", "--force-R5"), "clean-owner": encrypted(t, plain, "", "--modify=none"),
 		"metadata": encrypted(t, metadata, "", "--cleartext-metadata"), "script": encrypted(t, script, ""), "user": encrypted(t, plain, "secret"),
+		"count":  encrypted(t, bytes.Replace(plain, []byte("/Count 1"), []byte("/Count 7"), 1), ""),
 		"aes128": qpdf(t, plain, "--encrypt", "", "owner", "128", "--use-aes=y", "--"),
 		"rc4":    qpdf(t, plain, "--allow-weak-crypto", "--encrypt", "", "owner", "128", "--use-aes=n", "--"),
 	} {

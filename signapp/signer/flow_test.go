@@ -325,16 +325,21 @@ func TestADE04QualifiedPolicyAndHiddenParts(t *testing.T) {
 		"by the policy": func(f *fake) { f.policy = "qualified" },
 		"by the key":    func(f *fake) { f.assurance = sap.AssuranceQualified }, // whatever policy the service chose
 	} {
-		t.Run(name, func(t *testing.T) { refusesHiddenParts(t, set) })
+		t.Run(name, func(t *testing.T) { refusesHiddenParts(t, set, hiddenParts()) })
 	}
+	t.Run("pages of two meanings", func(t *testing.T) {
+		two := makePDF("Lease", "Annex")
+		refusesHiddenParts(t, func(f *fake) { f.policy = "qualified" }, bytes.Replace(two, []byte("/Count 2"), []byte("/Count 1"), 1))
+	})
 }
 
-func refusesHiddenParts(t *testing.T, set func(*fake)) {
+// refusesHiddenParts has a document and one that cannot be signed put before the signer.
+func refusesHiddenParts(t *testing.T, set func(*fake), bad []byte) {
 	f, b := newFake(t, nil), browsertest.New(t)
 	set(f)
 	p := enrolled(t, f, b)
 	o, link := f.add("plain.pdf")
-	prepared, state := preparePDF(t, hiddenParts())
+	prepared, state := preparePDF(t, bad)
 	f.set(func() { o.items = append(o.items, f.item("code.pdf", prepared, state)) })
 	p.Go(link)
 	p.WaitText("“code.pdf” holds parts")

@@ -317,8 +317,8 @@
   function element2(name, attributes, ...inner) {
     return `<${name}${attributes.map(([n, v]) => ` ${n}="${escapeValue(v)}"`).join("")}>${inner.join("")}</${name}>`;
   }
-  var leaf = (name, value, attributes = []) => element2(name, attributes, escapeText(value));
-  var optional = (name, value) => value === "" ? "" : leaf(name, value);
+  var leaf = (name, value2, attributes = []) => element2(name, attributes, escapeText(value2));
+  var optional = (name, value2) => value2 === "" ? "" : leaf(name, value2);
   function digestOf(h, d, declared = []) {
     return leaf("ds:DigestMethod", "", [...declared, ["Algorithm", digestMethods[h]]]) + leaf("ds:DigestValue", base64(d), declared);
   }
@@ -932,14 +932,14 @@
     let have = 0;
     const reader = res.body?.getReader();
     while (reader) {
-      const { done, value } = await reader.read();
+      const { done, value: value2 } = await reader.read();
       if (done) break;
-      have += value.length;
+      have += value2.length;
       if (have > max) {
         await reader.cancel();
         throw new TooLarge();
       }
-      parts2.push(value);
+      parts2.push(value2);
     }
     const out = new Uint8Array(have);
     let at2 = 0;
@@ -1340,7 +1340,7 @@
       return void 0;
     }
   }
-  function stopped(s, reference3) {
+  function stopped(s, reference4) {
     const after = s.code === "receipt";
     show(
       t(after ? "stop.receipt.title" : "stop.title"),
@@ -1352,7 +1352,7 @@
         el("p", {}, t(after ? "stop.receipt.text" : "stop.text"))
       ),
       el("p", { class: "hint" }, t("stop.technical", { detail: `${s.code}: ${s.detail}`.slice(0, 300) })),
-      reference3 !== "" && el("p", { class: "hint" }, t("common.reference", { id: reference3 }))
+      reference4 !== "" && el("p", { class: "hint" }, t("common.reference", { id: reference4 }))
     );
   }
   function ended(cfg, v) {
@@ -1373,14 +1373,14 @@
     if (e.code === "login_required" || e.code === "not_found" && refused === "error.refused.approval") return t("error.login");
     return t(refused);
   }
-  function broken(e, reference3, again, text2 = sentence(e)) {
+  function broken(e, reference4, again, text2 = sentence(e)) {
     const said = e instanceof RelayError && e.said !== "" && el("p", {}, foreign(t("common.said", { said: e.said })));
     show(
       t("error.title"),
       el("p", { role: "alert", id: "error" }, text2),
       said,
       again && button(t("common.try_again"), again, { class: "act" }),
-      reference3 !== "" && el("p", { class: "hint" }, t("common.reference", { id: reference3 }))
+      reference4 !== "" && el("p", { class: "hint" }, t("common.reference", { id: reference4 }))
     );
   }
 
@@ -1839,8 +1839,8 @@
     ].sort(compare);
     return tlv(SET, concat(...attrs));
   }
-  function attribute(type, value) {
-    return tlv(SEQUENCE, type, tlv(SET, value));
+  function attribute(type, value2) {
+    return tlv(SEQUENCE, type, tlv(SET, value2));
   }
   function compare(a, b) {
     for (let i = 0; i < Math.min(a.length, b.length); i++) {
@@ -2088,10 +2088,10 @@
     const reader = z.readable.getReader();
     for (; ; ) {
       try {
-        const { done, value } = await reader.read();
+        const { done, value: value2 } = await reader.read();
         if (done) return { data: concat(...parts2), whole: true };
-        have += value.length;
-        parts2.push(value);
+        have += value2.length;
+        parts2.push(value2);
       } catch {
         return { data: concat(...parts2), whole: false };
       }
@@ -2151,9 +2151,9 @@
     while (ascii(pdf, p, 2) !== ">>") {
       if (pdf[p] !== 47 || out.size >= maxEntries2 || depth >= maxDepth4) throw new Error("an unusual dictionary");
       const [name, after] = readName(pdf, p);
-      const [value, end] = readValue(pdf, skip(pdf, after), depth + 1);
+      const [value2, end] = readValue(pdf, skip(pdf, after), depth + 1);
       if (out.has(name)) throw new Error(`two /${name}`);
-      out.set(name, value);
+      out.set(name, value2);
       p = skip(pdf, end);
     }
     return [out, p + 2];
@@ -2250,8 +2250,8 @@
     for (const r of references) found.add(objectOf(pdf, r));
     return found;
   }
-  function objectOf(pdf, reference3) {
-    const [number, generation] = reference3.split(" ").map(Number);
+  function objectOf(pdf, reference4) {
+    const [number, generation] = reference4.split(" ").map(Number);
     const found = [];
     const bodyOf2 = skipper(pdf);
     for (let q = find2(pdf, "obj", 0); q >= 0; q = find2(pdf, "obj", q + 3)) {
@@ -2339,13 +2339,13 @@
       const data2 = behindLine(pdf, body.stream + 6);
       const next = find2(pdf, "endstream", data2);
       if (next < 0 || next > from) throw new HoleError(over);
-      for (const { value, ref, own } of body.lengths) {
-        let n = value;
+      for (const { value: value2, ref, own } of body.lengths) {
+        let n = value2;
         if (ref) {
           numbers ??= numberObjects(pdf);
-          n = numbers.named.get(value);
+          n = numbers.named.get(value2);
           if (closes && (n === void 0 || !packed)) throw new HoleError(unclear);
-          const hidden2 = packed?.named.get(value);
+          const hidden2 = packed?.named.get(value2);
           if (n === void 0 && numbers.unnamed === 0 && hidden2 === void 0) continue;
           n = Math.max(n ?? 0, numbers.unnamed, hidden2 ?? 0);
         }
@@ -2369,11 +2369,11 @@
       if (ascii(pdf, p - 3, 3) === "end") continue;
       const at2 = skip(pdf, p + 3);
       if (!digit(pdf[at2]) && pdf[at2] !== 43 && pdf[at2] !== 45) continue;
-      const value = integer(ascii(pdf, at2, 24));
-      if (value === void 0) continue;
+      const value2 = integer(ascii(pdf, at2, 24));
+      if (value2 === void 0) continue;
       const head = /(?:^|[\0\t\n\f\r ])(\d{1,10})[\0\t\n\f\r ]+\d{1,5}[\0\t\n\f\r ]*$/.exec(ascii(pdf, p - 32, 32));
-      if (!head) out.unnamed = Math.max(out.unnamed, value);
-      else out.named.set(Number(head[1]), Math.max(out.named.get(Number(head[1])) ?? 0, value));
+      if (!head) out.unnamed = Math.max(out.unnamed, value2);
+      else out.named.set(Number(head[1]), Math.max(out.named.get(Number(head[1])) ?? 0, value2));
     }
     return out;
   }
@@ -2388,8 +2388,8 @@
       const text2 = await decodeBody(pdf, s.dict, open ? await open(body) : body);
       unpacked += text2.length;
       for (const [number, at2] of readIndex(text2, integerOf(pdf, s.dict, "N"), integerOf(pdf, s.dict, "First"))) {
-        const value = integer(ascii(text2, skip(text2, at2), 24));
-        if (value !== void 0) out.named.set(number, Math.max(out.named.get(number) ?? 0, value));
+        const value2 = integer(ascii(text2, skip(text2, at2), 24));
+        if (value2 !== void 0) out.named.set(number, Math.max(out.named.get(number) ?? 0, value2));
       }
     }
     return out;
@@ -2482,9 +2482,9 @@
       const at2 = skip(this.pdf, after);
       const c = this.pdf[at2];
       if (!digit(c) && c !== 43 && c !== 45 && c !== 46) return after;
-      const value = integer(ascii(this.pdf, at2, 40));
-      if (value === void 0) throw new HoleError(unclear);
-      body.lengths.push({ value, ref: this.isReference(at2), own: depth === 1 });
+      const value2 = integer(ascii(this.pdf, at2, 40));
+      if (value2 === void 0) throw new HoleError(unclear);
+      body.lengths.push({ value: value2, ref: this.isReference(at2), own: depth === 1 });
       return after;
     }
     /** isReference: "N G R", with comments allowed between. */
@@ -2649,10 +2649,10 @@
       const [name, after] = readName(pdf, p);
       if (!signatureKeys.has(name)) throw new HoleError(`the signature dictionary has a /${name.slice(0, 40)}`);
       if (seen.has(name)) throw new HoleError(`the signature dictionary has two /${name}`);
-      const value = skip(pdf, after);
-      seen.set(name, name === "ByteRange" ? p : value);
-      const end = skipValue(pdf, value, 0);
-      if (name === "Reference") Object.assign(terms, readTerms(ascii(pdf, value, Math.min(end - value, maxReference + 1))));
+      const value2 = skip(pdf, after);
+      seen.set(name, name === "ByteRange" ? p : value2);
+      const end = skipValue(pdf, value2, 0);
+      if (name === "Reference") Object.assign(terms, readTerms(ascii(pdf, value2, Math.min(end - value2, maxReference + 1))));
       p = skip(pdf, end);
     }
     p = skip(pdf, p + 2);
@@ -3236,9 +3236,9 @@
   // ts/memory.ts
   var tokenKey = (op) => `assent-operation:${op}`;
   var onceKey = (op) => `assent-once:${op}`;
-  function put(key, value) {
+  function put(key, value2) {
     try {
-      sessionStorage.setItem(key, value);
+      sessionStorage.setItem(key, value2);
     } catch {
     }
   }
@@ -3342,7 +3342,7 @@
     /** three are the fingerprints of one data object: as shown here, as approved, and inside of what was signed. */
     three(d, p, n = 0) {
       const approved = p ? n === 0 ? d.item.doc : d.item.xades.objects.more[n - 1].doc : d.item.dtbsr;
-      const row = (label3, value, kind) => el("tr", { "data-kind": kind }, el("th", { scope: "row" }, label3), el("td", {}, value));
+      const row = (label3, value2, kind) => el("tr", { "data-kind": kind }, el("th", { scope: "row" }, label3), el("td", {}, value2));
       return el(
         "table",
         { class: "three" },
@@ -3384,8 +3384,8 @@
       if (xml) return this.saveXML(d, file);
       const more2 = file.length - d.size;
       const fits2 = more2 === 0 || more2 > 0 && this.longTerm();
-      const value = decode(this.receipt.items[d.item.i].signature);
-      const filled = d.hole && find(hexBytes(file.subarray(d.hole.start + 1, d.hole.end - 1)), value) >= 0;
+      const value2 = decode(this.receipt.items[d.item.i].signature);
+      const filled = d.hole && find(hexBytes(file.subarray(d.hole.start + 1, d.hole.end - 1)), value2) >= 0;
       const same = d.hole && filled && fits2 && equal(await digest(this.offer.hash, covered(file.subarray(0, d.size), d.hole)), decode(d.item.doc));
       if (!same) return this.note(t("result.download.bad"));
       download(file, name.replace(/(\.pdf)?$/i, "-signed.pdf"), "application/pdf");
@@ -3402,8 +3402,8 @@
      */
     saveXML(d, file) {
       const name = d.item.name;
-      const value = base64(xmlValue(this.offer.request.bind.alg, decode(this.receipt.items[d.item.i].signature)));
-      const parts2 = [d.attributes, d.properties, utf8(`>${value}</ds:SignatureValue>`)];
+      const value2 = base64(xmlValue(this.offer.request.bind.alg, decode(this.receipt.items[d.item.i].signature)));
+      const parts2 = [d.attributes, d.properties, utf8(`>${value2}</ds:SignatureValue>`)];
       const holds = !contained(d) || holdsBase64(file, '-object">', d.parts[0].bytes, "</ds:Object>");
       const mine = holds && parts2.every((part) => find(file, part) >= 0);
       if (!mine) return this.note(t("result.download.bad"));
@@ -3532,15 +3532,15 @@
   var heldBy = (container, n) => container * 2 ** 24 + n;
   var Odd = class extends Error {
   };
-  async function misplaced(pdf) {
+  async function listing(pdf) {
     try {
       const c = new Census(pdf);
       await c.sections();
       c.words();
       await c.packed();
-      return false;
+      return c;
     } catch (e) {
-      if (e instanceof Odd || e instanceof UnreadError) return true;
+      if (e instanceof Odd || e instanceof UnreadError) return void 0;
       throw e;
     }
   }
@@ -3550,10 +3550,15 @@
       this.pdf = pdf;
     }
     pdf;
+    root;
     places = /* @__PURE__ */ new Map();
     // object: where it is
     keywords = /* @__PURE__ */ new Set();
     // where "obj" stands of what is listed, and "trailer" of sections
+    hidden = /* @__PURE__ */ new Map();
+    // the same of what a section lists as free, and for newer readers as in use
+    freed = /* @__PURE__ */ new Set();
+    // what the section is the first to list as free
     packs = [];
     // object streams that are named
     standing = /* @__PURE__ */ new Map();
@@ -3577,7 +3582,9 @@
         if (table !== (ascii(pdf, at2, 4) === "xref")) throw new Odd("sections of two kinds");
         if (seen.has(at2) || seen.size >= maxSections) throw new Odd("sections");
         seen.add(at2);
+        this.freed.clear();
         const trailer = await this.section(at2);
+        if (seen.size === 1) this.root = trailer.values.get("Root");
         this.encrypted ||= trailer.values.has("Encrypt");
         if (trailer.values.has("XRefStm")) await this.stream(integerOf(pdf, trailer, "XRefStm"));
         const prev = trailer.values.has("Prev") ? integerOf(pdf, trailer, "Prev") : 0;
@@ -3586,6 +3593,12 @@
       }
       for (const [n, at3] of this.places) if (at3 !== free && n >= this.size) throw new Odd("a size that is too small");
       if (this.packs.some((n) => (this.places.get(n) ?? free) <= 0)) throw new Odd("an object stream that is not there");
+    }
+    place(object) {
+      const at2 = this.hidden.get(object) ?? this.places.get(object) ?? free;
+      if (at2 === free) return void 0;
+      const held = inStream - at2;
+      return at2 > free ? { at: at2 } : { container: Math.floor(held / 2 ** 24), index: held % 2 ** 24 };
     }
     /** section reads one and returns its trailer. */
     async section(at2) {
@@ -3660,7 +3673,7 @@
             this.held.add(heldBy(a, n));
           }
           if (this.packs.length > maxObjects2) throw new Odd("too many objects");
-          this.entry(n, kind === 1 ? a : kind === 2 ? inStream : free, b, listed);
+          this.entry(n, kind === 1 ? a : kind === 2 ? inStream - heldBy(a, Math.min(b, 2 ** 24 - 1)) : free, b, listed);
           highest = Math.max(highest, n);
         }
       }
@@ -3672,9 +3685,12 @@
       if (listed.has(n)) throw new Odd("listed twice");
       listed.add(n);
       const newer = this.places.get(n);
-      if (newer === void 0) this.places.set(n, at2);
+      if (newer === void 0) {
+        this.places.set(n, at2);
+        if (at2 === free) this.freed.add(n);
+      } else if (this.freed.has(n) && at2 !== free && !this.hidden.has(n)) this.hidden.set(n, at2);
       if (this.places.size > maxObjects2 || this.keywords.size > maxObjects2) throw new Odd("too many objects");
-      if (at2 === free || at2 === inStream) return;
+      if (at2 === free || at2 <= inStream) return;
       const h = at2 > 0 && at2 < this.pdf.length ? this.header(at2) : void 0;
       this.standing.set(at2, n);
       if (!h || n === 0 || h[0] !== n || h[1] !== generation || newer !== void 0 && newer > 0 && newer < at2) throw new Odd("an object is not in its place");
@@ -3855,6 +3871,216 @@
     }
     const trailer = find2(pdf, "trailer", from);
     return trailer >= 0 && trailer < to;
+  }
+
+  // ts/pdfload.ts
+  var maxChain = 8;
+  var maxKept = 64 << 20;
+  function refOf({ b, from, to }) {
+    const m = /^(\d{1,10})[\0\t\n\f\r ]+(\d{1,5})[\0\t\n\f\r ]+R$/.exec(ascii(b, from, Math.min(to - from, 64)));
+    return m ? { num: Number(m[1]), gen: Number(m[2]) } : void 0;
+  }
+  function textOf({ b, from, to }) {
+    return to - from <= 64 ? ascii(b, from, to - from) : "";
+  }
+  var Loader = class {
+    constructor(pdf, listed) {
+      this.pdf = pdf;
+      this.listed = listed;
+      this.work = 16 * pdf.length + 65536;
+    }
+    pdf;
+    listed;
+    work;
+    // octets that may still be read
+    packs = /* @__PURE__ */ new Map();
+    kept = 0;
+    // octets of these
+    unpacked = 0;
+    open;
+    /** load returns an object; undefined where there is none. */
+    async load({ num, gen }) {
+      const place2 = this.listed.place(num);
+      if (!place2) return void 0;
+      if ("container" in place2) return gen === 0 ? this.unpack(num, place2.container, place2.index) : void 0;
+      const head = /^\d+[\0\t\n\f\r ]+(\d+)/.exec(ascii(this.pdf, place2.at, 48));
+      return Number(head?.[1]) === gen ? this.value(this.pdf, find2(this.pdf, "obj", place2.at) + 3) : void 0;
+    }
+    /** resolve follows a reference to its value; undefined for null and what is not there. */
+    async resolve(v) {
+      for (let i = 0; v && i < maxChain; i++) {
+        const id = refOf(v);
+        if (!id) return textOf(v) === "null" ? void 0 : v;
+        v = await this.load(id);
+      }
+      if (v) throw new UnreadError("a chain of references");
+      return void 0;
+    }
+    /** entries reads a dictionary. */
+    entries({ b, from, to }) {
+      this.spend(to - from);
+      return readEntries(b, from);
+    }
+    /** isStream tells whether data stands behind a dictionary. */
+    isStream({ b, to }) {
+      const at2 = skip(b, to);
+      this.spend(at2 - to);
+      return b === this.pdf && ascii(b, at2, 6) === "stream";
+    }
+    spend(octets2) {
+      if ((this.work -= octets2 + 32) < 0) throw new UnreadError("the document is too entangled to be checked");
+    }
+    value(b, at2) {
+      const from = skip(b, at2);
+      const to = behindValue(b, from, 0);
+      this.spend(to - at2);
+      return { b, from, to };
+    }
+    async unpack(num, container, index) {
+      const pack = this.packs.get(container) ?? await this.pack(container);
+      const [number, at2] = pack.index[index] ?? [];
+      if (number !== num || at2 === void 0) throw new UnreadError("an object is not in its object stream");
+      return this.value(pack.text, at2);
+    }
+    /** pack decodes an object stream. */
+    async pack(container) {
+      const { pdf } = this;
+      const place2 = this.listed.place(container);
+      if (!place2 || "container" in place2) throw new UnreadError("an object stream that is not there");
+      const v = this.value(pdf, find2(pdf, "obj", place2.at) + 3);
+      const stream = { dict: this.entries(v), keyword: skip(pdf, v.to) };
+      if (!this.isStream(v) || !isPacked(pdf, stream)) throw new UnreadError("no object stream where one is said to be");
+      const body = bodyOf(pdf, stream);
+      const open = await (this.open ??= opener(pdf));
+      const text2 = await decodeBody(pdf, stream.dict, open ? await open(body) : body);
+      if ((this.unpacked += text2.length) > maxUnpacked) throw new UnreadError("too many object streams");
+      this.work += 16 * text2.length;
+      if ((this.kept += text2.length) > maxKept) {
+        this.packs.clear();
+        this.kept = text2.length;
+      }
+      const pack = { text: text2, index: readIndex(text2, integerOf(pdf, stream.dict, "N"), integerOf(pdf, stream.dict, "First")) };
+      this.packs.set(container, pack);
+      return pack;
+    }
+  };
+
+  // ts/pdfpages.ts
+  var maxDepth5 = 200;
+  var drawable = ["FlateDecode", "LZWDecode", "ASCIIHexDecode", "ASCII85Decode", "RunLengthDecode", "Crypt", "Fl", "LZW", "AHx", "A85", "RL"];
+  async function twofaced(pdf, listed) {
+    try {
+      await new Pages(new Loader(pdf, listed)).scan(listed.root && { b: pdf, from: listed.root[0], to: listed.root[1] });
+      return false;
+    } catch (e) {
+      if (e instanceof UnreadError) return true;
+      throw e;
+    }
+  }
+  var Pages = class {
+    // contents that were looked at
+    constructor(loader) {
+      this.loader = loader;
+    }
+    loader;
+    seen = /* @__PURE__ */ new Set();
+    // nodes of the page tree
+    drawn = /* @__PURE__ */ new Set();
+    async scan(root2) {
+      const catalog = await this.loader.load(reference3(root2));
+      const pages = catalog && value(catalog, this.once(catalog), "Pages");
+      await this.node(reference3(pages), void 0, 0);
+    }
+    /** node returns how many pages are at or below a node of the page tree; above is the node that lists it. */
+    async node(id, above, depth) {
+      if (this.seen.has(id.num) || depth > maxDepth5) throw new UnreadError("a page that stands there twice, or too deep");
+      this.seen.add(id.num);
+      const v = await this.loader.load(id);
+      if (!v) throw new UnreadError("a page that is missing");
+      const dict = this.once(v);
+      const inner = dict.values.has("Kids");
+      if (nameOf2(await this.key(v, dict, "Type")) !== (inner ? "Pages" : "Page")) throw new UnreadError("a page of another type");
+      if (above && named(reference3(value(v, dict, "Parent"))) !== named(above)) throw new UnreadError("another parent");
+      if (!inner) {
+        await this.contents(value(v, dict, "Contents"));
+        return 1;
+      }
+      let pages = 0;
+      for (const kid of elements(await this.key(v, dict, "Kids"))) pages += await this.node(reference3(kid), id, depth + 1);
+      if (integer2(await this.key(v, dict, "Count")) !== pages) throw new UnreadError("another count of pages");
+      return pages;
+    }
+    /** contents looks at the streams that a page is drawn from. */
+    async contents(v) {
+      const id = v && refOf(v);
+      if (!v || textOf(v) === "null" || id && this.drawn.has(named(id))) return;
+      const found = id ? await this.loader.resolve(v) : v;
+      if (!found || !isArray(found)) return this.content(v);
+      this.loader.spend(found.to - found.from);
+      for (const e of elements(found)) await this.content(e);
+    }
+    async content(e) {
+      const id = reference3(e);
+      if (this.drawn.has(named(id))) return;
+      const v = await this.loader.load(id);
+      if (!v || !this.loader.isStream(v)) throw new UnreadError("a content that is no stream");
+      const dict = this.once(v);
+      if (integer2(await this.key(v, dict, "Length")) < 0) throw new UnreadError("a negative length");
+      const filter = await this.key(v, dict, "Filter");
+      for (const f of filter && isArray(filter) ? elements(filter) : filter ? [filter] : []) {
+        if (!drawable.includes(nameOf2(await this.loader.resolve(f)) ?? "")) throw new UnreadError("a content of another filter");
+      }
+      this.drawn.add(named(id));
+    }
+    /** key is the value of a key, not a reference to it. */
+    key(v, dict, name) {
+      return this.loader.resolve(value(v, dict, name));
+    }
+    /** once reads a dictionary in which, and in what stands within it, each key stands once. */
+    once(v) {
+      const dict = this.loader.entries(v);
+      if (dict.twice) throw new UnreadError("a key that stands there twice");
+      for (const [from, to] of dict.values.values()) this.within({ b: v.b, from, to });
+      return dict;
+    }
+    within(v) {
+      if (v.b[v.from] === 60 && v.b[v.from + 1] === 60) this.once(v);
+      if (!isArray(v)) return;
+      this.loader.spend(v.to - v.from);
+      for (const e of elements(v)) this.within(e);
+    }
+  };
+  function value({ b }, dict, key) {
+    const at2 = dict.values.get(key);
+    return at2 && { b, from: at2[0], to: at2[1] };
+  }
+  function reference3(v) {
+    const id = v && refOf(v);
+    if (!id) throw new UnreadError("a value that is no reference");
+    return id;
+  }
+  function named({ num, gen }) {
+    return `${num} ${gen}`;
+  }
+  function isArray(v) {
+    return v.b[v.from] === 91;
+  }
+  function* elements(v) {
+    if (!v || !isArray(v)) throw new UnreadError("a value that is no array");
+    const { b } = v;
+    for (let p = skip(b, v.from + 1); p < v.to - 1; ) {
+      const to = behindValue(b, p, 0);
+      yield { b, from: p, to };
+      p = skip(b, to);
+    }
+  }
+  function nameOf2(v) {
+    return v && v.b[v.from] === 47 ? readName(v.b, v.from)[0] : void 0;
+  }
+  function integer2(v) {
+    const text2 = v ? textOf(v) : "";
+    if (!/^[+-]?\d{1,15}$/.test(text2)) throw new UnreadError("a value that is no integer");
+    return Number(text2);
   }
 
   // ts/viewerframe.ts
@@ -4054,14 +4280,14 @@
       );
     }
     /** row tells of one data object, with its name where an item has several. */
-    row(p, named) {
+    row(p, named2) {
       const state = el("span", { class: "state" }, `${p.look === "pdf" ? t("review.pages.unknown") : t(label2(p))}, ${t("review.not_opened")}`);
       const open = button(t("review.open", { name: p.title }), () => void this.display(p), { class: "quiet" });
       this.rows.set(p.k, { state, open });
       return el(
         "div",
-        { class: named ? "part among" : "part" },
-        named && el("div", { class: "name" }, foreign(p.title)),
+        { class: named2 ? "part among" : "part" },
+        named2 && el("div", { class: "name" }, foreign(p.title)),
         el("div", { class: "hint" }, `${size(p.bytes.length)}, `, state),
         el("div", { class: "hint" }, `${t("review.fingerprint")}: `, fingerprint(decode(p.doc))),
         p.misfit !== "" && el("p", { class: "warning" }, t(`review.misfit.${p.misfit}`, { name: p.title, mime: p.mime })),
@@ -4116,9 +4342,9 @@
     signText() {
       const docs = this.offer.documents;
       const raw = docs.filter((d) => d.item.kind === "raw").length;
-      const elements = docs.filter((d) => d.item.xades?.form === "internally-detached").length;
+      const elements2 = docs.filter((d) => d.item.xades?.form === "internally-detached").length;
       const n = raw > 0 ? docs.length : docs.reduce((sum, d) => sum + d.parts.length, 0);
-      const all = elements === 0 ? "review.sign" : docs.length === 1 ? "review.sign.elements" : "review.sign.parts";
+      const all = elements2 === 0 ? "review.sign" : docs.length === 1 ? "review.sign.elements" : "review.sign.parts";
       const key = raw === 0 ? all : raw === docs.length ? "review.sign.raw" : "review.sign.mixed";
       return t(key, { n, name: this.offer.certificate.subject });
     }
@@ -4198,7 +4424,11 @@
     /** look finds what the picture of a PDF does not show. What a frame says adds to it and takes nothing away. */
     async look(p, told) {
       const found = this.hazards.get(p.k) ?? await hazards(p.bytes);
-      if (!this.hazards.has(p.k) && await misplaced(p.bytes)) found.add("damaged");
+      if (!this.hazards.has(p.k)) {
+        const listed = await listing(p.bytes);
+        if (!listed) found.add("damaged");
+        else if (await twofaced(p.bytes, listed)) found.add("unread");
+      }
       for (const w of told) found.add(w);
       this.hazards.set(p.k, found);
       return found;

@@ -16,7 +16,7 @@ const maxNumber = 8_388_608; // ISO 32000-1, annex C
 
 // Places of what has none of its own in the file.
 const free = -1;
-const inStream = -2;
+const inStream = -2; // and below: less what heldBy says
 
 const maxComments = 8; // between the numbers of an object and its keyword
 
@@ -25,23 +25,35 @@ const heldBy = (container: number, n: number): number => container * 2 ** 24 + n
 
 class Odd extends Error {}
 
-/** misplaced tells whether a search of the file could find other objects than its cross-reference lists. */
-export async function misplaced(pdf: Uint8Array): Promise<boolean> {
+/** Place is where an object stands: in the file, or in an object stream. */
+export type Place = { at: number } | { container: number; index: number };
+
+/** Listing is what the cross-reference lists. */
+export interface Listing {
+  root: [number, number] | undefined; // where the reference to the catalog begins and ends
+  place(object: number): Place | undefined;
+}
+
+/** listing reads the cross-reference; undefined if a search of the file could find other objects than it lists. */
+export async function listing(pdf: Uint8Array): Promise<Listing | undefined> {
   try {
     const c = new Census(pdf);
     await c.sections();
     c.words();
     await c.packed();
-    return false;
+    return c;
   } catch (e) {
-    if (e instanceof Odd || e instanceof UnreadError) return true;
+    if (e instanceof Odd || e instanceof UnreadError) return undefined;
     throw e;
   }
 }
 
-class Census {
+class Census implements Listing {
+  root: [number, number] | undefined;
   private readonly places = new Map<number, number>(); // object: where it is
   private readonly keywords = new Set<number>(); // where "obj" stands of what is listed, and "trailer" of sections
+  private readonly hidden = new Map<number, number>(); // the same of what a section lists as free, and for newer readers as in use
+  private freed = new Set<number>(); // what the section is the first to list as free
   private packs: number[] = []; // object streams that are named
   private readonly standing = new Map<number, number>(); // where it is: object
   private readonly held = new Set<number>(); // what object streams are said to hold, see heldBy
@@ -65,7 +77,9 @@ class Census {
       if (table !== (ascii(pdf, at, 4) === "xref")) throw new Odd("sections of two kinds");
       if (seen.has(at) || seen.size >= maxSections) throw new Odd("sections");
       seen.add(at);
+      this.freed.clear();
       const trailer = await this.section(at);
+      if (seen.size === 1) this.root = trailer.values.get("Root");
       this.encrypted ||= trailer.values.has("Encrypt");
       if (trailer.values.has("XRefStm")) await this.stream(integerOf(pdf, trailer, "XRefStm"));
       const prev = trailer.values.has("Prev") ? integerOf(pdf, trailer, "Prev") : 0;
@@ -74,6 +88,13 @@ class Census {
     }
     for (const [n, at] of this.places) if (at !== free && n >= this.size) throw new Odd("a size that is too small");
     if (this.packs.some((n) => (this.places.get(n) ?? free) <= 0)) throw new Odd("an object stream that is not there");
+  }
+
+  place(object: number): Place | undefined {
+    const at = this.hidden.get(object) ?? this.places.get(object) ?? free;
+    if (at === free) return undefined;
+    const held = inStream - at;
+    return at > free ? { at } : { container: Math.floor(held / 2 ** 24), index: held % 2 ** 24 };
   }
 
   /** section reads one and returns its trailer. */
@@ -156,7 +177,7 @@ class Census {
           this.held.add(heldBy(a, n));
         }
         if (this.packs.length > maxObjects) throw new Odd("too many objects");
-        this.entry(n, kind === 1 ? a : kind === 2 ? inStream : free, b, listed);
+        this.entry(n, kind === 1 ? a : kind === 2 ? inStream - heldBy(a, Math.min(b, 2 ** 24 - 1)) : free, b, listed);
         highest = Math.max(highest, n);
       }
     }
@@ -169,9 +190,12 @@ class Census {
     if (listed.has(n)) throw new Odd("listed twice");
     listed.add(n);
     const newer = this.places.get(n);
-    if (newer === undefined) this.places.set(n, at);
+    if (newer === undefined) {
+      this.places.set(n, at);
+      if (at === free) this.freed.add(n);
+    } else if (this.freed.has(n) && at !== free && !this.hidden.has(n)) this.hidden.set(n, at);
     if (this.places.size > maxObjects || this.keywords.size > maxObjects) throw new Odd("too many objects");
-    if (at === free || at === inStream) return;
+    if (at === free || at <= inStream) return;
     const h = at > 0 && at < this.pdf.length ? this.header(at) : undefined;
     this.standing.set(at, n);
     if (!h || n === 0 || h[0] !== n || h[1] !== generation || (newer !== undefined && newer > 0 && newer < at)) throw new Odd("an object is not in its place");

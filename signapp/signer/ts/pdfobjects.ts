@@ -109,7 +109,7 @@ export async function packedNumbers(pdf: Uint8Array): Promise<Numbers> {
 }
 
 /** opener undoes the encryption of streams, undefined where there is none; a reader that takes them for clear finds no numbers in them. */
-async function opener(pdf: Uint8Array): Promise<((body: Uint8Array) => Promise<Uint8Array>) | undefined> {
+export async function opener(pdf: Uint8Array): Promise<((body: Uint8Array) => Promise<Uint8Array>) | undefined> {
   try {
     const lock = await lockOf(pdf);
     if (!lock?.streams) return undefined;

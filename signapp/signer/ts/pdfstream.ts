@@ -91,7 +91,7 @@ export function readEntries(pdf: Uint8Array, at: number, depth = 0): Entries {
 }
 
 /** behindValue is the place behind the value at p. */
-function behindValue(pdf: Uint8Array, p: number, depth: number): number {
+export function behindValue(pdf: Uint8Array, p: number, depth: number): number {
   switch (pdf[p]) {
     case 0x2f:
       return readName(pdf, p)[1];

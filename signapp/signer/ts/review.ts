@@ -9,8 +9,9 @@ import { misfit, type Misfit } from "./datatype";
 import { button, el, facts, fill, foreign, say, show, type Child } from "./dom";
 import { fingerprint } from "./fingerprint";
 import { files, type Document, type Offer, type Part } from "./offer";
-import { misplaced } from "./pdfcensus";
+import { listing } from "./pdfcensus";
 import { hazards } from "./pdfhazards";
+import { twofaced } from "./pdfpages";
 import { clock, day, has, moment, size, t, type Key } from "./strings";
 import { openOctets, openText } from "./textview";
 import { openFrame, type Frame } from "./viewerframe";
@@ -324,7 +325,11 @@ export class Review {
   /** look finds what the picture of a PDF does not show. What a frame says adds to it and takes nothing away. */
   private async look(p: Pane, told: string[]): Promise<Set<string>> {
     const found = this.hazards.get(p.k) ?? (await hazards(p.bytes));
-    if (!this.hazards.has(p.k) && (await misplaced(p.bytes))) found.add("damaged");
+    if (!this.hazards.has(p.k)) {
+      const listed = await listing(p.bytes);
+      if (!listed) found.add("damaged");
+      else if (await twofaced(p.bytes, listed)) found.add("unread");
+    }
     for (const w of told) found.add(w);
     this.hazards.set(p.k, found);
     return found;

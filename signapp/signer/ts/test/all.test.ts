@@ -4,6 +4,7 @@ import "./pdfcensus.test";
 import "./pdfcrypt.test";
 import "./pdfhazards.test";
 import "./pdfhole.test";
+import "./pdfpages.test";
 import "./pdfstream.test";
 import "./review_reach.test";
 import "./vectors.test";

@@ -7,8 +7,10 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { concat, utf8 } from "../b64";
 import { ascii } from "../bytes";
+import { listing } from "../pdfcensus";
 import { unlock } from "../pdfcrypt";
 import { hazards } from "../pdfhazards";
+import { twofaced } from "../pdfpages";
 
 const folder = process.env["ENCRYPTED"];
 
@@ -83,6 +85,12 @@ if (folder) {
   test("ADE-04: encrypted, metadata that is declared to be in clear", async () => {
     assert.deepEqual([...(await hazards(bytes(`${latin("metadata")}\n900 0 obj<</Type/Metadata/Filter[/Crypt]/Length 3>>\nstream\nabc\nendstream endobj`)))], []);
     assert.deepEqual([...(await hazards(bytes(`${latin("metadata")}\n900 0 obj<</Filter[/Crypt]/Length 3>>\nstream\nabc\nendstream endobj`)))], ["mixed"]);
+  });
+  test("ADE-04: pages of an encrypted file that readers differ about", async () => {
+    const differ = async (b: Uint8Array): Promise<boolean> => twofaced(b, (await listing(b))!);
+    assert.equal(await differ(bytes(latin("clean"))), false);
+    assert.equal(await differ(bytes(latin("count"))), true);
+    assert.deepEqual([...(await hazards(bytes(latin("count"))))], []);
   });
   test("ADE-04: a changed object stream in an encrypted file", async () => {
     const b = bytes(latin("script"));

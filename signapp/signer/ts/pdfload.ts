@@ -1,0 +1,128 @@
+// Loads the objects of a PDF by number, as its cross-reference lists them: one that all
+// readers take in one way (pdfcensus.ts). Object streams are decoded, and decrypted.
+
+import { ascii, find, skip } from "./bytes";
+import type { Listing } from "./pdfcensus";
+import { opener } from "./pdfobjects";
+import { behindValue, bodyOf, decodeBody, integerOf, isPacked, maxUnpacked, readEntries, readIndex, UnreadError, type Entries } from "./pdfstream";
+
+/** Value is a piece of a file, or of a decoded object stream. */
+export interface Value {
+  b: Uint8Array;
+  from: number;
+  to: number; // place behind it
+}
+
+/** Ref is the number and generation of an object. */
+export interface Ref {
+  num: number;
+  gen: number;
+}
+
+interface Pack {
+  text: Uint8Array;
+  index: [number, number][]; // number and place of each object
+}
+
+const maxChain = 8; // references to references
+const maxKept = 64 << 20; // octets of object streams
+
+/** refOf is the reference that a value is, or undefined. */
+export function refOf({ b, from, to }: Value): Ref | undefined {
+  const m = /^(\d{1,10})[\0\t\n\f\r ]+(\d{1,5})[\0\t\n\f\r ]+R$/.exec(ascii(b, from, Math.min(to - from, 64)));
+  return m ? { num: Number(m[1]), gen: Number(m[2]) } : undefined;
+}
+
+/** textOf is a value as it is written, without what is too long for a number or a keyword. */
+export function textOf({ b, from, to }: Value): string {
+  return to - from <= 64 ? ascii(b, from, to - from) : "";
+}
+
+/** Loader bounds the work over all that is loaded with it. */
+export class Loader {
+  private work: number; // octets that may still be read
+  private readonly packs = new Map<number, Pack>();
+  private kept = 0; // octets of these
+  private unpacked = 0;
+  private open: ReturnType<typeof opener> | undefined;
+
+  constructor(
+    private readonly pdf: Uint8Array,
+    private readonly listed: Listing,
+  ) {
+    this.work = 16 * pdf.length + 65536;
+  }
+
+  /** load returns an object; undefined where there is none. */
+  async load({ num, gen }: Ref): Promise<Value | undefined> {
+    const place = this.listed.place(num);
+    if (!place) return undefined;
+    if ("container" in place) return gen === 0 ? this.unpack(num, place.container, place.index) : undefined;
+    const head = /^\d+[\0\t\n\f\r ]+(\d+)/.exec(ascii(this.pdf, place.at, 48));
+    return Number(head?.[1]) === gen ? this.value(this.pdf, find(this.pdf, "obj", place.at) + 3) : undefined;
+  }
+
+  /** resolve follows a reference to its value; undefined for null and what is not there. */
+  async resolve(v: Value | undefined): Promise<Value | undefined> {
+    for (let i = 0; v && i < maxChain; i++) {
+      const id = refOf(v);
+      if (!id) return textOf(v) === "null" ? undefined : v;
+      v = await this.load(id);
+    }
+    if (v) throw new UnreadError("a chain of references");
+    return undefined;
+  }
+
+  /** entries reads a dictionary. */
+  entries({ b, from, to }: Value): Entries {
+    this.spend(to - from);
+    return readEntries(b, from);
+  }
+
+  /** isStream tells whether data stands behind a dictionary. */
+  isStream({ b, to }: Value): boolean {
+    const at = skip(b, to);
+    this.spend(at - to);
+    return b === this.pdf && ascii(b, at, 6) === "stream";
+  }
+
+  spend(octets: number): void {
+    if ((this.work -= octets + 32) < 0) throw new UnreadError("the document is too entangled to be checked");
+  }
+
+  private value(b: Uint8Array, at: number): Value {
+    const from = skip(b, at);
+    const to = behindValue(b, from, 0);
+    this.spend(to - at);
+    return { b, from, to };
+  }
+
+  private async unpack(num: number, container: number, index: number): Promise<Value> {
+    const pack = this.packs.get(container) ?? (await this.pack(container));
+    const [number, at] = pack.index[index] ?? [];
+    if (number !== num || at === undefined) throw new UnreadError("an object is not in its object stream");
+    return this.value(pack.text, at);
+  }
+
+  /** pack decodes an object stream. */
+  private async pack(container: number): Promise<Pack> {
+    const { pdf } = this;
+    const place = this.listed.place(container);
+    if (!place || "container" in place) throw new UnreadError("an object stream that is not there");
+    const v = this.value(pdf, find(pdf, "obj", place.at) + 3);
+    const stream = { dict: this.entries(v), keyword: skip(pdf, v.to) };
+    if (!this.isStream(v) || !isPacked(pdf, stream)) throw new UnreadError("no object stream where one is said to be");
+    const body = bodyOf(pdf, stream);
+    const open = await (this.open ??= opener(pdf));
+    const text = await decodeBody(pdf, stream.dict, open ? await open(body) : body);
+    if ((this.unpacked += text.length) > maxUnpacked) throw new UnreadError("too many object streams");
+    this.work += 16 * text.length;
+    if ((this.kept += text.length) > maxKept) {
+      this.packs.clear();
+      this.kept = text.length;
+    }
+    const pack = { text, index: readIndex(text, integerOf(pdf, stream.dict, "N"), integerOf(pdf, stream.dict, "First")) };
+    this.packs.set(container, pack);
+    return pack;
+  }
+}
