@@ -3875,6 +3875,7 @@
 
   // ts/pdfload.ts
   var maxChain = 8;
+  var atOnce = 1 << 20;
   var maxKept = 64 << 20;
   function refOf({ b, from, to }) {
     const m = /^(\d{1,10})[\0\t\n\f\r ]+(\d{1,5})[\0\t\n\f\r ]+R$/.exec(ascii(b, from, Math.min(to - from, 64)));
@@ -3888,6 +3889,7 @@
       this.pdf = pdf;
       this.listed = listed;
       this.work = 16 * pdf.length + 65536;
+      this.rest = this.work - atOnce;
     }
     pdf;
     listed;
@@ -3897,9 +3899,15 @@
     kept = 0;
     // octets of these
     unpacked = 0;
+    rest;
+    // work that is left when the signer's next click is let through
     open;
     /** load returns an object; undefined where there is none. */
     async load({ num, gen }) {
+      if (this.work < this.rest) {
+        this.rest = this.work - atOnce;
+        await new Promise((done) => setTimeout(done, 0));
+      }
       const place2 = this.listed.place(num);
       if (!place2) return void 0;
       if ("container" in place2) return gen === 0 ? this.unpack(num, place2.container, place2.index) : void 0;
@@ -3955,6 +3963,7 @@
       const text2 = await decodeBody(pdf, stream.dict, open ? await open(body) : body);
       if ((this.unpacked += text2.length) > maxUnpacked) throw new UnreadError("too many object streams");
       this.work += 16 * text2.length;
+      this.rest += 16 * text2.length;
       if ((this.kept += text2.length) > maxKept) {
         this.packs.clear();
         this.kept = text2.length;
@@ -3978,7 +3987,7 @@
     }
   }
   var Pages = class {
-    // contents that were looked at
+    // contents, and arrays of them, that were looked at
     constructor(loader) {
       this.loader = loader;
     }
@@ -4018,6 +4027,7 @@
       if (!found || !isArray(found)) return this.content(v);
       this.loader.spend(found.to - found.from);
       for (const e of elements(found)) await this.content(e);
+      if (id) this.drawn.add(named(id));
     }
     async content(e) {
       const id = reference3(e);

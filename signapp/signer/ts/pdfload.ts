@@ -25,6 +25,7 @@ interface Pack {
 }
 
 const maxChain = 8; // references to references
+const atOnce = 1 << 20; // octets between two breaks: the page has one thread
 const maxKept = 64 << 20; // octets of object streams
 
 /** refOf is the reference that a value is, or undefined. */
@@ -44,6 +45,7 @@ export class Loader {
   private readonly packs = new Map<number, Pack>();
   private kept = 0; // octets of these
   private unpacked = 0;
+  private rest: number; // work that is left when the signer's next click is let through
   private open: ReturnType<typeof opener> | undefined;
 
   constructor(
@@ -51,10 +53,15 @@ export class Loader {
     private readonly listed: Listing,
   ) {
     this.work = 16 * pdf.length + 65536;
+    this.rest = this.work - atOnce;
   }
 
   /** load returns an object; undefined where there is none. */
   async load({ num, gen }: Ref): Promise<Value | undefined> {
+    if (this.work < this.rest) {
+      this.rest = this.work - atOnce;
+      await new Promise((done) => setTimeout(done, 0));
+    }
     const place = this.listed.place(num);
     if (!place) return undefined;
     if ("container" in place) return gen === 0 ? this.unpack(num, place.container, place.index) : undefined;
@@ -117,6 +124,7 @@ export class Loader {
     const text = await decodeBody(pdf, stream.dict, open ? await open(body) : body);
     if ((this.unpacked += text.length) > maxUnpacked) throw new UnreadError("too many object streams");
     this.work += 16 * text.length;
+    this.rest += 16 * text.length;
     if ((this.kept += text.length) > maxKept) {
       this.packs.clear();
       this.kept = text.length;

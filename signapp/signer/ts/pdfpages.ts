@@ -26,7 +26,7 @@ export async function twofaced(pdf: Uint8Array, listed: Listing): Promise<boolea
 
 class Pages {
   private readonly seen = new Set<number>(); // nodes of the page tree
-  private readonly drawn = new Set<string>(); // contents that were looked at
+  private readonly drawn = new Set<string>(); // contents, and arrays of them, that were looked at
 
   constructor(private readonly loader: Loader) {}
 
@@ -64,6 +64,7 @@ class Pages {
     if (!found || !isArray(found)) return this.content(v);
     this.loader.spend(found.to - found.from);
     for (const e of elements(found)) await this.content(e);
+    if (id) this.drawn.add(named(id));
   }
 
   private async content(e: Value): Promise<void> {

@@ -150,7 +150,15 @@ test("ADE-04: pages that are costly to read", async () => {
   const many = "<</Type/Page/Parent 2 0 R/Contents 1004 0 R>>";
   const began = Date.now();
   assert.equal(await judged(withTable(tree(1000, () => one)), "one content"), false);
-  assert.equal(await judged(withTable(tree(1000, () => many, [`[${"3 0 R ".repeat(20_000)}]`])), "many contents"), true);
+  assert.equal(await judged(withTable(tree(1000, () => many, [`[${"3 0 R ".repeat(20_000)}]`])), "many contents"), false);
+  const filtered = (i: number) => (i % 2 === 0 ? `<</Type/Page/Parent 2 0 R/Contents ${5 + i} 0 R>>` : "<</Length 0/Filter 2004 0 R>>\nstream\n\nendstream");
+  const half = tree(2000, filtered, [`[${"/Fl ".repeat(20_000)}]`]);
+  half[1] = `<</Type/Pages/Count 1000/Kids[${Array.from({ length: 1000 }, (_, i) => `${4 + 2 * i} 0 R`).join(" ")}]>>`;
+  let breaks = 0;
+  const clicks = setInterval(() => breaks++, 0);
+  assert.equal(await judged(withTable(half), "many filters"), true);
+  clearInterval(clicks);
+  assert.ok(breaks > 2, `the signer's clicks were let through ${breaks} times`);
   const deep = (n: number) => [catalog!, ...Array.from({ length: n }, (_, i) => `<</Type/Pages/Count 1/Kids[${i + 3} 0 R]/Parent ${i + 1} 0 R>>`), `<</Type/Page/Parent ${n + 1} 0 R>>`];
   assert.equal(await judged(withTable(deep(150)), "deep"), false);
   assert.equal(await judged(withTable(deep(300)), "too deep"), true);
