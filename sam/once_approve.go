@@ -312,7 +312,11 @@ func (a *onceApproval) certify(ctx context.Context, o Once, key cryptotoken.Wrap
 	// Before the record: whoever ends the key from then on finds it in memory. Nothing
 	// uses it earlier, an activation asks the record (onceHolding).
 	m.onceKeys.put(o.Key, key, time.Unix(o.Expires, 0))
-	if why := m.closedWhy(); why != "" || a.asked < m.voidBefore.Load() { // and forgot all keys, perhaps before this one came (FPT-04)
+	why := m.closedWhy()
+	if why == "" && a.asked < m.voidBefore.Load() { // FPT-04
+		why = "closed and opened again since the key was offered"
+	}
+	if why != "" { // and forgot all keys, perhaps before this one came
 		return fmt.Errorf("%w: %s", sap.ReasonClosed, why)
 	}
 	failpoint.Before("samd/once-linked")
