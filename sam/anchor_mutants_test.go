@@ -53,6 +53,7 @@ func TestKPR03AnchorFileInEveryState(t *testing.T) {
 		"a further member":   strings.Replace(good, `"epoch":3`, `"epoch":3,"from":1`, 1),
 		"edited":             strings.Replace(good, `"seq":77`, `"seq":76`, 1),
 		"without a MAC":      good[:strings.Index(good, `"mac":"`)+7] + `"}`,
+		"a MAC of 31 octets": good[:strings.Index(good, `"mac":"`)+7] + b64(make([]byte, 31)) + `"}`,
 		"a MAC of no octets": good[:strings.Index(good, `"mac":"`)+7] + `!"}`,
 		"of another cluster": made(other, want),
 		"larger than it is":  good + strings.Repeat(" ", 4097-len(good)),
@@ -62,6 +63,9 @@ func TestKPR03AnchorFileInEveryState(t *testing.T) {
 		}
 		if a, err := readAnchor(path, s); !errors.Is(err, ErrOpen) || a != nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %+v, %v", what, a, err)
+		}
+		if epoch, low := peekAnchor(path); epoch != 1 || low != 1 { // 0 would be a lost one
+			t.Errorf("%s: epochs %d and %d", what, epoch, low)
 		}
 	}
 	if a, err := readAnchor(filepath.Dir(path), s); !errors.Is(err, ErrOpen) || a != nil {
@@ -154,5 +158,25 @@ func TestKPR03WhatFollowsAnAnchor(t *testing.T) {
 	}
 	if err := follows(&Tx{Audit: &chain{records: c.records, err: sap.ReasonStore}}, at(5), head(9)); !errors.Is(err, sap.ReasonStore) {
 		t.Errorf("a store that fails: %v", err)
+	}
+}
+
+// KPR-03, DAT-01: database, anchor and configuration name one cluster, each by itself,
+// and the database and the anchor one module: whatever seals they have.
+func TestKPR03DatabaseAndAnchorAreOfOneCluster(t *testing.T) {
+	s, _ := newTestSealer(t, "test")
+	m := &Module{seal: s, cfg: Config{Cluster: "test"}}
+	for what, c := range map[string]struct{ meta, anchor, instance string }{
+		"database of another": {"other", "test", "i"},
+		"anchor of another":   {"test", "other", "i"},
+		"both of another":     {"other", "other", "i"},
+		"anchor of before":    {"test", "test", "j"},
+	} {
+		meta := &Meta{Cluster: c.meta, Instance: "i", Epoch: 1}
+		s.stamp(meta, 1)
+		got, err := m.checkState(t.Context(), meta, &anchor{Cluster: c.anchor, Instance: c.instance, Epoch: 1})
+		if got != nil || !errors.Is(err, ErrOpen) || !strings.Contains(err.Error(), "configured is test") {
+			t.Errorf("%s: %v, %v", what, got, err)
+		}
 	}
 }

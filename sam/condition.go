@@ -215,24 +215,35 @@ func (m *Module) failureCount() int {
 // openAgain opens the records and then the memory, in one turn of condMu:
 // housekeeping that comes between the two would find a closed module with open
 // records, and close those again under a module that is about to be open.
-// failures is how many there were before the tests.
+// failures is how many there were before the tests: after one more nothing is opened,
+// and what was written before it came is closed again before the officer hears of it.
 func (m *Module) openAgain(ctx context.Context, c Caller, why string, failures int) error {
 	m.condMu.Lock()
 	defer m.condMu.Unlock()
+	if m.failureCount() != failures {
+		return errFailedAgain
+	}
 	if err := m.saveOpen(ctx, c, why); err != nil {
 		return err
 	}
+	if !m.openUse(failures) {
+		m.saveOrLater(ctx)
+		return errFailedAgain
+	}
+	return nil
+}
+
+var errFailedAgain = fmt.Errorf("%w: another failure came while the tests ran", sap.ReasonClosed)
+
+// openUse ends stopUse, unless something failed meanwhile.
+func (m *Module) openUse(failures int) bool {
 	m.closeMu.Lock()
 	defer m.closeMu.Unlock()
-	if m.failures != failures { // something failed meanwhile; housekeeping saves it
-		select {
-		case m.unsaved <- struct{}{}:
-		default:
-		}
-		return fmt.Errorf("%w: another failure came while the tests ran", sap.ReasonClosed)
+	if m.failures != failures {
+		return false
 	}
 	m.closed.Store(nil)
-	return nil
+	return true
 }
 
 // saveOpen makes record and mark say that the module is open. The caller holds
