@@ -282,7 +282,7 @@ func VerifyForeign(pub crypto.PublicKey, a Algorithm, digest, sig []byte) error 
 	switch k := pub.(type) {
 	case *ecdsa.PublicKey:
 		if _, err := KeyTypeOf(pub); err != nil || !a.IsECDSA() {
-			return fmt.Errorf("%w: %s with an elliptic key: %w", ErrKeyMismatch, a, errors.Join(err, ErrUnknown))
+			return OfKey(pub, fmt.Errorf("%w: %s with an elliptic key: %w", ErrKeyMismatch, a, errors.Join(err, ErrUnknown)))
 		}
 		if !ecdsa.VerifyASN1(k, digest, sig) {
 			return ErrBadSignature
@@ -290,7 +290,7 @@ func VerifyForeign(pub crypto.PublicKey, a Algorithm, digest, sig []byte) error 
 		return nil
 	case *rsa.PublicKey:
 		if bits := k.N.BitLen(); a.IsECDSA() || bits < 2048 || bits > 8192 {
-			return fmt.Errorf("%w: %s with an RSA key of %d bits", ErrKeyMismatch, a, bits)
+			return OfKey(pub, fmt.Errorf("%w: %s with an RSA key of %d bits", ErrKeyMismatch, a, bits))
 		}
 		return verifyRSA(k, a, digest, sig)
 	}

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/assent-sign/assent/internal/algo"
 )
 
 // Why a chain is refused. Every error of Verify wraps one of these.
@@ -102,7 +104,7 @@ func ask(path []*x509.Certificate, also []func([]*x509.Certificate) error) error
 func checkAuthorities(chain []*x509.Certificate, usage Usage) error {
 	for i, c := range chain[1:] {
 		if !strong(c.PublicKey) {
-			return fmt.Errorf("%w: %s", ErrWeakKey, c.Subject)
+			return algo.OfKey(c.PublicKey, fmt.Errorf("%w: %s", ErrWeakKey, c.Subject))
 		}
 		anchor := i == len(chain)-2
 		if usage == Document && !anchor && forMachinesOnly(c) {

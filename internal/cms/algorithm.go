@@ -162,8 +162,19 @@ func (a algorithmID) hash() (crypto.Hash, error) {
 			return crypto.SHA512, nil
 		}
 	}
+	if err := a.ended(); err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrAlgorithm, err)
+	}
 	return 0, fmt.Errorf("%w: digest %s", ErrAlgorithm, a.oid)
 }
+
+// ended are digests, and signature algorithms that name one, of which the time is over, by identifier.
+var ended = map[string]string{
+	"1.2.840.113549.2.5": "MD5", "1.3.14.3.2.26": "SHA-1", "1.3.36.3.2.1": "RIPEMD-160", "1.0.10118.3.0.55": "Whirlpool",
+	"1.2.840.113549.1.1.4": "MD5", "1.2.840.113549.1.1.5": "SHA-1", "1.2.840.10045.4.1": "SHA-1",
+}
+
+func (a algorithmID) ended() error { return algo.EndedDigest(ended[a.oid.String()]) }
 
 // signature maps a signatureAlgorithm and the digestAlgorithm beside it to the
 // closed set. A signature algorithm that names another digest than
@@ -193,6 +204,9 @@ func (a algorithmID) signature(h crypto.Hash) (algo.Algorithm, error) {
 	}
 	if err != nil {
 		return 0, err
+	}
+	if err := a.ended(); err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrAlgorithm, err)
 	}
 	if !got.Valid() || got.Hash() != h {
 		return 0, fmt.Errorf("%w: signature %s with digest %s", ErrAlgorithm, a.oid, algo.HashName(h))

@@ -213,7 +213,7 @@ func (in *Input) checkSigned(leaf *x509.Certificate) error {
 	if err != nil {
 		return err
 	}
-	if !ids.match(leaf) {
+	if !ids.match(leaf, VerifyOptions{}) {
 		return fmt.Errorf("%w: the leaf is %s", ErrESSMismatch, leaf.Subject)
 	}
 	return nil

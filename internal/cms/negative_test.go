@@ -47,7 +47,8 @@ func TestVerifyNamesTheCause(t *testing.T) {
 		"wrong type":       {rawFor(t, sorted(cms.ContentTypeAttr(cms.OIDTSTInfo), md, ess)), cms.VerifyOptions{}, cms.ErrContentType},
 		"unexpected type":  {good, cms.VerifyOptions{ContentType: cms.OIDTSTInfo}, cms.ErrContentType},
 		"E2 unsorted":      {rawFor(t, reversed(sorted(ct, md, ess))), cms.VerifyOptions{}, cms.ErrUnsorted},
-		"unsorted allowed": {rawFor(t, reversed(sorted(ct, md, ess))), cms.VerifyOptions{AllowUnsorted: true}, nil},
+		"unsorted allowed": {unsorted(t, sorted(ct, md, ess)), cms.VerifyOptions{AllowUnsorted: true}, nil},
+		"unsorted signed":  {rawFor(t, reversed(sorted(ct, md, ess))), cms.VerifyOptions{AllowUnsorted: true}, cms.ErrSignature},
 		"two digests":      {rawFor(t, sorted(ct, md, ess, cms.MessageDigestAttr(make([]byte, 32)))), cms.VerifyOptions{}, cms.ErrAttribute},
 		"two values":       {rawFor(t, sorted(ct, cms.Attribute(cms.OIDMessageDigest, octet(digest(crypto.SHA256, content)), octet([]byte("x"))), ess)), cms.VerifyOptions{}, cms.ErrAttribute},
 		"no ESS":           {rawFor(t, sorted(ct, md)), cms.VerifyOptions{}, cms.ErrNoESS},
@@ -60,6 +61,7 @@ func TestVerifyNamesTheCause(t *testing.T) {
 		"ESS SHA-512":      {rawFor(t, sorted(ct, md, cms.SigningCertificateV2Attr(leaf, crypto.SHA512))), cms.VerifyOptions{}, nil},
 		"ESS with serial":  {rawFor(t, sorted(ct, md, essV2Serial(parsed, parsed.SerialNumber))), cms.VerifyOptions{}, nil},
 		"ESS wrong serial": {rawFor(t, sorted(ct, md, essV2Serial(parsed, big.NewInt(1)))), cms.VerifyOptions{}, cms.ErrESSMismatch},
+		"serial allowed":   {rawFor(t, sorted(ct, md, essV2Serial(parsed, big.NewInt(1)))), cms.VerifyOptions{AllowOtherSerial: true}, nil},
 		"ESS empty":        {rawFor(t, sorted(ct, md, cms.Attribute(cms.OIDSigningCertificateV2, []byte{0x30, 0}))), cms.VerifyOptions{}, cms.ErrMalformed},
 		"no certificate":   {with(func(r *raw) { r.certs = nil }), cms.VerifyOptions{}, cms.ErrNoCertificate},
 		"cert beside":      {with(func(r *raw) { r.certs = nil }), cms.VerifyOptions{Certificates: []*x509.Certificate{parsed}}, nil},
@@ -88,6 +90,14 @@ func TestVerifyNamesTheCause(t *testing.T) {
 			}
 		})
 	}
+}
+
+// unsorted is a message with its attributes in another order, signed over their DER as RFC 5652, section 5.4 says.
+func unsorted(t *testing.T, list [][]byte) raw {
+	t.Helper()
+	r, other := rawFor(t, list), rawFor(t, reversed(list))
+	other.signature = r.signature
+	return other
 }
 
 // ForgedAttributes (ePrint 2023/1801): the attribute set of a genuine message is

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -24,7 +25,8 @@ type VerifyOptions struct {
 	ContentType asn1.ObjectIdentifier
 	// Certificates are searched besides those in the message.
 	Certificates []*x509.Certificate
-	// AllowUnsorted accepts signed attributes that are not in DER order.
+	// AllowUnsorted accepts signed attributes that are not written in DER order. The value must be over the DER all the same
+	// (RFC 5652, section 5.4).
 	AllowUnsorted bool
 	// AllowESSv1 accepts signing-certificate (RFC 2634, SHA-1) where version 2 is
 	// absent. Time-stamp authorities still write it; binding a certificate needs
@@ -37,6 +39,9 @@ type VerifyOptions struct {
 	// AllowAnyKey accepts an approved key with another digest than the one that we sign with by it, such as P-384 with
 	// SHA-256, which authorities and signing software of others use.
 	AllowAnyKey bool
+	// AllowOtherSerial lets the digest in a signing-certificate attribute decide, also where the issuer and the serial number beside it
+	// are of another certificate: they are a hint (EN 319 102-1, 5.2.3.4). Misnamed tells.
+	AllowOtherSerial bool
 }
 
 // Verify checks one signer of the message: the signed attributes are present,
@@ -83,10 +88,24 @@ func (sd *SignedData) CheckSigned(si *SignerInfo, contentDigest []byte, opts Ver
 	if leaf, err = sd.signerCertificate(si, opts); err != nil {
 		return nil, nil, err
 	}
+	return leaf, si.signedDigest(), nil
+}
+
+// signedDigest is what the value is over: the DER of the attributes (RFC 5652, section 5.4), in its order also where the message
+// has them in another.
+func (si *SignerInfo) signedDigest() []byte {
 	h := si.Digest.New()
-	h.Write([]byte{0x31}) // the SET tag in place of [0], RFC 5652 section 5.4
-	h.Write(si.rawSigned[1:])
-	return leaf, h.Sum(nil), nil
+	if isSorted(si.SignedAttrs) {
+		h.Write([]byte{0x31}) // the SET tag in place of [0]
+		h.Write(si.rawSigned[1:])
+		return h.Sum(nil)
+	}
+	var list [][]byte
+	for _, a := range si.SignedAttrs {
+		list = append(list, a.Raw)
+	}
+	h.Write(SortedSet(list))
+	return h.Sum(nil)
 }
 
 func signatureError(err error) error {
@@ -168,7 +187,7 @@ func (sd *SignedData) signerCertificate(si *SignerInfo, opts VerifyOptions) (*x5
 	named := false
 	for _, c := range sd.candidates(si, opts) {
 		named = true
-		if ids.match(c) {
+		if ids.match(c, opts) {
 			return c, nil
 		}
 	}
@@ -216,18 +235,35 @@ type essID struct {
 // essIDs holds one identifier per attribute version present; all must match.
 type essIDs []essID
 
-func (ids essIDs) match(c *x509.Certificate) bool {
+func (ids essIDs) match(c *x509.Certificate, opts VerifyOptions) bool {
 	for _, id := range ids {
 		h := id.hash.New()
 		h.Write(c.Raw)
 		if !bytes.Equal(h.Sum(nil), id.digest) {
 			return false
 		}
-		if id.serial != nil && (c.SerialNumber.Cmp(id.serial) != 0 || !bytes.Equal(c.RawIssuer, id.issuer)) {
+		if !opts.AllowOtherSerial && id.misnames(c) {
 			return false
 		}
 	}
 	return true
+}
+
+func (id *essID) misnames(c *x509.Certificate) bool {
+	return id.serial != nil && (c.SerialNumber.Cmp(id.serial) != 0 || !bytes.Equal(c.RawIssuer, id.issuer))
+}
+
+// Misnamed tells whether a signing-certificate attribute has the issuer and serial number of another certificate than the one given.
+func (si *SignerInfo) Misnamed(c *x509.Certificate) bool {
+	ids, err := si.essIDs(VerifyOptions{AllowESSv1: true, AllowNoESS: true})
+	return err == nil && slices.ContainsFunc(ids, func(id essID) bool { return id.misnames(c) })
+}
+
+// Misnames tells whether an IssuerSerial in DER (RFC 5035, section 4) is not that of a certificate, or cannot be read.
+func Misnames(issuerSerial []byte, c *x509.Certificate) bool {
+	var id essID
+	s := cryptobyte.String(issuerSerial)
+	return id.readIssuerSerial(&s) != nil || id.misnames(c)
 }
 
 func (si *SignerInfo) essIDs(opts VerifyOptions) (essIDs, error) {

@@ -81,6 +81,7 @@ const (
 	AffiliationChanged   Reason = 3
 	Superseded           Reason = 4
 	CessationOfOperation Reason = 5
+	CertificateHold      Reason = 6
 	removeFromCRL        Reason = 8
 )
 

@@ -31,8 +31,8 @@ func TestCRY02AuthoritiesWithWeakKeys(t *testing.T) {
 		key crypto.Signer
 		sub validate.SubIndication
 	}{
-		"RSA of 1024 bits": {short, validate.CryptoConstraintsFailure},
-		"P-224":            {small, validate.CryptoConstraintsFailure},
+		"RSA of 1024 bits": {short, validate.CryptoNoPOE},
+		"P-224":            {small, validate.CryptoNoPOE},
 		"P-256":            {newKey(t), ""},
 	} {
 		mid := tr.issue(t, authorityOf("Mid "+name), tr.root, c.key.Public(), tr.key)

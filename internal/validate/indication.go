@@ -40,6 +40,7 @@ const (
 	ChainConstraintsFailure     SubIndication = "CHAIN_CONSTRAINTS_FAILURE"
 	ChainGeneralFailure         SubIndication = "CERTIFICATE_CHAIN_GENERAL_FAILURE"
 	CryptoConstraintsFailure    SubIndication = "CRYPTO_CONSTRAINTS_FAILURE"
+	CryptoNoPOE                 SubIndication = "CRYPTO_CONSTRAINTS_FAILURE_NO_POE"
 	TimestampOrderFailure       SubIndication = "TIMESTAMP_ORDER_FAILURE"
 	NoSigningCertificateFound   SubIndication = "NO_SIGNING_CERTIFICATE_FOUND"
 	NoCertificateChainFound     SubIndication = "NO_CERTIFICATE_CHAIN_FOUND"
@@ -151,7 +152,7 @@ func subOfChain(err error) SubIndication {
 func subOfXML(err error) SubIndication {
 	return first(err, FormatFailure,
 		reason{xmlsig.ErrDigest, HashFailure}, reason{xmlsig.ErrSignature, SigCryptoFailure}, reason{xmlsig.ErrAlgorithm, CryptoConstraintsFailure},
-		reason{xmlsig.ErrCertificate, NoSigningCertificateFound}, reason{xmlsig.ErrUnsupported, SigConstraintsFailure}, reason{xmlsig.ErrDetached, SignedDataNotFound})
+		reason{xmlsig.ErrCertificate, NoSigningCertificateFound}, reason{xmlsig.ErrUnsupported, SigConstraintsFailure}, reason{xmlsig.ErrDetached, SignedDataNotFound}, reason{xmlsig.ErrNoData, SignedDataNotFound})
 }
 
 func subOfProblem(kind pdf.ProblemKind) SubIndication {

@@ -97,9 +97,15 @@ func (j *judge) cms(s *Signature, in *pdf.Signature, rng [4]int64) {
 	cert, err := j.integrity(sd, si, in.SubFilter, rng)
 	if err != nil {
 		s.fail(subOfCMS(err), "%s", integrityWords(err))
+		if s.ended(err) {
+			j.stamps(s, si)
+		}
 		return
 	}
 	s.certificate = cert
+	if si.Misnamed(cert) {
+		s.warn(misnamed)
+	}
 	s.Signer, s.Issuer = Name(cert), issuerName(cert)
 	s.Level = "B-B" // see Signature.named
 	j.attributePolicy(s, si)
@@ -118,7 +124,7 @@ func (j *judge) integrity(sd *cms.SignedData, si *cms.SignerInfo, subFilter stri
 	if err != nil {
 		return nil, err
 	}
-	opts := cms.VerifyOptions{AllowUnsorted: true, AllowAnyKey: true}
+	opts := cms.VerifyOptions{AllowUnsorted: true, AllowAnyKey: true, AllowOtherSerial: true}
 	if subFilter == pdf.SubFilterPKCS7 {
 		opts.AllowESSv1, opts.AllowNoESS = true, true
 	}
@@ -215,10 +221,12 @@ func (j *judge) chain(s *Signature, cert *x509.Certificate, others []*x509.Certi
 		s.fail(Expired, "%v, and the signature is proven to have been made after %s", err, stampTime(s.after))
 	case errors.Is(err, certs.ErrExpired) && s.Proven == nil:
 		s.doubt(OutOfBoundsNoPOE, "the certificate has expired and no trusted time-stamp shows that the signature is older: %v", err)
-	case errors.Is(err, certs.ErrNotYetValid) && s.Proven != nil:
+	case errors.Is(err, certs.ErrNotYetValid) && at.Before(cert.NotBefore): // and so it was whenever it was made
 		s.fail(NotYetValid, "%v", err)
 	default:
-		s.fail(subOfChain(err), "%v", err)
+		if s.fail(subOfChain(err), "%v", err); s.ended(err) {
+			s.aged(at)
+		}
 	}
 }
 
@@ -230,6 +238,7 @@ func (j *judge) documentPath(cert *x509.Certificate, between []*x509.Certificate
 // the file tells.
 func (j *judge) demand(s *Signature) {
 	defer s.closed()
+	j.late(s)
 	if s.Kind == kindSignature && slices.Index(levels, s.Level) < slices.Index(levels, j.opt.Level) {
 		s.doubt(SigConstraintsFailure, "the signature is at %q, and %s is wanted", s.Level, j.opt.Level)
 	}

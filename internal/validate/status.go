@@ -226,6 +226,8 @@ func (s *Signature) refuted(err error) bool {
 	s.Revocation = fmt.Sprintf("revoked on %s (%s)", stampTime(revoked.At), revoked.Reason)
 	sub := RevokedNoPOE
 	switch {
+	case revoked.Reason == revocation.CertificateHold:
+		sub = TryLater // it may be taken back (EN 319 102-1, 5.2.6.4)
 	case !s.after.IsZero() && s.after.After(revoked.At):
 		sub = Revoked
 	case s.certificate == nil || !bytes.Equal(revoked.Certificate.Raw, s.certificate.Raw) && revoked.Certificate.IsCA:

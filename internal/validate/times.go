@@ -29,6 +29,7 @@ func (j *judge) times(rep *Report) {
 	}
 	for i := range rep.Signatures {
 		rep.Signatures[i].order(rep.Signatures)
+		rep.Signatures[i].aged(j.when(&rep.Signatures[i]))
 	}
 }
 

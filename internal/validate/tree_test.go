@@ -21,6 +21,7 @@ import (
 // tree is a root under which a test issues whatever it likes.
 type tree struct {
 	serial int64
+	ages   bool // certificates are valid from 2008 to 2040
 	root   *x509.Certificate
 	key    crypto.Signer
 }
@@ -39,6 +40,9 @@ func (tr *tree) issue(t testing.TB, c, parent *x509.Certificate, pub crypto.Publ
 	c.SerialNumber = big.NewInt(tr.serial)
 	if c.NotBefore.IsZero() {
 		c.NotBefore, c.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)
+		if tr.ages {
+			c.NotBefore, c.NotAfter = time.Date(2008, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC)
+		}
 	}
 	if parent == nil {
 		parent = c

@@ -129,10 +129,13 @@ type Signature struct {
 	Countersigns string `json:"countersigns,omitempty"`
 	// Unjudged are, in words, statements in the signature that were not judged. The verdict is without them.
 	Unjudged []string `json:"unjudged,omitempty"`
+	// Warnings are, in words, what does not change the verdict and is not as it should be.
+	Warnings []string `json:"warnings,omitempty"`
 	// Revocation is what the file's own validation data says, empty if it settles
 	// nothing.
 	Revocation string `json:"revocation,omitempty"`
 
+	until       time.Time // zero, or when the time of an algorithm was over for which it is not accepted
 	settled     bool      // the file tells that nothing was revoked in time
 	after       time.Time // proven to be made after this time; zero if nothing tells
 	certificate *x509.Certificate

@@ -75,6 +75,9 @@ func (s *Signature) print(b *strings.Builder, n, of int, size int64) {
 	for _, u := range s.Unjudged {
 		line("not judged", "%s", u)
 	}
+	for _, w := range s.Warnings {
+		line("warning", "%s", w)
+	}
 	for _, w := range s.Why {
 		line("because", "%s", w)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/assent-sign/assent/internal/c14n"
+	"github.com/assent-sign/assent/internal/cms"
 	"github.com/assent-sign/assent/internal/xmlsig"
 )
 
@@ -131,6 +132,9 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) Signature
 		default:
 			s.fail(subOfXML(err), "%v", err)
 		}
+		if s.ended(err) {
+			j.xmlStamps(&s, d, in)
+		}
 		return s
 	}
 	whole := func(v xmlsig.Coverage) bool { return v.Document || v.Root && !d.Instructed }
@@ -159,18 +163,29 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) Signature
 	if p := in.Properties; p != nil {
 		j.sigPolicy(&s, p.Policy, p.PolicyErr)
 		s.besides(p)
-		for _, st := range p.Stamps {
-			n := len(s.Stamps)
-			j.stamp(&s, st.Token, func(h crypto.Hash) ([]byte, error) { return d.Imprint(j.r, in, st, h, c14n.Limits{}) })
-			for i := range s.Stamps[n:] {
-				s.Stamps[n+i].before = st.Before
-			}
+		if p.IssuerSerial != nil && cms.Misnames(p.IssuerSerial, c.Certificate) {
+			s.warn(misnamed)
 		}
+		j.xmlStamps(&s, d, in)
 		if len(p.Further) > 0 {
 			s.Later = append(s.Later, "unsigned properties that are not read here: "+strings.Join(p.Further, ", "))
 		}
 	}
 	return s
+}
+
+// xmlStamps judges the time-stamps over the value.
+func (j *judge) xmlStamps(s *Signature, d *xmlsig.Document, in *xmlsig.Signature) {
+	if in.Properties == nil {
+		return
+	}
+	for _, st := range in.Properties.Stamps {
+		n := len(s.Stamps)
+		j.stamp(s, st.Token, func(h crypto.Hash) ([]byte, error) { return d.Imprint(j.r, in, st, h, c14n.Limits{}) })
+		for i := range s.Stamps[n:] {
+			s.Stamps[n+i].before = st.Before
+		}
+	}
 }
 
 // scope says which node each digest is of: that a digest is right says nothing about

@@ -77,6 +77,7 @@ func (j *judge) xmlTimes(s *Signature, archives []Signature, in *xmlsig.Signatur
 		j.settle(&archives[i], func(*Stamp) time.Time { return poe })
 	}
 	j.settle(s, func(st *Stamp) time.Time { return j.proof(st.before, archives, in) })
+	s.aged(j.when(s))
 	for i := range archives {
 		a, before := &archives[i], in.Properties.Archives[i].Before
 		if s.Verdict != NotValid {

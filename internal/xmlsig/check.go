@@ -155,7 +155,7 @@ func (d *Document) plan(s *Signature, i int) (plan, error) {
 	default:
 		e, err := d.Index.ByID(id)
 		if err != nil {
-			return p, fmt.Errorf("%w: a reference to %q: %w", ErrStructure, r.URI, err)
+			return p, fmt.Errorf("%w: a reference to %q: %w", ErrNoData, r.URI, err)
 		}
 		p.cover.ID, p.cover.Element, p.job.Target = id, e, c14n.ElementAt(e.Start)
 	}
@@ -243,7 +243,7 @@ func (d *Document) Check(doc io.ReaderAt, s *Signature, lim c14n.Limits) (*Check
 	}
 	a := s.Algorithm()
 	if a == 0 {
-		return nil, fmt.Errorf("%w: signature algorithm %q", ErrUnsupported, s.Method)
+		return nil, unsupported("signature algorithm", s.Method)
 	}
 	if len(s.References) == 0 || len(s.References) > maxReferences {
 		return nil, fmt.Errorf("%w: %d references", ErrStructure, len(s.References))

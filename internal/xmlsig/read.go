@@ -21,9 +21,10 @@ var (
 	ErrStructure   = errors.New("xmlsig: the signature's structure is wrong")
 	ErrUnsupported = errors.New("xmlsig: not supported")
 	ErrDetached    = errors.New("xmlsig: a reference to a file beside the document, which is not at hand")
+	ErrNoData      = errors.New("xmlsig: what a reference names is not there")
 	ErrDigest      = errors.New("xmlsig: what a reference covers was changed after signing")
 	ErrSignature   = errors.New("xmlsig: the signature value does not fit the certificate's key")
-	ErrAlgorithm   = errors.New("xmlsig: the certificate's key is not accepted with this algorithm")
+	ErrAlgorithm   = errors.New("xmlsig: the algorithm, or the certificate's key with it, is not accepted")
 	ErrCertificate = errors.New("xmlsig: the certificate is not the one that the signature names")
 )
 
@@ -65,22 +66,24 @@ type Transform struct {
 
 // Properties are those of XAdES that this package reads.
 type Properties struct {
-	Time        time.Time // SigningTime, zero if there is none
-	CertHash    crypto.Hash
-	CertDigest  []byte // SigningCertificateV2, the first
-	OldHash     crypto.Hash
-	OldDigest   []byte // SigningCertificate of XAdES before EN 319 132-1, the first
-	MimeTypes   []string
-	Roles       []string
-	Commitments []string
-	Policy      *sigpolicy.Policy // nil if none is named
-	PolicyErr   error             // why Policy cannot be read
-	Stamps      []Stamp           // SignatureTimeStamp
-	Archives    []Stamp           // ArchiveTimeStamp of XAdES 1.4.1
-	Unsigned    []Unsigned        // all unsigned properties, in order
-	Counters    []string          // identifiers of the signatures in CounterSignature properties
-	Contents    []string          // names of signed time-stamps over the data, which are not read
-	Further     []string          // names of unsigned properties that are not read
+	Time       time.Time // SigningTime, zero if there is none
+	CertHash   crypto.Hash
+	CertDigest []byte // SigningCertificateV2, the first
+	// IssuerSerial is what IssuerSerialV2 beside it holds: DER, if it is right. Nil if there is none.
+	IssuerSerial []byte
+	OldHash      crypto.Hash
+	OldDigest    []byte // SigningCertificate of XAdES before EN 319 132-1, the first
+	MimeTypes    []string
+	Roles        []string
+	Commitments  []string
+	Policy       *sigpolicy.Policy // nil if none is named
+	PolicyErr    error             // why Policy cannot be read
+	Stamps       []Stamp           // SignatureTimeStamp
+	Archives     []Stamp           // ArchiveTimeStamp of XAdES 1.4.1
+	Unsigned     []Unsigned        // all unsigned properties, in order
+	Counters     []string          // identifiers of the signatures in CounterSignature properties
+	Contents     []string          // names of signed time-stamps over the data, which are not read
+	Further      []string          // names of unsigned properties that are not read
 
 	at    int64 // of SignedProperties
 	place c14n.Insertion
@@ -344,13 +347,24 @@ func digest(n *node) (crypto.Hash, []byte, error) {
 	case "http://www.w3.org/2001/04/xmlenc#sha512":
 		h = crypto.SHA512
 	default:
-		return 0, nil, fmt.Errorf("%w: digest %q", ErrUnsupported, uri)
+		return 0, nil, unsupported("digest", uri)
 	}
 	d, err := octets(v)
 	if err != nil || len(d) != h.Size() {
 		return 0, nil, fmt.Errorf("%w: DigestValue", ErrStructure)
 	}
 	return h, d, nil
+}
+
+// ended are the digests of which the time is over, by what an identifier of theirs, or of a signature algorithm with one, ends with.
+var ended = map[string]string{"md5": "MD5", "sha1": "SHA-1", "ripemd160": "RIPEMD-160", "whirlpool": "Whirlpool"}
+
+// unsupported is the error about an algorithm that is not known, or not accepted any more.
+func unsupported(what, uri string) error {
+	if err := algo.EndedDigest(ended[uri[strings.LastIndexAny(uri, "#-")+1:]]); err != nil {
+		return fmt.Errorf("%w: %s %q: %w", ErrAlgorithm, what, uri, err)
+	}
+	return fmt.Errorf("%w: %s %q", ErrUnsupported, what, uri)
 }
 
 // oldDigest is digest, and SHA-1, which binds a certificate well enough: one would need a second preimage of it.
@@ -408,6 +422,12 @@ func (s *Signature) properties(n *node) {
 	}
 	p.CertHash, p.CertDigest = s.named(sig.one(xadesSpace, "SigningCertificateV2"), digest)
 	p.OldHash, p.OldDigest = s.named(sig.one(xadesSpace, "SigningCertificate"), oldDigest)
+	if certs := sig.one(xadesSpace, "SigningCertificateV2").all(xadesSpace, "Cert"); len(certs) > 0 {
+		if serial := certs[0].one(xadesSpace, "IssuerSerialV2"); serial != nil {
+			der, _ := octets(serial) // what is no base64 names nobody
+			p.IssuerSerial = append([]byte{}, der...)
+		}
+	}
 	p.Policy, p.PolicyErr = policy(sig.one(xadesSpace, "SignaturePolicyIdentifier"))
 	for _, r := range sig.one(xadesSpace, "SignerRoleV2", "ClaimedRoles").all(xadesSpace, "ClaimedRole") {
 		p.Roles = append(p.Roles, text(r))
