@@ -73,6 +73,7 @@ type Config struct {
 	Operations  Operations
 	Credentials Credentials
 	Ready       []Check
+	Kept        func(context.Context) ([]signapp.Kept, error) // what clients keep, for the metrics; nil: not told
 
 	SignDoc        SignDoc
 	Limits         Limits
@@ -136,6 +137,13 @@ func New(cfg Config) (*API, error) {
 	a := &API{cfg: cfg, oauth: server, metrics: newMetrics(), large: make(chan struct{}, cfg.Limits.SignDocAtOnce),
 		waits: make(chan struct{}, cfg.Limits.Waits)}
 	a.limits = newLimiters(cfg.Limits, cfg.Clock)
+	if cfg.Kept != nil {
+		known := map[string]bool{}
+		for _, c := range cfg.Clients {
+			known[c.ID] = true
+		}
+		a.metrics.registry.MustRegister(&keeping{cfg.Kept, known, cfg.Log})
+	}
 	for _, rt := range a.routes() {
 		if rt.access == 0 || rt.style == 0 || rt.limit <= 0 || rt.serve == nil {
 			return nil, fmt.Errorf("%w: route %s %s is incomplete", ErrConfig, rt.method, rt.pattern)

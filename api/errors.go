@@ -23,6 +23,8 @@ const (
 	retrySame  = "same"
 )
 
+const codeQuota = "client_storage_full"
+
 // wire is an error as it goes out. Code is ours and stable; cscCode and cscText
 // are what CSC clients get.
 type wire struct {
@@ -98,6 +100,7 @@ var table = []struct {
 	{signapp.ErrExpired, wire{410, "expired", "Expired", retryNever, csc.ErrInvalidRequest, false}},
 	// The module's reasons are for the audit and the operator (I8).
 	{signapp.ErrRefused, wire{403, "refused", "The request was refused", retryNever, csc.ErrAccessDenied, false}},
+	{signapp.ErrQuota, wire{507, codeQuota, "The client keeps as much as it may", retryLater, csc.ErrUnavailable, true}},
 	{signapp.ErrFull, wire{507, "storage_full", "The service cannot store more now", retryLater, csc.ErrUnavailable, false}},
 	{signapp.ErrUnavailable, wire{503, "unavailable", "The service cannot answer now", retrySame, csc.ErrUnavailable, false}},
 	{oauth.ErrUnavailable, wire{503, "unavailable", "The service cannot answer now", retryLater, csc.ErrUnavailable, false}},
@@ -217,7 +220,11 @@ func header(w http.ResponseWriter, e wire) {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
 	if e.retry == retryLater && w.Header().Get("Retry-After") == "" {
-		w.Header().Set("Retry-After", "5")
+		after := "5"
+		if e.code == codeQuota {
+			after = "3600" // room comes as uploads and results reach the end of their retention
+		}
+		w.Header().Set("Retry-After", after)
 	}
 }
 

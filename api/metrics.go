@@ -1,13 +1,18 @@
 package api
 
 import (
+	"context"
+	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/assent-sign/assent/signapp"
 )
 
 // metrics are those of this process. Labels come from the route table, the
@@ -32,6 +37,48 @@ func newMetrics() *metrics {
 	m.registry.MustRegister(m.requests, m.seconds, m.errors, m.tokens,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// keeping tells at each scrape what configured clients keep, and all signers together.
+type keeping struct {
+	kept  func(context.Context) ([]signapp.Kept, error)
+	known map[string]bool
+	log   *slog.Logger
+}
+
+var (
+	keptBytes      = prometheus.NewDesc("ssad_client_kept_bytes", "Bytes on disk by client: uploads, files and rows of operations.", []string{"client"}, nil)
+	keptOperations = prometheus.NewDesc("ssad_client_kept_operations", "Operations by client, ended ones too.", []string{"client"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (k *keeping) Describe(ch chan<- *prometheus.Desc) { ch <- keptBytes; ch <- keptOperations }
+
+// Collect implements prometheus.Collector. A name that is not configured is no label.
+func (k *keeping) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	all, err := k.kept(ctx)
+	if err != nil {
+		k.log.Warn("what clients keep could not be read for the metrics", "error", err)
+		return
+	}
+	sum := map[string]signapp.Kept{}
+	for _, c := range all {
+		name := c.Client
+		switch {
+		case strings.HasPrefix(name, signapp.SignerPrefix):
+			name = "(signers)"
+		case !k.known[name]:
+			name = "(others)"
+		}
+		s := sum[name]
+		sum[name] = signapp.Kept{Bytes: s.Bytes + c.Bytes, Operations: s.Operations + c.Operations}
+	}
+	for name, s := range sum {
+		ch <- prometheus.MustNewConstMetric(keptBytes, prometheus.GaugeValue, float64(s.Bytes), name)
+		ch <- prometheus.MustNewConstMetric(keptOperations, prometheus.GaugeValue, float64(s.Operations), name)
+	}
 }
 
 func (m *metrics) request(route string, status int, code string, took time.Duration) {

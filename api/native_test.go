@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -115,6 +116,32 @@ func TestErrorsAreOpaque(t *testing.T) {
 	w.app.fail = fmt.Errorf("%w: the PDF is encrypted\x1b[31m", signapp.ErrInput)
 	if a := w.call("GET", "/api/v1/operations/op-1", token, nil); a.field("detail") != "the PDF is encrypted[31m" {
 		t.Errorf("detail %q", a.field("detail"))
+	}
+}
+
+// T18: a client at its bound is told so, and that it takes time; operators see what each
+// keeps, by names that they gave.
+func TestT18ClientAtItsBound(t *testing.T) {
+	w := newWorld(t, func(c *api.Config) {
+		c.Kept = func(context.Context) ([]signapp.Kept, error) {
+			return []signapp.Kept{{Client: "shop", Bytes: 77, Operations: 3}, {Client: "signer:anna", Bytes: 5}, {Client: "signer:ben", Bytes: 6}, {Client: "x\n", Bytes: 1}}, nil
+		}
+	})
+	token := w.serviceToken("shop")
+	w.app.fail = fmt.Errorf("%w: 10 of 10 MiB are in use", signapp.ErrQuota)
+	a := w.call("GET", "/api/v1/operations/op-1", token, nil)
+	w.problem(a, http.StatusInsufficientStorage, "client_storage_full")
+	if a.field("retry") != "later" || a.Header.Get("Retry-After") != "3600" || a.field("detail") != "10 of 10 MiB are in use" {
+		t.Errorf("%s, Retry-After %q", a.body, a.Header.Get("Retry-After"))
+	}
+	m := string(w.adminGet("/metrics").body)
+	for _, line := range []string{
+		`ssad_client_kept_bytes{client="shop"} 77`, `ssad_client_kept_operations{client="shop"} 3`,
+		`ssad_client_kept_bytes{client="(signers)"} 11`, `ssad_client_kept_bytes{client="(others)"} 1`,
+	} {
+		if !strings.Contains(m, line) {
+			t.Errorf("no %s", line)
+		}
 	}
 }
 

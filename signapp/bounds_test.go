@@ -219,7 +219,7 @@ func TestStorageFull(t *testing.T) {
 			return
 		}
 		t.Cleanup(func() { _ = syscall.Unmount(small, 0) })
-		r := newRig(t, func(c *signapp.Config) { c.Dir = filepath.Join(small, "files") })
+		r := newRig(t, func(c *signapp.Config) { c.Dir, c.Limits.ClientBytes = filepath.Join(small, "files"), 1<<30 })
 		_, err := r.Service.Upload(bg, apptest.Acme, "a.pdf", io.LimitReader(zeros{}, 4<<20))
 		want(t, err, signapp.ErrFull)
 		if n := countFiles(t, r, "documents") + countFiles(t, r, "partial"); n != 0 {

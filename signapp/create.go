@@ -27,7 +27,7 @@ const credentialActive = "active"
 // operation and returns it with the approval link. Either all of it is durable
 // or nothing is left. ErrInput says what to mend; ErrNotFound names a document
 // or worker that the client does not have; ErrUnavailable means that the
-// module could not be asked; ErrTooMany and ErrPaused, that the client has to wait.
+// module could not be asked; ErrTooMany, ErrQuota and ErrPaused, that the client has to wait.
 func (s *Service) Create(ctx context.Context, c Client, n NewOperation) (*Operation, error) {
 	if err := s.checkNew(c, n); err != nil {
 		return nil, err
@@ -47,18 +47,21 @@ func (s *Service) Create(ctx context.Context, c Client, n NewOperation) (*Operat
 	r := &record{id: newID("op-"), client: c, signer: n.Signer, state: StatePrepared, created: now, expires: now.Add(s.lifetime(n))}
 	r.due = r.expires
 	r.fixed = fixedPart{ClientName: c.Name, Purpose: n.Purpose, ReturnURL: n.ReturnURL, Items: make([]fixedItem, len(n.Items))}
+	h := s.hold(c)
+	defer h.end()
 	if once {
-		err = s.fillOnce(ctx, c, n, r)
+		err = s.fillOnce(ctx, h, n, r)
 	} else {
-		err = s.fill(ctx, c, n, r, list)
+		err = s.fill(ctx, h, n, r, list)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.removePrepared(r))
 	}
+	r.progress.Bytes = h.size()
 	link := newSecret()
 	// Until this commit a crash leaves only files, which the next start removes.
 	err = s.store.Update(ctx, func(tx Tx) error {
-		if err := errors.Join(s.room(tx, c, n.Signer), s.mayAsk(tx, c, n.Signer)); err != nil {
+		if err := errors.Join(s.room(tx, c, n.Signer), s.mayAsk(tx, c, n.Signer), s.mayOperate(tx, c)); err != nil {
 			return err
 		}
 		if err := putRecord(tx, r); err != nil {
@@ -75,14 +78,14 @@ func (s *Service) Create(ctx context.Context, c Client, n NewOperation) (*Operat
 }
 
 // fill prepares the items around the certificate of one of the signer's keys.
-func (s *Service) fill(ctx context.Context, c Client, n NewOperation, r *record, list []sapclient.Credential) error {
+func (s *Service) fill(ctx context.Context, h *hold, n NewOperation, r *record, list []sapclient.Credential) error {
 	cred, alg, err := credential(n, list)
 	if err != nil {
 		return err
 	}
 	r.fixed.SignerName, r.fixed.Key, r.fixed.Alg, r.fixed.Chain = commonName(cred.Chain[0], n.Signer), cred.Key, alg.String(), cred.Chain
 	r.fixed.Policy = cred.Policy
-	if err := s.prepareAll(ctx, c, n, r, alg); err != nil {
+	if err := s.prepareAll(ctx, h, n, r, alg); err != nil {
 		return err
 	}
 	return r.settle(cred.Raw && cred.Policy != sap.PolicyQualified)
@@ -250,11 +253,11 @@ func commonName(leaf []byte, fallback string) string {
 }
 
 // prepareAll prepares the items in parallel, bounded over all operations.
-func (s *Service) prepareAll(ctx context.Context, c Client, n NewOperation, r *record, alg algo.Algorithm) error {
+func (s *Service) prepareAll(ctx context.Context, h *hold, n NewOperation, r *record, alg algo.Algorithm) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	return s.parallel(ctx, cancel, len(n.Items), func(i int) error {
-		it, err := s.prepareItem(ctx, c, n, r, i, alg)
+		it, err := s.prepareItem(ctx, h, n, r, i, alg)
 		if err != nil {
 			return fmt.Errorf("item %d: %w", i, err)
 		}
@@ -303,18 +306,25 @@ func (s *Service) slot(ctx context.Context) bool {
 	}
 }
 
-func (s *Service) prepareItem(ctx context.Context, c Client, n NewOperation, r *record, i int, alg algo.Algorithm) (fixedItem, error) {
+func (s *Service) prepareItem(ctx context.Context, h *hold, n NewOperation, r *record, i int, alg algo.Algorithm) (fixedItem, error) {
 	in := n.Items[i]
 	if len(in.uploads()) == 0 {
 		return rawItem(in, alg)
 	}
-	docs, end, err := s.uploads(ctx, c, in)
+	docs, end, err := s.uploads(ctx, h.c, in)
 	if err != nil {
 		return fixedItem{}, err
 	}
 	defer end()
+	size := total(docs)
+	if err := h.add(ctx, size+blockSize); err != nil {
+		return fixedItem{}, err
+	}
 	it, out, err := s.prepareSource(ctx, r, newSource(in, n.Level, docs), i, docs, r.fixed.Chain, alg)
 	if err != nil {
+		return fixedItem{}, err
+	}
+	if err := h.grown(ctx, out, size); err != nil {
 		return fixedItem{}, err
 	}
 	return it, s.files.commit(out, dirPrepared, preparedName(r.id, i))

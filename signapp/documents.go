@@ -16,17 +16,22 @@ func isNotFound(err error) bool { return errors.Is(err, ErrNotFound) }
 
 // Upload stores a document of a client. It is streamed to disk and hashed on
 // the way; nothing is kept of an upload that breaks off, is over the limit or
-// does not fit. ErrInput, ErrTooLarge, ErrFull.
+// does not fit. ErrInput, ErrTooLarge, ErrFull, ErrQuota.
 func (s *Service) Upload(ctx context.Context, c Client, name string, r io.Reader) (*Document, error) {
 	name, err := cleanName(name)
 	if err != nil {
+		return nil, err
+	}
+	h := s.hold(c)
+	defer h.end()
+	if err := h.add(ctx, blockSize); err != nil {
 		return nil, err
 	}
 	file, err := s.files.partial()
 	if err != nil {
 		return nil, err
 	}
-	size, sum, err := receive(ctx, file, r, s.cfg.Limits.Document)
+	size, sum, err := receive(ctx, &granted{ctx: ctx, w: file, hold: h}, r, s.cfg.Limits.Document)
 	if err == nil && size == 0 {
 		err = fmt.Errorf("%w: the document is empty", ErrInput)
 	}

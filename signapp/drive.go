@@ -73,11 +73,12 @@ func (s *Service) finishStep(ctx context.Context, r *record) (*record, error) {
 	if err := s.removeSources(r); err != nil {
 		s.log.Warn("the sources of an operation could not be removed", "operation", r.id, "error", err)
 	}
+	size := s.finishedSize(r)
 	return s.change(ctx, Everything(), r.id, func(_ Tx, r *record) error {
 		if r.state != StateSigned {
 			return errUnchanged
 		}
-		r.progress.Results = results
+		r.progress.Results, r.progress.Bytes = results, size
 		s.end(r, StateFinished, "")
 		return nil
 	})

@@ -106,7 +106,7 @@ func (s *Service) wantsOnce(n NewOperation, list []sapclient.Credential) (bool, 
 
 // fillOnce makes the record of an operation without a key: it keeps the sources, and
 // shows with a throw-away certificate that the workers will take them.
-func (s *Service) fillOnce(ctx context.Context, c Client, n NewOperation, r *record) error {
+func (s *Service) fillOnce(ctx context.Context, h *hold, n NewOperation, r *record) error {
 	if n.Alg != "" {
 		return fmt.Errorf("%w: a one-time key signs with the algorithm of its policy; leave alg empty", ErrInput)
 	}
@@ -128,7 +128,7 @@ func (s *Service) fillOnce(ctx context.Context, c Client, n NewOperation, r *rec
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	err = s.parallel(ctx, cancel, len(n.Items), func(i int) error {
-		it, err := s.keepSource(ctx, c, n, r, i, chain)
+		it, err := s.keepSource(ctx, h, n, r, i, chain)
 		if err != nil {
 			return fmt.Errorf("item %d: %w", i, err)
 		}
@@ -164,18 +164,26 @@ func (s *Service) person(ctx context.Context, signer string) (string, error) {
 }
 
 // keepSource keeps an upload for the operation, whatever becomes of the upload, and
-// rehearses its preparation.
-func (s *Service) keepSource(ctx context.Context, c Client, n NewOperation, r *record, i int, chain [][]byte) (fixedItem, error) {
+// rehearses its preparation. The room that this will take is the operation's from now on:
+// the signer's approval is not refused for want of it.
+func (s *Service) keepSource(ctx context.Context, h *hold, n NewOperation, r *record, i int, chain [][]byte) (fixedItem, error) {
 	in := n.Items[i]
-	docs, end, err := s.uploads(ctx, c, in)
+	docs, end, err := s.uploads(ctx, h.c, in)
 	if err != nil {
 		return fixedItem{}, err
 	}
 	defer end()
 	src := newSource(in, n.Level, docs)
 	r.fixed.Once.Sources[i] = src
+	size := total(docs)
+	if err := h.add(ctx, 2*size+int64(1+len(docs))*blockSize); err != nil {
+		return fixedItem{}, err
+	}
 	it, out, err := s.prepareSource(ctx, r, src, i, docs, chain, algo.ES256)
 	if err != nil {
+		return fixedItem{}, err
+	}
+	if err := h.grown(ctx, out, size); err != nil {
 		return fixedItem{}, err
 	}
 	discard(out)

@@ -154,4 +154,5 @@ var (
 	ErrLink        = errors.New("signapp: the link was used, is expired or is not for this signer")
 	ErrPaused      = errors.New("signapp: the signer has refused this client too often")
 	ErrTooMany     = errors.New("signapp: too many waiting operations")
+	ErrQuota       = errors.New("signapp: the client keeps as much as it may")
 )

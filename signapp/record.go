@@ -65,6 +65,7 @@ type progressPart struct {
 	Attempts   int                `json:"attempts,omitempty"` // of the present step
 	Ended      int64              `json:"ended,omitempty"`    // Unix milliseconds
 	FilesGone  bool               `json:"files_gone,omitempty"`
+	Bytes      int64              `json:"bytes,omitempty"`   // of its files on disk, counted in blocks; while it has some
 	Stopped    string             `json:"stopped,omitempty"` // why the signer's device refused to go on, see Stopped
 	Stops      int                `json:"stops,omitempty"`   // how often that changed
 }
@@ -78,10 +79,14 @@ func (r *record) row() (OperationRow, error) {
 	if err != nil {
 		return OperationRow{}, fmt.Errorf("signapp: encode operation: %w", err)
 	}
+	files := r.progress.Bytes
+	if !r.keepsFiles() {
+		files = 0
+	}
 	return OperationRow{
 		ID: r.id, Client: r.client.ID, Signer: r.signer, State: r.state,
 		Created: millis(r.created), Expires: millis(r.expires), Due: millis(r.due),
-		Fixed: fixed, Progress: progress,
+		Fixed: fixed, Progress: progress, Files: files,
 	}, nil
 }
 

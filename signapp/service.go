@@ -55,6 +55,12 @@ type Limits struct {
 	Pause       time.Duration // how long; doubles with each further one, to 24 h; default 15 min
 	Parallel    int           // documents prepared or finished at one time; default 4
 	MinFree     uint64        // bytes of disk that stay free; default 64 MiB
+
+	// What one client may have here at one time: bytes on disk (uploads, files and rows of its
+	// operations) and operations, ended ones too, until their retention is over.
+	ClientBytes      int64 // default a quarter of the file system of Dir
+	SignerBytes      int64 // of a signer at the app origin; default 1 GiB, or ClientBytes if that is less
+	ClientOperations int64 // default 500,000
 }
 
 // Retention says how long things are kept.
@@ -76,6 +82,7 @@ func (c *Config) defaults() {
 	orElse(&c.Limits.Pause, 15*time.Minute)
 	orElse(&c.Limits.Parallel, 4)
 	orElse(&c.Limits.MinFree, 64<<20)
+	orElse(&c.Limits.ClientOperations, 500_000)
 	orElse(&c.Retention.Documents, 24*time.Hour)
 	orElse(&c.Retention.Results, 30*24*time.Hour)
 	orElse(&c.Retention.Operations, 400*24*time.Hour)
@@ -115,6 +122,9 @@ func (c *Config) check() error {
 	default:
 		return fmt.Errorf("signapp: Config.OneTime %q is not %s or %s", c.OneTime, OneTimeNoKey, OneTimeAlways)
 	}
+	if l := c.Limits; min(l.ClientBytes, l.SignerBytes, l.ClientOperations) < 0 {
+		return fmt.Errorf("signapp: Limits.ClientBytes, SignerBytes and ClientOperations are not below 0; leave them out for the defaults")
+	}
 	if c.AppOrigin == c.SigningOrigin {
 		return fmt.Errorf("signapp: the signing origin must differ from the app origin, or this process could write the signer's app")
 	}
@@ -129,7 +139,8 @@ type Service struct {
 	log     *slog.Logger
 	slots   chan struct{} // documents in work
 	judging *turns        // documents being validated
-	locks   keyLocks      // one driver for each operation
+	quota   quota
+	locks   keyLocks // one driver for each operation
 	changes broadcast
 	ring    atomic.Pointer[sap.Keyring] // keys of the module that are verified so far
 
@@ -151,7 +162,13 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{cfg: cfg, store: cfg.Store, files: f, log: cfg.Log,
+	if cfg.Limits.ClientBytes == 0 {
+		if cfg.Limits.ClientBytes, err = quarter(cfg.Dir); err != nil {
+			return nil, err
+		}
+	}
+	orElse(&cfg.Limits.SignerBytes, min(1<<30, cfg.Limits.ClientBytes))
+	s := &Service{cfg: cfg, store: cfg.Store, files: f, log: cfg.Log, quota: quota{inWork: map[string]int64{}},
 		slots: make(chan struct{}, cfg.Limits.Parallel), judging: newTurns(cfg.Limits.Parallel)}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	if err := s.removeOrphans(ctx); err != nil {
@@ -191,19 +208,28 @@ func (s *Service) removeOrphans(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	disk := map[string]int64{}
 	err = s.files.sweep(dirPrepared, func(name string) bool {
-		return known(func(tx Tx) error {
-			r, err := getRecord(tx, Everything(), operationOf(name))
+		id := operationOf(name)
+		kept := known(func(tx Tx) error {
+			r, err := getRecord(tx, Everything(), id)
 			if err == nil && !r.keepsFiles() {
 				return ErrNotFound
 			}
 			return err
 		})
+		if kept {
+			disk[id] += sizeOnDisk(s.files.path(dirPrepared, name))
+		}
+		return kept
 	})
 	if err != nil {
 		return err
 	}
-	return failed
+	if failed != nil {
+		return failed
+	}
+	return s.bookFiles(ctx, disk)
 }
 
 // keepsFiles tells whether the prepared or finished files are still wanted.

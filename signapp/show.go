@@ -81,20 +81,47 @@ func (s *Service) openShown(ctx context.Context, r *record, item int) (io.ReadSe
 	if !ok {
 		return nil, nil, fmt.Errorf("signapp: a prepared file that cannot be read at an offset: %T", f)
 	}
-	out, err := s.files.partial()
-	if err != nil {
+	h := s.hold(Client{ID: SignerPrefix + r.signer}) // as long as somebody reads it
+	if err := h.add(ctx, it.Prepared.ShownSize+blockSize); err != nil {
 		return nil, nil, err
 	}
-	if err := os.Remove(out.Name()); err != nil {
-		discard(out)
-		return nil, nil, storageError(err)
+	out, err := s.unnamed()
+	if err != nil {
+		h.end()
+		return nil, nil, err
 	}
 	if err = show.Show(ctx, it.Prepared, doc, out); err == nil {
 		_, err = out.Seek(0, io.SeekStart)
 	}
+	shown := &heldFile{out, h}
 	if err != nil {
-		_ = out.Close()
+		_ = shown.Close()
 		return nil, nil, storageError(err)
 	}
-	return out, it, nil
+	return shown, it, nil
+}
+
+// unnamed is a file that is gone when it is closed.
+func (s *Service) unnamed() (*os.File, error) {
+	out, err := s.files.partial()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(out.Name()); err != nil {
+		discard(out)
+		return nil, storageError(err)
+	}
+	return out, nil
+}
+
+// heldFile is a file whose room is granted until it is closed.
+type heldFile struct {
+	*os.File
+	hold *hold
+}
+
+// Close implements io.Closer.
+func (f *heldFile) Close() error {
+	defer f.hold.end()
+	return f.File.Close()
 }

@@ -27,6 +27,11 @@ func (s *Service) Sign(ctx context.Context, c Client, worker, document string, p
 		return nil, nil, ctx.Err()
 	}
 	defer func() { <-s.slots }()
+	h := s.hold(c)
+	defer h.end()
+	if err := h.add(ctx, row.Size+blockSize); err != nil {
+		return nil, nil, err
+	}
 	out, err := s.files.partial()
 	if err != nil {
 		return nil, nil, err
@@ -38,6 +43,9 @@ func (s *Service) Sign(ctx context.Context, c Client, worker, document string, p
 			return nil, nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 		return nil, nil, workerError(err)
+	}
+	if err := h.grown(ctx, out, row.Size); err != nil {
+		return nil, nil, err
 	}
 	d, err := s.adopt(ctx, c, row.Name, out)
 	return d, res, err

@@ -26,6 +26,10 @@ type Tx interface {
 	Operations() Operations
 	Secrets() Secrets
 	Passkeys() Passkeys
+	// Kept tells what a client has, as the transaction sees it; nothing is no error.
+	Kept(client string) (Kept, error)
+	// KeptBy tells it of every client that has something.
+	KeptBy() ([]Kept, error)
 }
 
 // Scope says on whose behalf a row is looked up. It is an argument of every
@@ -73,7 +77,7 @@ type DocumentRow struct {
 
 // Operations is the table of operations.
 type Operations interface {
-	// Put inserts or updates a row. State, Due and Progress change;
+	// Put inserts or updates a row. State, Due, Progress and Files change;
 	// everything else is fixed by the first Put.
 	Put(OperationRow) error
 	// Get finds a row in the scope; ErrNotFound.
@@ -99,6 +103,7 @@ type OperationRow struct {
 	Due                int64  // when something has to be done next
 	Fixed              []byte // JSON, never changes
 	Progress           []byte // JSON
+	Files              int64  // bytes of its files on disk
 }
 
 // Kinds of secrets.

@@ -197,7 +197,7 @@ func (f *flow) refuseStart(err error) (oidc.Status, error) {
 	switch {
 	case errors.As(err, &pe):
 		return f.fail(oidc.ErrorCodeInvalidRequest, pe.text)
-	case errors.Is(err, signapp.ErrInput), errors.Is(err, signapp.ErrNotFound), errors.Is(err, signapp.ErrTooLarge), errors.Is(err, signapp.ErrTooMany), errors.Is(err, signapp.ErrPaused):
+	case errors.Is(err, signapp.ErrInput), errors.Is(err, signapp.ErrNotFound), errors.Is(err, signapp.ErrTooLarge), errors.Is(err, signapp.ErrTooMany), errors.Is(err, signapp.ErrQuota), errors.Is(err, signapp.ErrPaused):
 		return oidc.StatusFailure, oidc.WrapError(oidc.ErrorCodeInvalidRequest, "the request cannot be served", err)
 	case errors.Is(err, signapp.ErrRefused):
 		return oidc.StatusFailure, oidc.WrapError(oidc.ErrorCodeAccessDenied, "access denied", err)

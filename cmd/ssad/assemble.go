@@ -22,6 +22,7 @@ import (
 	"github.com/assent-sign/assent/internal/clock"
 	"github.com/assent-sign/assent/internal/config"
 	"github.com/assent-sign/assent/internal/mtls"
+	"github.com/assent-sign/assent/internal/ration"
 	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/sap/sapclient"
 	"github.com/assent-sign/assent/signapp"
@@ -201,7 +202,8 @@ func (a *app) openService(ctx context.Context) error {
 		Dir: filepath.Join(a.cfg.Data, "files"), Store: a.store, Module: a.sam, Workers: a.set, StatementKey: key, Teller: a.sam,
 		Policy: a.cfg.SAM.Policy, RawPolicy: a.cfg.SAM.RawPolicy, AppOrigin: a.cfg.AppOrigin, SigningOrigin: a.cfg.SigningOrigin,
 		OneTime: a.cfg.SAM.OneTime, Certifier: a.sam,
-		Limits:    signapp.Limits{Document: l.Document, Items: l.Items, Lifetime: l.Lifetime, MaxLifetime: l.MaxLifetime, Waiting: l.Waiting, Declines: l.Declines, Pause: l.Pause, Parallel: l.Parallel, MinFree: l.MinFree},
+		Limits: signapp.Limits{Document: l.Document, Items: l.Items, Lifetime: l.Lifetime, MaxLifetime: l.MaxLifetime, Waiting: l.Waiting, Declines: l.Declines, Pause: l.Pause, Parallel: l.Parallel, MinFree: l.MinFree,
+			ClientBytes: l.ClientBytes, SignerBytes: l.SignerBytes, ClientOperations: l.ClientOperations},
 		Retention: signapp.Retention{Documents: r.Documents, Results: r.Results, Operations: r.Operations, Redemption: r.Redemption, Finish: r.Finish},
 		Log:       a.log,
 	})
@@ -236,7 +238,7 @@ func (a *app) openDoors(context.Context) error {
 	a.onClose(db.Close)
 	a.api, err = api.New(api.Config{
 		BaseURL: a.cfg.AppOrigin, Name: a.cfg.Name, Profile: a.cfg.Profile, Clients: clients, Store: db, Portal: a.portal,
-		Documents: a.service, Operations: a.service, Credentials: a.service, Ready: a.checks(),
+		Documents: a.service, Operations: a.service, Credentials: a.service, Ready: a.checks(), Kept: a.service.Kept,
 		SignDoc: api.SignDoc{Worker: a.cfg.Uses.SignDoc, Levels: a.cfg.Uses.Levels, XAdES: a.signDocXAdES()}, Limits: api.Limits{Document: a.cfg.Limits.Document},
 		TrustedProxies: proxies, Log: a.log,
 	})
@@ -266,16 +268,20 @@ func (a *app) route(context.Context) error {
 	if err != nil {
 		return err
 	}
+	pages := ration.New(perAddress, 4*perAddress, clock.System{})
 	r := chi.NewRouter()
 	r.Use(a.recoverPanic)
-	a.api.Mount(r) // logs and counts its own calls
+	a.api.Mount(r) // logs and counts its own calls, and has its own shares
 	r.Group(func(r chi.Router) {
 		r.Use(a.accessLog)
-		a.portal.Mount(r)
+		r.Group(func(r chi.Router) {
+			r.Use(func(next http.Handler) http.Handler { return pages.Limit(proxies, next) })
+			a.portal.Mount(r)
+		})
 		rel.Mount(r)
-		a.mountTSA(r)
+		a.mountTSA(r, proxies)
 	})
-	r.NotFound(a.portal.NotFound)
+	r.NotFound(pages.Limit(proxies, http.HandlerFunc(a.portal.NotFound)).ServeHTTP)
 	a.public = r
 	token, err := config.ReadSecret(a.cfg.Admin.Token)
 	if err != nil {
@@ -292,7 +298,10 @@ func (a *app) route(context.Context) error {
 	return nil
 }
 
-func (a *app) mountTSA(r chi.Router) {
+// perAddress is how many pages, and how many time-stamps, one address (of IPv6 one /64) may have a second; four times as many at once.
+const perAddress = 50
+
+func (a *app) mountTSA(r chi.Router, proxies ration.Proxies) {
 	if a.cfg.Uses.TSA == "" {
 		return
 	}
@@ -301,7 +310,8 @@ func (a *app) mountTSA(r chi.Router) {
 		return // openWorkers has looked
 	}
 	if w, ok := e.Processor.(*tsa.Worker); ok {
-		r.Method(http.MethodPost, "/tsa", w.Handler(func(err error) { a.log.Info("time-stamp request rejected", "error", err) }))
+		stamps := w.Handler(func(err error) { a.log.Info("time-stamp request rejected", "error", err) })
+		r.Method(http.MethodPost, "/tsa", ration.New(perAddress, 4*perAddress, clock.System{}).Limit(proxies, stamps))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -66,6 +67,20 @@ func (s *Shares) Take(key string) time.Duration {
 	wait := r.DelayFrom(now)
 	r.CancelAt(now)
 	return max(wait, time.Millisecond)
+}
+
+// Limit serves a request out of the share of the address that it comes from, and asks for patience when there is nothing left of it.
+func (s *Shares) Limit(p Proxies, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		wait := s.Take(Place(p.Address(r)))
+		if wait == 0 {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Retry-After", strconv.Itoa(1+int(wait/time.Second)))
+		w.Header().Set("Cache-Control", "no-store")
+		http.Error(w, "Too many requests come from your network. Wait a few seconds and try again.", http.StatusTooManyRequests)
+	})
 }
 
 // Len is how many keys have a bucket.

@@ -39,6 +39,29 @@ func TestT18SharesAreApart(t *testing.T) {
 	}
 }
 
+// T18: who has no share left is told when there is one again; others are served.
+func TestT18LimitOfAHandler(t *testing.T) {
+	c := clock.NewFake(time.Unix(1000, 0))
+	h := ration.New(0.5, 2, c).Limit(nil, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	ask := func(peer string, want int) *httptest.ResponseRecorder {
+		t.Helper()
+		r, w := httptest.NewRequest(http.MethodGet, "/", nil), httptest.NewRecorder()
+		r.RemoteAddr = peer
+		if h.ServeHTTP(w, r); w.Code != want {
+			t.Errorf("%s: %d, want %d", peer, w.Code, want)
+		}
+		return w
+	}
+	ask("192.0.2.1:1", 204)
+	ask("192.0.2.1:2", 204)
+	if w := ask("192.0.2.1:3", 429); w.Header().Get("Retry-After") != "3" || w.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("%v", w.Header())
+	}
+	ask("192.0.2.2:1", 204)
+	c.Advance(2 * time.Second)
+	ask("192.0.2.1:4", 204)
+}
+
 // T18: a header counts from a configured proxy only, and only as far as proxies wrote it; a /64 is one caller.
 func TestT18AddressOfACaller(t *testing.T) {
 	p := ration.Proxies{netip.MustParsePrefix("192.0.2.0/24")}

@@ -74,6 +74,28 @@ func (t tx) Operations() signapp.Operations { return operations{t.Tx} }
 func (t tx) Secrets() signapp.Secrets       { return secrets{t.Tx} }
 func (t tx) Passkeys() signapp.Passkeys     { return passkeys{t.Tx} }
 
+// Kept implements signapp.Tx. The triggers of the schema keep the books.
+func (t tx) Kept(client string) (signapp.Kept, error) {
+	k := signapp.Kept{Client: client}
+	err := t.Row(`SELECT bytes, operations FROM kept WHERE client = ?`, client).Scan(&k.Bytes, &k.Operations)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return k, err
+}
+
+// KeptBy implements signapp.Tx.
+func (t tx) KeptBy() ([]signapp.Kept, error) {
+	var all []signapp.Kept
+	err := t.Each(func(row sqldb.Scanner) error {
+		var k signapp.Kept
+		err := row.Scan(&k.Client, &k.Bytes, &k.Operations)
+		all = append(all, k)
+		return err
+	}, `SELECT client, bytes, operations FROM kept ORDER BY client`)
+	return all, err
+}
+
 // found maps "no row" to the application's sentinel.
 func found(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {

@@ -47,19 +47,19 @@ func (d documents) List(expiredBy int64, limit int) ([]signapp.DocumentRow, erro
 
 type operations struct{ tx *sqldb.Tx }
 
-const operationColumns = `id, client, signer, state, created, expires, due, fixed, progress`
+const operationColumns = `id, client, signer, state, created, expires, due, fixed, progress, files`
 
 func (o operations) Put(r signapp.OperationRow) error {
-	n, err := o.tx.Exec(`INSERT INTO operations (`+operationColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET state = excluded.state, due = excluded.due, progress = excluded.progress
+	n, err := o.tx.Exec(`INSERT INTO operations (`+operationColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET state = excluded.state, due = excluded.due, progress = excluded.progress, files = excluded.files
 		WHERE client = excluded.client AND signer = excluded.signer`,
-		r.ID, r.Client, r.Signer, string(r.State), r.Created, r.Expires, r.Due, blob(r.Fixed), blob(r.Progress))
+		r.ID, r.Client, r.Signer, string(r.State), r.Created, r.Expires, r.Due, blob(r.Fixed), blob(r.Progress), r.Files)
 	return inserted(n, err)
 }
 
 func scanOperation(row sqldb.Scanner) (signapp.OperationRow, error) {
 	var r signapp.OperationRow
-	err := row.Scan(&r.ID, &r.Client, &r.Signer, &r.State, &r.Created, &r.Expires, &r.Due, &r.Fixed, &r.Progress)
+	err := row.Scan(&r.ID, &r.Client, &r.Signer, &r.State, &r.Created, &r.Expires, &r.Due, &r.Fixed, &r.Progress, &r.Files)
 	return r, err
 }
 

@@ -183,7 +183,7 @@ func (p *Portal) takeUpload(w http.ResponseWriter, r *http.Request, s signapp.Se
 	if err != nil {
 		return "", fmt.Errorf("%w: no form", signapp.ErrInput)
 	}
-	client := signapp.Client{ID: "signer:" + s.Signer, Name: data.Name + " (own upload)"}
+	client := signapp.Client{ID: signapp.SignerPrefix + s.Signer, Name: data.Name + " (own upload)"}
 	var doc *signapp.Document
 	purpose := ""
 	for n := 0; ; n++ {

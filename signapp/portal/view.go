@@ -110,6 +110,7 @@ var words = []struct {
 	{signapp.ErrInput, 400, "This could not be used. Check the file, its name and your signing key, and try again."},
 	{signapp.ErrNotFound, 404, "There is nothing here for you."},
 	{signapp.ErrUnavailable, 503, "The signature module cannot be reached at this moment. Try again in a minute."},
+	{signapp.ErrQuota, 507, "You keep as many files here as you may. Files that you uploaded go after some time; try again then."},
 	{signapp.ErrFull, 503, "The service has no room at this moment. Try again later."},
 }
 

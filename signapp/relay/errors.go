@@ -47,6 +47,7 @@ var table = []struct {
 	{signapp.ErrRefused, 403, errorBody{"refused", "The signature module refused. Nothing was signed. If you do not know why, contact the service and name the time.", "never"}},
 	{signapp.ErrNotFound, 404, errorBody{"not_found", "There is no such request for you. Open it again from your list.", "never"}},
 	{signapp.ErrUnavailable, 503, errorBody{"unavailable", "The signature module cannot be reached at this moment. Nothing is lost; try again in a minute.", "later"}},
+	{signapp.ErrQuota, 503, errorBody{"unavailable", "Too many documents of yours are open at this moment. Close other pages that show them, and try again.", "later"}},
 	{signapp.ErrFull, 503, errorBody{"unavailable", "The service has no room at this moment. Try again later.", "later"}},
 }
 

@@ -17,7 +17,7 @@ import (
 func Run(t *testing.T, open func(t *testing.T, dir string) signapp.Store) {
 	for name, f := range map[string]func(*testing.T, *suite){
 		"documents": documents, "operations": operations, "scopes": scopes, "queries": queries, "secrets": secrets,
-		"take once": takeOnce, "passkeys": passkeys, "atomic": atomic, "durable": durable, "serialised": serialised, "view refuses changes": readOnly,
+		"take once": takeOnce, "passkeys": passkeys, "kept": kept, "atomic": atomic, "durable": durable, "serialised": serialised, "view refuses changes": readOnly,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &suite{T: t, dir: t.TempDir(), open: open}
@@ -109,6 +109,55 @@ func documents(_ *testing.T, s *suite) {
 	s.view(func(tx signapp.Tx) error {
 		_, err := tx.Documents().Get(signapp.Everything(), "d1")
 		return is(err, signapp.ErrNotFound)
+	})
+}
+
+// T18: the books follow every change of what they count, and only that.
+func kept(_ *testing.T, s *suite) {
+	has := func(client string, bytes, operations int64) {
+		s.Helper()
+		s.view(func(tx signapp.Tx) error {
+			got, err := tx.Kept(client)
+			if err != nil {
+				return err
+			}
+			return same(got, signapp.Kept{Client: client, Bytes: bytes, Operations: operations})
+		})
+	}
+	const file, row = 4096, 2048
+	has("acme", 0, 0)
+	a := op("o1", "acme", "anna", signapp.StatePrepared, 1, 5) // 7 and 2 octets
+	a.Files = 1000
+	s.update(func(tx signapp.Tx) error {
+		return errors.Join(tx.Documents().Put(doc("d1", "acme", 10)), tx.Documents().Put(doc("d2", "other", 10)), tx.Operations().Put(a))
+	})
+	has("acme", file+7+row+9+1000, 1)
+	has("other", file+7, 0)
+	_ = s.store.Update(bg, func(tx signapp.Tx) error { return tx.Documents().Put(doc("d1", "acme", 10)) }) // taken
+	a.Progress, a.Files = []byte(`{"b":2}`), 50
+	s.update(func(tx signapp.Tx) error { return errors.Join(tx.Operations().Put(a), tx.Operations().Put(a)) })
+	has("acme", file+7+row+14+50, 1)
+	s.update(func(tx signapp.Tx) error {
+		return errors.Join(tx.Documents().Delete("d1"), tx.Documents().Delete("d1"))
+	})
+	has("acme", row+14+50, 1)
+	s.view(func(tx signapp.Tx) error {
+		got, err := tx.KeptBy()
+		if err != nil {
+			return err
+		}
+		return same(got, []signapp.Kept{{Client: "acme", Bytes: row + 14 + 50, Operations: 1}, {Client: "other", Bytes: file + 7}})
+	})
+	s.update(func(tx signapp.Tx) error {
+		return errors.Join(tx.Operations().Delete("o1"), tx.Documents().Delete("d2"))
+	})
+	has("acme", 0, 0)
+	s.view(func(tx signapp.Tx) error {
+		got, err := tx.KeptBy()
+		if len(got) != 0 {
+			return fmt.Errorf("%+v is left", got)
+		}
+		return err
 	})
 }
 
