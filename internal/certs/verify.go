@@ -98,6 +98,14 @@ func ask(path []*x509.Certificate, also []func([]*x509.Certificate) error) error
 	return nil
 }
 
+// CheckPath makes the demands of Verify on a path that another builder has found: on the use of the leaf, and on those above it.
+func CheckPath(path []*x509.Certificate, usage Usage) error {
+	if err := CheckUsage(path[0], usage); err != nil {
+		return err
+	}
+	return checkAuthorities(path, usage)
+}
+
 // checkAuthorities looks at what x509 leaves open about those above the leaf: how strong their
 // keys are, and, of a person's signature, that none is an authority of machines. Who runs one of servers
 // under the same anchor proofed no signer, and may be anybody.

@@ -2,6 +2,7 @@ package tsp
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/x509"
 	"encoding/asn1"
@@ -12,7 +13,7 @@ import (
 
 	"github.com/assent-sign/assent/internal/certs"
 	"github.com/assent-sign/assent/internal/cms"
-	"github.com/assent-sign/assent/internal/pkix"
+	"github.com/assent-sign/assent/internal/paths"
 )
 
 // Info is what a verified token says.
@@ -83,7 +84,7 @@ func verifyToken(token []byte, h crypto.Hash, imprint []byte, nonce *big.Int, po
 	if issuers != nil {
 		between = append(between, issuers(append([]*x509.Certificate{leaf}, between...)...)...)
 	}
-	chain, err := certs.Verify(leaf, between, anchors, at, certs.TimeStamp, func(path []*x509.Certificate) error { return pkix.Judge(path, at) })
+	chain, err := paths.Verify(context.Background(), leaf, between, anchors, at, certs.TimeStamp)
 	if err != nil {
 		return Info{}, fmt.Errorf("%w: %w", ErrChain, err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/assent-sign/assent/internal/certs"
 	"github.com/assent-sign/assent/internal/cms"
+	"github.com/assent-sign/assent/internal/paths"
 	"github.com/assent-sign/assent/internal/pdf"
 	"github.com/assent-sign/assent/internal/pkix"
 	"github.com/assent-sign/assent/internal/revocation"
@@ -231,7 +232,7 @@ func (j *judge) chain(s *Signature, cert *x509.Certificate, others []*x509.Certi
 }
 
 func (j *judge) documentPath(cert *x509.Certificate, between []*x509.Certificate, at time.Time) ([]*x509.Certificate, error) {
-	return certs.Verify(cert, between, j.opt.Anchors, at, certs.Document, func(path []*x509.Certificate) error { return pkix.Judge(path, at) })
+	return paths.Verify(j.ctx, cert, between, j.opt.Anchors, at, certs.Document)
 }
 
 // demand doubts a signature about whose certificates the policy wants to know more than
