@@ -74,8 +74,7 @@ func buildAssent(t *testing.T) string {
 	t.Helper()
 	testenv.BuiltFrom(t, "./cmd/assent")
 	program := filepath.Join(t.TempDir(), "assent")
-	cmd := exec.CommandContext(t.Context(), testenv.Need(t, "go"), "build", "-o", program, "./cmd/assent")
-	cmd.Dir = testenv.Root()
+	cmd := exec.CommandContext(t.Context(), testenv.Need(t, "go"), "-C", testenv.Root(), "build", "-o", program, "./cmd/assent")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

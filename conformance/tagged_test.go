@@ -71,6 +71,9 @@ func TestKeptResultsKnowWhatWasBuilt(t *testing.T) {
 			if !bytes.Contains(text, []byte("testenv.BuiltFrom(t, ")) {
 				t.Errorf("%s has Go build a program and does not say from what (testenv.BuiltFrom)", path)
 			}
+			if bytes.Contains(text, []byte(".Dir = testenv.Root()")) && filepath.Base(filepath.Dir(path)) != "conformance" {
+				t.Errorf("%s starts Go in the module's root, and whatever comes to it makes the kept result old: go -C", path)
+			}
 		}
 		return err
 	})

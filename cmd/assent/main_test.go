@@ -50,8 +50,7 @@ var programs = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "build", "-o", dir+"/", "./cmd/samd", "./cmd/sicd", "./cmd/ssad", "./cmd/assent", "./conformance/cmd/pdfsignjudge")
-	cmd.Dir = testenv.Root()
+	cmd := exec.Command("go", "-C", testenv.Root(), "build", "-o", dir+"/", "./cmd/samd", "./cmd/sicd", "./cmd/ssad", "./cmd/assent", "./conformance/cmd/pdfsignjudge")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}

@@ -41,8 +41,7 @@ func TestMain(m *testing.M) {
 		}
 		defer func() { _ = os.RemoveAll(dir) }()
 		programs = dir
-		build := exec.Command("go", "build", "-tags", "failpoint", "-o", dir+"/", "./cmd/samd", "./conformance/auditor")
-		build.Dir = testenv.Root()
+		build := exec.Command("go", "-C", testenv.Root(), "build", "-tags", "failpoint", "-o", dir+"/", "./cmd/samd", "./conformance/auditor")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
 			return 1

@@ -40,8 +40,7 @@ func newArmedWith(t *testing.T, configure func(*system)) *armed {
 	t.Helper()
 	a := &armed{bin: t.TempDir()}
 	testenv.BuiltFrom(t, "-tags", "failpoint", "./cmd/samd", "./cmd/ssad", "./conformance/auditor")
-	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "failpoint", "-o", a.bin+"/", "./cmd/samd", "./cmd/ssad", "./conformance/auditor")
-	build.Dir = testenv.Root()
+	build := exec.CommandContext(t.Context(), "go", "-C", testenv.Root(), "build", "-tags", "failpoint", "-o", a.bin+"/", "./cmd/samd", "./cmd/ssad", "./conformance/auditor")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

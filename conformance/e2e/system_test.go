@@ -30,8 +30,7 @@ func TestMain(m *testing.M) {
 		}
 		defer func() { _ = os.RemoveAll(dir) }()
 		programs = dir
-		build := exec.Command("go", "build", "-o", dir+"/", "./cmd/samd", "./cmd/sicd", "./cmd/ssad", "./cmd/assent")
-		build.Dir = testenv.Root()
+		build := exec.Command("go", "-C", testenv.Root(), "build", "-o", dir+"/", "./cmd/samd", "./cmd/sicd", "./cmd/ssad", "./cmd/assent")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
 			return 1

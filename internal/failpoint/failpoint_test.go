@@ -27,8 +27,7 @@ func TestProgramsHaveNoFailpoints(t *testing.T) {
 	build := func(out string, args ...string) {
 		t.Helper()
 		testenv.BuiltFrom(t, args...)
-		cmd := exec.CommandContext(t.Context(), testenv.Need(t, "go"), append([]string{"build", "-o", filepath.Join(dir, out) + "/"}, args...)...)
-		cmd.Dir = testenv.Root()
+		cmd := exec.CommandContext(t.Context(), testenv.Need(t, "go"), append([]string{"-C", testenv.Root(), "build", "-o", filepath.Join(dir, out) + "/"}, args...)...)
 		if text, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, text)
 		}

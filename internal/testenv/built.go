@@ -21,14 +21,17 @@ var built sync.Map
 // BuiltFrom says from which packages the programs are built that a test runs. "go test" keeps a result until
 // something changes that it knows of, and of what a compiler reads that the test started it knows nothing: a program
 // could change, and its tests count as passed by what they said before. args are flags of the build and packages.
+//
+// The compiler is started with -C and not in a folder of the module: os/exec looks whether the folder of a program is
+// there, "go test" writes that down, and the result would be lost as soon as anything comes to or leaves the folder.
 func BuiltFrom(t testing.TB, args ...string) {
 	t.Helper()
 	if _, told := built.LoadOrStore(strings.Join(args, " "), true); told {
 		return
 	}
 	var words bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), Need(t, "go"), append([]string{"list", "-deps", "-f", sources}, args...)...)
-	cmd.Dir, cmd.Stderr = Root(), &words
+	cmd := exec.CommandContext(t.Context(), Need(t, "go"), append([]string{"-C", Root(), "list", "-deps", "-f", sources}, args...)...)
+	cmd.Stderr = &words
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("go list: %v\n%s", err, words.String())

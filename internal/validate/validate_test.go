@@ -99,8 +99,7 @@ func TestPDFSignJudgeAgreesAndRefuses(t *testing.T) {
 	goTool := testenv.Need(t, "go")
 	program := filepath.Join(t.TempDir(), "pdfsignjudge")
 	testenv.BuiltFrom(t, "./conformance/cmd/pdfsignjudge")
-	build := exec.Command(goTool, "build", "-o", program, "./conformance/cmd/pdfsignjudge")
-	build.Dir = testenv.Root()
+	build := exec.Command(goTool, "-C", testenv.Root(), "build", "-o", program, "./conformance/cmd/pdfsignjudge")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

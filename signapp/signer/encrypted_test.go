@@ -50,10 +50,7 @@ func withScript(in []byte) []byte {
 func runUnits(t *testing.T, pattern string, env ...string) {
 	t.Helper()
 	node := testenv.Need(t, "node")
-	js, err := unitTests()
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := unitTests(t)
 	file := filepath.Join(t.TempDir(), "all.test.mjs")
 	if err := os.WriteFile(file, js, 0o600); err != nil {
 		t.Fatal(err)

@@ -269,7 +269,7 @@ func TestConfigRefusals(t *testing.T) {
 
 // T40: what is committed and served is exactly what the source makes.
 func TestDistIsReproducible(t *testing.T) {
-	files, err := bundle.App(here())
+	files, err := bundle.App(sources(t))
 	if err != nil {
 		t.Fatal(err)
 	}
