@@ -36,6 +36,9 @@ const (
 // maxOddities bounds what is kept of them; one is enough to doubt a file.
 const maxOddities = 16
 
+// mostObjects is the largest /Size that all readers take: from some number between three and four million on Ghostscript has no object.
+const mostObjects = 1 << 21
+
 // lookBack is how far in front of a word that begins an object its numbers are looked for,
 // lastWords how far from its end a file must say where its cross-reference is: some
 // readers look at the last 1,024 bytes only.
@@ -59,6 +62,7 @@ type census struct {
 	chain    []link          // sections, the newest first
 	objects  []place         // those that stand behind from
 	older    map[packed]bool // what object streams hold that newer sections have elsewhere
+	ends     []int64         // where "endstream" stands
 	out      []oddity
 	broken   bool // there may be more
 }
@@ -195,16 +199,25 @@ func (c *census) read(off int64) (int64, error) {
 	}
 	if err == nil && size <= int64(c.highest) {
 		err = c.odd(off, oddForm, "object %d is listed, and /Size says that there is none", c.highest)
-	} else if err == nil && size > maxObjectNumber+1 {
+	} else if err == nil && size > mostObjects {
 		err = c.odd(off, oddForm, "/Size says that there are more objects than a file can have")
 	}
 	if err != nil {
 		return 0, err
 	}
-	if err := c.hidden(sec.trailer); err != nil {
+	if err := firstError(c.clear(sec.trailer), c.hidden(sec.trailer)); err != nil {
 		return 0, err
 	}
 	return c.d.prevOffset(sec)
+}
+
+// clear notes an encryption that is none: to some readers the file is encrypted.
+func (c *census) clear(trailer value) error {
+	at, _, err := trailer.find("Encrypt")
+	if err != nil || at == 0 || c.d.crypt != nil {
+		return err
+	}
+	return c.odd(c.section, oddForm, "/Encrypt in a file that is not encrypted")
 }
 
 // hidden reads the part of a hybrid section that is for newer readers.
@@ -491,6 +504,11 @@ func (c *census) header(off int64) (ref, error) {
 // word judges one of the words that a search for objects goes by.
 func (c *census) word(word string, at int64, before, behind []byte) error {
 	switch {
+	case word == "endstream":
+		if c.ends = append(c.ends, at); len(c.ends) > c.d.lim.MaxObjects {
+			return overLimit("more than %d streams", c.d.lim.MaxObjects)
+		}
+		return nil
 	case c.keywords[at], len(behind) > 0 && isRegular(behind[0]):
 		return nil
 	case word == "trailer":
@@ -528,7 +546,7 @@ func mayBeginObject(before []byte) bool {
 // maxComments bounds those between the numbers of an object and its keyword.
 const maxComments = 8
 
-// eachWord calls fn for the words that begin objects and trailers, from an offset to the
+// eachWord calls fn for the words that begin objects and trailers, and end streams, from an offset to the
 // end, with what stands around each.
 func (d *Document) eachWord(from int64, fn func(word string, at int64, before, behind []byte) error) error {
 	const piece = 64 << 10
@@ -556,7 +574,7 @@ func (d *Document) eachWord(from int64, fn func(word string, at int64, before, b
 
 // wordsIn finds words that begin in front of end in a piece of the file, and not before the offset from.
 func wordsIn(b []byte, end int, begin, from int64, fn func(word string, at int64, before, behind []byte) error) error {
-	for _, word := range []string{"obj", "trailer"} {
+	for _, word := range []string{"obj", "trailer", "endstream"} {
 		for i := int(from - begin); i < end; i++ {
 			j := bytes.Index(b[i:], []byte(word))
 			if i += j; j < 0 || i >= end {

@@ -218,21 +218,13 @@ const linearizedAt = 9
 // that the file has when it is signed, or when somebody adds to it (ISO 32000-2, annex F.3.3; ADE-04).
 func (c *census) linearized(newest int64) error {
 	for _, off := range []int64{0, linearizedAt} {
-		o, err := c.d.objectAt(c.d.base + off)
-		if errors.Is(err, ErrMalformed) || errors.Is(err, ErrLimit) || err == nil && !o.val.isDict() {
-			continue // a file that is not linearized may begin with anything
-		}
-		if err != nil {
-			return err
-		}
-		at, _, err := o.val.find("Linearized")
-		if err == nil && at == 0 {
-			continue
-		}
-		length, err2 := o.val.get("L")
-		if n, ok := length.asInt(); firstError(err, err2) != nil || !ok || !allDigits(length.raw) {
+		dict, whole, err := c.d.linearization(c.d.base + off)
+		if errors.Is(err, ErrMalformed) && dict.isDict() {
 			return c.odd(c.d.size, oddForm, "a linearized file does not say how long it is")
-		} else if n != c.d.size && n != c.d.size-c.d.base {
+		} else if err != nil || !whole {
+			if err != nil {
+				return err
+			}
 			continue
 		}
 		first, err := c.d.firstSection(c.d.base + off)
@@ -247,6 +239,28 @@ func (c *census) linearized(newest int64) error {
 		}
 	}
 	return nil
+}
+
+// linearization reads the dictionary at the beginning of a linearized file. whole tells that the file is as long as it
+// says, without which it is an ordinary file. ErrMalformed: it does not say its length in a plain way.
+func (d *Document) linearization(off int64) (dict value, whole bool, err error) {
+	o, err := d.objectAt(off)
+	if errors.Is(err, ErrMalformed) || errors.Is(err, ErrLimit) || err == nil && !o.val.isDict() {
+		return dict, false, nil // a file that is not linearized may begin with anything
+	}
+	if err != nil {
+		return dict, false, err
+	}
+	at, _, err := o.val.find("Linearized")
+	if err == nil && at == 0 {
+		return dict, false, nil
+	}
+	length, err2 := o.val.get("L")
+	n, ok := length.asInt()
+	if firstError(err, err2) != nil || !ok || !allDigits(length.raw) {
+		return o.val, false, malformed(o.val.off, "a linearized file does not say how long it is")
+	}
+	return o.val, n == d.size || n == d.size-d.base, nil
 }
 
 // firstSection is where the cross-reference of a linearized file begins, behind the first "endobj".

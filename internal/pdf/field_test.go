@@ -237,7 +237,8 @@ func TestADE04WhatNamesDoNotSay(t *testing.T) {
 		"<< /Type /Annot /Subtype /Stamp /Rect [0 0 9 9] /F 36 >>":                   true, // printed, not viewed
 		"<< /Type /Annot /Subtype /Stamp /Rect [0 0 9 9] /F 2 >>":                    true, // hidden
 		"<< /Type /Annot /Subtype /Stamp /Rect [0 0 9 9] /F 256 >>":                  true, // appears under the mouse
-		"<< /Type /Annot /Subtype /Stamp /Rect [0 0 9 9] /F 4 >>":                    false,
+		"<< /Type /Annot /Subtype /Stamp /Rect [0 0 9 9] /F 4 >>":                    true, // each reader draws its own
+		"<< /Type /Annot /Subtype /Stamp /Rect [0 0 9 9] /F 4 /AP << /N 4 0 R >> >>": false,
 		"<< /Type /Annot /Subtype /Widget /Rect [0 0 0 0] /F 2 >>":                   false, // an invisible signature
 		"<< /Type /XObject /Subtype /Image /Length 0 /F (x) >>\nstream\n\nendstream": true,
 		"<< /Alternates [ << /DefaultForPrinting true >> ] >>":                       true,

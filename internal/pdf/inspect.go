@@ -131,8 +131,7 @@ func (d *Document) scanPlaces(s *Summary) error {
 	return err
 }
 
-// scanFeatures looks at the names in every object, decoded, so that #-escapes
-// hide nothing. Stream data is not looked at.
+// scanFeatures looks at every object. Stream data is not looked at.
 func (d *Document) scanFeatures(s *Summary) error {
 	metadata, err := d.clearMetadata()
 	if err != nil {
@@ -153,12 +152,18 @@ func (d *Document) scanFeatures(s *Summary) error {
 		if err := s.scanObject(o); err != nil {
 			return err
 		}
+		if odd, err := d.twofacedObject(o); err != nil || odd {
+			s.Twofaced = true
+			if err := ignoreOdd(err); err != nil {
+				return err
+			}
+		}
 		if d.crypt != nil {
 			if err := d.scanMixed(s, num, o, metadata); err != nil {
 				return err
 			}
 		}
-		return s.scanNames(o.val)
+		return d.scanTokens(s, o.val)
 	})
 }
 
@@ -257,23 +262,6 @@ func (d *Document) isContent(o object) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-func (s *Summary) scanNames(v value) error {
-	l := v.sub(0)
-	for {
-		l.skipSpace()
-		if l.pos >= len(v.raw) {
-			return nil
-		}
-		t, err := l.next()
-		if err != nil {
-			return err
-		}
-		if t.kind == tokName {
-			s.note(decodeName(v.raw[t.start:t.end]))
-		}
-	}
 }
 
 func (s *Summary) note(name []byte) {

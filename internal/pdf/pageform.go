@@ -3,14 +3,89 @@ package pdf
 import "slices"
 
 // Pages that readers take for different ones (ADE-04): they inherit along /Kids or along /Parent, count pages or walk
-// over them, go by /Type or by /Kids, and take the first or the last of two values of a key.
+// over them, go by /Type or by /Kids, and begin with the page that a linearized file says.
 
-// twofacedPage tells whether readers differ about a node of the page tree. above is the node that lists it.
-func (d *Document) twofacedPage(v value, above ref, kids bool) (bool, error) {
-	twice, err := repeats(v)
-	if err != nil || twice {
+// scanPages looks at every node of the page tree and at what pages are drawn from (ADE-04).
+func (d *Document) scanPages(s *Summary) error {
+	odd, err := d.oddPages()
+	s.Twofaced = s.Twofaced || odd || err != nil
+	return err
+}
+
+func (d *Document) oddPages() (bool, error) {
+	cat, err := d.catalog()
+	if err != nil {
+		return true, err
+	}
+	typ, err1 := d.key(cat.val, "Type")
+	root, err2 := cat.val.get("Pages")
+	if err := firstError(err1, err2); err != nil || !typ.isNull() && !typ.nameIs("Catalog") {
+		return true, ignoreMalformed(err) // Ghostscript shows no page of another catalog
+	}
+	p := pageForms{d: d, seen: map[int]bool{}}
+	if _, odd, err := p.node(root, ref{}, pageBoxes{}, 0); err != nil || odd {
 		return true, ignoreMalformed(err)
 	}
+	return d.begunElsewhere(p.pages)
+}
+
+// pageForms is a walk over the page tree.
+type pageForms struct {
+	d     *Document
+	seen  map[int]bool
+	pages []ref
+}
+
+// node returns how many pages are at or below a node, and whether readers differ about any. above is the node that lists it.
+func (p *pageForms) node(v value, above ref, boxes pageBoxes, depth int) (pages int64, odd bool, err error) {
+	id, ok := v.asRef()
+	if !ok || p.seen[id.num] || depth > p.d.lim.MaxDepth {
+		return 0, true, nil
+	}
+	p.seen[id.num] = true
+	o, err := p.d.load(id)
+	if err != nil || !o.val.isDict() {
+		return 0, true, ignoreMalformed(err)
+	}
+	at, _, err := o.val.find("Kids")
+	if err != nil {
+		return 0, true, ignoreMalformed(err)
+	}
+	if odd, err = p.d.twofacedPage(o.val, above, at > 0); err != nil || odd {
+		return 0, true, ignoreMalformed(err)
+	}
+	if odd, err = p.d.oddBoxes(o.val, &boxes); err != nil || odd {
+		return 0, true, ignoreMalformed(err)
+	}
+	if at == 0 {
+		p.pages = append(p.pages, id)
+		odd, err := p.d.scanContents(o.val)
+		return 1, odd || !boxes.sound(), err
+	}
+	return p.kids(o.val, id, boxes, depth)
+}
+
+func (p *pageForms) kids(node value, id ref, boxes pageBoxes, depth int) (pages int64, odd bool, err error) {
+	kids, err := p.d.key(node, "Kids")
+	if err != nil || !kids.isArray() {
+		return 0, true, err
+	}
+	var inner error
+	err = kids.eachElem(func(e value) bool {
+		var n int64
+		n, odd, inner = p.node(e, id, boxes, depth+1)
+		pages += n
+		return inner == nil && !odd
+	})
+	if err = firstError(inner, err); err != nil || odd {
+		return pages, odd, err
+	}
+	count, err := p.d.keyInt(node, "Count", -1)
+	return pages, count != pages, err
+}
+
+// twofacedPage tells whether readers differ about where a node of the page tree belongs, and about what it is.
+func (d *Document) twofacedPage(v value, above ref, kids bool) (bool, error) {
 	typ, err := d.key(v, "Type")
 	if err != nil {
 		return false, err
@@ -27,113 +102,11 @@ func (d *Document) twofacedPage(v value, above ref, kids bool) (bool, error) {
 		return false, err
 	}
 	up, ok := parent.asRef()
-	return above.num != 0 && (!ok || up != above), nil
+	if above.num == 0 {
+		return !parent.isNull(), nil // pdf.js, MuPDF and PDFium inherit from there
+	}
+	return !ok || up != above, nil
 }
-
-// repeats tells whether a dictionary, or one within a value, has a key twice.
-func repeats(v value) (bool, error) {
-	type frame struct {
-		dict, val bool // val: the value of a key is expected
-		keys      map[string]bool
-	}
-	var stack []frame
-	l := v.sub(0)
-	for {
-		l.skipSpace()
-		if l.pos >= len(v.raw) {
-			return false, nil
-		}
-		t, err := l.next()
-		if err != nil {
-			return false, err
-		}
-		switch t.kind {
-		case tokDictOpen, tokArrayOpen:
-			stack = append(stack, frame{dict: t.kind == tokDictOpen})
-			continue
-		case tokDictClose, tokArrayClose:
-			stack = stack[:max(0, len(stack)-1)]
-		}
-		if len(stack) == 0 {
-			continue
-		}
-		f := &stack[len(stack)-1]
-		if !f.dict || t.kind != tokName || f.val {
-			f.val = false
-			continue
-		}
-		key := string(decodeName(v.raw[t.start:t.end]))
-		if f.keys[key] {
-			return true, nil
-		}
-		if f.keys == nil {
-			f.keys = map[string]bool{}
-		}
-		f.keys[key], f.val = true, true
-	}
-}
-
-// scanPages looks at every node of the page tree and at what pages are drawn from (ADE-04).
-func (d *Document) scanPages(s *Summary) error {
-	cat, err := d.catalog()
-	if err != nil {
-		return err
-	}
-	if twice, err := repeats(cat.val); err != nil || twice {
-		s.Twofaced = true
-		return err
-	}
-	root, err := cat.val.get("Pages")
-	if err != nil {
-		return err
-	}
-	_, odd, err := d.scanNode(root, ref{}, 0, map[int]bool{})
-	s.Twofaced = odd || err != nil
-	return err
-}
-
-// scanNode returns how many pages are below a node, and whether readers differ about any.
-func (d *Document) scanNode(v value, above ref, depth int, seen map[int]bool) (pages int64, odd bool, err error) {
-	id, ok := v.asRef()
-	if !ok || seen[id.num] || depth > d.lim.MaxDepth {
-		return 0, true, nil
-	}
-	seen[id.num] = true
-	o, err := d.load(id)
-	if err != nil || !o.val.isDict() {
-		return 0, true, ignoreMalformed(err)
-	}
-	at, _, err := o.val.find("Kids")
-	if err != nil {
-		return 0, true, ignoreMalformed(err)
-	}
-	if odd, err = d.twofacedPage(o.val, above, at > 0); err != nil || odd {
-		return 0, odd, ignoreMalformed(err)
-	}
-	if at == 0 {
-		odd, err := d.scanContents(o.val)
-		return 1, odd, err
-	}
-	kids, err := d.key(o.val, "Kids")
-	if err != nil || !kids.isArray() {
-		return 0, true, err
-	}
-	var inner error
-	err = kids.eachElem(func(e value) bool {
-		var n int64
-		n, odd, inner = d.scanNode(e, id, depth+1, seen)
-		pages += n
-		return inner == nil && !odd
-	})
-	if err = firstError(inner, err); err != nil || odd {
-		return pages, odd, err
-	}
-	count, err := d.keyInt(o.val, "Count", -1)
-	return pages, count != pages, err
-}
-
-// drawable are the filters that readers know (ISO 32000-1, table 6); DCT and the like are for pictures.
-var drawable = []string{"FlateDecode", "LZWDecode", "ASCIIHexDecode", "ASCII85Decode", "RunLengthDecode", "Crypt", "Fl", "LZW", "AHx", "A85", "RL"}
 
 // scanContents tells whether readers differ about the content streams of a page.
 func (d *Document) scanContents(page value) (bool, error) {
@@ -158,6 +131,7 @@ func (d *Document) scanContents(page value) (bool, error) {
 	return false, nil
 }
 
+// oddContent tells whether a content is not a stream that is drawn as it is; its form is judged by twofacedObject.
 func (d *Document) oddContent(v value) (bool, error) {
 	id, ok := v.asRef()
 	if !ok {
@@ -167,27 +141,41 @@ func (d *Document) oddContent(v value) (bool, error) {
 	if err != nil || o.stream < 0 {
 		return true, ignoreMalformed(err)
 	}
-	if twice, err := repeats(o.val); err != nil || twice {
-		return twice, err
-	}
-	if n, err := d.keyInt(o.val, "Length", -1); err != nil || n < 0 {
+	filter, err := d.key(o.val, "Filter")
+	if err != nil {
 		return true, ignoreMalformed(err)
 	}
-	filter, err := d.key(o.val, "Filter")
-	if err != nil || filter.isNull() {
-		return false, err
-	}
-	names := []value{filter}
-	if filter.isArray() {
-		names = nil
-		if err := filter.eachElem(func(e value) bool { names = append(names, e); return true }); err != nil {
-			return false, err
-		}
+	names, err := d.elements(filter)
+	if err != nil {
+		return true, ignoreMalformed(err)
 	}
 	for _, n := range names {
-		n, err := d.resolve(n)
-		if err != nil || !slices.Contains(drawable, n.name()) {
-			return err == nil, err
+		if slices.Contains(pictured, n.name()) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// begunElsewhere tells whether the first object of a linearized file names another page than the tree has there, or another number of
+// pages: pdf.js shows that page, and Poppler and pdf.js so many (ISO 32000-2, annex F.3.3).
+func (d *Document) begunElsewhere(pages []ref) (bool, error) {
+	for _, off := range []int64{0, linearizedAt} {
+		dict, whole, err := d.linearization(d.base + off)
+		if err != nil || !whole {
+			if err != nil {
+				return true, ignoreMalformed(err)
+			}
+			continue
+		}
+		count, err1 := d.keyInt(dict, "N", -1)
+		object, err2 := d.keyInt(dict, "O", -1)
+		first, err3 := d.keyInt(dict, "P", 0)
+		if err := firstError(err1, err2, err3); err != nil {
+			return true, ignoreMalformed(err)
+		}
+		if count != int64(len(pages)) || first < 0 || first >= count || int64(pages[first].num) != object {
+			return true, nil
 		}
 	}
 	return false, nil

@@ -317,8 +317,8 @@
   function element2(name, attributes, ...inner) {
     return `<${name}${attributes.map(([n, v]) => ` ${n}="${escapeValue(v)}"`).join("")}>${inner.join("")}</${name}>`;
   }
-  var leaf = (name, value2, attributes = []) => element2(name, attributes, escapeText(value2));
-  var optional = (name, value2) => value2 === "" ? "" : leaf(name, value2);
+  var leaf = (name, value, attributes = []) => element2(name, attributes, escapeText(value));
+  var optional = (name, value) => value === "" ? "" : leaf(name, value);
   function digestOf(h, d, declared = []) {
     return leaf("ds:DigestMethod", "", [...declared, ["Algorithm", digestMethods[h]]]) + leaf("ds:DigestValue", base64(d), declared);
   }
@@ -932,14 +932,14 @@
     let have = 0;
     const reader = res.body?.getReader();
     while (reader) {
-      const { done, value: value2 } = await reader.read();
+      const { done, value } = await reader.read();
       if (done) break;
-      have += value2.length;
+      have += value.length;
       if (have > max) {
         await reader.cancel();
         throw new TooLarge();
       }
-      parts2.push(value2);
+      parts2.push(value);
     }
     const out = new Uint8Array(have);
     let at2 = 0;
@@ -1839,8 +1839,8 @@
     ].sort(compare);
     return tlv(SET, concat(...attrs));
   }
-  function attribute(type, value2) {
-    return tlv(SEQUENCE, type, tlv(SET, value2));
+  function attribute(type, value) {
+    return tlv(SEQUENCE, type, tlv(SET, value));
   }
   function compare(a, b) {
     for (let i = 0; i < Math.min(a.length, b.length); i++) {
@@ -1971,10 +1971,16 @@
       }
     }
     const end = behindWord(pdf, p);
-    if (!/^(?:[0-9.+-]+|true|false|null)$/.test(ascii(pdf, p, end - p))) throw new UnreadError("a value cannot be read");
+    if (!isNumeral(pdf, p, end) && !/^(?:true|false|null)$/.test(ascii(pdf, p, end - p))) throw new UnreadError("a value cannot be read");
     const generation = skip(pdf, end);
+    if (!digit(pdf[generation])) return end;
     const r = skip(pdf, behindWord(pdf, generation));
-    return /^\d+$/.test(ascii(pdf, generation, Math.min(r - generation, 20)).trim()) && ascii(pdf, r, behindWord(pdf, r) - r) === "R" ? r + 1 : end;
+    if (pdf[r] !== 82 || r + 1 < pdf.length && regular(pdf[r + 1])) return end;
+    return /^\d+$/.test(ascii(pdf, generation, Math.min(r - generation, 20)).trim()) ? r + 1 : end;
+  }
+  function isNumeral(pdf, from, to) {
+    for (let p = from; p < to; p++) if (!digit(pdf[p]) && pdf[p] !== 43 && pdf[p] !== 45 && pdf[p] !== 46) return false;
+    return to > from;
   }
   function hexDigit(c) {
     return digit(c) || c !== void 0 && (c | 32) >= 97 && (c | 32) <= 102;
@@ -2088,10 +2094,10 @@
     const reader = z.readable.getReader();
     for (; ; ) {
       try {
-        const { done, value: value2 } = await reader.read();
+        const { done, value } = await reader.read();
         if (done) return { data: concat(...parts2), whole: true };
-        have += value2.length;
-        parts2.push(value2);
+        have += value.length;
+        parts2.push(value);
       } catch {
         return { data: concat(...parts2), whole: false };
       }
@@ -2151,9 +2157,9 @@
     while (ascii(pdf, p, 2) !== ">>") {
       if (pdf[p] !== 47 || out.size >= maxEntries2 || depth >= maxDepth4) throw new Error("an unusual dictionary");
       const [name, after] = readName(pdf, p);
-      const [value2, end] = readValue(pdf, skip(pdf, after), depth + 1);
+      const [value, end] = readValue(pdf, skip(pdf, after), depth + 1);
       if (out.has(name)) throw new Error(`two /${name}`);
-      out.set(name, value2);
+      out.set(name, value);
       p = skip(pdf, end);
     }
     return [out, p + 2];
@@ -2339,13 +2345,13 @@
       const data2 = behindLine(pdf, body.stream + 6);
       const next = find2(pdf, "endstream", data2);
       if (next < 0 || next > from) throw new HoleError(over);
-      for (const { value: value2, ref, own } of body.lengths) {
-        let n = value2;
+      for (const { value, ref, own } of body.lengths) {
+        let n = value;
         if (ref) {
           numbers ??= numberObjects(pdf);
-          n = numbers.named.get(value2);
+          n = numbers.named.get(value);
           if (closes && (n === void 0 || !packed)) throw new HoleError(unclear);
-          const hidden2 = packed?.named.get(value2);
+          const hidden2 = packed?.named.get(value);
           if (n === void 0 && numbers.unnamed === 0 && hidden2 === void 0) continue;
           n = Math.max(n ?? 0, numbers.unnamed, hidden2 ?? 0);
         }
@@ -2369,11 +2375,11 @@
       if (ascii(pdf, p - 3, 3) === "end") continue;
       const at2 = skip(pdf, p + 3);
       if (!digit(pdf[at2]) && pdf[at2] !== 43 && pdf[at2] !== 45) continue;
-      const value2 = integer(ascii(pdf, at2, 24));
-      if (value2 === void 0) continue;
+      const value = integer(ascii(pdf, at2, 24));
+      if (value === void 0) continue;
       const head = /(?:^|[\0\t\n\f\r ])(\d{1,10})[\0\t\n\f\r ]+\d{1,5}[\0\t\n\f\r ]*$/.exec(ascii(pdf, p - 32, 32));
-      if (!head) out.unnamed = Math.max(out.unnamed, value2);
-      else out.named.set(Number(head[1]), Math.max(out.named.get(Number(head[1])) ?? 0, value2));
+      if (!head) out.unnamed = Math.max(out.unnamed, value);
+      else out.named.set(Number(head[1]), Math.max(out.named.get(Number(head[1])) ?? 0, value));
     }
     return out;
   }
@@ -2388,8 +2394,8 @@
       const text2 = await decodeBody(pdf, s.dict, open ? await open(body) : body);
       unpacked += text2.length;
       for (const [number, at2] of readIndex(text2, integerOf(pdf, s.dict, "N"), integerOf(pdf, s.dict, "First"))) {
-        const value2 = integer(ascii(text2, skip(text2, at2), 24));
-        if (value2 !== void 0) out.named.set(number, Math.max(out.named.get(number) ?? 0, value2));
+        const value = integer(ascii(text2, skip(text2, at2), 24));
+        if (value !== void 0) out.named.set(number, Math.max(out.named.get(number) ?? 0, value));
       }
     }
     return out;
@@ -2482,9 +2488,9 @@
       const at2 = skip(this.pdf, after);
       const c = this.pdf[at2];
       if (!digit(c) && c !== 43 && c !== 45 && c !== 46) return after;
-      const value2 = integer(ascii(this.pdf, at2, 40));
-      if (value2 === void 0) throw new HoleError(unclear);
-      body.lengths.push({ value: value2, ref: this.isReference(at2), own: depth === 1 });
+      const value = integer(ascii(this.pdf, at2, 40));
+      if (value === void 0) throw new HoleError(unclear);
+      body.lengths.push({ value, ref: this.isReference(at2), own: depth === 1 });
       return after;
     }
     /** isReference: "N G R", with comments allowed between. */
@@ -2649,10 +2655,10 @@
       const [name, after] = readName(pdf, p);
       if (!signatureKeys.has(name)) throw new HoleError(`the signature dictionary has a /${name.slice(0, 40)}`);
       if (seen.has(name)) throw new HoleError(`the signature dictionary has two /${name}`);
-      const value2 = skip(pdf, after);
-      seen.set(name, name === "ByteRange" ? p : value2);
-      const end = skipValue(pdf, value2, 0);
-      if (name === "Reference") Object.assign(terms, readTerms(ascii(pdf, value2, Math.min(end - value2, maxReference + 1))));
+      const value = skip(pdf, after);
+      seen.set(name, name === "ByteRange" ? p : value);
+      const end = skipValue(pdf, value, 0);
+      if (name === "Reference") Object.assign(terms, readTerms(ascii(pdf, value, Math.min(end - value, maxReference + 1))));
       p = skip(pdf, end);
     }
     p = skip(pdf, p + 2);
@@ -2808,12 +2814,12 @@
     return openParts(host, title, Math.max(1, Math.ceil(bytes.length / size2)), (n) => rows(bytes, n * size2, Math.min(bytes.length, (n + 1) * size2)), "octets");
   }
   function openParts(host, title, count, part, kind) {
-    const box = el("pre", { class: "octets", tabindex: "0", "aria-label": title, dir: "ltr" });
+    const box2 = el("pre", { class: "octets", tabindex: "0", "aria-label": title, dir: "ltr" });
     const where = el("p", { class: "hint", role: "status", id: "part" });
     let n = 0;
     const draw = () => {
-      fill(box, ...visible(part(n)).map((v) => v.mark ? el("mark", {}, v.text) : v.text));
-      box.scrollTop = 0;
+      fill(box2, ...visible(part(n)).map((v) => v.mark ? el("mark", {}, v.text) : v.text));
+      box2.scrollTop = 0;
       where.textContent = count > 1 ? t(`${kind}.part`, { n: n + 1, of: count }) : t(`${kind}.whole`);
       back.setAttribute("aria-disabled", String(n === 0));
       next.setAttribute("aria-disabled", String(n === count - 1));
@@ -2825,7 +2831,7 @@
     const back = button(t("text.back"), () => go(-1), { class: "quiet" });
     const next = button(t("text.next"), () => go(1), { class: "quiet", id: "next-part" });
     draw();
-    host.replaceChildren(el("div", { class: "text" }, where, count > 1 && el("p", {}, back, " ", next), box));
+    host.replaceChildren(el("div", { class: "text" }, where, count > 1 && el("p", {}, back, " ", next), box2));
     return { parts: count };
   }
 
@@ -3236,9 +3242,9 @@
   // ts/memory.ts
   var tokenKey = (op) => `assent-operation:${op}`;
   var onceKey = (op) => `assent-once:${op}`;
-  function put(key, value2) {
+  function put(key, value) {
     try {
-      sessionStorage.setItem(key, value2);
+      sessionStorage.setItem(key, value);
     } catch {
     }
   }
@@ -3342,7 +3348,7 @@
     /** three are the fingerprints of one data object: as shown here, as approved, and inside of what was signed. */
     three(d, p, n = 0) {
       const approved = p ? n === 0 ? d.item.doc : d.item.xades.objects.more[n - 1].doc : d.item.dtbsr;
-      const row = (label3, value2, kind) => el("tr", { "data-kind": kind }, el("th", { scope: "row" }, label3), el("td", {}, value2));
+      const row = (label3, value, kind) => el("tr", { "data-kind": kind }, el("th", { scope: "row" }, label3), el("td", {}, value));
       return el(
         "table",
         { class: "three" },
@@ -3384,8 +3390,8 @@
       if (xml) return this.saveXML(d, file);
       const more2 = file.length - d.size;
       const fits2 = more2 === 0 || more2 > 0 && this.longTerm();
-      const value2 = decode(this.receipt.items[d.item.i].signature);
-      const filled = d.hole && find(hexBytes(file.subarray(d.hole.start + 1, d.hole.end - 1)), value2) >= 0;
+      const value = decode(this.receipt.items[d.item.i].signature);
+      const filled = d.hole && find(hexBytes(file.subarray(d.hole.start + 1, d.hole.end - 1)), value) >= 0;
       const same = d.hole && filled && fits2 && equal(await digest(this.offer.hash, covered(file.subarray(0, d.size), d.hole)), decode(d.item.doc));
       if (!same) return this.note(t("result.download.bad"));
       download(file, name.replace(/(\.pdf)?$/i, "-signed.pdf"), "application/pdf");
@@ -3402,8 +3408,8 @@
      */
     saveXML(d, file) {
       const name = d.item.name;
-      const value2 = base64(xmlValue(this.offer.request.bind.alg, decode(this.receipt.items[d.item.i].signature)));
-      const parts2 = [d.attributes, d.properties, utf8(`>${value2}</ds:SignatureValue>`)];
+      const value = base64(xmlValue(this.offer.request.bind.alg, decode(this.receipt.items[d.item.i].signature)));
+      const parts2 = [d.attributes, d.properties, utf8(`>${value}</ds:SignatureValue>`)];
       const holds = !contained(d) || holdsBase64(file, '-object">', d.parts[0].bytes, "</ds:Object>");
       const mine = holds && parts2.every((part) => find(file, part) >= 0);
       if (!mine) return this.note(t("result.download.bad"));
@@ -3487,16 +3493,26 @@
     return [...text2.matchAll(/(\d+)[\0\t\n\f\r ]+(\d+)[\0\t\n\f\r ]+R(?![^\0\t\n\f\r ()<>[\]{}/%])/g)].every((m) => Number(m[1]) > 0 && Number(m[1]) <= maxObject && Number(m[2]) <= 65535);
   }
   function sameBeginning(pdf, newest) {
-    return [0, linearizedAt].every((from) => {
-      const length = linearLength(pdf, from);
-      if (length === void 0) return true;
-      if (!/^\d{1,15}$/.test(length)) return false;
-      if (Number(length) !== pdf.length) return true;
+    return beginnings.every((from) => {
+      const dict = linearization(pdf, from);
+      if (dict === void 0) return true;
+      const length = lengthOf(pdf, dict);
+      if (length === void 0) return false;
+      if (length !== pdf.length) return true;
       const end = find2(pdf, "endobj", from);
       return end >= 0 && behindSpace(pdf, end + 6) === behindSpace(pdf, newest);
     });
   }
-  function linearLength(pdf, from) {
+  var beginnings = [0, linearizedAt];
+  function linearized(pdf) {
+    return beginnings.map((from) => linearization(pdf, from)).filter((dict) => dict !== void 0 && lengthOf(pdf, dict) === pdf.length);
+  }
+  function lengthOf(pdf, dict) {
+    const [p, end] = dict.values.get("L") ?? [0, 0];
+    const text2 = dict.twice ? "" : ascii(pdf, p, Math.min(end - p, 20));
+    return /^\d{1,15}$/.test(text2) ? Number(text2) : void 0;
+  }
+  function linearization(pdf, from) {
     const at2 = skip(pdf, from);
     const gen = /^\d{1,10}/.exec(ascii(pdf, at2, 10));
     if (!gen) return void 0;
@@ -3508,9 +3524,7 @@
     if (ascii(pdf, begin, 2) !== "<<") return void 0;
     try {
       const dict = readEntries(pdf, begin);
-      if (!dict.values.has("Linearized")) return void 0;
-      const [p, end] = dict.values.get("L") ?? [0, 0];
-      return dict.twice ? "" : ascii(pdf, p, Math.min(end - p, 20));
+      return dict.values.has("Linearized") ? dict : void 0;
     } catch (e) {
       if (e instanceof UnreadError) return void 0;
       throw e;
@@ -3525,7 +3539,7 @@
   var maxSections = 2048;
   var maxObjects2 = 1 << 20;
   var lastWords = 1e3;
-  var maxNumber = 8388608;
+  var maxNumber = 2 ** 21;
   var free = -1;
   var inStream = -2;
   var maxComments = 8;
@@ -3599,6 +3613,9 @@
       if (at2 === free) return void 0;
       const held = inStream - at2;
       return at2 > free ? { at: at2 } : { container: Math.floor(held / 2 ** 24), index: held % 2 ** 24 };
+    }
+    objects() {
+      return this.places.keys();
     }
     /** section reads one and returns its trailer. */
     async section(at2) {
@@ -3884,6 +3901,41 @@
   function textOf({ b, from, to }) {
     return to - from <= 64 ? ascii(b, from, to - from) : "";
   }
+  function valueOf({ b }, dict, key) {
+    const at2 = dict.values.get(key);
+    return at2 && { b, from: at2[0], to: at2[1] };
+  }
+  function reference3(v) {
+    const id = v && refOf(v);
+    if (!id) throw new UnreadError("a value that is no reference");
+    return id;
+  }
+  function isArray(v) {
+    return v.b[v.from] === 91;
+  }
+  function isDict(v) {
+    return v.b[v.from] === 60 && v.b[v.from + 1] === 60;
+  }
+  function* elements(v) {
+    if (!v || !isArray(v)) throw new UnreadError("a value that is no array");
+    const { b } = v;
+    for (let p = skip(b, v.from + 1); p < v.to - 1; ) {
+      const to = behindValue(b, p, 0);
+      yield { b, from: p, to };
+      p = skip(b, to);
+    }
+  }
+  function nameOf2(v) {
+    return v && v.b[v.from] === 47 ? readName(v.b, v.from)[0] : void 0;
+  }
+  function integer2(v) {
+    const text2 = v ? textOf(v) : "";
+    if (!/^[+-]?\d{1,15}$/.test(text2)) throw new UnreadError("a value that is no integer");
+    return Number(text2);
+  }
+  function plainNumber(text2) {
+    return /^[+-]?(?:\d+\.?\d*|\.\d+)$/.test(text2);
+  }
   var Loader = class {
     constructor(pdf, listed) {
       this.pdf = pdf;
@@ -3896,6 +3948,7 @@
     work;
     // octets that may still be read
     packs = /* @__PURE__ */ new Map();
+    generations = /* @__PURE__ */ new Map();
     kept = 0;
     // octets of these
     unpacked = 0;
@@ -3911,8 +3964,19 @@
       const place2 = this.listed.place(num);
       if (!place2) return void 0;
       if ("container" in place2) return gen === 0 ? this.unpack(num, place2.container, place2.index) : void 0;
+      const body = find2(this.pdf, "obj", place2.at) + 3;
+      if (this.generation(num) !== gen || ascii(this.pdf, skip(this.pdf, body), 6) === "endobj") return void 0;
+      return this.value(this.pdf, body);
+    }
+    /** generation is that of an object in use. */
+    generation(num) {
+      const known = this.generations.get(num);
+      if (known !== void 0) return known;
+      const place2 = this.listed.place(num);
+      if (!place2 || "container" in place2) return place2 && 0;
       const head = /^\d+[\0\t\n\f\r ]+(\d+)/.exec(ascii(this.pdf, place2.at, 48));
-      return Number(head?.[1]) === gen ? this.value(this.pdf, find2(this.pdf, "obj", place2.at) + 3) : void 0;
+      this.generations.set(num, Number(head?.[1]));
+      return Number(head?.[1]);
     }
     /** resolve follows a reference to its value; undefined for null and what is not there. */
     async resolve(v) {
@@ -3974,12 +4038,232 @@
     }
   };
 
+  // ts/pdfboxes.ts
+  function checkSeen({ MediaBox: m, CropBox: c }) {
+    if (!m) throw new UnreadError("a page without a size");
+    if (c && (Math.min(m[2], c[2]) <= Math.max(m[0], c[0]) || Math.min(m[3], c[3]) <= Math.max(m[1], c[1]))) throw new UnreadError("a page of which nothing is seen");
+  }
+  async function checkBoxes(loader, v, dict, inherited) {
+    const boxes = { ...inherited };
+    for (const key of ["MediaBox", "CropBox"]) {
+      if (dict.values.has(key)) boxes[key] = await box(loader, await loader.resolve(valueOf(v, dict, key)));
+    }
+    if (dict.values.has("Resources")) {
+      const found = await loader.resolve(valueOf(v, dict, "Resources"));
+      if (!found || !isDict(found)) throw new UnreadError("resources that are none");
+    }
+    if (dict.values.has("Rotate") && integer2(await loader.resolve(valueOf(v, dict, "Rotate"))) % 90 !== 0) throw new UnreadError("a page that is turned by part of a right angle");
+    return boxes;
+  }
+  async function box(loader, v) {
+    const n = [];
+    if (v && isArray(v)) {
+      for (const e of elements(v)) {
+        const side = await loader.resolve(e);
+        const text2 = side ? textOf(side) : "";
+        if (n.length < 5 && plainNumber(text2)) n.push(Number(text2));
+        else n.push(NaN);
+      }
+    }
+    const [a, b, c, d] = n;
+    if (n.length !== 4 || n.some((x) => Number.isNaN(x)) || a === c || b === d) throw new UnreadError("a box that is none");
+    return [Math.min(a, c), Math.min(b, d), Math.max(a, c), Math.max(b, d)];
+  }
+
+  // ts/pdftokens.ts
+  function checkTokens(v, generation) {
+    new Tokens(v, generation).check();
+  }
+  var Tokens = class {
+    // and the last one
+    constructor(v, generation) {
+      this.v = v;
+      this.generation = generation;
+    }
+    v;
+    generation;
+    open = [];
+    first = -1;
+    // where the last but one of the numbers in front of the present token begins, -1 if there are not so many
+    second = -1;
+    check() {
+      const { b, to } = this.v;
+      let behind = this.v.from;
+      for (let p = skip(b, behind); p < to; p = skip(b, behind)) {
+        const top = this.open[this.open.length - 1];
+        const c = b[p];
+        const close = (c === 62 || c === 93) && top;
+        if (top?.values && top.key !== void 0 && (close || c === 47 && skip(b, top.from) < p)) this.value(top, behind);
+        behind = this.token(p, c, top);
+      }
+    }
+    /** token returns the place behind the one at p. */
+    token(p, c, top) {
+      const { b } = this.v;
+      const numeral = digit(c) || c === 43 || c === 45 || c === 46;
+      if (!numeral && c !== 82) this.first = this.second = -1;
+      switch (c) {
+        case 47: {
+          const [name, end] = readName(b, p);
+          if (top?.values && top.key === void 0) [top.key, top.from] = [name, end];
+          return end;
+        }
+        case 40:
+          return behindString(b, p);
+        case 91:
+          this.open.push({ values: void 0, key: void 0, from: 0 });
+          return p + 1;
+        case 93:
+          this.open.pop();
+          return p + 1;
+        case 60:
+          if (b[p + 1] !== 60) return b.indexOf(62, p) + 1;
+          this.open.push({ values: /* @__PURE__ */ new Map(), key: void 0, from: 0 });
+          return p + 2;
+        case 62:
+          this.open.pop();
+          return p + 2;
+      }
+      return this.word(p, numeral);
+    }
+    word(p, numeral) {
+      const { b, to } = this.v;
+      let end = p;
+      while (end < to && regular(b[end])) end++;
+      if (numeral) {
+        if (!plainNumber(ascii(b, p, Math.min(end - p, 64)))) throw new UnreadError("a number that is none");
+        [this.first, this.second] = [this.second, p];
+        return end;
+      }
+      const word = ascii(b, p, Math.min(end - p, 8));
+      if (word === "R") this.reference(p);
+      else if (!["true", "false", "null"].includes(word)) throw new UnreadError("a word that is none");
+      this.first = this.second = -1;
+      return end;
+    }
+    reference(end) {
+      const from = this.first < 0 ? end : this.first;
+      const m = /^(\d{1,10})[\0\t\n\f\r ]+(\d{1,5})[\0\t\n\f\r ]+$/.exec(ascii(this.v.b, from, Math.min(end - from, 64)));
+      const num = Number(m?.[1]);
+      if (!m || num === 0 || num > 8388607 || Number(m[2]) > 65535) throw new UnreadError("a reference that is none");
+      if ((this.generation(num) ?? Number(m[2])) !== Number(m[2])) throw new UnreadError("a reference of another generation");
+    }
+    /** value takes down what the key of an open dictionary has; cairo writes one resource several times. */
+    value(top, end) {
+      const { b } = this.v;
+      let from = top.from;
+      while (white(b[from])) from++;
+      const was = top.values.get(top.key);
+      if (was && !sameOctets(b.subarray(...was), b.subarray(from, end))) throw new UnreadError("a key that stands there twice");
+      top.values.set(top.key, [from, end]);
+      top.key = void 0;
+    }
+  };
+  function sameOctets(a, b) {
+    return a.length === b.length && a.every((c, i) => c === b[i]);
+  }
+
+  // ts/pdfdrawn.ts
+  var drawable = ["FlateDecode", "LZWDecode", "ASCIIHexDecode", "ASCII85Decode", "RunLengthDecode"];
+  var pictured = ["DCTDecode", "CCITTFaxDecode", "JBIG2Decode", "JPXDecode"];
+  var otherNames = ["F", "DP", "FFilter", "FDecodeParms"];
+  var marks = ["FreeText", "Line", "Square", "Circle", "Polygon", "PolyLine", "Highlight", "Underline", "Squiggly", "StrikeOut", "Stamp", "Caret", "Ink"];
+  var parameters = [
+    ["Predictor", (n) => n === 1 || n === 2 || n >= 10 && n <= 15],
+    ["Colors", (n) => n >= 1 && n <= 32],
+    ["BitsPerComponent", (n) => [1, 2, 4, 8, 16].includes(n)],
+    ["Columns", (n) => n >= 1 && n <= 1 << 24],
+    ["EarlyChange", (n) => n === 0 || n === 1]
+  ];
+  var Drawn = class {
+    constructor(pdf, listed, loader) {
+      this.pdf = pdf;
+      this.listed = listed;
+      this.loader = loader;
+    }
+    pdf;
+    listed;
+    loader;
+    /** scan throws an UnreadError for the first object that readers take for different ones. */
+    async scan() {
+      for (const num of this.listed.objects()) {
+        const gen = this.loader.generation(num);
+        const v = gen === void 0 ? void 0 : await this.loader.load({ num, gen });
+        if (!v) continue;
+        if (refOf(v)) throw new UnreadError("a reference to a reference");
+        this.loader.spend(v.to - v.from);
+        checkTokens(v, (num2) => this.loader.generation(num2));
+        if (!isDict(v)) continue;
+        const dict = this.loader.entries(v);
+        if (this.loader.isStream(v)) await this.stream(v, dict);
+        else await this.look(v, dict);
+      }
+    }
+    async stream(v, dict) {
+      const { pdf, loader } = this;
+      let p = v.to;
+      while (white(pdf[p])) p++;
+      const head = /^stream(?:\r\n|\n|\r)/.exec(ascii(pdf, p, 8));
+      const length = integer2(await loader.resolve(valueOf(v, dict, "Length")));
+      if (!head || length < 0) throw new UnreadError("a stream that begins in an unusual way");
+      const end = p + head[0].length + length;
+      const close = find2(pdf, "endstream", p + head[0].length);
+      loader.spend(length);
+      if (close < end || close - end > 7 || !/^[\0\t\n\f\r ]*$/.test(ascii(pdf, end, close - end))) throw new UnreadError("a stream of another length");
+      const kind = nameOf2(valueOf(v, dict, "Subtype"));
+      const box2 = kind === "Form" ? await loader.resolve(valueOf(v, dict, "BBox")) : void 0;
+      if (kind === "Form" ? !box2 || !isArray(box2) : kind !== "Image" && nameOf2(valueOf(v, dict, "Type")) === "XObject") throw new UnreadError("something that is drawn to some only");
+      await this.filters(v, dict, kind === "Form");
+    }
+    async filters(v, dict, form2) {
+      if (otherNames.some((k) => dict.values.has(k))) throw new UnreadError("a filter under another name");
+      const filter = await this.loader.resolve(valueOf(v, dict, "Filter"));
+      const parms = await this.loader.resolve(valueOf(v, dict, "DecodeParms"));
+      if (parms && (isArray(parms) !== !!(filter && isArray(filter)) || !(isArray(parms) || isDict(parms)))) throw new UnreadError("parameters beside their filter");
+      const names = await this.all(filter);
+      const params = await this.all(parms);
+      if (parms && isArray(parms) && params.length !== names.length) throw new UnreadError("parameters of no filter");
+      for (const [i, f] of names.entries()) {
+        const name = nameOf2(f) ?? "";
+        const known = drawable.includes(name) || name === "Crypt" && this.listed.encrypted || !form2 && pictured.includes(name);
+        if (!known) throw new UnreadError("an unknown filter");
+        const p = params[i];
+        if (p) await this.parameters(name, p);
+      }
+    }
+    async parameters(filter, p) {
+      if (!isDict(p)) throw new UnreadError("parameters that are none");
+      if (filter !== "FlateDecode" && filter !== "LZWDecode") return;
+      const dict = this.loader.entries(p);
+      for (const [key, ok] of parameters) {
+        const n = await this.loader.resolve(valueOf(p, dict, key));
+        if (n && !ok(integer2(n))) throw new UnreadError("an unusual parameter");
+      }
+    }
+    /** all are the elements of an array, resolved, or the one value that is none. */
+    async all(v) {
+      if (!v || !isArray(v)) return v ? [v] : [];
+      const out = [];
+      this.loader.spend(v.to - v.from);
+      for (const e of elements(v)) out.push(await this.loader.resolve(e));
+      return out;
+    }
+    /** look makes sure that an annotation has one where readers would draw their own. */
+    async look(v, dict) {
+      if (!dict.values.has("Rect") || !marks.includes(nameOf2(valueOf(v, dict, "Subtype")) ?? "")) return;
+      const look = await this.loader.resolve(valueOf(v, dict, "AP"));
+      const normal = look && isDict(look) ? await this.loader.resolve(valueOf(look, this.loader.entries(look), "N")) : void 0;
+      if (!normal || !isDict(normal)) throw new UnreadError("an annotation without a look");
+    }
+  };
+
   // ts/pdfpages.ts
   var maxDepth5 = 200;
-  var drawable = ["FlateDecode", "LZWDecode", "ASCIIHexDecode", "ASCII85Decode", "RunLengthDecode", "Crypt", "Fl", "LZW", "AHx", "A85", "RL"];
   async function twofaced(pdf, listed) {
     try {
-      await new Pages(new Loader(pdf, listed)).scan(listed.root && { b: pdf, from: listed.root[0], to: listed.root[1] });
+      const loader = new Loader(pdf, listed);
+      await new Pages(pdf, loader).scan(listed.root && { b: pdf, from: listed.root[0], to: listed.root[1] });
+      await new Drawn(pdf, listed, loader).scan();
       return false;
     } catch (e) {
       if (e instanceof UnreadError) return true;
@@ -3987,21 +4271,36 @@
     }
   }
   var Pages = class {
-    // contents, and arrays of them, that were looked at
-    constructor(loader) {
+    constructor(pdf, loader) {
+      this.pdf = pdf;
       this.loader = loader;
     }
+    pdf;
     loader;
     seen = /* @__PURE__ */ new Set();
     // nodes of the page tree
     drawn = /* @__PURE__ */ new Set();
+    // contents, and arrays of them, that were looked at
+    pages = [];
     async scan(root2) {
       const catalog = await this.loader.load(reference3(root2));
-      const pages = catalog && value(catalog, this.once(catalog), "Pages");
-      await this.node(reference3(pages), void 0, 0);
+      const dict = catalog && this.once(catalog);
+      if (!catalog || !dict) throw new UnreadError("no catalog");
+      const type = await this.key(catalog, dict, "Type");
+      if (type && nameOf2(type) !== "Catalog") throw new UnreadError("another catalog");
+      await this.node(reference3(valueOf(catalog, dict, "Pages")), void 0, {}, 0);
+      for (const first of linearized(this.pdf)) await this.begins(first);
+    }
+    /** begins makes sure that the first object of a linearized file names the page that the tree has there, and so many: pdf.js shows that page. */
+    async begins(first) {
+      const v = { b: this.pdf, from: first.begin, to: first.end };
+      const at2 = first.values.has("P") ? integer2(await this.key(v, first, "P")) : 0;
+      if (integer2(await this.key(v, first, "N")) !== this.pages.length || integer2(await this.key(v, first, "O")) !== this.pages[at2]?.num) {
+        throw new UnreadError("a linearized file that begins with another page");
+      }
     }
     /** node returns how many pages are at or below a node of the page tree; above is the node that lists it. */
-    async node(id, above, depth) {
+    async node(id, above, inherited, depth) {
       if (this.seen.has(id.num) || depth > maxDepth5) throw new UnreadError("a page that stands there twice, or too deep");
       this.seen.add(id.num);
       const v = await this.loader.load(id);
@@ -4009,15 +4308,22 @@
       const dict = this.once(v);
       const inner = dict.values.has("Kids");
       if (nameOf2(await this.key(v, dict, "Type")) !== (inner ? "Pages" : "Page")) throw new UnreadError("a page of another type");
-      if (above && named(reference3(value(v, dict, "Parent"))) !== named(above)) throw new UnreadError("another parent");
+      this.parent(valueOf(v, dict, "Parent"), above);
+      const boxes = await checkBoxes(this.loader, v, dict, inherited);
       if (!inner) {
-        await this.contents(value(v, dict, "Contents"));
+        checkSeen(boxes);
+        this.pages.push(id);
+        await this.contents(valueOf(v, dict, "Contents"));
         return 1;
       }
       let pages = 0;
-      for (const kid of elements(await this.key(v, dict, "Kids"))) pages += await this.node(reference3(kid), id, depth + 1);
+      for (const kid of elements(await this.key(v, dict, "Kids"))) pages += await this.node(reference3(kid), id, boxes, depth + 1);
       if (integer2(await this.key(v, dict, "Count")) !== pages) throw new UnreadError("another count of pages");
       return pages;
+    }
+    parent(up, above) {
+      const same = above ? named(reference3(up)) === named(above) : !up || textOf(up) === "null";
+      if (!same) throw new UnreadError("another parent");
     }
     /** contents looks at the streams that a page is drawn from. */
     async contents(v) {
@@ -4029,68 +4335,31 @@
       for (const e of elements(found)) await this.content(e);
       if (id) this.drawn.add(named(id));
     }
+    /** content makes sure that a content is a stream that is drawn as it is; its form is judged with that of all objects. */
     async content(e) {
       const id = reference3(e);
       if (this.drawn.has(named(id))) return;
       const v = await this.loader.load(id);
       if (!v || !this.loader.isStream(v)) throw new UnreadError("a content that is no stream");
-      const dict = this.once(v);
-      if (integer2(await this.key(v, dict, "Length")) < 0) throw new UnreadError("a negative length");
-      const filter = await this.key(v, dict, "Filter");
+      const filter = await this.key(v, this.once(v), "Filter");
       for (const f of filter && isArray(filter) ? elements(filter) : filter ? [filter] : []) {
-        if (!drawable.includes(nameOf2(await this.loader.resolve(f)) ?? "")) throw new UnreadError("a content of another filter");
+        if (pictured.includes(nameOf2(await this.loader.resolve(f)) ?? "")) throw new UnreadError("a content of another filter");
       }
       this.drawn.add(named(id));
     }
     /** key is the value of a key, not a reference to it. */
     key(v, dict, name) {
-      return this.loader.resolve(value(v, dict, name));
+      return this.loader.resolve(valueOf(v, dict, name));
     }
-    /** once reads a dictionary in which, and in what stands within it, each key stands once. */
+    /** once reads a dictionary in which each key stands once. */
     once(v) {
       const dict = this.loader.entries(v);
       if (dict.twice) throw new UnreadError("a key that stands there twice");
-      for (const [from, to] of dict.values.values()) this.within({ b: v.b, from, to });
       return dict;
     }
-    within(v) {
-      if (v.b[v.from] === 60 && v.b[v.from + 1] === 60) this.once(v);
-      if (!isArray(v)) return;
-      this.loader.spend(v.to - v.from);
-      for (const e of elements(v)) this.within(e);
-    }
   };
-  function value({ b }, dict, key) {
-    const at2 = dict.values.get(key);
-    return at2 && { b, from: at2[0], to: at2[1] };
-  }
-  function reference3(v) {
-    const id = v && refOf(v);
-    if (!id) throw new UnreadError("a value that is no reference");
-    return id;
-  }
   function named({ num, gen }) {
     return `${num} ${gen}`;
-  }
-  function isArray(v) {
-    return v.b[v.from] === 91;
-  }
-  function* elements(v) {
-    if (!v || !isArray(v)) throw new UnreadError("a value that is no array");
-    const { b } = v;
-    for (let p = skip(b, v.from + 1); p < v.to - 1; ) {
-      const to = behindValue(b, p, 0);
-      yield { b, from: p, to };
-      p = skip(b, to);
-    }
-  }
-  function nameOf2(v) {
-    return v && v.b[v.from] === 47 ? readName(v.b, v.from)[0] : void 0;
-  }
-  function integer2(v) {
-    const text2 = v ? textOf(v) : "";
-    if (!/^[+-]?\d{1,15}$/.test(text2)) throw new UnreadError("a value that is no integer");
-    return Number(text2);
   }
 
   // ts/viewerframe.ts

@@ -12,7 +12,7 @@ const maxSections = 2048;
 const maxObjects = 1 << 20;
 const lastWords = 1000; // some readers look for startxref in the last 1,024 bytes only
 
-const maxNumber = 8_388_608; // ISO 32000-1, annex C
+const maxNumber = 2 ** 21; // from some number between three and four million on Ghostscript has no object
 
 // Places of what has none of its own in the file.
 const free = -1;
@@ -31,7 +31,9 @@ export type Place = { at: number } | { container: number; index: number };
 /** Listing is what the cross-reference lists. */
 export interface Listing {
   root: [number, number] | undefined; // where the reference to the catalog begins and ends
+  encrypted: boolean;
   place(object: number): Place | undefined;
+  objects(): Iterable<number>; // of objects that were listed, some of which may be free
 }
 
 /** listing reads the cross-reference; undefined if a search of the file could find other objects than it lists. */
@@ -57,7 +59,7 @@ class Census implements Listing {
   private packs: number[] = []; // object streams that are named
   private readonly standing = new Map<number, number>(); // where it is: object
   private readonly held = new Set<number>(); // what object streams are said to hold, see heldBy
-  private encrypted = false;
+  encrypted = false;
   private unpacked = 0; // octets
   private size = 0; // no object has a number as high
 
@@ -95,6 +97,10 @@ class Census implements Listing {
     if (at === free) return undefined;
     const held = inStream - at;
     return at > free ? { at } : { container: Math.floor(held / 2 ** 24), index: held % 2 ** 24 };
+  }
+
+  objects(): Iterable<number> {
+    return this.places.keys();
   }
 
   /** section reads one and returns its trailer. */

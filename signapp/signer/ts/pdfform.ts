@@ -30,18 +30,33 @@ export function nameable(text: string): boolean {
  * its first object says, and begin with what stands behind that.
  */
 export function sameBeginning(pdf: Uint8Array, newest: number): boolean {
-  return [0, linearizedAt].every((from) => {
-    const length = linearLength(pdf, from);
-    if (length === undefined) return true;
-    if (!/^\d{1,15}$/.test(length)) return false;
-    if (Number(length) !== pdf.length) return true;
+  return beginnings.every((from) => {
+    const dict = linearization(pdf, from);
+    if (dict === undefined) return true;
+    const length = lengthOf(pdf, dict);
+    if (length === undefined) return false;
+    if (length !== pdf.length) return true;
     const end = find(pdf, "endobj", from);
     return end >= 0 && behindSpace(pdf, end + 6) === behindSpace(pdf, newest);
   });
 }
 
-/** linearLength is what the first object says of the length of the file; "" if it says none in a plain way. */
-function linearLength(pdf: Uint8Array, from: number): string | undefined {
+const beginnings = [0, linearizedAt];
+
+/** linearized are the dictionaries by which readers take a file for linearized. */
+export function linearized(pdf: Uint8Array): Entries[] {
+  return beginnings.map((from) => linearization(pdf, from)).filter((dict) => dict !== undefined && lengthOf(pdf, dict) === pdf.length) as Entries[];
+}
+
+/** lengthOf is what the first object says of the length of the file, undefined if it says none in a plain way. */
+function lengthOf(pdf: Uint8Array, dict: Entries): number | undefined {
+  const [p, end] = dict.values.get("L") ?? [0, 0];
+  const text = dict.twice ? "" : ascii(pdf, p, Math.min(end - p, 20));
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+/** linearization is the first object, where that calls itself one of a linearized file. */
+function linearization(pdf: Uint8Array, from: number): Entries | undefined {
   const at = skip(pdf, from);
   const gen = /^\d{1,10}/.exec(ascii(pdf, at, 10));
   if (!gen) return undefined;
@@ -53,9 +68,7 @@ function linearLength(pdf: Uint8Array, from: number): string | undefined {
   if (ascii(pdf, begin, 2) !== "<<") return undefined;
   try {
     const dict = readEntries(pdf, begin);
-    if (!dict.values.has("Linearized")) return undefined;
-    const [p, end] = dict.values.get("L") ?? [0, 0];
-    return dict.twice ? "" : ascii(pdf, p, Math.min(end - p, 20));
+    return dict.values.has("Linearized") ? dict : undefined;
   } catch (e) {
     if (e instanceof UnreadError) return undefined; // it is looked at as an object of the file
     throw e;

@@ -1,7 +1,7 @@
 // Loads the objects of a PDF by number, as its cross-reference lists them: one that all
 // readers take in one way (pdfcensus.ts). Object streams are decoded, and decrypted.
 
-import { ascii, find, skip } from "./bytes";
+import { ascii, find, readName, skip } from "./bytes";
 import type { Listing } from "./pdfcensus";
 import { opener } from "./pdfobjects";
 import { behindValue, bodyOf, decodeBody, integerOf, isPacked, maxUnpacked, readEntries, readIndex, UnreadError, type Entries } from "./pdfstream";
@@ -39,10 +39,61 @@ export function textOf({ b, from, to }: Value): string {
   return to - from <= 64 ? ascii(b, from, to - from) : "";
 }
 
+/** valueOf is the value of a key of a dictionary. */
+export function valueOf({ b }: Value, dict: Entries, key: string): Value | undefined {
+  const at = dict.values.get(key);
+  return at && { b, from: at[0], to: at[1] };
+}
+
+/** reference is what a value that is one refers to. */
+export function reference(v: Value | undefined): Ref {
+  const id = v && refOf(v);
+  if (!id) throw new UnreadError("a value that is no reference");
+  return id;
+}
+
+/** isArray and isDict tell what a value is. */
+export function isArray(v: Value): boolean {
+  return v.b[v.from] === 0x5b;
+}
+
+export function isDict(v: Value): boolean {
+  return v.b[v.from] === 0x3c && v.b[v.from + 1] === 0x3c;
+}
+
+/** elements are those of an array. */
+export function* elements(v: Value | undefined): Generator<Value> {
+  if (!v || !isArray(v)) throw new UnreadError("a value that is no array");
+  const { b } = v;
+  for (let p = skip(b, v.from + 1); p < v.to - 1; ) {
+    const to = behindValue(b, p, 0);
+    yield { b, from: p, to };
+    p = skip(b, to);
+  }
+}
+
+/** nameOf is a value that is a name. */
+export function nameOf(v: Value | undefined): string | undefined {
+  return v && v.b[v.from] === 0x2f ? readName(v.b, v.from)[0] : undefined;
+}
+
+/** integer is a value that is one. */
+export function integer(v: Value | undefined): number {
+  const text = v ? textOf(v) : "";
+  if (!/^[+-]?\d{1,15}$/.test(text)) throw new UnreadError("a value that is no integer");
+  return Number(text);
+}
+
+/** plainNumber tells a number of the form of ISO 32000-1, 7.3.3. */
+export function plainNumber(text: string): boolean {
+  return /^[+-]?(?:\d+\.?\d*|\.\d+)$/.test(text);
+}
+
 /** Loader bounds the work over all that is loaded with it. */
 export class Loader {
   private work: number; // octets that may still be read
   private readonly packs = new Map<number, Pack>();
+  private readonly generations = new Map<number, number>();
   private kept = 0; // octets of these
   private unpacked = 0;
   private rest: number; // work that is left when the signer's next click is let through
@@ -65,8 +116,20 @@ export class Loader {
     const place = this.listed.place(num);
     if (!place) return undefined;
     if ("container" in place) return gen === 0 ? this.unpack(num, place.container, place.index) : undefined;
+    const body = find(this.pdf, "obj", place.at) + 3;
+    if (this.generation(num) !== gen || ascii(this.pdf, skip(this.pdf, body), 6) === "endobj") return undefined; // an empty one is null
+    return this.value(this.pdf, body);
+  }
+
+  /** generation is that of an object in use. */
+  generation(num: number): number | undefined {
+    const known = this.generations.get(num);
+    if (known !== undefined) return known;
+    const place = this.listed.place(num);
+    if (!place || "container" in place) return place && 0;
     const head = /^\d+[\0\t\n\f\r ]+(\d+)/.exec(ascii(this.pdf, place.at, 48));
-    return Number(head?.[1]) === gen ? this.value(this.pdf, find(this.pdf, "obj", place.at) + 3) : undefined;
+    this.generations.set(num, Number(head?.[1]));
+    return Number(head?.[1]);
   }
 
   /** resolve follows a reference to its value; undefined for null and what is not there. */

@@ -3,20 +3,21 @@
 // last of two values of a key, and give up at a content that others draw. internal/pdf has the
 // same rules (pageform.go).
 
-import { readName, skip } from "./bytes";
+import { checkBoxes, checkSeen, type Boxes } from "./pdfboxes";
 import type { Listing } from "./pdfcensus";
-import { Loader, refOf, textOf, type Ref, type Value } from "./pdfload";
-import { behindValue, UnreadError, type Entries } from "./pdfstream";
+import { Drawn, pictured } from "./pdfdrawn";
+import { linearized } from "./pdfform";
+import { elements, integer, isArray, Loader, nameOf, refOf, reference, textOf, valueOf, type Ref, type Value } from "./pdfload";
+import { UnreadError, type Entries } from "./pdfstream";
 
 const maxDepth = 200; // of the page tree
-
-/** Filters that readers know (ISO 32000-1, table 6); DCT and the like are for pictures. */
-const drawable = ["FlateDecode", "LZWDecode", "ASCIIHexDecode", "ASCII85Decode", "RunLengthDecode", "Crypt", "Fl", "LZW", "AHx", "A85", "RL"];
 
 /** twofaced tells whether readers differ about the pages of a file or what they are drawn from, or whether that cannot be told. */
 export async function twofaced(pdf: Uint8Array, listed: Listing): Promise<boolean> {
   try {
-    await new Pages(new Loader(pdf, listed)).scan(listed.root && { b: pdf, from: listed.root[0], to: listed.root[1] });
+    const loader = new Loader(pdf, listed);
+    await new Pages(pdf, loader).scan(listed.root && { b: pdf, from: listed.root[0], to: listed.root[1] });
+    await new Drawn(pdf, listed, loader).scan();
     return false;
   } catch (e) {
     if (e instanceof UnreadError) return true;
@@ -27,17 +28,34 @@ export async function twofaced(pdf: Uint8Array, listed: Listing): Promise<boolea
 class Pages {
   private readonly seen = new Set<number>(); // nodes of the page tree
   private readonly drawn = new Set<string>(); // contents, and arrays of them, that were looked at
+  private readonly pages: Ref[] = [];
 
-  constructor(private readonly loader: Loader) {}
+  constructor(
+    private readonly pdf: Uint8Array,
+    private readonly loader: Loader,
+  ) {}
 
   async scan(root: Value | undefined): Promise<void> {
     const catalog = await this.loader.load(reference(root));
-    const pages = catalog && value(catalog, this.once(catalog), "Pages");
-    await this.node(reference(pages), undefined, 0);
+    const dict = catalog && this.once(catalog);
+    if (!catalog || !dict) throw new UnreadError("no catalog");
+    const type = await this.key(catalog, dict, "Type");
+    if (type && nameOf(type) !== "Catalog") throw new UnreadError("another catalog"); // Ghostscript shows no page of it
+    await this.node(reference(valueOf(catalog, dict, "Pages")), undefined, {}, 0);
+    for (const first of linearized(this.pdf)) await this.begins(first);
+  }
+
+  /** begins makes sure that the first object of a linearized file names the page that the tree has there, and so many: pdf.js shows that page. */
+  private async begins(first: Entries): Promise<void> {
+    const v = { b: this.pdf, from: first.begin, to: first.end };
+    const at = first.values.has("P") ? integer(await this.key(v, first, "P")) : 0;
+    if (integer(await this.key(v, first, "N")) !== this.pages.length || integer(await this.key(v, first, "O")) !== this.pages[at]?.num) {
+      throw new UnreadError("a linearized file that begins with another page");
+    }
   }
 
   /** node returns how many pages are at or below a node of the page tree; above is the node that lists it. */
-  private async node(id: Ref, above: Ref | undefined, depth: number): Promise<number> {
+  private async node(id: Ref, above: Ref | undefined, inherited: Boxes, depth: number): Promise<number> {
     if (this.seen.has(id.num) || depth > maxDepth) throw new UnreadError("a page that stands there twice, or too deep");
     this.seen.add(id.num);
     const v = await this.loader.load(id);
@@ -45,15 +63,24 @@ class Pages {
     const dict = this.once(v);
     const inner = dict.values.has("Kids");
     if (nameOf(await this.key(v, dict, "Type")) !== (inner ? "Pages" : "Page")) throw new UnreadError("a page of another type");
-    if (above && named(reference(value(v, dict, "Parent"))) !== named(above)) throw new UnreadError("another parent");
+    this.parent(valueOf(v, dict, "Parent"), above);
+    const boxes = await checkBoxes(this.loader, v, dict, inherited);
     if (!inner) {
-      await this.contents(value(v, dict, "Contents"));
+      checkSeen(boxes);
+      this.pages.push(id);
+      await this.contents(valueOf(v, dict, "Contents"));
       return 1;
     }
     let pages = 0;
-    for (const kid of elements(await this.key(v, dict, "Kids"))) pages += await this.node(reference(kid), id, depth + 1);
+    for (const kid of elements(await this.key(v, dict, "Kids"))) pages += await this.node(reference(kid), id, boxes, depth + 1);
     if (integer(await this.key(v, dict, "Count")) !== pages) throw new UnreadError("another count of pages");
     return pages;
+  }
+
+  private parent(up: Value | undefined, above: Ref | undefined): void {
+    // pdf.js, MuPDF and PDFium inherit from what stands above the root, too.
+    const same = above ? named(reference(up)) === named(above) : !up || textOf(up) === "null";
+    if (!same) throw new UnreadError("another parent");
   }
 
   /** contents looks at the streams that a page is drawn from. */
@@ -67,77 +94,32 @@ class Pages {
     if (id) this.drawn.add(named(id));
   }
 
+  /** content makes sure that a content is a stream that is drawn as it is; its form is judged with that of all objects. */
   private async content(e: Value): Promise<void> {
     const id = reference(e);
     if (this.drawn.has(named(id))) return;
     const v = await this.loader.load(id);
     if (!v || !this.loader.isStream(v)) throw new UnreadError("a content that is no stream");
-    const dict = this.once(v);
-    if (integer(await this.key(v, dict, "Length")) < 0) throw new UnreadError("a negative length");
-    const filter = await this.key(v, dict, "Filter");
+    const filter = await this.key(v, this.once(v), "Filter");
     for (const f of filter && isArray(filter) ? elements(filter) : filter ? [filter] : []) {
-      if (!drawable.includes(nameOf(await this.loader.resolve(f)) ?? "")) throw new UnreadError("a content of another filter");
+      if (pictured.includes(nameOf(await this.loader.resolve(f)) ?? "")) throw new UnreadError("a content of another filter");
     }
     this.drawn.add(named(id));
   }
 
   /** key is the value of a key, not a reference to it. */
   private key(v: Value, dict: Entries, name: string): Promise<Value | undefined> {
-    return this.loader.resolve(value(v, dict, name));
+    return this.loader.resolve(valueOf(v, dict, name));
   }
 
-  /** once reads a dictionary in which, and in what stands within it, each key stands once. */
+  /** once reads a dictionary in which each key stands once. */
   private once(v: Value): Entries {
     const dict = this.loader.entries(v);
     if (dict.twice) throw new UnreadError("a key that stands there twice");
-    for (const [from, to] of dict.values.values()) this.within({ b: v.b, from, to });
     return dict;
   }
-
-  private within(v: Value): void {
-    if (v.b[v.from] === 0x3c && v.b[v.from + 1] === 0x3c) this.once(v);
-    if (!isArray(v)) return;
-    this.loader.spend(v.to - v.from);
-    for (const e of elements(v)) this.within(e);
-  }
-}
-
-function value({ b }: Value, dict: Entries, key: string): Value | undefined {
-  const at = dict.values.get(key);
-  return at && { b, from: at[0], to: at[1] };
-}
-
-function reference(v: Value | undefined): Ref {
-  const id = v && refOf(v);
-  if (!id) throw new UnreadError("a value that is no reference");
-  return id;
 }
 
 function named({ num, gen }: Ref): string {
   return `${num} ${gen}`;
-}
-
-function isArray(v: Value): boolean {
-  return v.b[v.from] === 0x5b;
-}
-
-/** elements are those of an array. */
-function* elements(v: Value | undefined): Generator<Value> {
-  if (!v || !isArray(v)) throw new UnreadError("a value that is no array");
-  const { b } = v;
-  for (let p = skip(b, v.from + 1); p < v.to - 1; ) {
-    const to = behindValue(b, p, 0);
-    yield { b, from: p, to };
-    p = skip(b, to);
-  }
-}
-
-function nameOf(v: Value | undefined): string | undefined {
-  return v && v.b[v.from] === 0x2f ? readName(v.b, v.from)[0] : undefined;
-}
-
-function integer(v: Value | undefined): number {
-  const text = v ? textOf(v) : "";
-  if (!/^[+-]?\d{1,15}$/.test(text)) throw new UnreadError("a value that is no integer");
-  return Number(text);
 }

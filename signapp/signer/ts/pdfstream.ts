@@ -111,10 +111,18 @@ export function behindValue(pdf: Uint8Array, p: number, depth: number): number {
     }
   }
   const end = behindWord(pdf, p);
-  if (!/^(?:[0-9.+-]+|true|false|null)$/.test(ascii(pdf, p, end - p))) throw new UnreadError("a value cannot be read");
+  if (!isNumeral(pdf, p, end) && !/^(?:true|false|null)$/.test(ascii(pdf, p, end - p))) throw new UnreadError("a value cannot be read");
   const generation = skip(pdf, end);
+  if (!digit(pdf[generation])) return end;
   const r = skip(pdf, behindWord(pdf, generation));
-  return /^\d+$/.test(ascii(pdf, generation, Math.min(r - generation, 20)).trim()) && ascii(pdf, r, behindWord(pdf, r) - r) === "R" ? r + 1 : end;
+  if (pdf[r] !== 0x52 || (r + 1 < pdf.length && regular(pdf[r + 1]!))) return end;
+  return /^\d+$/.test(ascii(pdf, generation, Math.min(r - generation, 20)).trim()) ? r + 1 : end;
+}
+
+/** isNumeral tells a word of digits, signs and points. */
+function isNumeral(pdf: Uint8Array, from: number, to: number): boolean {
+  for (let p = from; p < to; p++) if (!digit(pdf[p]) && pdf[p] !== 0x2b && pdf[p] !== 0x2d && pdf[p] !== 0x2e) return false;
+  return to > from;
 }
 
 function hexDigit(c: number | undefined): boolean {
@@ -127,7 +135,8 @@ function behindWord(pdf: Uint8Array, p: number): number {
   return p;
 }
 
-function behindString(pdf: Uint8Array, from: number): number {
+/** behindString is the place behind the string in parentheses at from. */
+export function behindString(pdf: Uint8Array, from: number): number {
   let open = 0;
   for (let p = from; p < pdf.length; p++) {
     if (pdf[p] === 0x5c) p++;

@@ -14,6 +14,7 @@ interface Change {
   name: string;
   old: string;
   new: string;
+  object?: number; // of one object; otherwise of each of the first four
 }
 
 const file = process.env["PAGE_VECTORS"];
@@ -22,7 +23,7 @@ const vectors = JSON.parse(readFileSync(file, "utf8")) as { objects: string[]; o
 
 const octets = (s: string): Bytes => Uint8Array.from(s, (c) => c.charCodeAt(0));
 const latin = (b: Uint8Array): string => Array.from(b, (c) => String.fromCharCode(c)).join("");
-const bodies = (c: Change): string[] => vectors.objects.map((o, i) => (i < 4 ? o.replace(c.old, () => c.new) : o));
+const bodies = (c: Change): string[] => vectors.objects.map((o, i) => ((c.object ? i + 1 === c.object : i < 4) ? o.replace(c.old, () => c.new) : o));
 
 /** Made is a file that is being written: its text, and where the objects stand. */
 interface Made {
@@ -109,7 +110,11 @@ test("ADE-04: an object at another place of its stream", async () => {
   const swapped = (rows: number[][]) => rows.map((r, n) => (n === 7 ? rows[8]! : n === 8 ? rows[7]! : r)); // of the font and of the information
   const pages = (rows: number[][]) => rows.map((r, n) => (n === 3 ? rows[5]! : n === 5 ? rows[3]! : r));
   assert.equal(await judged(withStreams(vectors.objects, pages), "pages"), true);
-  assert.equal(await judged(withStreams(vectors.objects, swapped), "others"), false);
+  assert.equal(await judged(withStreams(vectors.objects, swapped), "others"), true);
+});
+
+test("ADE-04: an empty object is null", async () => {
+  assert.equal(await judged(withTable([...vectors.objects, ""]), "empty"), false);
 });
 
 test("ADE-04: the pages of the newest revision are looked at", async () => {
@@ -141,7 +146,7 @@ test("ADE-04: pages that are costly to read", async () => {
   const [catalog] = vectors.objects;
   const tree = (n: number, page: (n: number) => string, more: string[] = []): string[] => [
     catalog!,
-    `<</Type/Pages/Count ${n}/Kids[${Array.from({ length: n }, (_, i) => `${4 + i} 0 R`).join(" ")}]>>`,
+    `<</Type/Pages/MediaBox[0 0 9 9]/Count ${n}/Kids[${Array.from({ length: n }, (_, i) => `${4 + i} 0 R`).join(" ")}]>>`,
     `<</Length 0/X[${"0 ".repeat(100_000)}]>>\nstream\n\nendstream`,
     ...Array.from({ length: n }, (_, i) => page(i)),
     ...more,
@@ -152,14 +157,14 @@ test("ADE-04: pages that are costly to read", async () => {
   assert.equal(await judged(withTable(tree(1000, () => one)), "one content"), false);
   assert.equal(await judged(withTable(tree(1000, () => many, [`[${"3 0 R ".repeat(20_000)}]`])), "many contents"), false);
   const filtered = (i: number) => (i % 2 === 0 ? `<</Type/Page/Parent 2 0 R/Contents ${5 + i} 0 R>>` : "<</Length 0/Filter 2004 0 R>>\nstream\n\nendstream");
-  const half = tree(2000, filtered, [`[${"/Fl ".repeat(20_000)}]`]);
-  half[1] = `<</Type/Pages/Count 1000/Kids[${Array.from({ length: 1000 }, (_, i) => `${4 + 2 * i} 0 R`).join(" ")}]>>`;
+  const half = tree(2000, filtered, [`[${"/LZWDecode ".repeat(20_000)}]`]);
+  half[1] = `<</Type/Pages/MediaBox[0 0 9 9]/Count 1000/Kids[${Array.from({ length: 1000 }, (_, i) => `${4 + 2 * i} 0 R`).join(" ")}]>>`;
   let breaks = 0;
   const clicks = setInterval(() => breaks++, 0);
   assert.equal(await judged(withTable(half), "many filters"), true);
   clearInterval(clicks);
   assert.ok(breaks > 2, `the signer's clicks were let through ${breaks} times`);
-  const deep = (n: number) => [catalog!, ...Array.from({ length: n }, (_, i) => `<</Type/Pages/Count 1/Kids[${i + 3} 0 R]/Parent ${i + 1} 0 R>>`), `<</Type/Page/Parent ${n + 1} 0 R>>`];
+  const deep = (n: number) => [catalog!, ...Array.from({ length: n }, (_, i) => `<</Type/Pages/MediaBox[0 0 9 9]/Count 1/Kids[${i + 3} 0 R]${i > 0 ? `/Parent ${i + 1} 0 R` : ""}>>`), `<</Type/Page/Parent ${n + 1} 0 R>>`];
   assert.equal(await judged(withTable(deep(150)), "deep"), false);
   assert.equal(await judged(withTable(deep(300)), "too deep"), true);
   const nested = (n: number) => `<</Type/Page/Parent 2 0 R/X ${"[<</Y ".repeat(n)}0${">>]".repeat(n)}>>`;
