@@ -24,6 +24,7 @@ func auditVerifyCommand() *cobra.Command {
 	var known []string
 	var keyFiles []string
 	var witness string
+	var receipts []string
 	cmd := &cobra.Command{
 		Use:   "verify [FILE]",
 		Short: "Check an audit chain: an exported file, or samd's own",
@@ -36,6 +37,8 @@ every checkpoint in it must be signed and confirm the records before it. Where t
 module changed its statement key, the chain holds the old key's word for the new
 one; a key that was replaced as stolen gives none: give the new key too. --witness
 is the file that samd writes on another medium: what it confirms must be there.
+--receipt is a receipt that somebody kept: its outcome must be in the chain, at its
+place. One that is not shows a fork: another chain was shown to its owner.
 ` + exitCodes,
 		Example: "  assent audit verify audit.jsonl --key sam-key.pem\n  assent audit verify --samd --known sam1:41:9f2c...",
 		Args:    cobra.MaximumNArgs(1),
@@ -45,15 +48,16 @@ is the file that samd writes on another medium: what it confirms must be there.
 	cmd.Flags().StringArrayVar(&known, "known", nil, "checkpoint kept elsewhere, chain:seq:hash; may be given again")
 	cmd.Flags().StringArrayVar(&keyFiles, "key", nil, "file with the module's first public key: check the signed checkpoints too; may be given again")
 	cmd.Flags().StringVar(&witness, "witness", "", "file with signed checkpoints that a witness kept; needs --key")
+	cmd.Flags().StringArrayVar(&receipts, "receipt", nil, "receipt whose outcome must be in the chain; needs --key; may be given again")
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		if live == (len(args) == 1) {
 			return missing("give a FILE or --samd, one of them")
 		}
-		signed, err := readNotary(keyFiles, witness)
+		signed, err := readNotary(keyFiles, witness, receipts)
 		if err != nil {
 			return err
 		}
-		var marks []audit.Checkpoint
+		marks := signed.marks()
 		for _, k := range known {
 			c, err := audit.ParseCheckpoint(k)
 			if err != nil {
@@ -86,15 +90,20 @@ is the file that samd writes on another medium: what it confirms must be there.
 // confirmed is what --key and --witness give.
 type confirmed struct {
 	*notary.Notary
-	witness []audit.Signed
+	witness  []audit.Signed
+	receipts []keptReceipt
 }
 
-func readNotary(keyFiles []string, witness string) (*confirmed, error) {
-	if len(keyFiles) == 0 && witness == "" {
+func readNotary(keyFiles []string, witness string, receipts []string) (*confirmed, error) {
+	if len(keyFiles) == 0 && witness == "" && len(receipts) == 0 {
 		return nil, nil
 	}
 	if len(keyFiles) == 0 {
-		return nil, missing("--witness needs --key")
+		return nil, missing("--witness and --receipt need --key")
+	}
+	kept, err := readReceipts(receipts)
+	if err != nil {
+		return nil, err
 	}
 	var pins []*ecdsa.PublicKey
 	for _, path := range keyFiles {
@@ -106,7 +115,7 @@ func readNotary(keyFiles []string, witness string) (*confirmed, error) {
 	}
 	n, err := notary.New(pins...)
 	if err != nil || witness == "" {
-		return &confirmed{n, nil}, err
+		return &confirmed{n, nil, kept}, err
 	}
 	f, _, err := openFile(witness)
 	if err != nil {
@@ -117,7 +126,7 @@ func readNotary(keyFiles []string, witness string) (*confirmed, error) {
 	if err != nil {
 		return nil, &exitError{exitNotValid, err}
 	}
-	return &confirmed{n, list}, nil
+	return &confirmed{n, list, kept}, nil
 }
 
 func checkChain(cmd *cobra.Command, records iter.Seq2[audit.Record, error], known []audit.Checkpoint, n *confirmed) error {
@@ -129,6 +138,12 @@ func checkChain(cmd *cobra.Command, records iter.Seq2[audit.Record, error], know
 	} else {
 		sum, err = audit.VerifySigned(n.Watch(records), n.Check, n.witness, known...)
 		end = sum.End
+		if err == nil {
+			err = n.openReceipts()
+		}
+	}
+	if err == nil && end.Seq < 0 {
+		err = &audit.BadRecord{Why: "missing: there is no record at all"}
 	}
 	if errors.Is(err, audit.ErrChain) || errors.Is(err, audit.ErrForm) {
 		return &exitError{exitNotValid, err}
@@ -139,6 +154,9 @@ func checkChain(cmd *cobra.Command, records iter.Seq2[audit.Record, error], know
 	signed := ""
 	if n != nil {
 		signed = fmt.Sprintf(", signed by the module up to record %d (%d checkpoints)", sum.Confirmed, sum.Checkpoints)
+	}
+	if n != nil && len(n.receipts) > 0 {
+		signed += fmt.Sprintf("; the outcomes of %d receipts are in it", len(n.receipts))
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "the chain holds: %d records%s\n%s\n", end.Seq+1, signed, end)
 	return err

@@ -91,17 +91,44 @@ func (n *Notary) follow(r audit.Record) error {
 	return nil
 }
 
+// OpenReceipt opens a receipt with the key that it names, which was in use at its outcome.
+// What it says of the chain (AuditSeq, AuditHash) is the caller's to compare.
+func (n *Notary) OpenReceipt(s sap.SignedReceipt) (*sap.Receipt, error) {
+	k := n.keys[s.Key]
+	if k == nil {
+		return nil, n.unknown(s.Key)
+	}
+	r, err := sap.OpenReceipt(k.public, s)
+	if err != nil {
+		return nil, err
+	}
+	return r, k.at(s.Key, r.AuditSeq)
+}
+
+func (n *Notary) unknown(key string) error {
+	return fmt.Errorf("%w %.50s: it is neither pinned nor does a pinned one lead to it; behind a replacement, pin the new key too", audit.ErrKey, key)
+}
+
+// at tells whether the key was in use at a record.
+func (k *term) at(id string, seq int64) error {
+	switch {
+	case seq < k.from:
+		return fmt.Errorf("%w: key %s came into use with record %d", sap.ReasonSuccession, id, k.from)
+	case k.until != 0 && seq >= k.until:
+		return fmt.Errorf("%w: key %s was out of use since record %d", sap.ReasonSuccession, id, k.until)
+	}
+	return nil
+}
+
 // Check is audit.Check: the named key is known, was in use when the checkpoint was made,
 // and signed it. audit.ErrKey when the key is not known, or not yet.
 func (n *Notary) Check(s audit.Signed) error {
 	k := n.keys[s.Key]
-	switch {
-	case k == nil:
-		return fmt.Errorf("%w %.50s: it is neither pinned nor does a pinned one lead to it; behind a replacement, pin the new key too", audit.ErrKey, s.Key)
-	case s.Seq < k.from:
-		return fmt.Errorf("%w: key %s came into use with record %d", sap.ReasonSuccession, s.Key, k.from)
-	case k.until != 0 && s.Seq >= k.until:
-		return fmt.Errorf("%w: key %s was out of use since record %d", sap.ReasonSuccession, s.Key, k.until)
+	if k == nil {
+		return n.unknown(s.Key)
+	}
+	if err := k.at(s.Key, s.Seq); err != nil {
+		return err
 	}
 	return sap.Verify(k.public, sap.LabelCheckpoint, s.Body(), s.Sig)
 }

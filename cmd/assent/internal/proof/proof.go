@@ -17,6 +17,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/assent-sign/assent/internal/algo"
@@ -100,7 +102,7 @@ func alone(receipt []byte, samKey *ecdsa.PublicKey, successions []sap.SignedSucc
 	no := func(err error) (*Result, *sap.Receipt, *sap.SAD, *x509.Certificate, error) {
 		return nil, nil, nil, nil, err
 	}
-	signed, err := decode(receipt)
+	signed, err := Decode(receipt)
 	if err != nil {
 		return no(err)
 	}
@@ -133,7 +135,10 @@ func openReceipt(samKey *ecdsa.PublicKey, successions []sap.SignedSuccession, s 
 	return ring.OpenReceipt(s)
 }
 
-func decode(receipt []byte) (*sap.SignedReceipt, error) {
+// Decode reads a receipt as the service gives it out, in any order of its members and with
+// blanks; nothing is verified. A member that is there twice, or in other letters, is
+// refused: another reader could take the one that was not verified. ErrForm.
+func Decode(receipt []byte) (*sap.SignedReceipt, error) {
 	if len(receipt) > MaxReceipt {
 		return nil, fmt.Errorf("%w: more than %d bytes", ErrForm, MaxReceipt)
 	}
@@ -146,7 +151,37 @@ func decode(receipt []byte) (*sap.SignedReceipt, error) {
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%w: bytes after its end", ErrForm)
 	}
-	return &s, nil
+	return &s, onceEach(receipt)
+}
+
+var receiptMembers = []string{"receipt", "path", "index", "size", "signature", "key"}
+
+// onceEach wants each member of a receipt, which decodes, exactly once.
+func onceEach(receipt []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(receipt))
+	seen := map[string]bool{}
+	if _, err := dec.Token(); err != nil { // the brace
+		return fmt.Errorf("%w: %w", ErrForm, err)
+	}
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrForm, err)
+		}
+		member, _ := name.(string)
+		if !slices.Contains(receiptMembers, member) || seen[member] {
+			return fmt.Errorf("%w: member %.20q is there twice or is spelled in another way", ErrForm, member)
+		}
+		seen[member] = true
+		var skipped json.RawMessage
+		if err := dec.Decode(&skipped); err != nil {
+			return fmt.Errorf("%w: %w", ErrForm, err)
+		}
+	}
+	if len(seen) != len(receiptMembers) {
+		return fmt.Errorf("%w: a member is missing; there are %s", ErrForm, strings.Join(receiptMembers, ", "))
+	}
+	return nil
 }
 
 func describe(s *sap.SignedReceipt, r *sap.Receipt, sad *sap.SAD, cert *x509.Certificate) *Result {
