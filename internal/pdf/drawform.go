@@ -10,6 +10,16 @@ import (
 // Objects that readers take for different ones, wherever they stand (ADE-04). The pages of a file are drawn from what
 // they refer to: one form, font or length that is read in two ways is a page of two faces.
 
+// scanForm looks at an object's tokens and at its form.
+func (d *Document) scanForm(s *Summary, o object) error {
+	odd, err := d.twofacedObject(o)
+	if err := ignoreOdd(err); err != nil {
+		return err
+	}
+	s.Twofaced = s.Twofaced || odd || err != nil
+	return d.scanTokens(s, o.val)
+}
+
 // twofacedObject tells whether readers differ about an object, beyond its tokens (see tokenWalk).
 func (d *Document) twofacedObject(o object) (bool, error) {
 	if _, ok := o.val.asRef(); ok {

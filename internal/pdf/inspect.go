@@ -152,18 +152,12 @@ func (d *Document) scanFeatures(s *Summary) error {
 		if err := s.scanObject(o); err != nil {
 			return err
 		}
-		if odd, err := d.twofacedObject(o); err != nil || odd {
-			s.Twofaced = true
-			if err := ignoreOdd(err); err != nil {
-				return err
-			}
-		}
 		if d.crypt != nil {
 			if err := d.scanMixed(s, num, o, metadata); err != nil {
 				return err
 			}
 		}
-		return d.scanTokens(s, o.val)
+		return d.scanForm(s, o)
 	})
 }
 

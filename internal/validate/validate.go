@@ -337,6 +337,8 @@ func (j *judge) pdf(rep *Report) error {
 	}
 	if doc.Repaired() {
 		rep.repaired()
+	} else if err := j.faces(doc, rep); err != nil {
+		return err
 	}
 	return j.gone(rep, found)
 }
