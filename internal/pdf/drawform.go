@@ -10,7 +10,7 @@ import (
 // Objects that readers take for different ones, wherever they stand (ADE-04). The pages of a file are drawn from what
 // they refer to: one form, font or length that is read in two ways is a page of two faces.
 
-// scanForm looks at an object's tokens and at its form.
+// scanForm looks at an object's tokens and at its form (ADE-04).
 func (d *Document) scanForm(s *Summary, o object) error {
 	odd, err := d.twofacedObject(o)
 	if err := ignoreOdd(err); err != nil {
