@@ -84,7 +84,8 @@ func TestI9WhatTakesTooMuchReadingIsNotDecided(t *testing.T) {
 	k := newKit(t)
 	token, _, err := k.stamp.Stamp(t.Context(), crypto.SHA256, make([]byte, 32))
 	must(t, err)
-	doc := crowd(20, 16, token, 12<<20)
+	// What is taken out of base64 is not read for all signatures together.
+	doc := bytes.ReplaceAll(crowd(20, 16, token, 12<<20), []byte(`<ds:Reference URI="#t">`), []byte(`<ds:Reference URI="#t"><ds:Transforms><ds:Transform Algorithm="http://www.w3.org/2000/09/xmldsig#base64"/></ds:Transforms>`))
 	rep, n := counted(t, doc, k.trust())
 	if most := int64(1<<30) + 4*int64(len(doc)); n > most {
 		t.Errorf("%d bytes were read of a document of %d", n, len(doc))

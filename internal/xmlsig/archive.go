@@ -73,20 +73,18 @@ func (d *Document) archived(s *Signature, st Stamp) ([]plan, error) {
 		}
 		parts = append(parts, p)
 	}
-	at := []int64{s.infoAt, s.valAt}
+	starts := []int64{s.infoAt, s.valAt}
 	if s.keyAt != 0 {
-		at = append(at, s.keyAt)
+		starts = append(starts, s.keyAt)
 	}
 	for _, u := range s.Properties.Unsigned[:st.Before] {
-		at = append(at, u.at)
+		starts = append(starts, u.at)
 	}
 	for _, o := range s.objects {
-		at = append(at, o.at)
+		starts = append(starts, o.at)
 	}
-	for _, a := range at {
-		p := plan{job: st.Form}
-		p.job.Target = c14n.ElementAt(a)
-		parts = append(parts, p)
+	for _, a := range starts {
+		parts = append(parts, at(st.Form, a))
 	}
 	return parts, nil
 }
@@ -110,7 +108,7 @@ func (d *Document) concatenate(doc io.ReaderAt, parts []plan, w io.Writer, room 
 	var dones []func() error
 	for i := range parts {
 		spools[i].room = &room
-		if parts[i].cover.File == "" {
+		if parts[i].cover.File == "" && d.all.octets(&parts[i]) == nil {
 			dones = append(dones, parts[i].sink(&spools[i]))
 			jobs = append(jobs, parts[i].job)
 		}
@@ -122,6 +120,11 @@ func (d *Document) concatenate(doc io.ReaderAt, parts []plan, w io.Writer, room 
 	for i := range parts {
 		p := &parts[i]
 		switch {
+		case d.all.octets(p) != nil:
+			if _, err := w.Write(d.all.octets(p)); err != nil {
+				return err
+			}
+			continue
 		case p.cover.File == "" && !spools[i].over:
 			if _, err := w.Write(spools[i].buf.Bytes()); err != nil {
 				return err

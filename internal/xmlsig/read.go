@@ -144,6 +144,8 @@ type Document struct {
 	read, largest int64 // bytes read for signatures, and of the largest file among them
 	forms         map[written][]byte
 	ahead         *ahead
+	checks        int // so many signatures were asked about
+	all           *together
 }
 
 // File is a file beside the document.

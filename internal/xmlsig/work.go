@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/assent-sign/assent/internal/c14n"
 )
@@ -48,7 +47,7 @@ type written struct {
 }
 
 func writtenAs(s *Signature, form c14n.Job) written {
-	return written{s.valAt, fmt.Sprint(form.Method, form.Comments, " ", strings.Join(form.Prefixes, " "))}
+	return written{s.valAt, howOf(form)}
 }
 
 // values prepares the forms of the value that the signature's time-stamps are over, to be made in the pass of Check; keep
@@ -62,7 +61,7 @@ func (d *Document) values(s *Signature) (jobs []c14n.Job, keep func()) {
 	room := valueRoom
 	for _, st := range s.Properties.Stamps {
 		k := writtenAs(s, st.Form)
-		if len(kinds) == maxForms || slices.Contains(kinds, k) {
+		if _, known := d.forms[k]; known || len(kinds) == maxForms || slices.Contains(kinds, k) {
 			continue
 		}
 		sp := &spool{room: &room}
