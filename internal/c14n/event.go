@@ -44,6 +44,14 @@ type Event struct {
 	Text []byte
 
 	special bool // Text has characters that canonical text replaces
+	ns      *scope
+}
+
+// Namespace gives the name that a prefix is bound to where the event stands, of a tag within its element: an expression in
+// the element's text is read with these. Empty, if it is bound to none.
+func (ev *Event) Namespace(prefix string) string {
+	uri, _ := ev.ns.lookup([]byte(prefix))
+	return string(uri)
 }
 
 // Name is a qualified name and what it means.

@@ -260,7 +260,7 @@ func (s *Scanner) declared(b []byte) (int, bool, error) {
 // set makes the event of a token of n bytes.
 func (s *Scanner) set(kind Kind, n int) {
 	from := s.base + int64(s.pos)
-	s.ev = Event{Kind: kind, From: from, To: from + int64(n), Depth: len(s.open)}
+	s.ev = Event{Kind: kind, From: from, To: from + int64(n), Depth: len(s.open), ns: &s.ns}
 }
 
 // leave ends the scope of the element whose end was the last event.

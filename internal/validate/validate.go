@@ -24,6 +24,7 @@ import (
 	"github.com/assent-sign/assent/internal/revocation"
 	"github.com/assent-sign/assent/internal/secret"
 	"github.com/assent-sign/assent/internal/sigpolicy"
+	"github.com/assent-sign/assent/internal/xmlsig"
 )
 
 // Verdict is the result for a signature or a file.
@@ -141,7 +142,8 @@ type Signature struct {
 	certificate *x509.Certificate
 	others      []*x509.Certificate // in the signature
 	value       []byte
-	files       []string // beside the document, that it covers
+	files       []string          // beside the document, that it covers
+	covers      []xmlsig.Coverage // of an XML signature that holds
 }
 
 // Certificate is the one whose key made the signature, nil when it does not

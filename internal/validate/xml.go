@@ -56,12 +56,15 @@ func (j *judge) xml(rep *Report) error {
 		return err
 	}
 	d.Detached = j.detached
+	at := make([]int, len(d.Signatures)) // where each is in the report
 	for i := range d.Signatures {
 		if err := j.ctx.Err(); err != nil {
 			return err
 		}
+		at[i] = len(rep.Signatures)
 		rep.Signatures = append(rep.Signatures, j.xmlGroup(d, &d.Signatures[i], rep)...)
 	}
+	hidden(d, rep.Signatures, at)
 	return nil
 }
 
@@ -137,6 +140,7 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) Signature
 		}
 		return s
 	}
+	s.covers = c.Covers
 	whole := func(v xmlsig.Coverage) bool { return v.Document || v.Root && !d.Instructed }
 	s.scope(c, whole, len(d.Signatures), j.size)
 	counter := d.Countersigned(in) // its data is the other's value, which is over the rest

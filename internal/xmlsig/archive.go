@@ -70,6 +70,8 @@ func (d *Document) archived(s *Signature, st Stamp) ([]plan, error) {
 		}
 		if !p.canonical {
 			p.job.Method, p.job.Prefixes = st.Form.Method, st.Form.Prefixes
+			to := s.References[i].target()
+			p.job.Comments = st.Form.Comments && to.comments
 		}
 		parts = append(parts, p)
 	}

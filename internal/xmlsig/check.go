@@ -12,7 +12,6 @@ import (
 	"math/big"
 	"net/url"
 	"slices"
-	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -24,8 +23,6 @@ import (
 // Transforms that are known here besides canonicalization.
 const (
 	envelopedTransform = dsSpace + "enveloped-signature"
-	xpathTransform     = "http://www.w3.org/TR/1999/REC-xpath-19991116"
-	noSignatures       = "not(ancestor-or-self::ds:Signature)"
 	base64Transform    = dsSpace + "base64"
 	propertiesType     = "http://uri.etsi.org/01903#SignedProperties"
 )
@@ -143,23 +140,24 @@ func (d *Document) outside(p *plan, w io.Writer, lim c14n.Limits) error {
 func (d *Document) plan(s *Signature, i int) (plan, error) {
 	r := s.References[i]
 	p := plan{cover: Coverage{Reference: i}, job: c14n.Job{Method: c14n.Inclusive10}}
-	switch id, ok := strings.CutPrefix(r.URI, "#"); {
+	to := r.target()
+	switch {
 	case !r.HasURI:
 		return p, fmt.Errorf("%w: a reference without URI", ErrUnsupported)
-	case r.URI == "":
+	case to.document:
 		p.cover.Document, p.cover.Element = true, d.Index.Root
-	case !ok:
+	case to.file:
 		return p, d.detached(&p, r)
-	case id == "" || strings.ContainsAny(id, "()/"):
+	case to.unknown:
 		return p, fmt.Errorf("%w: a reference to %q, which is not in this file", ErrUnsupported, r.URI)
 	default:
-		e, err := d.Index.ByID(id)
+		e, err := d.Index.ByID(to.id)
 		if err != nil {
 			return p, fmt.Errorf("%w: a reference to %q: %w", ErrNoData, r.URI, err)
 		}
-		p.cover.ID, p.cover.Element, p.job.Target = id, e, c14n.ElementAt(e.Start)
+		p.cover.ID, p.cover.Element, p.job.Target = to.id, e, c14n.ElementAt(e.Start)
 	}
-	if err := p.transforms(s, r.Transforms); err != nil {
+	if err := d.transforms(&p, s, r.Transforms, to.comments); err != nil {
 		return p, err
 	}
 	p.cover.Inside = !p.cover.Document && s.Element.Contains(p.cover.Element)
@@ -195,7 +193,7 @@ func (d *Document) detached(p *plan, r Reference) error {
 }
 
 // transforms takes filters, then at most one canonicalization; or base64 alone.
-func (p *plan) transforms(s *Signature, list []Transform) error {
+func (d *Document) transforms(p *plan, s *Signature, list []Transform, comments bool) error {
 	if len(list) == 1 && list[0].Algorithm == base64Transform && !p.cover.Document {
 		// Its text alone counts (XML Signature, section 6.6.2).
 		p.cover.Content, p.canonical, p.job.Method = true, true, c14n.Exclusive
@@ -214,16 +212,16 @@ func (p *plan) transforms(s *Signature, list []Transform) error {
 					p.cover.Less = "itself"
 				}
 			}
-		case t.Algorithm == xpathTransform && t.XPath == noSignatures && !p.cover.Document && s.Element.Contains(p.cover.Element):
+		case t.leaves != filterUnknown && !p.cover.Document && d.within(p.cover.Element):
 			// By the standard nothing is left of a part of a signature.
 			return fmt.Errorf("%w: a filter that leaves nothing", ErrUnsupported)
-		case t.Algorithm == xpathTransform && t.XPath == noSignatures:
+		case t.leaves == filterAll, t.leaves == filterTop && d.onlyTop():
 			p.job.Unsigned, p.cover.Less = true, "signatures"
 		case canonical:
 			done, p.canonical = true, true
-			// A reference to the document or by identifier has no comments, whatever
-			// the method says (XML Signature, section 4.4.3.3).
-			p.job.Method, p.job.Prefixes = job.Method, t.Prefixes
+			// A reference "" or "#ID" has no comments, whatever the method says; an
+			// XPointer has them (XML Signature, section 4.4.3.3).
+			p.job.Method, p.job.Prefixes, p.job.Comments = job.Method, t.Prefixes, job.Comments && comments
 		default:
 			return fmt.Errorf("%w: transform %q", ErrUnsupported, t.Algorithm)
 		}
@@ -434,15 +432,6 @@ func (d *Document) Breaks(at int64) (Reference, bool) {
 		}
 	}
 	return Reference{}, false
-}
-
-func leavesOut(r Reference) bool {
-	for _, t := range r.Transforms {
-		if t.Algorithm == xpathTransform && t.XPath == noSignatures {
-			return true
-		}
-	}
-	return false
 }
 
 func sum(h crypto.Hash, b []byte) []byte {

@@ -1,7 +1,5 @@
 package xmlsig
 
-import "strings"
-
 // Countersigned is the signature over whose value another one is that stands in it (EN 319 132-1, clause 5.2.7); nil if c
 // is no counter-signature.
 func (d *Document) Countersigned(c *Signature) *Signature {
@@ -11,8 +9,8 @@ func (d *Document) Countersigned(c *Signature) *Signature {
 			continue
 		}
 		for _, r := range c.References {
-			id, ok := strings.CutPrefix(r.URI, "#")
-			if e, err := d.Index.ByID(id); ok && err == nil && e.Start == s.valAt {
+			to := r.target()
+			if e, err := d.Index.ByID(to.id); to.id != "" && err == nil && e.Start == s.valAt {
 				return s
 			}
 		}

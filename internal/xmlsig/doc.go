@@ -10,8 +10,8 @@
 //
 // The set of algorithms is closed: digests SHA-256, SHA-384 and SHA-512, the signature
 // algorithms of internal/algo, the canonicalization methods of internal/c14n, the
-// transforms enveloped-signature, base64 and the XPath filter of all signatures
-// (not(ancestor-or-self::ds:Signature)). Anything else is ErrUnsupported, never
-// skipped. References reach the document, elements in it by identifier, and files that the caller
+// transforms enveloped-signature, base64 and the filters of all signatures in the forms that
+// programs write (filter.go), of XPath Filtering and of XPath Filter 2.0. Anything else is ErrUnsupported, never
+// skipped. References reach the document and elements in it by identifier, each as an XPointer too, and files that the caller
 // has at hand (Document.Detached); nothing is fetched. Identifiers that two elements have are refused.
 package xmlsig

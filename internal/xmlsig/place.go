@@ -3,7 +3,6 @@ package xmlsig
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/assent-sign/assent/internal/c14n"
 )
@@ -66,20 +65,20 @@ func (d *Document) Covering(at int64) (*Signature, Reference, bool) {
 // it does not understand may be over everything.
 func (d *Document) covers(r Reference, at int64) bool {
 	e := d.Index.Root
-	switch id, local := strings.CutPrefix(r.URI, "#"); {
-	case !r.HasURI:
+	switch to := r.target(); {
+	case to.unknown:
 		return true
-	case r.URI == "":
-	case !local:
+	case to.document:
+	case to.file:
 		return false // it is not in this document
 	default:
 		var err error
-		if e, err = d.Index.ByID(id); err != nil {
+		if e, err = d.Index.ByID(to.id); err != nil {
 			return true
 		}
 	}
 	inside := e.Content <= at && at <= e.Tail || e.Empty && e.Start <= at && at < e.End
-	return inside && !leavesOut(r)
+	return inside && !d.leftOut(r, at)
 }
 
 func leavesItselfOut(r Reference) bool {

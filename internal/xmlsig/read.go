@@ -40,6 +40,7 @@ type Signature struct {
 	Properties *Properties // XAdES; nil if there are none
 
 	c14nURI       string
+	node          *node
 	infoAt, valAt int64
 	keyAt         int64   // of KeyInfo, 0 if there is none
 	objects       []*node // less that of the QualifyingProperties
@@ -60,8 +61,9 @@ type Reference struct {
 // Transform is a ds:Transform.
 type Transform struct {
 	Algorithm string
-	XPath     string   // of the XPath filter
 	Prefixes  []string // of exclusive canonicalization
+
+	leaves filter // of the filters
 }
 
 // Properties are those of XAdES that this package reads.
@@ -219,13 +221,12 @@ func (d *Document) bounded() error {
 
 // extent is how many bytes of the document a reference is over.
 func (d *Document) extent(r Reference) int64 {
-	if r.HasURI && r.URI == "" {
+	to := r.target()
+	if to.document {
 		return d.Index.Size
 	}
-	if id, ok := strings.CutPrefix(r.URI, "#"); ok {
-		if e, err := d.Index.ByID(id); err == nil {
-			return e.End - e.Start
-		}
+	if e, err := d.Index.ByID(to.id); err == nil {
+		return e.End - e.Start
 	}
 	return 0
 }
@@ -245,7 +246,8 @@ func (d *Document) collect(n *node, of int64) {
 }
 
 func signature(n *node, e c14n.Element) Signature {
-	s := Signature{Element: e}
+	s := Signature{Element: e, node: n}
+	s.strays(n)
 	s.ID, _ = n.attr("Id")
 	info, value := n.one(dsSpace, "SignedInfo"), n.one(dsSpace, "SignatureValue")
 	if info == nil || value == nil {
@@ -276,7 +278,6 @@ func signature(n *node, e c14n.Element) Signature {
 	if k := n.one(dsSpace, "KeyInfo"); k != nil {
 		s.keyAt = k.at
 	}
-	s.strays(n)
 	s.properties(n)
 	return s
 }
@@ -310,13 +311,7 @@ func reference(n *node) (Reference, error) {
 	r.URI, r.HasURI = n.attr("URI")
 	for _, t := range n.one(dsSpace, "Transforms").all(dsSpace, "Transform") {
 		a, _ := t.attr("Algorithm")
-		tr := Transform{Algorithm: a, Prefixes: prefixes(t)}
-		// The expression is read with the namespaces of its element: where that is written
-		// with the prefix ds, ds means XML Signature.
-		if x := t.one(dsSpace, "XPath"); x != nil && x.prefix == "ds" {
-			tr.XPath = strings.TrimSpace(x.text.String())
-		}
-		r.Transforms = append(r.Transforms, tr)
+		r.Transforms = append(r.Transforms, Transform{Algorithm: a, Prefixes: prefixes(t), leaves: filtered(t, a)})
 	}
 	var err error
 	r.Hash, r.Digest, err = digest(n)

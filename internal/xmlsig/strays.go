@@ -110,25 +110,47 @@ func (s *Signature) shaped(n *node) {
 		case slices.Contains(kids, k.name()):
 			s.shaped(k)
 		case n.is(xadesSpace, "UnsignedSignatureProperties") && slices.Contains(unread, k.name()):
-			s.alien(k)
+			s.stray = append(s.stray, aliens(k)...)
 		default:
 			s.astray(k)
 		}
 	}
 }
 
-// alien notes, in a property that is not read, what is of no namespace of signatures, and data. A signature in it is
-// read by itself.
-func (s *Signature) alien(n *node) {
+// spaces are the namespaces of signatures.
+var spaces = []string{dsSpace, dsig11Space, xadesSpace, xades141Space, c14n.ExclusiveNamespace, filter2Transform}
+
+// aliens names, in an element, what is of no namespace of signatures, and data. A signature in it is read by itself.
+func aliens(n *node) (out []string) {
 	for _, k := range n.kids {
 		switch {
 		case k.is(dsSpace, "Signature"):
-		case k.is(dsSpace, "Object") || !slices.Contains([]string{dsSpace, dsig11Space, xadesSpace, xades141Space, c14n.ExclusiveNamespace}, k.space):
-			s.astray(k)
+		case k.is(dsSpace, "Object") || !slices.Contains(spaces, k.space):
+			out = append(out, element(k))
 		default:
-			s.alien(k)
+			out = append(out, aliens(k)...)
 		}
 	}
+	return out
+}
+
+// Hidden names what stands in a Signature element besides what signatures are made of, whether or not the signature is over
+// it: who takes all signatures away before he looks at a document does not see that (signature wrapping).
+func (s *Signature) Hidden() []string {
+	out := slices.Clone(s.stray)
+	for _, k := range s.node.kids {
+		switch {
+		case !k.is(dsSpace, "Object"):
+			out = append(out, aliens(k)...)
+		case slices.Contains(s.objects, k):
+			out = append(out, "an Object with data")
+		default:
+			for _, q := range k.all(xadesSpace, "QualifyingProperties") {
+				out = append(out, aliens(q)...)
+			}
+		}
+	}
+	return out
 }
 
 // silent notes text where only elements may stand.
@@ -138,7 +160,9 @@ func (s *Signature) silent(n *node) {
 	}
 }
 
-func (s *Signature) astray(n *node) { s.stray = append(s.stray, "an element "+n.local) }
+func (s *Signature) astray(n *node) { s.stray = append(s.stray, element(n)) }
+
+func element(n *node) string { return "an element " + n.local }
 
 // says notes attributes but those that a signature's own elements have: no digest covers what they say.
 func (s *Signature) says(n *node, known ...string) {

@@ -34,6 +34,7 @@ type node struct {
 	text         strings.Builder // its own, without that of its children
 	kids         []*node
 	more         bool // it has elements that are not kept
+	leaves       filter
 }
 
 type attr struct{ space, local, value string }
@@ -102,6 +103,9 @@ func (b *builder) event(ev *c14n.Event) error {
 		b.depth--
 		if n := b.top(); n != nil {
 			n.tail, n.end = ev.From, ev.To
+			if n.local == "XPath" {
+				n.leaves = n.expression(ev.Namespace)
+			}
 		}
 		if len(b.open) > 0 {
 			b.open = b.open[:len(b.open)-1]
