@@ -216,7 +216,7 @@ func lines[T any](ctx context.Context, name, dir, program string, args ...string
 	}
 	var all []T
 	scan := bufio.NewScanner(strings.NewReader(string(out)))
-	scan.Buffer(nil, maxOutput)
+	scan.Buffer(nil, 64*maxOutput) // drawings are long
 	for scan.Scan() {
 		var v T
 		if err := json.Unmarshal(scan.Bytes(), &v); err != nil {

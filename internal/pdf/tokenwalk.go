@@ -21,6 +21,8 @@ type openValue struct {
 	dict bool
 	key  []byte // whose value is expected or being read
 	from int    // where that value begins, after white space; 0: a key is expected
+	size int    // tokens of it that were read, not counting what is within
+	ref  bool   // the last of them is R
 	keys keySet
 }
 
@@ -81,7 +83,9 @@ func (w *tokenWalk) odd(t token) bool {
 		name = decodeName(word)
 		w.s.note(name)
 	}
-	twice := w.nest(t, name)
+	if w.nest(t, name) {
+		return true
+	}
 	switch t.kind {
 	case tokNumber:
 		return !plainNumber(word)
@@ -93,20 +97,14 @@ func (w *tokenWalk) odd(t token) bool {
 		}
 		return string(word) != "true" && string(word) != "false" && string(word) != "null"
 	}
-	return twice
+	return false
 }
 
-// nest keeps account of what is open, and tells whether a key stands there again with another value.
-func (w *tokenWalk) nest(t token, name []byte) (twice bool) {
+// nest keeps account of what is open, and tells what entry does.
+func (w *tokenWalk) nest(t token, name []byte) (odd bool) {
 	if len(w.open) > 0 {
-		f := &w.open[len(w.open)-1]
-		ends := t.kind == tokDictClose || name != nil && f.from > 0 && !blank(w.raw[f.from:t.start])
-		if f.dict && f.from > 0 && ends {
-			twice = f.keys.add(f.key, bytes.TrimFunc(w.raw[f.from:t.start], pdfSpace))
-			f.from = 0
-		}
-		if f.dict && f.from == 0 && name != nil {
-			f.key, f.from = name, t.end
+		if f := &w.open[len(w.open)-1]; f.dict {
+			odd = w.entry(f, t, name)
 		}
 	}
 	switch t.kind {
@@ -115,14 +113,28 @@ func (w *tokenWalk) nest(t token, name []byte) (twice bool) {
 	case tokDictClose, tokArrayClose:
 		w.open = w.open[:max(0, len(w.open)-1)]
 	}
-	return twice
+	return odd
 }
 
-// blank tells white space and comments.
-func blank(b []byte) bool {
-	l := lexer{b: b, eof: true}
-	l.skipSpace()
-	return l.pos >= len(b)
+// entry tells whether a key of a dictionary stands there again with another value, or does not have one value: MuPDF and PDFium go
+// on in different ways then.
+func (w *tokenWalk) entry(f *openValue, t token, name []byte) (odd bool) {
+	closes := t.kind == tokDictClose
+	if f.from > 0 && (closes || name != nil && f.size > 0) {
+		odd = f.size != 1 && (f.size != 3 || !f.ref) || f.keys.add(f.key, bytes.TrimFunc(w.raw[f.from:t.start], pdfSpace))
+		f.from = 0
+	}
+	switch {
+	case closes:
+	case f.from > 0:
+		f.size++
+		f.ref = string(w.raw[t.start:t.end]) == "R"
+	case name != nil:
+		f.key, f.from, f.size = name, t.end, 0
+	default:
+		odd = true
+	}
+	return odd
 }
 
 // oddReference tells whether the reference that ends with a token is one to some readers only.

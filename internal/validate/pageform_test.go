@@ -42,7 +42,7 @@ func readPageVectors(t *testing.T) pageVectors {
 	must(t, err)
 	var v pageVectors
 	must(t, json.Unmarshal(text, &v))
-	if len(v.Odd) < 66 || len(v.Sound) < 17 {
+	if len(v.Odd) < 69 || len(v.Sound) < 17 {
 		t.Fatalf("%d odd files, %d sound ones", len(v.Odd), len(v.Sound))
 	}
 	return v
