@@ -3,6 +3,7 @@ package cms_test
 import (
 	"bytes"
 	"crypto"
+	"crypto/sha256"
 	"encoding/asn1"
 	"errors"
 	"os"
@@ -201,6 +202,50 @@ func TestIndefiniteLengthIsRefusedByName(t *testing.T) {
 	der := opensslSign(t, algo.P256, "-md", "sha256", "-stream", "-nodetach")
 	if _, err := cms.Parse(der); !errors.Is(err, cms.ErrBER) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// ADE-03: of others it is read, as its DER, in segments or not, and verifies; what is changed in it does not.
+func TestADE03IndefiniteLengthsOfOthersAreRead(t *testing.T) {
+	for _, attached := range []bool{false, true} {
+		args := []string{"-md", "sha256", "-stream"}
+		if attached {
+			args = append(args, "-nodetach")
+		}
+		message := opensslSign(t, algo.P256, args...)
+		verify := func(message []byte) error {
+			sd, err := cms.ParseBER(message)
+			if err != nil {
+				return err
+			}
+			si, err := sd.Signer()
+			if err != nil {
+				return err
+			}
+			h := sha256.Sum256(content)
+			_, err = sd.Verify(si, h[:], cms.VerifyOptions{AllowNoESS: true})
+			return err
+		}
+		if err := verify(message); err != nil {
+			t.Errorf("attached %t: %v", attached, err)
+		}
+		if err := verify(append(bytes.Clone(message), 0)); !errors.Is(err, cms.ErrTrailing) {
+			t.Errorf("a byte behind it: %v", err)
+		}
+		if err := verify(message[:len(message)-1]); !errors.Is(err, cms.ErrMalformed) {
+			t.Errorf("without its end: %v", err)
+		}
+		held := 0
+		for i := range message {
+			other := bytes.Clone(message)
+			other[i] ^= 1
+			if verify(other) == nil {
+				held++ // digestAlgorithms and certificates that nobody needs are not signed
+			}
+		}
+		if held > len(message)/2 {
+			t.Errorf("%d of %d changed messages verify", held, len(message))
+		}
 	}
 }
 

@@ -7,9 +7,8 @@ import "errors"
 var (
 	// ErrMalformed: the bytes are not DER of the expected structure.
 	ErrMalformed = errors.New("cms: not well-formed DER")
-	// ErrBER: an indefinite length or a constructed string. Such a message would
-	// have to be re-encoded to be read, and its bytes would no longer be those
-	// that the author wrote.
+	// ErrBER: an indefinite length or a constructed string where DER is demanded: in
+	// what we make or ask for. ParseBER reads such messages of others.
 	ErrBER = errors.New("cms: BER encoding (indefinite length or constructed string) is not supported")
 	// ErrTrailing: bytes follow the message. ParsePadded allows zero bytes.
 	ErrTrailing = errors.New("cms: bytes after the end of the message")

@@ -12,6 +12,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/assent-sign/assent/internal/algo"
+	"github.com/assent-sign/assent/internal/ber"
 )
 
 // SignedData is a parsed message. Its slices point into the bytes given to
@@ -55,10 +56,10 @@ type SignerInfo struct {
 	unsigned  []byte // content of [1], nil when absent
 }
 
-// Parse reads a ContentInfo with SignedData that fills der exactly. It checks
+// Parse reads a ContentInfo with SignedData that fills message exactly. It checks
 // structure and limits, not the signature. Only DER is read.
-func Parse(der []byte) (*SignedData, error) {
-	sd, rest, err := parse(der)
+func Parse(message []byte) (*SignedData, error) {
+	sd, rest, err := parse(message)
 	if err != nil {
 		return nil, err
 	}
@@ -68,11 +69,29 @@ func Parse(der []byte) (*SignedData, error) {
 	return sd, nil
 }
 
+// ParseBER is Parse for a message of others, that may be written with indefinite lengths: it is read as its DER.
+func ParseBER(message []byte) (*SignedData, error) {
+	if !ber.Indefinite(message) {
+		return Parse(message)
+	}
+	if len(message) > MaxMessage {
+		return nil, fmt.Errorf("%w: message of %d bytes", ErrLimit, len(message))
+	}
+	out, n, err := ber.ToDER(message)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if n != len(message) {
+		return nil, fmt.Errorf("%w: %d bytes", ErrTrailing, len(message)-n)
+	}
+	return Parse(out)
+}
+
 // ParsePadded is Parse for the /Contents string of a PDF signature, whose
 // reserve is filled up with zero bytes. It also returns the message without the
 // padding. Anything but zeros after the message is ErrTrailing, because data
 // could hide there.
-func ParsePadded(padded []byte) (sd *SignedData, der []byte, err error) {
+func ParsePadded(padded []byte) (sd *SignedData, message []byte, err error) {
 	sd, rest, err := parse(padded)
 	if err != nil {
 		return nil, nil, err
@@ -83,11 +102,11 @@ func ParsePadded(padded []byte) (sd *SignedData, der []byte, err error) {
 	return sd, padded[:len(padded)-len(rest)], nil
 }
 
-func parse(der []byte) (*SignedData, []byte, error) {
-	if len(der) > MaxMessage {
-		return nil, nil, fmt.Errorf("%w: message of %d bytes", ErrLimit, len(der))
+func parse(message []byte) (*SignedData, []byte, error) {
+	if len(message) > MaxMessage {
+		return nil, nil, fmt.Errorf("%w: message of %d bytes", ErrLimit, len(message))
 	}
-	rest := cryptobyte.String(der)
+	rest := cryptobyte.String(message)
 	info, err := read(&rest, cbasn1.SEQUENCE, "ContentInfo")
 	if err != nil {
 		return nil, nil, err

@@ -100,7 +100,7 @@ func (c *carried) message(der []byte) {
 	c.add(sd.RawCertificates...)
 	for _, si := range sd.Signers {
 		for _, token := range si.TimeStampTokens() {
-			if stamp, err := cms.Parse(token); err == nil {
+			if stamp, err := cms.ParseBER(token); err == nil {
 				c.add(stamp.RawCertificates...)
 			}
 		}

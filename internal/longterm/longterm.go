@@ -123,21 +123,21 @@ func (c *Collector) Signer(ctx context.Context, chain [][]byte, at, after time.T
 
 // Time verifies a time-stamp token over an imprint, as it was at its own time, and gives that.
 func (c *Collector) Time(token []byte, h crypto.Hash, imprint []byte) (time.Time, error) {
-	info, err := tsp.VerifyTokenAmong(token, h, imprint, c.among(nil), c.roots, time.Time{})
+	info, err := tsp.VerifyTokenAmong(token, h, imprint, tsp.Beside{Issuers: c.among(nil)}, c.roots, time.Time{})
 	return info.Time, err
 }
 
 // TimeStamp verifies a time-stamp token over an imprint and collects for its
 // authority. pool are further certificates that may be part of its path.
 func (c *Collector) TimeStamp(ctx context.Context, token []byte, h crypto.Hash, imprint []byte, pool ...*x509.Certificate) (*Material, error) {
-	info, err := tsp.VerifyTokenAmong(token, h, imprint, c.among(pool), c.roots, time.Time{})
+	info, err := tsp.VerifyTokenAmong(token, h, imprint, c.beside(pool), c.roots, time.Time{})
 	if errors.Is(err, tsp.ErrChain) {
 		more, failed := c.Candidates(ctx, append(tokenCertificates(token), pool...)...)
 		if len(more) == 0 {
 			return nil, errors.Join(err, failed)
 		}
 		pool = append(slices.Clone(pool), more...)
-		info, err = tsp.VerifyTokenAmong(token, h, imprint, c.among(pool), c.roots, time.Time{})
+		info, err = tsp.VerifyTokenAmong(token, h, imprint, c.beside(pool), c.roots, time.Time{})
 	}
 	if err != nil {
 		return nil, err
@@ -149,9 +149,14 @@ func (c *Collector) TimeStamp(ctx context.Context, token []byte, h crypto.Hash, 
 	return c.collect(ctx, chain, pool, info.Time, time.Time{}, pkix.Config{Purpose: pkix.PurposeTimeStamping, Strict: true})
 }
 
+// beside is pool for what verifies a token.
+func (c *Collector) beside(pool []*x509.Certificate) tsp.Beside {
+	return tsp.Beside{Issuers: c.among(pool), Authorities: func() []*x509.Certificate { return pool }}
+}
+
 // tokenCertificates are those that a token has in it.
 func tokenCertificates(token []byte) []*x509.Certificate {
-	sd, err := cms.Parse(token)
+	sd, err := cms.ParseBER(token)
 	if err != nil {
 		return nil
 	}

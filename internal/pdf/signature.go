@@ -6,6 +6,8 @@ import (
 	"sort"
 	"strings"
 	"time"
+
+	"github.com/assent-sign/assent/internal/ber"
 )
 
 // Signature is a signature or document time-stamp found in a file. What it says
@@ -80,12 +82,22 @@ func (s *Signature) Range() ([4]int64, error) {
 	return [4]int64(s.ByteRange), nil
 }
 
-// CMS returns Contents without its padding: the first DER element. Padding other
-// than zeros and indefinite lengths (which DER forbids) are refused.
+// CMS returns Contents without its padding: the first DER element. ISO 32000-1, 12.8.3.3.1, demands DER; what is written with
+// indefinite lengths, as many programs do, is returned as its DER. Padding other than zeros is refused.
 func (s *Signature) CMS() ([]byte, error) {
 	c := s.Contents
 	if len(c) < 2 || c[0] == 0 {
 		return nil, malformed(-1, "no CMS in /Contents")
+	}
+	if ber.Indefinite(c) {
+		out, n, err := ber.ToDER(c)
+		if err != nil {
+			return nil, malformed(-1, "CMS in /Contents: %v", err)
+		}
+		if len(bytes.Trim(c[n:], "\x00")) > 0 {
+			return nil, malformed(-1, "bytes behind the CMS in /Contents")
+		}
+		return out, nil
 	}
 	head, n := 2, int(c[1])
 	if c[1] >= 0x80 {

@@ -101,7 +101,7 @@ func (i *Issuers) at(ctx context.Context, address string) ([]*pkix.Certificate, 
 }
 
 // ParseIssuers reads what a place named by caIssuers answers: one certificate in DER, or a CMS message with certificates
-// only, in DER (RFC 5280, 4.2.2.1). Certificates of a bundle that cannot be read are left out. ErrIssuers.
+// only, in BER or DER (RFC 5280, 4.2.2.1). Certificates of a bundle that cannot be read are left out. ErrIssuers.
 func ParseIssuers(body []byte) ([]*pkix.Certificate, error) {
 	if len(body) > MaxIssuers {
 		return nil, fmt.Errorf("%w: %d bytes", ErrIssuers, len(body))
@@ -109,7 +109,7 @@ func ParseIssuers(body []byte) ([]*pkix.Certificate, error) {
 	if c, err := pkix.Parse(body); err == nil {
 		return []*pkix.Certificate{c}, nil
 	}
-	sd, err := cms.Parse(body)
+	sd, err := cms.ParseBER(body)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrIssuers, err)
 	}

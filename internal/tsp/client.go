@@ -180,7 +180,7 @@ func (x *exchange) stamp(ctx context.Context, h crypto.Hash, imprint []byte) ([]
 	if err := resp.Err(); err != nil {
 		return nil, Info{}, err
 	}
-	info, err := verifyToken(resp.Token, h, imprint, nonce, x.policy, x.issuers, x.anchors, time.Time{})
+	info, err := verifyToken(resp.Token, h, imprint, nonce, x.policy, Beside{Issuers: x.issuers}, x.anchors, time.Time{})
 	if err != nil {
 		return nil, Info{}, err
 	}

@@ -133,7 +133,7 @@ func FuzzTSPRequest(f *testing.F) {
 		if qerr != nil {
 			t.Fatal(qerr)
 		}
-		_, verr := verifyToken(parsed.Token, req.Hash, req.Imprint, req.Nonce, req.Policy, nil, anchors(), time.Time{})
+		_, verr := verifyToken(parsed.Token, req.Hash, req.Imprint, req.Nonce, req.Policy, Beside{}, anchors(), time.Time{})
 		if req.CertReq && verr != nil {
 			t.Fatalf("our own token: %v", verr)
 		}

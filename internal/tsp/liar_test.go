@@ -239,6 +239,44 @@ func flipAt(mark []byte, n int) func([]byte) []byte {
 
 // dropLeaf replaces the leaf in the certificate set by a certificate of equal
 // length that nobody asked for: the same with another last byte.
+// ADE-03: a token without certificates, as an authority gives it to who did not ask for them, is judged by one that is given
+// beside it, if that is named and protected by the token; by nothing else.
+func TestADE03TokenWithoutCertificates(t *testing.T) {
+	good := newPair(t, testCA(), algo.ES256, certs.DemoRequest{Profile: certs.TSAProfile})
+	other := newPair(t, testCA(), algo.ES256, certs.DemoRequest{Profile: certs.TSAProfile})
+	plain := newPair(t, testCA(), algo.ES256, certs.DemoRequest{Profile: certs.SignerProfile})
+	h := sum("data")
+	token := func(p pair) []byte {
+		f := honest(&Request{Hash: crypto.SHA256, Imprint: h, Nonce: big.NewInt(7), CertReq: false}, p)
+		f.omitCerts = true
+		return f.token(t)
+	}
+	verify := func(token []byte, beside ...*x509.Certificate) error {
+		_, err := VerifyTokenAmong(token, crypto.SHA256, h, Beside{
+			Issuers:     func(...*x509.Certificate) []*x509.Certificate { return []*x509.Certificate{testCA().Issuing} },
+			Authorities: func() []*x509.Certificate { return beside },
+		}, anchors(), time.Time{})
+		return err
+	}
+	if err := verify(token(good), other.leaf(), plain.leaf(), good.leaf()); err != nil {
+		t.Error(err)
+	}
+	for name, err := range map[string]error{
+		"nothing beside it":      verify(token(good)),
+		"that of another":        verify(token(good), other.leaf(), testCA().Root),
+		"of no authority":        verify(token(plain), plain.leaf()),
+		"nobody asked for there": func() error { _, err := VerifyToken(token(good), crypto.SHA256, h, anchors(), time.Time{}); return err }(),
+	} {
+		want := ErrNoCertificate
+		if name == "of no authority" {
+			want = ErrPurpose
+		}
+		if !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", name, err, want)
+		}
+	}
+}
+
 func dropLeaf(t testing.TB, leaf []byte) func([]byte) []byte {
 	return func(b []byte) []byte {
 		c, err := x509.ParseCertificate(leaf)

@@ -39,21 +39,29 @@ type Info struct {
 // token's own time, which is right as long as the authority's certificate has
 // not expired or been revoked since (TIM-02).
 func VerifyToken(token []byte, h crypto.Hash, imprint []byte, anchors []*x509.Certificate, at time.Time) (Info, error) {
-	return VerifyTokenAmong(token, h, imprint, nil, anchors, at)
+	return VerifyTokenAmong(token, h, imprint, Beside{}, anchors, at)
 }
 
-// VerifyTokenAmong is VerifyToken with further certificates that can be part of the path: issuers
-// gives those for what is in the token, the authority's own first.
-func VerifyTokenAmong(token []byte, h crypto.Hash, imprint []byte, issuers func(known ...*x509.Certificate) []*x509.Certificate, anchors []*x509.Certificate, at time.Time) (Info, error) {
+// Beside is where certificates are that a token does not carry.
+type Beside struct {
+	// Issuers gives certificates that can be part of the path of those known, the authority's own first; nil gives none.
+	Issuers func(known ...*x509.Certificate) []*x509.Certificate
+	// Authorities gives certificates that can be the authority's own. It is asked for a token without any certificate: they
+	// are there only if who asked for the token wanted them (RFC 3161, 2.4.1, certReq). nil gives none.
+	Authorities func() []*x509.Certificate
+}
+
+// VerifyTokenAmong is VerifyToken with further certificates.
+func VerifyTokenAmong(token []byte, h crypto.Hash, imprint []byte, beside Beside, anchors []*x509.Certificate, at time.Time) (Info, error) {
 	if err := checkImprint(h, imprint); err != nil {
 		return Info{}, err
 	}
-	return verifyToken(token, h, imprint, nil, nil, issuers, anchors, at)
+	return verifyToken(token, h, imprint, nil, nil, beside, anchors, at)
 }
 
 // verifyToken is VerifyTokenAmong with the nonce and policy that were asked for; nil
 // stands for any. The cheap comparisons come first.
-func verifyToken(token []byte, h crypto.Hash, imprint []byte, nonce *big.Int, policy asn1.ObjectIdentifier, issuers func(...*x509.Certificate) []*x509.Certificate, anchors []*x509.Certificate, at time.Time) (Info, error) {
+func verifyToken(token []byte, h crypto.Hash, imprint []byte, nonce *big.Int, policy asn1.ObjectIdentifier, beside Beside, anchors []*x509.Certificate, at time.Time) (Info, error) {
 	sd, si, t, err := parseToken(token)
 	if err != nil {
 		return Info{}, err
@@ -70,7 +78,7 @@ func verifyToken(token []byte, h crypto.Hash, imprint []byte, nonce *big.Int, po
 	if t.hasCritical {
 		return Info{}, ErrExtension
 	}
-	leaf, err := verifySignature(sd, si)
+	leaf, err := verifySignature(sd, si, beside.Authorities)
 	if err != nil {
 		return Info{}, err
 	}
@@ -81,7 +89,7 @@ func verifyToken(token []byte, h crypto.Hash, imprint []byte, nonce *big.Int, po
 		at = t.time
 	}
 	between := others(sd, leaf)
-	if issuers != nil {
+	if issuers := beside.Issuers; issuers != nil {
 		between = append(between, issuers(append([]*x509.Certificate{leaf}, between...)...)...)
 	}
 	chain, err := paths.Verify(context.Background(), leaf, between, anchors, at, certs.TimeStamp)
@@ -107,7 +115,7 @@ func parseToken(token []byte) (*cms.SignedData, *cms.SignerInfo, *tstInfo, error
 	if len(token) > MaxResponse {
 		return nil, nil, nil, fmt.Errorf("%w: token of %d bytes", ErrTooLarge, len(token))
 	}
-	sd, err := cms.Parse(token)
+	sd, err := cms.ParseBER(token) // in a response it is DER: that is taken apart as DER
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("%w: token: %w", ErrMalformed, err)
 	}
@@ -130,11 +138,15 @@ func parseToken(token []byte) (*cms.SignedData, *cms.SignerInfo, *tstInfo, error
 // only. Purpose and chain are checked on this one, whatever other certificates
 // the token carries: with CVE-2026-39984 an injected certificate was checked in
 // place of the signer's.
-func verifySignature(sd *cms.SignedData, si *cms.SignerInfo) (*x509.Certificate, error) {
+func verifySignature(sd *cms.SignedData, si *cms.SignerInfo, authorities func() []*x509.Certificate) (*x509.Certificate, error) {
+	var more []*x509.Certificate
 	if len(sd.RawCertificates) == 0 {
-		return nil, ErrNoCertificate
+		if authorities == nil {
+			return nil, ErrNoCertificate
+		}
+		more = authorities()
 	}
-	leaf, err := sd.Verify(si, nil, cms.VerifyOptions{ContentType: cms.OIDTSTInfo, AllowESSv1: true, AllowAnyKey: true})
+	leaf, err := sd.Verify(si, nil, cms.VerifyOptions{Certificates: more, ContentType: cms.OIDTSTInfo, AllowESSv1: true, AllowAnyKey: true})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", tokenCause(err), err)
 	}

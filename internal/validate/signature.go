@@ -103,7 +103,7 @@ func (j *judge) cms(s *Signature, in *pdf.Signature, rng [4]int64) {
 		}
 		return
 	}
-	s.certificate = cert
+	s.certificate, s.others = cert, sd.Certificates()
 	if si.Misnamed(cert) {
 		s.warn(misnamed)
 	}
@@ -112,7 +112,6 @@ func (j *judge) cms(s *Signature, in *pdf.Signature, rng [4]int64) {
 	j.attributePolicy(s, si)
 	s.unjudged(si)
 	j.stamps(s, si)
-	s.others = sd.Certificates()
 }
 
 func (j *judge) integrity(sd *cms.SignedData, si *cms.SignerInfo, subFilter string, rng [4]int64) (*x509.Certificate, error) {
@@ -169,7 +168,7 @@ func (j *judge) stamp(s *Signature, token []byte, imprint func(crypto.Hash) ([]b
 	if err == nil {
 		var sum []byte
 		if sum, err = imprint(h); err == nil {
-			info, err = tsp.VerifyTokenAmong(token, h, sum, j.issuers, j.opt.StampAnchors, time.Time{})
+			info, err = tsp.VerifyTokenAmong(token, h, sum, tsp.Beside{Issuers: j.issuers, Authorities: func() []*x509.Certificate { return j.stampers(s) }}, j.opt.StampAnchors, time.Time{})
 		}
 	}
 	switch {
