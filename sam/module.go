@@ -324,8 +324,8 @@ func (m *Module) housekeeping() {
 			}
 		case <-anchor.C:
 			m.noticeStep(m.watch.Check())
-			m.alarms.see() // what could not be recorded is tried again
-			m.endLate(context.Background())
+			m.alarms.see()                      // what could not be recorded is tried again
+			_ = m.endLate(context.Background()) // logged, and done again in a moment
 			if err := m.alarm(context.Background()); err != nil {
 				m.logger.Error("samd: the alarm could not be recorded", "err", err)
 			}

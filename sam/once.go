@@ -1,6 +1,7 @@
 package sam
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -362,11 +363,17 @@ func (r *Once) mayGiveUp() error {
 }
 
 // endOnce destroys a one-time key, whatever became of it (KEY-10). The memory comes first:
-// what cannot be recorded is gone all the same, and recorded at the next start.
-func (m *Module) endOnce(ctx context.Context, key, cause string) {
-	if err := m.endOnceBy(ctx, self(), key, cause); err != nil {
+// what cannot be recorded is gone all the same. Where the store failed, endLate records it
+// as soon as that works again; at the latest, the next start does.
+func (m *Module) endOnce(ctx context.Context, key, cause string) error {
+	err := m.endOnceBy(ctx, self(), key, cause)
+	if err != nil {
+		if !isNotFound(err) && !errors.Is(err, sap.ReasonSeal) { // what would not be otherwise the next time
+			m.onceKeys.owe(key, cause)
+		}
 		m.logger.Error("samd: the end of a one-time key could not be recorded", "key", key, "err", err)
 	}
+	return err
 }
 
 // endOnceBy is endOnce for a caller who asked for it. An approval that runs meanwhile
@@ -441,20 +448,22 @@ func (m *Module) endOrphans(ctx context.Context) error {
 // endLate destroys the one-time keys in memory whose time is over (KEY-10), and records
 // the end of those that a closing took. It runs every second; their use is refused at the
 // second, without this.
-func (m *Module) endLate(ctx context.Context) {
+func (m *Module) endLate(ctx context.Context) error {
+	var errs []error
 	cause := causeLate
 	if m.closedWhy() != "" {
 		cause = causeClosed
 	}
-	for _, key := range m.onceKeys.late(m.clock.Now()) {
-		m.endOnce(ctx, key, cause)
+	for key, owed := range m.onceKeys.late(m.clock.Now()) {
+		errs = append(errs, m.endOnce(ctx, key, cmp.Or(owed, cause)))
 	}
+	return errors.Join(errs...)
 }
 
 // EndOneTime destroys what was never approved or used in time, and forgets
 // records that are older than the retention. It runs every minute.
 func (m *Module) EndOneTime(ctx context.Context) error {
-	m.endLate(ctx)
+	errs := []error{m.endLate(ctx)}
 	var due []*Once
 	err := m.view(ctx, func(tx *Tx) error {
 		var err error
@@ -462,15 +471,16 @@ func (m *Module) EndOneTime(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		return err
+		return errors.Join(append(errs, err)...)
 	}
 	for _, o := range due {
-		m.endOnce(ctx, o.Key, causeLate)
+		errs = append(errs, m.endOnce(ctx, o.Key, causeLate))
 	}
-	return m.store.Update(ctx, func(tx *Tx) error {
+	err = m.store.Update(ctx, func(tx *Tx) error {
 		_, err := tx.OnceList.Purge(m.clock.Now().Add(-m.cfg.Retention).Unix(), 500)
 		return err
 	})
+	return errors.Join(append(errs, err)...)
 }
 
 // endOncesOf destroys a signer's one-time keys in the caller's transaction.

@@ -128,7 +128,7 @@ func (a *onceApproval) run(ctx context.Context, proof []byte) (*OnceView, error)
 	}
 	a.m.cfg.Hook(StepOnceApproved)
 	if err := a.make(ctx); err != nil {
-		a.m.endOnce(ctx, a.req.Key, causeFailed)
+		_ = a.m.endOnce(ctx, a.req.Key, causeFailed)
 		return nil, err
 	}
 	return a.m.onceView(a.once)

@@ -23,6 +23,7 @@ type onceKeys struct {
 type onceKey struct {
 	key     cryptotoken.Wrapped
 	expires time.Time
+	owed    string // why it ended, when that is not on record yet
 }
 
 func newOnceKeys() *onceKeys {
@@ -32,7 +33,7 @@ func newOnceKeys() *onceKeys {
 func (k *onceKeys) put(id string, key cryptotoken.Wrapped, expires time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.live[id] = onceKey{key, expires}
+	k.live[id] = onceKey{key: key, expires: expires}
 }
 
 // peek looks at a key without giving the blob away.
@@ -73,14 +74,22 @@ func (k *onceKeys) forgetAll() {
 	}
 }
 
-// late lists the keys whose time is over.
-func (k *onceKeys) late(now time.Time) []string {
+// owe overwrites a key and keeps its name for late, because its end is not on record yet.
+func (k *onceKeys) owe(id, cause string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	var out []string
+	clear(k.live[id].key.Blob)
+	k.live[id] = onceKey{owed: cause}
+}
+
+// late lists the keys whose time is over, and those whose end is owed, with its cause.
+func (k *onceKeys) late(now time.Time) map[string]string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	out := map[string]string{}
 	for id, e := range k.live {
 		if !now.Before(e.expires) {
-			out = append(out, id)
+			out[id] = e.owed
 		}
 	}
 	return out

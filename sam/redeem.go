@@ -95,7 +95,7 @@ func (r *redemption) run(ctx context.Context) ([]byte, error) {
 			return nil, err
 		}
 		if r.held.once != nil {
-			defer r.m.endOnce(ctx, r.held.cred.Key, causeUsed)
+			defer func() { _ = r.m.endOnce(ctx, r.held.cred.Key, causeUsed) }()
 		}
 		return r.m.activate(ctx, act)
 	}

@@ -140,5 +140,5 @@ func (c *Config) childCommand() (string, []string, []string, error) {
 		return "", nil, nil, fmt.Errorf("pkcs11 %s: %w: own path: %w", c.Name, cryptotoken.ErrUnavailable, err)
 	}
 	env := append(append(os.Environ(), c.Env...), failpoint.ChildEnv()...)
-	return exe, []string{exe, childArg}, append(env, childEnv+"=1"), nil
+	return running(exe), []string{exe, childArg}, append(env, childEnv+"=1"), nil
 }

@@ -6,7 +6,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if RunChildIfAsked() || runFakeIfAsked() || runParentIfAsked() {
+	if RunChildIfAsked() || runFakeIfAsked() || runParentIfAsked() || runReplacedIfAsked() {
 		return
 	}
 	os.Exit(m.Run())

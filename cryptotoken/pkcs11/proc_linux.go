@@ -1,6 +1,20 @@
 package pkcs11
 
-import "syscall"
+import (
+	"os"
+	"syscall"
+)
+
+// running is the program that runs, whatever file has its name by now: after an upgrade
+// that waits for the restart a child of another version would get the PIN, and the
+// requests of this one. exe is that name, for where there is no /proc.
+func running(exe string) string {
+	const self = "/proc/self/exe"
+	if _, err := os.Stat(self); err != nil {
+		return exe
+	}
+	return self
+}
 
 // childAttr: the kernel kills the child when the thread that started it ends
 // (the keeper's, which lives as long as the token), and signals to the
