@@ -65,6 +65,9 @@ func (d *Document) LaterChanges(s Signature) ([]Change, error) {
 	if s.CoveredEnd == d.size {
 		return nil, nil
 	}
+	if d.parsed == nil {
+		d.parsed = &parsed{}
+	}
 	old, err := d.Before(s.CoveredEnd)
 	if err != nil {
 		return nil, fmt.Errorf("the signed revision: %w", err)

@@ -129,10 +129,18 @@ func (c *comparison) fields() error {
 	return c.add(ChangeForm, 0, 0, "%d form fields removed", len(c.was))
 }
 
+// untouched tells that a field's value is the object that it was, and that this is as it was: then no signature came with it, and none of
+// the many kilobytes of one is read.
+func (c *comparison) untouched(was wasField, existed bool, f field) bool {
+	then, ok1 := was.v.asRef()
+	now, ok2 := f.v.asRef()
+	return existed && ok1 && ok2 && then == now && !c.changed.has(now.num)
+}
+
 // field compares one field. was is meaningful if existed.
 func (c *comparison) field(was wasField, existed bool, f field) error {
 	signed := false
-	if f.ft == "Sig" {
+	if f.ft == "Sig" && !c.untouched(was, existed, f) {
 		sig, err := c.cur.resolve(f.v)
 		if err != nil {
 			return err

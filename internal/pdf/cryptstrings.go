@@ -131,7 +131,7 @@ func (d *Document) plainly() *Document {
 		return d
 	}
 	p := *d
-	p.plain, p.streams, p.streamMem, p.window = true, nil, 0, nil
+	p.plain, p.streams, p.streamMem, p.window, p.parsed = true, nil, 0, nil, nil
 	return &p
 }
 

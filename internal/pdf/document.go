@@ -38,6 +38,7 @@ type Document struct {
 	streamMem int64
 	window    []byte // see parseAt
 	block     *block // see near
+	parsed    *parsed
 	// noEndstream: from this offset on there is no endstream; 0 if not known.
 	noEndstream int64
 	loading     int // depth of nested loads: /Length of an object stream and the like

@@ -56,6 +56,9 @@ func (d *Document) loadNumber(num int) (object, error) {
 
 // objectAt reads "N G obj value" at an absolute offset.
 func (d *Document) objectAt(off int64) (object, error) {
+	if o, known := d.parsed.get(off); known {
+		return o, nil
+	}
 	var o object
 	err := d.parseAt(off, func(l lexer) (err error) {
 		o, err = parseObject(l, off)
@@ -69,7 +72,41 @@ func (d *Document) objectAt(off int64) (object, error) {
 			o.val, err = d.inPlain(o.id.num, o.val, false)
 		}
 	}
+	if err == nil {
+		d.parsed.put(off, o)
+	}
 	return o, err
+}
+
+// parsed keeps what was read of the objects at offsets, for as long as nobody writes to the file: each of many signatures
+// is compared with the same newer objects, of which one for each of them is a signature of many kilobytes (I9).
+type parsed struct {
+	at    map[int64]object
+	bytes int
+}
+
+// Bounds of what is kept, in objects and in bytes of their values. When they are reached it is begun anew.
+const (
+	maxParsed  = 10_000
+	parsedRoom = 8 << 20
+)
+
+func (p *parsed) get(off int64) (object, bool) {
+	if p == nil {
+		return object{}, false
+	}
+	o, known := p.at[off]
+	return o, known
+}
+
+func (p *parsed) put(off int64, o object) {
+	if p == nil || len(o.val.raw) > parsedRoom {
+		return
+	}
+	if p.bytes += len(o.val.raw); p.at == nil || p.bytes > parsedRoom || len(p.at) >= maxParsed {
+		p.at, p.bytes = map[int64]object{}, len(o.val.raw)
+	}
+	p.at[off] = o
 }
 
 // parseAt calls parse with a window at an offset, which grows until parse is

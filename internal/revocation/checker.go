@@ -261,17 +261,33 @@ func (k *Checker) verdict(q *question, revoked *RevokedError, evidence []Evidenc
 // current is about the time of a statement: it must be made at or before At and
 // its successor must not be due.
 func (k *Checker) current(thisUpdate, nextUpdate time.Time) error {
-	at, form := k.cfg.At, time.RFC3339
+	at := k.cfg.At
 	switch {
 	case thisUpdate.After(at.Add(k.cfg.Skew)):
-		return fmt.Errorf("%w: of %s, at %s", ErrFuture, thisUpdate.Format(form), at.UTC().Format(form))
+		return &untimely{ErrFuture, "of", thisUpdate, at}
 	case nextUpdate.IsZero() && thisUpdate.Before(at.Add(-k.cfg.MaxAge)):
-		return fmt.Errorf("%w: of %s without nextUpdate, at %s", ErrStale, thisUpdate.Format(form), at.UTC().Format(form))
+		return &untimely{ErrStale, "without nextUpdate, of", thisUpdate, at}
 	case !nextUpdate.IsZero() && nextUpdate.Before(at.Add(-k.cfg.Skew)):
-		return fmt.Errorf("%w: until %s, at %s", ErrStale, nextUpdate.Format(form), at.UTC().Format(form))
+		return &untimely{ErrStale, "until", nextUpdate, at}
 	}
 	return nil
 }
+
+// untimely is the error about a statement of another time. A file that was renewed for decades has thousands, and hardly any is
+// ever read, so that it is written when it is.
+type untimely struct {
+	kind     error
+	how      string
+	date, at time.Time
+}
+
+// Error implements error.
+func (e *untimely) Error() string {
+	return fmt.Sprintf("%v: %s %s, at %s", e.kind, e.how, e.date.Format(time.RFC3339), e.at.UTC().Format(time.RFC3339))
+}
+
+// Unwrap tells ErrFuture from ErrStale.
+func (e *untimely) Unwrap() error { return e.kind }
 
 // after is about what a good statement is wanted for.
 func (k *Checker) after(q *question, thisUpdate time.Time) error {

@@ -184,10 +184,7 @@ func (k *Checker) usable(c *CRL) error {
 	if len(c.unknown) > 0 {
 		return fmt.Errorf("%w: %s in the CRL of %s", ErrCritical, c.unknown[0], c.Issuer)
 	}
-	if err := k.current(c.ThisUpdate, c.NextUpdate); err != nil {
-		return fmt.Errorf("CRL of %s: %w", c.Issuer, err)
-	}
-	return nil
+	return k.current(c.ThisUpdate, c.NextUpdate)
 }
 
 // delta finds the latest delta that continues a complete list: steps (c) and (h).

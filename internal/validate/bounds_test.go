@@ -105,7 +105,7 @@ func TestD16ManyPeopleSignOneFile(t *testing.T) {
 		t.Errorf("%s", rep.Words())
 	}
 	opt := tr.trust()
-	opt.Limits.MaxWork = 48 << 20
+	opt.Limits.MaxWork = 16 << 20
 	rep := look(t, f, opt)
 	if rep.Verdict != validate.Indeterminate || !strings.Contains(strings.Join(rep.Signatures[20].Why, " ")+strings.Join(rep.Signatures[30].Why, " "), "too much to be looked through") {
 		t.Errorf("over a limit: %s", rep.Words())
