@@ -231,6 +231,51 @@ func TestADE05XPointers(t *testing.T) {
 	}
 }
 
+// ADE-05: what is put in as an unsigned property does not make the signature that it hangs on fail its format. A counter-signature needs no
+// identifier; what is written otherwise than the standard has it, or says what nobody signed, leaves a doubt.
+func TestADE05UnsignedPropertiesFailNoFormat(t *testing.T) {
+	k := newKit(t)
+	const end = "</xades:UnsignedSignatureProperties>"
+	signed := string(k.signXML(t, invoice, "s1", false, true))
+	counter := func(attrs, id string) string {
+		over := form(t, signed, c14n.Job{Target: c14n.ElementByID("s1-value")})
+		put := strings.Replace(signed, end, "<xades:CounterSignature"+attrs+">"+signHere+"</xades:CounterSignature>"+end, 1)
+		return strings.Replace(k.dsig(t, put, "c1", "", ref{uri: "#s1-value", transforms: exclusive(""), over: over}), ` Id="c1">`, id+">", 1)
+	}
+	for name, c := range map[string]struct {
+		doc  string
+		want validate.Verdict
+		sub  validate.SubIndication
+	}{
+		"a counter-signature":             {counter("", ` Id="c1"`), validate.Valid, ""},
+		"without identifier":              {counter("", ""), validate.Valid, ""},
+		"in an element with one":          {counter(` Id="c"`, ""), validate.Valid, ""},
+		"with an attribute of a stranger": {counter(` pay="1"`, ""), validate.Indeterminate, validate.SigConstraintsFailure},
+		"of nothing":                      {strings.Replace(signed, end, "<xades:CounterSignature/>"+end, 1), validate.Indeterminate, validate.SigConstraintsFailure},
+		"a certificate that is text":      {strings.Replace(signed, end, "<xades:CertificateValues><xades:EncapsulatedX509Certificate>999 euros.</xades:EncapsulatedX509Certificate></xades:CertificateValues>"+end, 1), validate.Indeterminate, validate.SigConstraintsFailure},
+		"a time-stamp in no known form":   {strings.Replace(signed, `<xades:SignatureTimeStamp><ds:CanonicalizationMethod Algorithm="`+excC14N+`"/>`, `<xades:SignatureTimeStamp><ds:CanonicalizationMethod Algorithm=""/>`, 1), validate.Indeterminate, validate.NoPOE},
+		"a time-stamp without token":      {strings.Replace(signed, end, "<xades:SignatureTimeStamp></xades:SignatureTimeStamp>"+end, 1), validate.NotValid, validate.SigConstraintsFailure},
+	} {
+		if c.doc == signed {
+			t.Fatalf("%s: nothing changed", name)
+		}
+		rep := k.look(t, []byte(c.doc), k.trust())
+		s := rep.Signatures[0]
+		if s.Verdict != c.want || s.Indication == validate.TotalFailed || c.want != validate.Valid && s.SubIndication != c.sub {
+			t.Errorf("%s: %s %s %q", name, s.Verdict, s.Words(), s.Why)
+		}
+	}
+	rep := k.look(t, []byte(counter("", "")), k.trust())
+	if len(rep.Signatures) != 2 || rep.Verdict != validate.Valid || rep.Signatures[1].Countersigns != "s1" || !strings.Contains(strings.Join(rep.Signatures[0].Later, " "), "a signature without identifier") {
+		t.Errorf("%s %+v", rep.Verdict, rep.Signatures)
+	}
+	// A bad one is bad, and says so by itself.
+	bad := k.look(t, []byte(strings.Replace(counter("", ""), `URI="#s1-value"`, `URI="#s1"`, 1)), k.trust())
+	if bad.Verdict == validate.Valid || bad.Signatures[0].Verdict != validate.Valid || bad.Signatures[1].Verdict != validate.NotValid {
+		t.Errorf("%s %+v", bad.Verdict, bad.Signatures)
+	}
+}
+
 // rawECDSA is r || s of a value of P-256 in ASN.1.
 func rawECDSA(t testing.TB, der []byte) []byte {
 	t.Helper()

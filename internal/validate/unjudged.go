@@ -47,6 +47,10 @@ func (s *Signature) besides(p *xmlsig.Properties) {
 		s.Unjudged = append(s.Unjudged, fmt.Sprintf(contentWords, n, strings.Join(slices.Compact(slices.Clone(p.Contents)), ", ")))
 	}
 	for _, id := range p.Counters {
+		if id == "" {
+			s.Later = append(s.Later, "a counter-signature was put in, a signature without identifier; it is judged by itself")
+			continue
+		}
 		s.Later = append(s.Later, fmt.Sprintf("a counter-signature was put in, the signature %q; it is judged by itself", id))
 	}
 }

@@ -185,6 +185,14 @@ func (j *judge) xmlStamps(s *Signature, d *xmlsig.Document, in *xmlsig.Signature
 	}
 	for _, st := range in.Properties.Stamps {
 		n := len(s.Stamps)
+		switch {
+		case errors.Is(st.Err, xmlsig.ErrUnsupported):
+			s.doubt(NoPOE, "a time-stamp is there and was not judged: %v", st.Err)
+			continue
+		case st.Err != nil:
+			s.fail(NoPOE, "a time-stamp is there and is wrong: %v", st.Err)
+			continue
+		}
 		j.stamp(s, st.Token, func(h crypto.Hash) ([]byte, error) { return d.Imprint(j.r, in, st, h, c14n.Limits{}) })
 		for i := range s.Stamps[n:] {
 			s.Stamps[n+i].before = st.Before

@@ -97,7 +97,7 @@ type Stamp struct {
 	Token  []byte
 	Form   c14n.Job // of what the token is over: the SignatureValue element, or see ArchiveImprint
 	Before int      // so many unsigned properties come before it
-	Err    error    // why an archive time-stamp cannot be judged, or nil
+	Err    error    // why it cannot be judged, or nil
 }
 
 // Unsigned is an unsigned property and the validation data in it.
@@ -406,6 +406,7 @@ func (s *Signature) properties(n *node) {
 	}
 	p := &Properties{at: signed.at}
 	s.Properties = p
+	s.formless(q)
 	if err := conforms(q, nil); err != nil {
 		s.defects = append(s.defects, err)
 	}

@@ -165,7 +165,7 @@ var models = map[name]model{
 	{xadesSpace, "ReferenceInfo"}:               digestModel.with("Id", "URI"),
 	{xadesSpace, "EncapsulatedTimeStamp"}:       pki,
 	{xadesSpace, "XMLTimeStamp"}:                anyModel,
-	{xadesSpace, "CounterSignature"}:            seq(one(ds("Signature"))),
+	{xadesSpace, "CounterSignature"}:            seq(one(ds("Signature"))).with("Id"), // EU DSS writes one
 	{xadesSpace, "CertificateValues"}:           certValues,
 	{xadesSpace, "AttrAuthoritiesCertValues"}:   certValues,
 	{xadesSpace, "EncapsulatedX509Certificate"}: pki,
@@ -234,7 +234,8 @@ func modelOf(n, parent *node) (model, bool) {
 }
 
 // conforms holds an element of the properties, and what is in it, against the schemas of EN 319 132-1 (ADE-05). The error names
-// the first thing that is wrong. What the schemas leave open, and elements of other namespaces, is not judged.
+// the first thing that is wrong. What the schemas leave open, and elements of other namespaces, is not judged; nor are the unsigned
+// properties with those around them, since a signature is what it is whatever is put in there.
 func conforms(n, parent *node) error {
 	m, known := modelOf(n, parent)
 	switch {
@@ -253,11 +254,23 @@ func conforms(n, parent *node) error {
 		return err
 	}
 	for _, k := range n.kids {
+		if n.is(xadesSpace, "QualifyingProperties") && k.is(xadesSpace, "UnsignedProperties") {
+			continue
+		}
 		if err := conforms(k, n); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// formless notes unsigned properties that are not of their form: what stands in them instead nobody signed (ADE-05).
+func (s *Signature) formless(q *node) {
+	for _, k := range q.all(xadesSpace, "UnsignedProperties") {
+		if err := conforms(k, q); err != nil {
+			s.stray = append(s.stray, "unsigned properties of another form than theirs: "+strings.TrimPrefix(err.Error(), ErrStructure.Error()+": "))
+		}
+	}
 }
 
 func (n *node) wrong(format string, args ...any) error {

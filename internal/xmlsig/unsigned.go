@@ -22,21 +22,13 @@ func (s *Signature) unsigned(n *node) {
 		u := Unsigned{Name: k.local, at: k.at}
 		switch {
 		case k.is(xadesSpace, "SignatureTimeStamp"):
-			list, err := stamps(k, i)
-			if err != nil {
-				s.defects = append(s.defects, err)
-			}
-			p.Stamps = append(p.Stamps, list...)
+			p.Stamps = append(p.Stamps, stamps(k, i)...)
 		case k.is(xades141Space, "ArchiveTimeStamp"):
-			list, err := stamps(k, i)
-			if err == nil && len(k.all(xadesSpace, "Include"))+len(k.all(xadesSpace, "ReferenceInfo")) > 0 {
-				err = fmt.Errorf("%w: a time-stamp over a list of its own", ErrUnsupported)
-			}
-			if len(list) == 0 {
-				list = []Stamp{{Before: i}}
-			}
-			for _, st := range list {
-				st.Err = err
+			listed := len(k.all(xadesSpace, "Include"))+len(k.all(xadesSpace, "ReferenceInfo")) > 0
+			for _, st := range stamps(k, i) {
+				if st.Err == nil && listed {
+					st.Err = fmt.Errorf("%w: a time-stamp over a list of its own", ErrUnsupported)
+				}
 				p.Archives = append(p.Archives, st)
 			}
 		case k.is(xadesSpace, "CertificateValues"):
@@ -64,8 +56,8 @@ func (s *Signature) unsigned(n *node) {
 	}
 }
 
-// stamps reads the tokens of a time-stamp property before which others come.
-func stamps(k *node, before int) ([]Stamp, error) {
+// stamps reads the tokens of a time-stamp property before which others come. What is wrong with one is wrong with all of it.
+func stamps(k *node, before int) []Stamp {
 	form := c14n.Job{Method: c14n.Inclusive10} // the default of XML Signature
 	var err error
 	if m := k.one(dsSpace, "CanonicalizationMethod"); m != nil {
@@ -77,19 +69,21 @@ func stamps(k *node, before int) ([]Stamp, error) {
 		form.Prefixes = prefixes(m)
 	}
 	id, _ := k.attr("Id")
-	tokens := k.all(xadesSpace, "EncapsulatedTimeStamp")
-	if len(tokens) == 0 {
-		return nil, fmt.Errorf("%w: a time-stamp without token", ErrStructure)
-	}
 	var out []Stamp
-	for _, t := range tokens {
+	for _, t := range k.all(xadesSpace, "EncapsulatedTimeStamp") {
 		der, bad := octets(t)
 		if bad != nil {
 			err = fmt.Errorf("%w: EncapsulatedTimeStamp", ErrStructure)
 		}
 		out = append(out, Stamp{ID: id, Token: der, Form: form, Before: before})
 	}
-	return out, err
+	if len(out) == 0 {
+		out, err = []Stamp{{ID: id, Before: before}}, fmt.Errorf("%w: a time-stamp without token", ErrStructure)
+	}
+	for i := range out {
+		out[i].Err = err
+	}
+	return out
 }
 
 // certificates reads CertificateValues.

@@ -61,7 +61,7 @@ func (d *Document) values(s *Signature) (jobs []c14n.Job, keep func()) {
 	room := valueRoom
 	for _, st := range s.Properties.Stamps {
 		k := writtenAs(s, st.Form)
-		if _, known := d.forms[k]; known || len(kinds) == maxForms || slices.Contains(kinds, k) {
+		if _, known := d.forms[k]; known || st.Err != nil || len(kinds) == maxForms || slices.Contains(kinds, k) {
 			continue
 		}
 		sp := &spool{room: &room}
@@ -85,6 +85,9 @@ func (d *Document) values(s *Signature) (jobs []c14n.Job, keep func()) {
 // Imprint is the digest that a time-stamp of a signature is over: of the canonical
 // SignatureValue element (EN 319 132-1, clause 5.3). It needs no reading after Check of the signature.
 func (d *Document) Imprint(doc io.ReaderAt, s *Signature, st Stamp, h crypto.Hash, lim c14n.Limits) ([]byte, error) {
+	if st.Err != nil {
+		return nil, st.Err
+	}
 	if kept, ok := d.forms[writtenAs(s, st.Form)]; ok {
 		return sum(h, kept), nil
 	}
