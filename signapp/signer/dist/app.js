@@ -3722,16 +3722,28 @@
     /** packed makes sure that object streams hold nothing that is not listed there: a search of the file finds it. */
     async packed() {
       const { pdf } = this;
-      if (this.encrypted) return;
+      const unlock2 = await this.unlocked();
+      if (!unlock2) return;
       for (const [at2, container] of this.standing) {
         const p = skip(pdf, find2(pdf, "obj", at2) + 3);
         if (ascii(pdf, p, 2) !== "<<") continue;
-        const numbers = await this.numbers(p);
+        const numbers = await this.numbers(p, unlock2);
         if (numbers.some((n) => !this.held.has(heldBy(container, n)))) throw new Odd("an object stream holds what is not listed");
       }
     }
+    /** unlocked undoes the encryption of object streams; undefined for one that is not known, of which the signer is told that the file was not looked through. */
+    async unlocked() {
+      const clear = (body) => Promise.resolve(body);
+      if (!this.encrypted) return clear;
+      try {
+        return await opener(this.pdf) ?? clear;
+      } catch (e) {
+        if (e instanceof UnreadError) return void 0;
+        throw e;
+      }
+    }
     /** numbers are those of the objects in an object stream whose dictionary is at p. */
-    async numbers(p) {
+    async numbers(p, unlock2) {
       const { pdf } = this;
       let dict;
       try {
@@ -3742,7 +3754,7 @@
       }
       const s = { dict, keyword: skip(pdf, dict.end) };
       if (ascii(pdf, s.keyword, 6) !== "stream" || !isPacked(pdf, s)) return [];
-      const text2 = await decodeBody(pdf, dict, bodyOf(pdf, s));
+      const text2 = await decodeBody(pdf, dict, await unlock2(bodyOf(pdf, s)));
       if ((this.unpacked += text2.length) > maxUnpacked) throw new Odd("too many object streams");
       return readIndex(text2, integerOf(pdf, dict, "N"), integerOf(pdf, dict, "First")).map(([n]) => n);
     }

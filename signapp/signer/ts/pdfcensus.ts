@@ -6,6 +6,7 @@
 
 import { ascii, digit, find, skip, white } from "./bytes";
 import { nameable, plainStream, sameBeginning } from "./pdfform";
+import { opener } from "./pdfobjects";
 import { bodyOf, decodeBody, integerOf, integersOf, isPacked, maxUnpacked, readEntries, readIndex, UnreadError, type Entries } from "./pdfstream";
 
 const maxSections = 2048;
@@ -218,17 +219,30 @@ class Census implements Listing {
   /** packed makes sure that object streams hold nothing that is not listed there: a search of the file finds it. */
   async packed(): Promise<void> {
     const { pdf } = this;
-    if (this.encrypted) return; // the signer is told that it is, and the service looks
+    const unlock = await this.unlocked();
+    if (!unlock) return;
     for (const [at, container] of this.standing) {
       const p = skip(pdf, find(pdf, "obj", at) + 3);
       if (ascii(pdf, p, 2) !== "<<") continue;
-      const numbers = await this.numbers(p);
+      const numbers = await this.numbers(p, unlock);
       if (numbers.some((n) => !this.held.has(heldBy(container, n)))) throw new Odd("an object stream holds what is not listed");
     }
   }
 
+  /** unlocked undoes the encryption of object streams; undefined for one that is not known, of which the signer is told that the file was not looked through. */
+  private async unlocked(): Promise<((body: Uint8Array) => Promise<Uint8Array>) | undefined> {
+    const clear = (body: Uint8Array) => Promise.resolve(body);
+    if (!this.encrypted) return clear;
+    try {
+      return (await opener(this.pdf)) ?? clear;
+    } catch (e) {
+      if (e instanceof UnreadError) return undefined;
+      throw e;
+    }
+  }
+
   /** numbers are those of the objects in an object stream whose dictionary is at p. */
-  private async numbers(p: number): Promise<number[]> {
+  private async numbers(p: number, unlock: (body: Uint8Array) => Promise<Uint8Array>): Promise<number[]> {
     const { pdf } = this;
     let dict: Entries;
     try {
@@ -239,7 +253,7 @@ class Census implements Listing {
     }
     const s = { dict, keyword: skip(pdf, dict.end) };
     if (ascii(pdf, s.keyword, 6) !== "stream" || !isPacked(pdf, s)) return [];
-    const text = await decodeBody(pdf, dict, bodyOf(pdf, s));
+    const text = await decodeBody(pdf, dict, await unlock(bodyOf(pdf, s)));
     if ((this.unpacked += text.length) > maxUnpacked) throw new Odd("too many object streams");
     return readIndex(text, integerOf(pdf, dict, "N"), integerOf(pdf, dict, "First")).map(([n]) => n);
   }

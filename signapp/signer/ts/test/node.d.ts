@@ -19,5 +19,6 @@ declare module "node:fs" {
 }
 declare module "node:zlib" {
   export function deflateSync(b: Uint8Array, options?: { level: number }): Uint8Array;
+  export function inflateSync(b: Uint8Array): Uint8Array;
 }
 declare const process: { env: Record<string, string | undefined> };

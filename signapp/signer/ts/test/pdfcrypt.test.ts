@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { inflateSync } from "node:zlib";
 import { concat, utf8 } from "../b64";
 import { ascii } from "../bytes";
 import { listing } from "../pdfcensus";
@@ -92,6 +93,12 @@ if (folder) {
     assert.equal(await differ(bytes(latin("count"))), true);
     assert.deepEqual([...(await hazards(bytes(latin("count"))))], []);
   });
+  // Whoever searches an encrypted file for objects decrypts its object streams, too.
+  test("ADE-04: an object stream of an encrypted file that holds what is not listed", async () => {
+    assert.ok(await listing(relisted(latin("clean"), (rows) => rows)), "as it is");
+    const last = (rows: number[][]) => rows.findLastIndex((r) => r[0] === 2);
+    assert.equal(await listing(relisted(latin("clean"), (rows) => rows.map((r, n) => (n === last(rows) ? r.map(() => 0) : r)))), undefined);
+  });
   test("ADE-04: a changed object stream in an encrypted file", async () => {
     const b = bytes(latin("script"));
     const text = latin("script");
@@ -105,6 +112,19 @@ if (folder) {
     const cut = text.indexOf("endstream", text.indexOf("/ObjStm"));
     assert.ok((await hazards(concat(b.subarray(0, cut - 9), utf8("\n"), b.subarray(cut)))).has("unread"));
   });
+}
+
+/** relisted has other rows in the cross-reference stream, which qpdf writes at the end. */
+function relisted(text: string, edit: (rows: number[][]) => number[][]): Uint8Array {
+  const at = Number(/startxref\s+(\d+)/.exec(text)![1]);
+  const [, head, keys, data] = /^(\d+ 0 obj\n)(<<.*?>>)\nstream\n([\s\S]*)\nendstream/.exec(text.slice(at))!;
+  const [a, b, c] = /\/W \[ (\d) (\d) (\d) \]/.exec(keys!)!.slice(1).map(Number) as [number, number, number];
+  const predicted = inflateSync(bytes(data!));
+  const [width, rows] = [a + b + c, [] as number[][]];
+  for (let p = 0; p < predicted.length; p += width + 1) rows.push([...predicted.subarray(p + 1, p + 1 + width)].map((v, i) => (v + (rows[rows.length - 1]?.[i] ?? 0)) & 255));
+  const out = edit(rows).flat();
+  const plain = keys!.replace(/\/Filter \/FlateDecode \/DecodeParms <<.*?>> /, "").replace(/\/Length \d+/, `/Length ${out.length}`);
+  return concat(bytes(`${text.slice(0, at)}${head}${plain}\nstream\n`), Uint8Array.from(out), bytes(`\nendstream\nendobj\nstartxref\n${at}\n%%EOF\n`));
 }
 
 /** Counted counts how often a file is searched on. */
