@@ -276,6 +276,56 @@ func TestADE05UnsignedPropertiesFailNoFormat(t *testing.T) {
 	}
 }
 
+// ADE-05: an Object of which all contents are signed by references to them is signed; what stands beside, around or in between is not.
+func TestADE05ObjectsSignedWithin(t *testing.T) {
+	k := newKit(t)
+	const ns = ` xmlns:ds="` + xmldsigNS + `"`
+	const first, second = `<a Id="a">first</a>`, `<b Id="b">second</b>`
+	const property = `<ds:SignatureProperty` + ns + ` Id="p" Target="#s1"><t>noon</t></ds:SignatureProperty>`
+	over := func(id, octets string) ref { return ref{uri: "#" + id, transforms: exclusive(""), over: octets} }
+	object := func(inside string) string { return "<ds:Object>" + inside + "</ds:Object>" }
+	properties := object("<ds:SignatureProperties>" + property + "</ds:SignatureProperties>")
+	for name, c := range map[string]struct {
+		inside string
+		want   validate.Verdict
+	}{
+		"each":                            {object(first) + properties, validate.Valid},
+		"two in one":                      {object(first+second) + properties, validate.Valid},
+		"white space and comments":        {object("\n"+first+"<!-- c -->\n") + properties, validate.Valid},
+		"properties with an identifier":   {object(first) + strings.Replace(properties, "<ds:SignatureProperties>", `<ds:SignatureProperties Id="ps">`, 1), validate.Valid},
+		"an unsigned one beside":          {object(first+"<c/>") + properties, validate.Indeterminate},
+		"an unsigned one before":          {object("<c/>"+first) + properties, validate.Indeterminate},
+		"text beside":                     {object(first+"999") + properties, validate.Indeterminate},
+		"an element around":               {object("<c>"+first+"</c>") + properties, validate.Indeterminate},
+		"an attribute that says more":     {strings.Replace(object(first), "<ds:Object>", `<ds:Object MimeType="text/html">`, 1) + properties, validate.Indeterminate},
+		"one that calls it a list":        {strings.Replace(object(first), "<ds:Object>", `<ds:Object MimeType="`+xmldsigNS+`Manifest">`, 1) + properties, validate.Indeterminate},
+		"an Object of nothing":            {object("") + object(first) + properties, validate.Indeterminate},
+		"another property":                {object(first) + strings.Replace(properties, "</ds:SignatureProperties>", `<ds:SignatureProperty Target="#s1">never</ds:SignatureProperty></ds:SignatureProperties>`, 1), validate.Indeterminate},
+		"an element among the properties": {object(first) + strings.Replace(properties, "</ds:SignatureProperties>", `<c/></ds:SignatureProperties>`, 1), validate.Indeterminate},
+		"text among the properties":       {object(first) + strings.Replace(properties, "</ds:SignatureProperties>", `999</ds:SignatureProperties>`, 1), validate.Indeterminate},
+		"an attribute of the properties":  {object(first) + strings.Replace(properties, "<ds:SignatureProperties>", `<ds:SignatureProperties pay="999">`, 1), validate.Indeterminate},
+		"properties in a wrapper":         {object(first) + object("<c>"+properties[len("<ds:Object>"):len(properties)-len("</ds:Object>")]+"</c>"), validate.Indeterminate},
+		"a signed one changed":            {object(strings.Replace(first, "first", "1st", 1)) + properties, validate.NotValid},
+		"more than are looked at":         {object(first+strings.Repeat("<c/>", 70)) + properties, validate.Indeterminate},
+	} {
+		refs := []ref{over("a", first), over("p", property)}
+		if strings.Contains(c.inside, second) {
+			refs = append(refs, over("b", second))
+		}
+		doc := k.dsig(t, signHere, "s1", c.inside, refs...)
+		if rep := k.look(t, []byte(doc), k.trust()); rep.Verdict != c.want {
+			t.Errorf("%s: %s %q", name, rep.Verdict, rep.Signatures[0].Why)
+		}
+	}
+	// Moved out of its document into the signature, a part is still no more than a part.
+	const line = `<line Id="l">240 euros</line>`
+	doc := k.dsig(t, orderWith(signHere), "s1", "", over("l", line))
+	moved := strings.Replace(strings.Replace(doc, line, "<line>1 euro</line>", 1), "</ds:Signature>", object(line)+"</ds:Signature>", 1)
+	if rep := k.look(t, []byte(moved), k.trust()); rep.Verdict != validate.Indeterminate {
+		t.Errorf("moved: %s", rep.Verdict)
+	}
+}
+
 // rawECDSA is r || s of a value of P-256 in ASN.1.
 func rawECDSA(t testing.TB, der []byte) []byte {
 	t.Helper()

@@ -308,22 +308,6 @@ func (d *Document) infoForm(s *Signature, info *bytes.Buffer) []c14n.Job {
 	return []c14n.Job{form}
 }
 
-// uncovered adds the Objects that no reference names to what has no place at all, and of those whose text alone is
-// signed what their start tags say of it.
-func (s *Signature) uncovered(covers []Coverage) []string {
-	out := slices.Clone(s.stray)
-	for _, o := range s.objects {
-		of := func(c Coverage) bool { return !c.Document && c.Element.Start == o.at }
-		switch k := slices.IndexFunc(covers, of); {
-		case k < 0:
-			out = append(out, "an Object that no reference names")
-		case !slices.ContainsFunc(covers, func(c Coverage) bool { return of(c) && !c.Content }):
-			out = append(out, o.unsigned(s.Properties)...)
-		}
-	}
-	return out
-}
-
 const maxReferences = 100
 
 // propertiesSigned: signed properties that no reference covers are not signed.

@@ -178,13 +178,14 @@ func (n *node) attribute(a attr) string {
 	return fmt.Sprintf("an attribute %s of the element %s", a.local, n.local)
 }
 
-// unsigned names the attributes of an Object whose text alone is signed, but for those that say what its signature says too:
-// that it is in base64, and its type. Programs go by what they say.
+// unsigned names the attributes of an Object whose contents alone are signed, but for those that say what its signature says too:
+// that it is in base64, and its type, or what stands in it. Programs go by what they say.
 func (n *node) unsigned(p *Properties) (out []string) {
 	for _, a := range n.attrs {
 		switch {
 		case a.space != "":
 		case a.local == "Id", a.local == "Encoding" && a.value == base64Transform,
+			a.local == "MimeType" && a.value == dsSpace+"Manifest" && len(n.kids) == 1 && n.kids[0].is(dsSpace, "Manifest"),
 			a.local == "MimeType" && p != nil && len(p.MimeTypes) == 1 && p.MimeTypes[0] == a.value:
 			continue
 		}

@@ -33,7 +33,9 @@ type node struct {
 	attrs        []attr
 	text         strings.Builder // its own, without that of its children
 	kids         []*node
-	more         bool // it has elements that are not kept
+	more         bool    // it has elements that are not kept
+	data         []int64 // where these begin, of an Object or a SignatureProperty; so many as maxData
+	crowded      bool    // there are more
 	leaves       filter
 }
 
@@ -152,9 +154,7 @@ func (b *builder) kept(nodes, bytes int) error {
 func (b *builder) start(ev *c14n.Event) error {
 	parent, signature := b.top(), ev.Name.Is(dsSpace, "Signature")
 	if !signature && (parent == nil || foreign(parent, ev)) {
-		if parent != nil {
-			parent.more = true
-		}
+		parent.holds(ev.From)
 		if len(b.open) > 0 {
 			b.open = append(b.open, nil)
 		}
@@ -177,7 +177,25 @@ func (b *builder) start(ev *c14n.Event) error {
 	return b.kept(1+len(n.attrs), size)
 }
 
-// foreign tells whether an element is data inside of an Object.
+// foreign tells whether an element is data inside of an Object or a SignatureProperty.
 func foreign(parent *node, ev *c14n.Event) bool {
-	return parent.is(dsSpace, "Object") && !ev.Name.Is(xadesSpace, "QualifyingProperties") && !ev.Name.Is(dsSpace, "Manifest")
+	if parent.is(dsSpace, "SignatureProperty") {
+		return true
+	}
+	return parent.is(dsSpace, "Object") && !ev.Name.Is(xadesSpace, "QualifyingProperties") && !ev.Name.Is(dsSpace, "Manifest") && !ev.Name.Is(dsSpace, "SignatureProperties")
+}
+
+// maxData bounds the elements of an Object that are looked for among the references.
+const maxData = 64
+
+// holds notes an element that is not kept.
+func (n *node) holds(at int64) {
+	if n == nil {
+		return
+	}
+	if n.more = true; len(n.data) == maxData {
+		n.crowded = true
+		return
+	}
+	n.data = append(n.data, at)
 }
