@@ -65,14 +65,14 @@ func (g *Guard) Allows(a netip.Addr) bool {
 }
 
 // special are unicast ranges that lead to no public host of their own, or to one
-// that is named inside the address (RFC 6890, RFC 6052, RFC 3056, RFC 9602), and the
+// that is named inside the address (RFC 6890, RFC 6052, RFC 2765, RFC 3056, RFC 9602), and the
 // networks of a site and addresses of IPv4 as they were written before (RFC 3879; RFC 4291, 2.5.5.1).
 func special() []netip.Prefix {
 	return []netip.Prefix{
 		netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
 		netip.MustParsePrefix("192.88.99.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"),
 		netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2001::/32"),
-		netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("fec0::/10"), netip.MustParsePrefix("::/96"), netip.MustParsePrefix("100::/64"),
+		netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("fec0::/10"), netip.MustParsePrefix("::/96"), netip.MustParsePrefix("::ffff:0:0:0/96"), netip.MustParsePrefix("100::/64"),
 		netip.MustParsePrefix("5f00::/16"),
 	}
 }

@@ -7,5 +7,6 @@ import "./pdfhole.test";
 import "./pdfpages.test";
 import "./pdfstream.test";
 import "./review_reach.test";
+import "./twin.test";
 import "./vectors.test";
 import "./xades.test";
