@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"math/big"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -180,6 +181,44 @@ func (r *trials) documents() {
 	r.xml("text in the signature", false, strings.Replace(xml, "<ds:KeyInfo>", "no text<ds:KeyInfo>", 1))
 	r.xml("an Object nobody signed", false, strings.Replace(xml, "<ds:Object>", "<ds:Object>240</ds:Object><ds:Object>", 1))
 	r.xml("signed properties not referenced", false, r.mill.xml(lease, made{info: func(s string) string { return s[:strings.LastIndex(s, "<ds:Reference")] + "</ds:SignedInfo>" }}))
+}
+
+// strict are forms that can be read in more than one way.
+func (r *trials) strict() {
+	props := func(name string, edit func(string) string) {
+		r.xml("XAdES: "+name, false, r.mill.xml(lease, made{properties: edit}))
+	}
+	named := regexp.MustCompile(`<xades:Cert>.*</xades:Cert>`)
+	ofCA := strings.NewReplacer(base64Of(digestOf(crypto.SHA256, r.anna.cert.Raw)), base64Of(digestOf(crypto.SHA256, r.ca.cert.Raw)), r.issuerSerial(r.anna.cert), r.issuerSerial(r.ca.cert))
+	props("the authority's certificate too", func(s string) string {
+		return named.ReplaceAllStringFunc(s, func(c string) string { return c + ofCA.Replace(c) })
+	})
+	props("the authority's certificate first", func(s string) string {
+		return named.ReplaceAllStringFunc(s, func(c string) string { return ofCA.Replace(c) + c })
+	})
+	signing := regexp.MustCompile(`<xades:SigningTime>[^<]*`)
+	for name, at := range map[string]string{"of the future": "2040-01-01T00:00:00Z", "without a zone": "2026-01-01T00:00:00", "of words": "yesterday"} {
+		props("signing time "+name, func(s string) string { return signing.ReplaceAllString(s, "<xades:SigningTime>"+at) })
+	}
+	info := func(name, old, by string) {
+		r.xml("reference: "+name, false, r.mill.xml(lease, made{info: func(s string) string { return strings.Replace(s, old, by, 1) }}))
+	}
+	info("with comments", excl14n, `<ds:Transform Algorithm="`+excl+`WithComments"></ds:Transform>`)
+	info("inclusive by default", around+excl14n, around)
+	info("another filter", around, strings.Replace(others, "ds:Signature)", "ds:Signature) and true()", 1))
+	info("to a Manifest", `Id="s1-r"`, `Id="s1-r" Type="`+dsig+`Manifest"`)
+	good := r.mill.xml(lease, made{})
+	r.xml("properties of no signature", false, strings.Replace(good, ` Target="#s1"`, ``, 1))
+	r.xml("properties of another signature", false, strings.Replace(good, ` Target="#s1"`, ` Target="#s2"`, 1))
+	lists := [][]byte{r.crl(r.ca, r.now), r.crl(r.root, r.now)}
+	const end = "</xades:UnsignedSignatureProperties>"
+	r.xml("archive stamp over other bytes", true, strings.Replace(r.mill.xml(lease, made{stamps: &stampOf{at: r.hour}, store: r.kept(r.anna, lists, nil)}), end,
+		`<a:ArchiveTimeStamp xmlns:a="http://uri.etsi.org/01903/v1.4.1#"><ds:CanonicalizationMethod Algorithm="`+excl+`"></ds:CanonicalizationMethod><xades:EncapsulatedTimeStamp>`+
+			base64Of(r.token(stampOf{at: r.now}, []byte("other")))+`</xades:EncapsulatedTimeStamp></a:ArchiveTimeStamp>`+end, 1))
+	pdf := r.mill.pdf(plainPDF(false), made{})
+	at := bytes.Index(pdf, []byte("/Contents <")) + len("/Contents <")
+	pdf[at+bytes.IndexByte(pdf[at:], '>')-1] = '1'
+	r.pdf("octets behind the message", false, pdf)
 }
 
 // countered puts a counter-signature over the value of the signature s1 into its properties (EN 319 132-1, 5.2.7).

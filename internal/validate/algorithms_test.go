@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +68,26 @@ func TestADE03AlgorithmsAreJudgedByDate(t *testing.T) {
 		rep := look(t, file, opt)
 		if s := rep.Signatures[0]; rep.Verdict != validate.Valid || strings.Contains(strings.Join(s.Warnings, " "), "2029-01") != warned {
 			t.Errorf("RSA in %d: %s %q %q", year, rep.Words(), s.Warnings, s.Why)
+		}
+	}
+}
+
+// ADE-05, EN 319 132-1, 5.2.1: SigningTime is an xs:dateTime, which may say nothing of a zone. It is told as UTC, with a warning; what is no time is
+// a wrong form.
+func TestADE05SigningTimeWithoutAZone(t *testing.T) {
+	k := newKit(t)
+	same := func(s string) string { return s }
+	for written, want := range map[string]string{"2026-01-02T03:04:05Z": "", "2026-01-02T03:04:05": "no time zone", "2026-01-02": "!", "2026-13-02T03:04:05": "!"} {
+		props := func(s string) string {
+			return regexp.MustCompile(`<xades:SigningTime>[^<]*`).ReplaceAllString(s, "<xades:SigningTime>"+written)
+		}
+		rep := k.look(t, k.edited(t, invoice, props, same), k.trust())
+		s := rep.Signatures[0]
+		if bad := want == "!"; (rep.Verdict == validate.Valid) == bad || !bad && (!strings.Contains(strings.Join(s.Warnings, " "), want) || (len(s.Warnings) > 0) != (want != "")) {
+			t.Errorf("%s: %s %q %q", written, rep.Words(), s.Why, s.Warnings)
+		}
+		if rep.Verdict == validate.Valid && !s.Claimed.Equal(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)) {
+			t.Errorf("%s: %s", written, s.Claimed)
 		}
 	}
 }

@@ -170,6 +170,9 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) Signature
 		if p.IssuerSerial != nil && cms.Misnames(p.IssuerSerial, c.Certificate) {
 			s.warn(misnamed)
 		}
+		if p.Zoneless {
+			s.warn("the claimed time has no time zone; it is shown as UTC")
+		}
 		j.xmlStamps(&s, d, in)
 		if len(p.Further) > 0 {
 			s.Later = append(s.Later, "unsigned properties that are not read here: "+strings.Join(p.Further, ", "))

@@ -69,6 +69,7 @@ type Transform struct {
 // Properties are those of XAdES that this package reads.
 type Properties struct {
 	Time       time.Time // SigningTime, zero if there is none
+	Zoneless   bool      // it does not say in which zone; UTC is assumed
 	CertHash   crypto.Hash
 	CertDigest []byte // SigningCertificateV2, the first
 	// IssuerSerial is what IssuerSerialV2 beside it holds: DER, if it is right. Nil if there is none.
@@ -412,11 +413,10 @@ func (s *Signature) properties(n *node) {
 	}
 	sig, data := signed.one(xadesSpace, "SignedSignatureProperties"), signed.one(xadesSpace, "SignedDataObjectProperties")
 	if t := sig.one(xadesSpace, "SigningTime"); t != nil {
-		at, err := time.Parse(time.RFC3339, strings.TrimSpace(t.text.String()))
-		if err != nil {
+		var err error
+		if p.Time, p.Zoneless, err = dateTimeOf(text(t)); err != nil {
 			s.defect("%w: SigningTime", ErrStructure)
 		}
-		p.Time = at
 	}
 	p.CertHash, p.CertDigest = s.named(sig.one(xadesSpace, "SigningCertificateV2"), digest)
 	p.OldHash, p.OldDigest = s.named(sig.one(xadesSpace, "SigningCertificate"), oldDigest)
@@ -445,6 +445,15 @@ func (s *Signature) properties(n *node) {
 	inner := s.single(outer, "UnsignedSignatureProperties")
 	p.place = place(q, outer, inner)
 	s.unsigned(inner)
+}
+
+// dateTimeOf reads an xs:dateTime, whose zone need not be there (EN 319 132-1, 5.2.1): then it is taken for UTC.
+func dateTimeOf(s string) (at time.Time, zoneless bool, err error) {
+	if at, err = time.Parse(time.RFC3339, s); err == nil {
+		return at, false, nil
+	}
+	at, err = time.Parse("2006-01-02T15:04:05", s)
+	return at, err == nil, err
 }
 
 // named is the digest of the signer's certificate, the first of a list.
