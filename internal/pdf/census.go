@@ -194,6 +194,12 @@ func (c *census) read(off int64) (int64, error) {
 		c.highest = max(c.highest, c.all)
 	}
 	size, err := c.d.keyInt(sec.trailer, "Size", -1)
+	if err == nil && size < 0 {
+		err = c.odd(off, oddForm, "/Size does not say how many objects there are")
+	}
+	if err != nil {
+		return 0, err
+	}
 	if off, bad := c.d.prevOffset(sec); bad == nil && off < 0 && c.from == 0 {
 		size = max(size, int64(c.highest)+1) // some writers count too few (pdfunite), and of the first section readers go by its entries
 	}

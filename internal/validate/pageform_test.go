@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,6 +67,18 @@ func TestADE04PagesOfTwoMeaningsAreAHazard(t *testing.T) {
 		f := v.file(c)
 		if s, err := pdf.Inspect(bytes.NewReader(f), int64(len(f)), pdf.Limits{}); err != nil || len(s.Hazards()) > 0 {
 			t.Errorf("%s: %v, %v", c.Name, s.Hazards(), err)
+		}
+	}
+}
+
+// ADE-04: a trailer that does not say how many objects there are is damaged, to the worker as to the signer's app.
+func TestADE04ATrailerWithoutSizeIsAHazard(t *testing.T) {
+	f := readPageVectors(t).file(pageChange{})
+	at := bytes.LastIndex(f, []byte("/Size"))
+	for _, key := range []string{"/Was ", "/Size /", "/Size -"} {
+		odd := slices.Concat(f[:at], []byte(key), f[at+len("/Size "):])
+		if s, err := pdf.Inspect(bytes.NewReader(odd), int64(len(odd)), pdf.Limits{}); err == nil && !s.Damaged {
+			t.Errorf("%s: no hazard", key)
 		}
 	}
 }

@@ -4033,7 +4033,7 @@
       if (!place2 || "container" in place2) throw new UnreadError("an object stream that is not there");
       const v = this.value(pdf, find2(pdf, "obj", place2.at) + 3);
       const stream = { dict: this.entries(v), keyword: skip(pdf, v.to) };
-      if (!this.isStream(v) || !isPacked(pdf, stream)) throw new UnreadError("no object stream where one is said to be");
+      if (!this.isStream(v) || nameOf(pdf, stream.dict, "Type") !== "ObjStm") throw new UnreadError("no object stream where one is said to be");
       const body = bodyOf(pdf, stream);
       const open = await (this.open ??= opener(pdf));
       const text2 = await decodeBody(pdf, stream.dict, open ? await open(body) : body);

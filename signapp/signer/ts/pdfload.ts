@@ -4,7 +4,7 @@
 import { ascii, find, readName, skip } from "./bytes";
 import type { Listing } from "./pdfcensus";
 import { opener } from "./pdfobjects";
-import { behindValue, bodyOf, decodeBody, integerOf, isPacked, maxUnpacked, readEntries, readIndex, UnreadError, type Entries } from "./pdfstream";
+import { behindValue, bodyOf, decodeBody, integerOf, maxUnpacked, nameOf as nameIn, readEntries, readIndex, UnreadError, type Entries } from "./pdfstream";
 
 /** Value is a piece of a file, or of a decoded object stream. */
 export interface Value {
@@ -181,7 +181,7 @@ export class Loader {
     if (!place || "container" in place) throw new UnreadError("an object stream that is not there");
     const v = this.value(pdf, find(pdf, "obj", place.at) + 3);
     const stream = { dict: this.entries(v), keyword: skip(pdf, v.to) };
-    if (!this.isStream(v) || !isPacked(pdf, stream)) throw new UnreadError("no object stream where one is said to be");
+    if (!this.isStream(v) || nameIn(pdf, stream.dict, "Type") !== "ObjStm") throw new UnreadError("no object stream where one is said to be");
     const body = bodyOf(pdf, stream);
     const open = await (this.open ??= opener(pdf));
     const text = await decodeBody(pdf, stream.dict, open ? await open(body) : body);

@@ -113,6 +113,13 @@ test("ADE-04: an object at another place of its stream", async () => {
   assert.equal(await judged(withStreams(vectors.objects, swapped), "others"), true);
 });
 
+test("ADE-04: objects in a stream that is not called an object stream", async () => {
+  const untyped = withStreams(vectors.objects);
+  const at = latin(untyped).indexOf("/Type/ObjStm");
+  untyped.set(octets("/Kind"), at);
+  assert.equal(await judged(untyped, "of another type"), true);
+});
+
 test("ADE-04: an empty object is null", async () => {
   assert.equal(await judged(withTable([...vectors.objects, ""]), "empty"), false);
 });
