@@ -237,18 +237,24 @@ func (p *pool) acquire(ctx context.Context) (*worker, error) {
 	if err := cryptotoken.Cancelled(ctx); err != nil {
 		return nil, err
 	}
-	unavailable := func(why string) error {
-		return cryptotoken.NotStarted(fmt.Errorf("pkcs11 %s: %w: %s", p.cfg.Name, cryptotoken.ErrUnavailable, why))
-	}
 	if !p.breaker.allow(time.Now()) {
-		return nil, unavailable("too many calls failed in a row; the next try comes in a moment")
+		return nil, p.unavailable("too many calls failed in a row; the next try comes in a moment")
 	}
+	return p.wait(ctx)
+}
+
+func (p *pool) unavailable(why string) error {
+	return cryptotoken.NotStarted(fmt.Errorf("pkcs11 %s: %w: %s", p.cfg.Name, cryptotoken.ErrUnavailable, why))
+}
+
+// wait is acquire for a call that the breaker has let through.
+func (p *pool) wait(ctx context.Context) (*worker, error) {
 	p.mu.Lock()
 	down := p.down
 	p.mu.Unlock()
 	select { // the usual case costs no timer
 	case <-p.closed:
-		return nil, unavailable("it is closed")
+		return nil, p.unavailable("it is closed")
 	case w := <-p.idle:
 		return p.take(ctx, w)
 	default:
@@ -257,7 +263,7 @@ func (p *pool) acquire(ctx context.Context) (*worker, error) {
 	defer timer.Stop()
 	select {
 	case <-p.closed:
-		return nil, unavailable("it is closed")
+		return nil, p.unavailable("it is closed")
 	case w := <-p.idle:
 		return p.take(ctx, w)
 	case <-down:
@@ -265,31 +271,31 @@ func (p *pool) acquire(ctx context.Context) (*worker, error) {
 		err := p.failing
 		p.mu.Unlock()
 		if err == nil {
-			return p.acquire(ctx) // it came back this very moment
+			return p.wait(ctx) // it came back this very moment
 		}
 		return nil, cryptotoken.NotStarted(fmt.Errorf("pkcs11 %s: %w: no child can be started: %w", p.cfg.Name, cryptotoken.ErrUnavailable, err))
 	case <-ctx.Done():
 		return nil, cryptotoken.Cancelled(ctx)
 	case <-timer.C:
-		return nil, unavailable(fmt.Sprintf("all %d children are busy", p.cfg.Children))
+		return nil, p.unavailable(fmt.Sprintf("all %d children are busy", p.cfg.Children))
 	}
 }
 
 // take makes an idle worker busy, or finds another when it is of no more use.
 func (p *pool) take(ctx context.Context, w *worker) (*worker, error) {
 	if w.dead() {
-		return p.acquire(ctx)
+		return p.wait(ctx)
 	}
 	if w.retire.Load() {
 		p.stopSoon(w)
-		return p.acquire(ctx)
+		return p.wait(ctx)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	select {
 	case <-p.closed:
 		p.idle <- w
-		return nil, cryptotoken.NotStarted(fmt.Errorf("pkcs11 %s: %w: it is closed", p.cfg.Name, cryptotoken.ErrUnavailable))
+		return nil, p.unavailable("it is closed")
 	default:
 	}
 	p.busy++
