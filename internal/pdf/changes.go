@@ -21,11 +21,13 @@ const (
 	ChangePageContent ChangeKind = "page-content" // what a page shows
 	ChangePageTree    ChangeKind = "page-tree"    // pages added, removed or reordered
 	ChangeForm        ChangeKind = "form"         // form settings, fields added or removed
-	ChangeCatalog     ChangeKind = "catalog"      // anything else of the document as a whole
-	ChangeMetadata    ChangeKind = "metadata"     // title, producer, dates
-	ChangeTail        ChangeKind = "tail"         // bytes behind the signed revision that form no update
-	ChangeUnused      ChangeKind = "unused"       // new objects that nothing refers to
-	ChangeUnknown     ChangeKind = "unknown"      // objects whose use we do not know
+	// ChangeFormDefaults is one of what text fields are drawn with, where none was signed.
+	ChangeFormDefaults ChangeKind = "form-defaults"
+	ChangeCatalog      ChangeKind = "catalog"  // anything else of the document as a whole
+	ChangeMetadata     ChangeKind = "metadata" // title, producer, dates
+	ChangeTail         ChangeKind = "tail"     // bytes behind the signed revision that form no update
+	ChangeUnused       ChangeKind = "unused"   // new objects that nothing refers to
+	ChangeUnknown      ChangeKind = "unknown"  // objects whose use we do not know
 )
 
 // Change is one thing that happened to the document after a signature.
@@ -38,11 +40,11 @@ type Change struct {
 }
 
 // Expected reports whether a signing process makes such a change by itself:
-// signatures, time-stamps, validation data, and what newer ones of these left
+// signatures, time-stamps, validation data, the defaults that come with a new field, and what newer ones of these left
 // behind.
 func (c Change) Expected() bool {
 	switch c.Kind {
-	case ChangeSignature, ChangeTimestamp, ChangeDSS, ChangeUnused:
+	case ChangeSignature, ChangeTimestamp, ChangeDSS, ChangeUnused, ChangeFormDefaults:
 		return true
 	}
 	return false

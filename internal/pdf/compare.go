@@ -413,14 +413,24 @@ func (c *comparison) formSettings() error {
 			c.claimed.add(id.num)
 		}
 	}
-	touched := false
+	others, defaults := false, false // what the defaults lead to, and what else does; a walk counts each object once
 	if cur.isDict() {
-		if touched, err = c.reach(cur, "Fields"); err != nil {
+		if others, err = c.reach(cur, "Fields", "DA", "DR"); err != nil {
+			return err
+		}
+		if defaults, err = c.reach(cur, "Fields"); err != nil {
 			return err
 		}
 	}
-	if len(keys) == 0 && !touched {
+	if len(keys) == 0 && !others && !defaults {
 		return nil
+	}
+	unused, err := c.formDefaults(old, keys)
+	if err != nil {
+		return err
+	}
+	if unused && !others {
+		return c.add(ChangeFormDefaults, 0, 0, "defaults of form fields, with which nothing is drawn")
 	}
 	return c.add(ChangeForm, 0, 0, "form settings changed: %s", strings.Join(keys, " "))
 }

@@ -72,10 +72,10 @@ func (r *Rules) read(d *Document, f field, sig value) error {
 }
 
 // Forbids tells in words whether the rules forbid a change; empty if not. Time-stamps
-// and validation data are always permitted (ISO 32000-2, 12.8.2.2.2).
+// and validation data are always permitted (ISO 32000-2, 12.8.2.2.2), and so is what comes with their fields and shows nothing.
 func (r Rules) Forbids(c Change) string {
 	switch c.Kind {
-	case ChangeTimestamp, ChangeDSS, ChangeUnused:
+	case ChangeTimestamp, ChangeDSS, ChangeUnused, ChangeFormDefaults:
 		return ""
 	}
 	if r.permission > 0 && !permitted(r.permission, c.Kind) {

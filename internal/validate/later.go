@@ -12,7 +12,8 @@ const workEach = 48 << 20
 
 // later names what was added behind each signature. What a signing process adds
 // by itself (further signatures, time-stamps, validation data) leaves the
-// verdict. Any other change means that the reader does not see what this signer
+// verdict, and so do title and dates of the file (/Info, XMP), which no page shows and which programs write anew with every
+// time-stamp: they are named. Any other change means that the reader does not see what this signer
 // signed: not valid when nobody signed the change or when pages changed, and
 // not decidable by a program when a later intact signature covers it.
 func (j *judge) later(doc *pdf.Document, found []pdf.Signature, sigs []Signature) {
@@ -64,7 +65,7 @@ func (j *judge) later(doc *pdf.Document, found []pdf.Signature, sigs []Signature
 
 func judgeChange(s *Signature, c pdf.Change, covered bool) {
 	switch {
-	case c.Expected():
+	case c.Expected(), c.Kind == pdf.ChangeMetadata:
 	case !covered:
 		s.fail(FormatFailure, "changed after this signature, and nobody signed the change: %s", changeWords(c))
 	case c.Kind == pdf.ChangePageContent || c.Kind == pdf.ChangePageTree || c.Kind == pdf.ChangeUnknown:
