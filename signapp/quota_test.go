@@ -1,6 +1,7 @@
 package signapp_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/assent-sign/assent/signapp"
 	"github.com/assent-sign/assent/signapp/apptest"
+	"github.com/assent-sign/assent/workers"
 )
 
 // kept is what a client has by the books.
@@ -243,4 +245,69 @@ func TestT18FilesOfBeforeTheBooks(t *testing.T) {
 	if k := kept(t, r, "acme"); k.Operations != 1 || k.Bytes < before.Bytes-1000 || k.Bytes > before.Bytes+1000 {
 		t.Errorf("%+v, before %+v", k, before)
 	}
+}
+
+// showing is the worker of paper, of whose files the app is shown a copy.
+type showing struct{ *apptest.Worker }
+
+func (w showing) Prepare(ctx context.Context, in workers.Input, out workers.Output) (*workers.Prepared, error) {
+	p, err := w.Worker.Prepare(ctx, in, out)
+	if err == nil {
+		p.ShownSize = in.Size
+	}
+	return p, err
+}
+
+func (showing) Show(_ context.Context, p *workers.Prepared, doc io.ReaderAt, out io.Writer) error {
+	_, err := io.Copy(out, io.NewSectionReader(doc, 0, p.ShownSize))
+	return err
+}
+
+type showingWorkers struct{ signapp.Workers }
+
+func (s showingWorkers) Get(name string) (*workers.Entry, error) {
+	e, err := s.Workers.Get(name)
+	if err != nil {
+		return nil, err
+	}
+	other := *e
+	other.Worker = showing{e.Worker.(*apptest.Worker)}
+	return &other, nil
+}
+
+// T18: what is written for a signer to look at is in the signer's bound as long as it is
+// read, so that opening it again and again fills no disk; closing it gives the room back.
+func TestT18CopiesToLookAtHaveTheSignersBound(t *testing.T) {
+	r := newRig(t, func(c *signapp.Config) {
+		c.Limits.SignerBytes, c.Workers = 3*mib, showingWorkers{c.Workers}
+	})
+	op := r.Create("anna", strings.Repeat("x", mib))
+	g, _ := r.Open(apptest.Login("anna", "s"), op.ID)
+	var open []io.Closer
+	for {
+		f, _, err := r.Service.ItemDocument(bg, g, 0)
+		if err != nil {
+			want(t, err, signapp.ErrQuota)
+			break
+		}
+		if open = append(open, f); len(open) > 5 {
+			t.Fatal("without end")
+		}
+	}
+	if len(open) != 2 {
+		t.Errorf("%d at one time", len(open))
+	}
+	for _, f := range open {
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	f, _, err := r.Service.ItemDocument(bg, g, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(f); err != nil || len(b) != mib {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+	_ = f.Close()
 }
