@@ -191,9 +191,16 @@ func TestADE05ScopeOfRootsAndLists(t *testing.T) {
 			info = regexp.MustCompile(`URI="a%20b.txt">`).ReplaceAllString(info, `URI="#`+id+`"><ds:Transforms><ds:Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"></ds:Transform></ds:Transforms>`)
 			return regexp.MustCompile(`(<ds:DigestValue>)[^<]*`).ReplaceAllStringFunc(info, once("<ds:DigestValue>"+digest(id)))
 		})
-		s := look(t, []byte(into(element, "<ds:Object>", list)), k.trust()).Signatures[0]
-		if s.Certificate() == nil || s.Verdict != validate.Indeterminate || !strings.Contains(s.Scope, "a list of references") || !strings.Contains(strings.Join(s.Why, " "), "is not judged here") {
+		listed := into(element, "<ds:Object>", list)
+		s := look(t, []byte(listed), k.trust()).Signatures[0]
+		if s.Verdict != validate.Indeterminate || s.SubIndication != validate.SignedDataNotFound || !strings.Contains(strings.Join(s.Why, " "), `reference 1 of a list: xmlsig: a reference to a file beside the document, which is not at hand: "contract.pdf"`) {
 			t.Errorf("%s: %s %q %q", id, s.Words(), s.Scope, s.Why)
+		}
+		// An archive time-stamp is over the list and not over the file.
+		stamped := into(listed, "</xades:QualifyingProperties>", `<xades:UnsignedProperties><xades:UnsignedSignatureProperties><y:ArchiveTimeStamp xmlns:y="http://uri.etsi.org/01903/v1.4.1#">`+
+			`<xades:EncapsulatedTimeStamp>AAAA</xades:EncapsulatedTimeStamp></y:ArchiveTimeStamp></xades:UnsignedSignatureProperties></xades:UnsignedProperties>`)
+		if all := look(t, []byte(stamped), k.trust()).Signatures; len(all) != 2 || !strings.Contains(strings.Join(all[1].Why, " "), "a time-stamp is there and is wrong") {
+			t.Errorf("%s: archive time-stamp: %+v", id, all[1:])
 		}
 	}
 }

@@ -140,7 +140,7 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) Signature
 		}
 		return s
 	}
-	s.covers = c.Covers
+	s.covers = slices.Concat(c.Covers, c.Listed)
 	whole := func(v xmlsig.Coverage) bool { return v.Document || v.Root && !d.Instructed }
 	s.scope(c, whole, len(d.Signatures), j.size)
 	counter := d.Countersigned(in) // its data is the other's value, which is over the rest
@@ -155,8 +155,8 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) Signature
 	case !root && !byName && counter == nil && !slices.ContainsFunc(c.Data(), whole):
 		s.doubt(SigConstraintsFailure, "it covers only a part of the document; nobody signed the rest with it (--part ID names what you go by)")
 	}
-	if slices.ContainsFunc(c.Data(), func(v xmlsig.Coverage) bool { return v.Manifest }) {
-		s.doubt(SigConstraintsFailure, "it signs a list of references (Manifest), and what these are over is not judged here")
+	if slices.ContainsFunc(c.Data(), func(v xmlsig.Coverage) bool { return v.Manifest && !v.Judged }) {
+		s.doubt(SigConstraintsFailure, "it signs a list of references (Manifest) that is not in an Object of its own, or stands in another list; what these are over is not judged here")
 	}
 	for _, what := range c.Stray {
 		s.doubt(SigConstraintsFailure, "inside of the signature stands what nobody signed with it: %s", what)

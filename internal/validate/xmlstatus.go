@@ -27,7 +27,7 @@ func (j *judge) archives(d *xmlsig.Document, in *xmlsig.Signature, of *Signature
 			Scope: fmt.Sprintf("the signature %q with its data, and the %d of its unsigned properties that come before", in.ID, st.Before),
 			Parts: []Part{{Start: in.Element.Start, End: in.Element.End, Words: "the signature, up to this time-stamp"}}}
 		switch {
-		case of.SubIndication == SignedDataNotFound:
+		case of.SubIndication == SignedDataNotFound && !d.AtHand(in):
 			s.doubt(SignedDataNotFound, "it is over a file that is not at hand")
 		case errors.Is(st.Err, xmlsig.ErrUnsupported):
 			s.doubt(SigConstraintsFailure, "%v", st.Err)

@@ -32,7 +32,8 @@ type Coverage struct {
 	Reference  int
 	Document   bool   // the whole document
 	Root       bool   // the root element, by its identifier
-	Manifest   bool   // a list of further references, of which nothing is verified
+	Manifest   bool   // a list of further references
+	Judged     bool   // the references of that list are verified: Checked.Listed
 	ID         string // else the element with this identifier
 	Element    c14n.Element
 	Less       string // "", "itself" or "signatures": what of it is left out
@@ -86,6 +87,7 @@ type Checked struct {
 	Certificate *x509.Certificate // whose key signed
 	Chain       []*x509.Certificate
 	Covers      []Coverage // by reference
+	Listed      []Coverage // by the references of the Manifests that those are over
 	Info        []byte     // canonical SignedInfo
 	Digests     [][]byte   // by reference, as computed
 	// Stray names what stands inside of the Signature element, is no part of its form, and is
@@ -93,10 +95,10 @@ type Checked struct {
 	Stray []string
 }
 
-// Data are the references that are not the signature's own properties.
+// Data are the references that are not the signature's own properties, and those of its Manifests.
 func (c *Checked) Data() []Coverage {
 	var out []Coverage
-	for _, v := range c.Covers {
+	for _, v := range slices.Concat(c.Covers, c.Listed) {
 		if !v.Properties {
 			out = append(out, v)
 		}
@@ -110,6 +112,8 @@ type plan struct {
 	job       c14n.Job
 	canonical bool // a transform says how; else it is the default
 	file      File // of a detached one
+	ref       Reference
+	name      string // of the reference, for messages
 }
 
 // sink prepares the plan's canonical form to go to w, with base64 taken off; done must be called when it has.
@@ -139,7 +143,13 @@ func (d *Document) outside(p *plan, w io.Writer, lim c14n.Limits) error {
 // plan resolves a reference. Identifiers are unique in the document (Read).
 func (d *Document) plan(s *Signature, i int) (plan, error) {
 	r := s.References[i]
-	p := plan{cover: Coverage{Reference: i}, job: c14n.Job{Method: c14n.Inclusive10}}
+	p, err := d.planOf(s, r)
+	p.cover.Reference, p.name = i, fmt.Sprintf("reference %d", i+1)
+	return p, err
+}
+
+func (d *Document) planOf(s *Signature, r Reference) (plan, error) {
+	p := plan{ref: r, job: c14n.Job{Method: c14n.Inclusive10}}
 	to := r.target()
 	switch {
 	case !r.HasURI:
@@ -162,7 +172,7 @@ func (d *Document) plan(s *Signature, i int) (plan, error) {
 	}
 	p.cover.Inside = !p.cover.Document && s.Element.Contains(p.cover.Element)
 	p.cover.Root = !p.cover.Document && p.cover.Element.Start == d.Index.Root.Start
-	p.cover.Manifest = r.Type == dsSpace+"Manifest" || !p.cover.Document && slices.Contains(s.manifests, p.cover.Element.Start)
+	p.cover.Manifest = r.Type == dsSpace+"Manifest" || len(s.listsOf(p.cover)) > 0
 	if s.Properties != nil && p.cover.Element.Start == s.Properties.at && !p.cover.Document {
 		p.cover.Properties = true
 	}
@@ -247,26 +257,44 @@ func (d *Document) Check(doc io.ReaderAt, s *Signature, lim c14n.Limits) (*Check
 		return nil, fmt.Errorf("%w: %d references", ErrStructure, len(s.References))
 	}
 	d.readTogether(doc, lim)
-	out := &Checked{Digests: make([][]byte, len(s.References))}
+	plans, err := d.plans(s)
+	if err != nil {
+		return nil, err
+	}
+	out := &Checked{}
 	var info bytes.Buffer
-	jobs, sums := d.infoForm(s, &info), make([]hash.Hash, len(s.References))
+	digests, err := d.digests(doc, s, plans, d.infoForm(s, &info), lim)
+	if err != nil {
+		return nil, err
+	}
+	n := len(s.References)
+	for i := range plans {
+		out.Covers = append(out.Covers, plans[i].cover)
+	}
+	out.Covers, out.Listed, out.Digests = out.Covers[:n:n], out.Covers[n:], digests[:n]
+	out.Info, out.Stray = info.Bytes(), s.uncovered(slices.Concat(out.Covers, out.Listed))
+	if err := s.propertiesSigned(out); err != nil {
+		return nil, err
+	}
+	return out, s.value(out, a)
+}
+
+// digests computes what references are digests of, and other jobs, in one pass, and compares.
+func (d *Document) digests(doc io.ReaderAt, s *Signature, plans []plan, jobs []c14n.Job, lim c14n.Limits) ([][]byte, error) {
+	out, sums := make([][]byte, len(plans)), make([]hash.Hash, len(plans))
 	var dones []func() error
-	for i := range s.References {
-		p, err := d.plan(s, i)
-		if err != nil {
-			return nil, fmt.Errorf("reference %d: %w", i+1, err)
-		}
-		out.Covers = append(out.Covers, p.cover)
-		if out.Digests[i] = d.all.sum(&p, s.References[i].Hash); out.Digests[i] != nil {
+	for i := range plans {
+		p := &plans[i]
+		if out[i] = d.all.sum(p, p.ref.Hash); out[i] != nil {
 			continue
 		}
-		if sums[i] = d.ahead.digest(&p, s.References[i].Hash); sums[i] != nil {
+		if sums[i] = d.ahead.digest(p, p.ref.Hash); sums[i] != nil {
 			continue
 		}
-		sums[i] = s.References[i].Hash.New()
+		sums[i] = p.ref.Hash.New()
 		if p.cover.File != "" {
-			if err := d.outside(&p, sums[i], lim); err != nil {
-				return nil, fmt.Errorf("reference %d: %w", i+1, err)
+			if err := d.outside(p, sums[i], lim); err != nil {
+				return nil, fmt.Errorf("%s: %w", p.name, err)
 			}
 			continue
 		}
@@ -280,17 +308,13 @@ func (d *Document) Check(doc io.ReaderAt, s *Signature, lim c14n.Limits) (*Check
 	keep()
 	for i, h := range sums {
 		if h != nil {
-			out.Digests[i] = h.Sum(nil)
+			out[i] = h.Sum(nil)
 		}
-		if !bytes.Equal(out.Digests[i], s.References[i].Digest) {
-			return nil, fmt.Errorf("%w: reference %d, %s", ErrDigest, i+1, out.Covers[i].Words())
+		if !bytes.Equal(out[i], plans[i].ref.Digest) {
+			return nil, fmt.Errorf("%w: %s, %s", ErrDigest, plans[i].name, plans[i].cover.Words())
 		}
 	}
-	out.Info, out.Stray = info.Bytes(), s.uncovered(out.Covers)
-	if err := s.propertiesSigned(out); err != nil {
-		return nil, err
-	}
-	return out, s.value(out, a)
+	return out, nil
 }
 
 // infoForm has the canonical SignedInfo written to info, now or by the job that it returns.

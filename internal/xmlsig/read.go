@@ -44,7 +44,7 @@ type Signature struct {
 	infoAt, valAt int64
 	keyAt         int64   // of KeyInfo, 0 if there is none
 	objects       []*node // less that of the QualifyingProperties
-	manifests     []int64 // of Manifests, and of the Objects that hold one
+	manifests     []manifest
 	stray         []string
 	defects       []error // found while reading; Check reports them
 }
@@ -208,13 +208,21 @@ func (d *Document) bounded() error {
 		if s.Properties != nil {
 			times += int64(len(s.Properties.Archives))
 		}
-		if references += len(s.References); references > maxAllReferences {
+		references += len(s.References)
+		for _, r := range s.References {
+			work += times * d.extent(r)
+		}
+		for _, m := range s.manifests {
+			references += len(m.references)
+			for _, r := range m.references {
+				work += d.extent(r)
+			}
+		}
+		if references > maxAllReferences {
 			return fmt.Errorf("%w: more than %d references", ErrTooLarge, maxAllReferences)
 		}
-		for _, r := range s.References {
-			if work += times * d.extent(r); work > most {
-				return fmt.Errorf("%w: references over more than %d bytes, in a document of %d", ErrTooLarge, most, d.Index.Size)
-			}
+		if work > most {
+			return fmt.Errorf("%w: references over more than %d bytes, in a document of %d", ErrTooLarge, most, d.Index.Size)
 		}
 	}
 	return nil

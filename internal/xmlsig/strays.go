@@ -60,7 +60,7 @@ func (s *Signature) strays(n *node) {
 		case k.is(dsSpace, "Object") && len(k.all(xadesSpace, "QualifyingProperties")) == 0:
 			s.objects = append(s.objects, k)
 			for _, m := range k.all(dsSpace, "Manifest") {
-				s.manifests = append(s.manifests, k.at, m.at)
+				s.manifest(m, k)
 			}
 		case k.is(dsSpace, "Object"):
 			s.around(k)
