@@ -51,7 +51,7 @@ func eachRef(v value, except []string, fn func(ref)) error {
 // maxDiffKeys bounds the keys that are compared one by one.
 const maxDiffKeys = 1000
 
-// diffKeys returns the keys whose bytes differ between two dictionaries.
+// diffKeys returns the keys whose values differ between two dictionaries in more than in how they are written.
 func diffKeys(a, b value, except ...string) ([]string, error) {
 	old, err := keySpans(a, except)
 	if err != nil {
@@ -69,7 +69,7 @@ func diffKeys(a, b value, except ...string) ([]string, error) {
 	}
 	var out []string
 	for k, v := range cur {
-		if was, ok := old[k]; !ok || !bytes.Equal(was, v) {
+		if was, ok := old[k]; !ok || !sameWriting(was, v) {
 			out = append(out, "/"+k)
 		}
 	}

@@ -51,6 +51,9 @@ func (c *comparison) page(was, p page) error {
 		if err != nil {
 			return err
 		}
+		if diff, err = c.withoutCopied(before.val, p.val, diff); err != nil {
+			return err
+		}
 		keys = append(keys, diff...)
 	}
 	touched, err := c.pageContent(p.val)
