@@ -205,6 +205,8 @@ func FuzzCheck(f *testing.F) {
 	const filter2 = "http://www.w3.org/2002/06/xmldsig-filter2"
 	f.Add([]byte(strings.Replace(good, `<Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature">`, `<Transform Algorithm="`+filter2+`"><XPath xmlns="`+filter2+`" xmlns:d="http://www.w3.org/2000/09/xmldsig#" Filter="subtract">/descendant::d:Signature</XPath>`, 1)))
 	f.Add([]byte(strings.Replace(rep(`"#p"`, `"#xpointer(id('p'))"`)(good), `URI=""`, `URI="#xpointer(/)"`, 1)))
+	f.Add([]byte(strings.Replace(strings.Replace(good, `URI="#p"`, `URI="#m"`, 1), "</KeyInfo>", `</KeyInfo><Object><Manifest Id="m"><Reference URI="#p"><DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/><DigestValue>`+
+		b64(sha256("x"))+`</DigestValue></Reference></Manifest><SignatureProperties><SignatureProperty Id="q"><a/></SignatureProperty></SignatureProperties><b Id="r"/></Object>`, 1)))
 	first, err := check(f, good)
 	if err != nil {
 		f.Fatal(err)
@@ -218,6 +220,10 @@ func FuzzCheck(f *testing.F) {
 		for i := range d.Signatures {
 			c, err := d.Check(bytes.NewReader(doc), &d.Signatures[i], c14n.Limits{})
 			sameAhead(t, doc, i, d.Signatures[i].Element.Start, c, err)
+			d.Signatures[i].Hidden()
+			if err == nil {
+				d.LeftOut(&d.Signatures[i], c.Data())
+			}
 			if p := d.Signatures[i].Properties; p != nil && len(p.Archives) > 0 {
 				_, _ = d.ArchiveImprint(bytes.NewReader(doc), &d.Signatures[i], p.Archives[0], crypto.SHA256, c14n.Limits{})
 			}
