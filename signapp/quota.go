@@ -47,6 +47,9 @@ func (s *Service) mayKeep(c Client) int64 {
 	return s.cfg.Limits.ClientBytes
 }
 
+// signerBytes is a signer's bound unless set: to look at a document takes room for a copy of it while it is open.
+func signerBytes(l Limits) int64 { return min(max(1<<30, 4*l.Document), l.ClientBytes) }
+
 // hold is what was granted for one request. Its methods may be used concurrently.
 type hold struct {
 	s *Service

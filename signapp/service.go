@@ -59,7 +59,7 @@ type Limits struct {
 	// What one client may have here at one time: bytes on disk (uploads, files and rows of its
 	// operations) and operations, ended ones too, until their retention is over.
 	ClientBytes      int64 // default a quarter of the file system of Dir
-	SignerBytes      int64 // of a signer at the app origin; default 1 GiB, or ClientBytes if that is less
+	SignerBytes      int64 // of a signer at the app origin; default 1 GiB or four Documents, or ClientBytes if that is less
 	ClientOperations int64 // default 500,000
 }
 
@@ -167,7 +167,7 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 			return nil, err
 		}
 	}
-	orElse(&cfg.Limits.SignerBytes, min(1<<30, cfg.Limits.ClientBytes))
+	orElse(&cfg.Limits.SignerBytes, signerBytes(cfg.Limits))
 	s := &Service{cfg: cfg, store: cfg.Store, files: f, log: cfg.Log, quota: quota{inWork: map[string]int64{}},
 		slots: make(chan struct{}, cfg.Limits.Parallel), judging: newTurns(cfg.Limits.Parallel)}
 	s.ctx, s.stop = context.WithCancel(context.Background())

@@ -84,7 +84,7 @@ type Config struct {
 		MinFree     uint64        `yaml:"min_free"`     // bytes of disk that stay free; default 64 MiB
 
 		ClientBytes      int64 `yaml:"client_bytes"`      // of disk that one client may fill; default a quarter of the file system of data
-		SignerBytes      int64 `yaml:"signer_bytes"`      // the same of a signer at the app origin; default 1 GiB, or client_bytes if that is less
+		SignerBytes      int64 `yaml:"signer_bytes"`      // the same of a signer at the app origin; default 1 GiB or four documents, or client_bytes if that is less
 		ClientOperations int64 `yaml:"client_operations"` // that are kept for one client, ended ones too; default 500000
 	} `yaml:"limits"`
 	Retention struct {
