@@ -81,7 +81,7 @@ func (d *Document) LaterChanges(s Signature) ([]Change, error) {
 	if c.changed.empty() {
 		return c.onlyTail(s)
 	}
-	steps := []func() error{func() error { return c.oddities(d, s.CoveredEnd) }, c.survey, c.pages, c.catalog, c.fields, c.annotations, c.additions, c.rest}
+	steps := []func() error{func() error { return c.oddities(d, s.CoveredEnd) }, c.survey, c.pages, c.catalog, c.fields, c.annotations, c.additions, c.elsewhere, c.rest}
 	for _, step := range steps {
 		err := step()
 		if errors.Is(err, errEnough) {
@@ -137,8 +137,13 @@ type comparison struct {
 	was      map[[32]byte]wasField // fields when signed, by nameKey
 	newSigs  []value               // dictionaries of signatures that were not there
 	// taken: a walk met a changed object that was there when the document was signed.
-	taken bool
-	out   []Change
+	taken  bool
+	former numSet // objects that a walk reads in the signed revision, the others as they are now
+	drawn  bool   // a walk is over what is drawn, where no part of a signature's field belongs
+	// quiet are changed objects that a walk met which names no change that counts; see elsewhere.
+	quiet   numSet
+	quietly bool // such a walk is on
+	out     []Change
 }
 
 func (c *comparison) add(kind ChangeKind, page, obj int, format string, args ...any) error {

@@ -165,17 +165,19 @@ func (c *comparison) field(was wasField, existed bool, f field) error {
 		c.claimed.add(id.num)
 		touched = true
 	}
-	c.taken = false
+	c.taken, c.quietly = false, signed
 	err := c.eachPart(f, func(id ref, val value) error {
 		if c.changed.has(id.num) {
 			c.claimed.add(id.num)
 			touched = true
 			c.taken = c.taken || signed && c.notOf(id, f.id)
 		}
-		t, err := c.reach(val, "Parent", "P", "Kids", "V")
-		touched = touched || t
-		return err
+		drawn, err1 := c.reachLook(val)
+		t, err2 := c.reach(val, "Parent", "P", "Kids", "V")
+		touched = touched || t || drawn
+		return firstError(err1, err2)
 	})
+	c.quietly = false
 	// A new signature brings its own objects. One that takes over what was there (the
 	// look of another field, somebody's comment) hides a change behind itself.
 	if err == nil && signed && c.taken {
@@ -263,6 +265,7 @@ func (c *comparison) reach(v value, except ...string) (bool, error) {
 	var todo []int
 	push := func(v value) error {
 		return eachRef(v, except, func(id ref) {
+			touched = touched || c.drawn && c.widgets.has(id.num) && c.changed.has(id.num)
 			if !c.visited.has(id.num) && !c.barrier.has(id.num) {
 				c.visited.add(id.num)
 				todo = append(todo, id.num)
@@ -279,8 +282,11 @@ func (c *comparison) reach(v value, except ...string) (bool, error) {
 			touched = true
 			c.taken = c.taken || c.old.xref.get(num).kind > entryFree
 			c.claimed.add(num)
+			if c.quietly {
+				c.quiet.add(num)
+			}
 		}
-		o, err := c.cur.loadNumber(num)
+		o, err := c.loadNumber(num)
 		if errors.Is(err, ErrMalformed) {
 			continue // unreadable now; it counts if it changed
 		}
@@ -333,6 +339,8 @@ func (c *comparison) catalog() error {
 // viewer shows has been compared: what is left below a new signature or below
 // /Extensions is theirs.
 func (c *comparison) additions() error {
+	c.quietly = true
+	defer func() { c.quietly = false }()
 	old, err := c.old.catalog()
 	if err != nil {
 		return err
@@ -418,7 +426,9 @@ func (c *comparison) formSettings() error {
 		if others, err = c.reach(cur, "Fields", "DA", "DR"); err != nil {
 			return err
 		}
-		if defaults, err = c.reach(cur, "Fields"); err != nil {
+		c.quietly = true
+		defaults, err = c.reach(cur, "Fields")
+		if c.quietly = false; err != nil {
 			return err
 		}
 	}
@@ -432,5 +442,6 @@ func (c *comparison) formSettings() error {
 	if unused && !others {
 		return c.add(ChangeFormDefaults, 0, 0, "defaults of form fields, with which nothing is drawn")
 	}
+	c.quiet = numSet{}
 	return c.add(ChangeForm, 0, 0, "form settings changed: %s", strings.Join(keys, " "))
 }

@@ -56,6 +56,9 @@ func (c *comparison) drawnWithDefaults(annot value) (bool, error) {
 	if string(kind.raw) != "/Widget" {
 		return false, nil
 	}
+	if bare, err := c.old.lookWithoutResources(v); bare || err != nil {
+		return true, err
+	}
 	for range maxInherited {
 		ft, err := c.old.key(v, "FT")
 		if err != nil || !ft.isNull() {
@@ -70,3 +73,22 @@ func (c *comparison) drawnWithDefaults(annot value) (bool, error) {
 
 // maxInherited is how far above a widget its type is looked for.
 const maxInherited = 8
+
+// lookWithoutResources tells whether a widget that can be seen has a look that does not bring what it is drawn with: some
+// readers take that from the form's defaults.
+func (d *Document) lookWithoutResources(widget value) (bool, error) {
+	rect, err := d.pictureRect(widget)
+	if err != nil || rect == nil {
+		return false, err
+	}
+	ap, err := d.key(widget, "AP")
+	if err != nil || !ap.isDict() {
+		return false, err
+	}
+	look, err := d.key(ap, "N")
+	if err != nil || look.isNull() {
+		return false, err
+	}
+	own, err := d.key(look, "Resources")
+	return !own.isDict(), err
+}

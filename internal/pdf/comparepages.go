@@ -70,6 +70,8 @@ func (c *comparison) page(was, p page) error {
 
 // pageContent follows what a page is drawn from, inherited resources included.
 func (c *comparison) pageContent(v value) (bool, error) {
+	c.drawn = true
+	defer func() { c.drawn = false }()
 	touched, err := c.reach(v, "Parent", "Annots", "B", "StructParents")
 	if err != nil {
 		return false, err
@@ -167,8 +169,12 @@ func (c *comparison) annotation(n int, id ref, e value) error {
 	if err != nil {
 		return err
 	}
+	drawn, err := c.reachLook(v)
+	if err != nil {
+		return err
+	}
 	t, err := c.reach(v, "P", "Parent", "Kids", "V")
-	if err != nil || !touched && !t {
+	if err != nil || !touched && !t && !drawn {
 		return err
 	}
 	return c.add(ChangeAnnotation, n, id.num, "an annotation of page %d changed", n)
@@ -197,17 +203,22 @@ func (c *comparison) eachAnnot(d *Document, pg value, fn func(e value)) (holder 
 // rest names changed objects that nothing above accounts for. Cross-reference and
 // object streams are the file's own plumbing.
 func (c *comparison) rest() error {
-	used, err := c.inUse()
-	if err != nil {
-		return err
-	}
+	var used numSet
+	walked := false
 	var unused, unknown []int
-	err = c.changed.each(func(num int) error {
+	err := c.changed.each(func(num int) error {
 		if c.claimed.has(num) {
 			return nil
 		}
-		if plumbing, err := c.cur.isPlumbing(num); plumbing || err != nil {
+		plumbing, err := c.cur.isPlumbing(num)
+		if plumbing || err != nil {
 			return err
+		}
+		if !walked {
+			if used, err = c.inUse(); err != nil {
+				return err
+			}
+			walked = true
 		}
 		if c.old.xref.get(num).kind <= entryFree && !used.has(num) {
 			unused = append(unused, num)

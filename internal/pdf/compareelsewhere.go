@@ -1,0 +1,79 @@
+package pdf
+
+// elsewhere names the changed objects that only a walk met whose finding leaves the verdict (metadata, defaults of fields,
+// validation data, what a new signature brings), though the signed revision leads to them from another place too, be it that
+// they were not there yet: what is shown there is not what was signed. The walks over pages, fields and comments do not go
+// everywhere (not to what stands above, nor into values), so an attacker could name such an object in /Info before the
+// signature and replace it behind a time-stamp.
+func (c *comparison) elsewhere() error {
+	if c.quiet.empty() {
+		return nil
+	}
+	used, err := c.usedWhenSigned()
+	if err != nil {
+		return err
+	}
+	return c.quiet.each(func(num int) error {
+		if !used.has(num) {
+			return nil
+		}
+		return c.add(ChangeUnknown, 0, num, "object %d changed, which was in use when the document was signed not only for what may change", num)
+	})
+}
+
+// loadNumber reads an object for a walk.
+func (c *comparison) loadNumber(num int) (object, error) {
+	if c.former.has(num) {
+		return c.old.loadNumber(num)
+	}
+	return c.cur.loadNumber(num)
+}
+
+// usedWhenSigned are the objects to which the signed revision leads, other than through what may change.
+func (c *comparison) usedWhenSigned() (numSet, error) {
+	then := &comparison{old: c.old, cur: c.cur, former: c.changed} // what did not change has been read
+	cat, err := c.old.catalog()
+	if err != nil {
+		return then.visited, err
+	}
+	form, err := c.old.form()
+	if err != nil {
+		return then.visited, err
+	}
+	holder, err := cat.val.getDict("AcroForm")
+	if err != nil {
+		return then.visited, err
+	}
+	then.visited.add(cat.id.num) // and not through what refers back to it
+	if id, ok := holder.asRef(); ok {
+		then.visited.add(id.num)
+	}
+	for _, from := range []struct {
+		v      value
+		except []string
+	}{
+		{c.old.trailer, []string{"Info", "Root"}},
+		{cat.val, []string{"AcroForm", "DSS", "Metadata", "Extensions"}},
+		{form, []string{"DA", "DR"}},
+	} {
+		if _, err := then.reach(from.v, from.except...); err != nil {
+			return then.visited, err
+		}
+	}
+	return then.visited, nil
+}
+
+// reachLook walks over the pictures of an annotation. An attacker can make what they are drawn with a part of a signature's
+// field too: then it is there that it counts.
+func (c *comparison) reachLook(annot value) (bool, error) {
+	if !annot.isDict() {
+		return false, nil
+	}
+	look, err := annot.get("AP")
+	if err != nil {
+		return false, err
+	}
+	c.drawn = true
+	defer func() { c.drawn = false }()
+	return c.reach(look)
+}
