@@ -319,10 +319,16 @@ func (c *comparison) catalog() error {
 	if err != nil {
 		return err
 	}
-	touched, err := c.reach(cur.val, own...)
+	// The structure of the document leads to its fields; nothing else of the catalog is drawn from them.
+	touched, err := c.reachDrawn(cur.val, append(own, "StructTreeRoot")...)
 	if err != nil {
 		return err
 	}
+	structure, err := c.reach(cur.val, own...)
+	if err != nil {
+		return err
+	}
+	touched = touched || structure
 	if touched && len(keys) == 0 {
 		keys = []string{"objects that the catalog leads to"}
 	}
@@ -423,11 +429,11 @@ func (c *comparison) formSettings() error {
 	}
 	others, defaults := false, false // what the defaults lead to, and what else does; a walk counts each object once
 	if cur.isDict() {
-		if others, err = c.reach(cur, "Fields", "DA", "DR"); err != nil {
+		if others, err = c.reachDrawn(cur, "Fields", "DA", "DR"); err != nil {
 			return err
 		}
 		c.quietly = true
-		defaults, err = c.reach(cur, "Fields")
+		defaults, err = c.reachDrawn(cur, "Fields")
 		if c.quietly = false; err != nil {
 			return err
 		}

@@ -63,17 +63,48 @@ func (c *comparison) usedWhenSigned() (numSet, error) {
 	return then.visited, nil
 }
 
-// reachLook walks over the pictures of an annotation. An attacker can make what they are drawn with a part of a signature's
+// reachDrawn is reach over what is shown. An attacker can make what a page or a picture is drawn with a part of a signature's
 // field too: then it is there that it counts.
-func (c *comparison) reachLook(annot value) (bool, error) {
-	if !annot.isDict() {
-		return false, nil
-	}
-	look, err := annot.get("AP")
-	if err != nil {
-		return false, err
-	}
+func (c *comparison) reachDrawn(v value, except ...string) (bool, error) {
 	c.drawn = true
 	defer func() { c.drawn = false }()
-	return c.reach(look)
+	return c.reach(v, except...)
+}
+
+// reachLook walks over the pictures of an annotation.
+func (c *comparison) reachLook(annot value) (bool, error) {
+	touched := false
+	for _, key := range []string{"AP", "MK"} {
+		look, err := annot.getDict(key)
+		if err != nil {
+			return false, err
+		}
+		t, err := c.reachDrawn(look)
+		if touched = touched || t; err != nil {
+			return false, err
+		}
+	}
+	return touched, nil
+}
+
+// inheritsChanged tells whether an annotation that is no part of a signature's field has one above it that changed: readers take
+// from there what the annotation does not say, a value or the text of a comment.
+func (c *comparison) inheritsChanged(id ref, annot value) (bool, error) {
+	if c.widgets.empty() || c.widgets.has(id.num) {
+		return false, nil
+	}
+	for range c.cur.lim.MaxDepth {
+		parent, err := annot.getDict("Parent")
+		above, ok := parent.asRef()
+		if err != nil || !ok {
+			return false, err
+		}
+		if c.widgets.has(above.num) && c.changed.has(above.num) {
+			return true, nil
+		}
+		if annot, err = c.cur.resolve(parent); err != nil {
+			return false, err
+		}
+	}
+	return true, nil // too high to be looked through
 }

@@ -70,9 +70,7 @@ func (c *comparison) page(was, p page) error {
 
 // pageContent follows what a page is drawn from, inherited resources included.
 func (c *comparison) pageContent(v value) (bool, error) {
-	c.drawn = true
-	defer func() { c.drawn = false }()
-	touched, err := c.reach(v, "Parent", "Annots", "B", "StructParents")
+	touched, err := c.reachDrawn(v, "Parent", "Annots", "B", "StructParents")
 	if err != nil {
 		return false, err
 	}
@@ -107,7 +105,7 @@ func (c *comparison) pageContent(v value) (bool, error) {
 				}
 			}
 		}
-		inherited, err := c.reach(o.val, "Parent", "Kids")
+		inherited, err := c.reachDrawn(o.val, "Parent", "Kids")
 		if err != nil {
 			return false, err
 		}
@@ -169,12 +167,13 @@ func (c *comparison) annotation(n int, id ref, e value) error {
 	if err != nil {
 		return err
 	}
-	drawn, err := c.reachLook(v)
-	if err != nil {
+	drawn, err1 := c.reachLook(v)
+	above, err2 := c.inheritsChanged(id, v)
+	if err := firstError(err1, err2); err != nil {
 		return err
 	}
 	t, err := c.reach(v, "P", "Parent", "Kids", "V")
-	if err != nil || !touched && !t && !drawn {
+	if err != nil || !touched && !t && !drawn && !above {
 		return err
 	}
 	return c.add(ChangeAnnotation, n, id.num, "an annotation of page %d changed", n)

@@ -96,6 +96,11 @@ func TestD16PartsOfAFieldThatAreDrawn(t *testing.T) {
 	font := func(s string) string {
 		return "<< /Parent 62 0 R /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /" + s + " >> >> /XObject << >> >>"
 	}
+	const above = "<< /Type /Annot /Rect [20 100 200 130] /Parent 60 0 R "
+	layers := func(off string) string {
+		return "<< /Parent 62 0 R /OCGs [64 0 R] /D << " + off + " /Order [64 0 R] >> >>"
+	}
+	value := func(s string) string { return "<< /Parent 62 0 R /V (" + s + ") /Contents (" + s + ") >>" }
 	for name, c := range map[string]struct{ signed, later map[int]string }{
 		"content of a page":                {map[int]string{3: fmt.Sprintf(page, "60 0 R"), 60: text("240")}, map[int]string{60: text("999 000")}},
 		"content, not there when signed":   {map[int]string{3: fmt.Sprintf(page, "60 0 R")}, map[int]string{60: text("999 000")}},
@@ -104,6 +109,12 @@ func TestD16PartsOfAFieldThatAreDrawn(t *testing.T) {
 		"look of a comment":                {map[int]string{6: "<< /Fields [62 0 R] >>", 7: link + "<< /N 60 0 R >> >>", 60: text("240")}, map[int]string{60: text("999 000")}},
 		"looks of a comment":               {map[int]string{6: "<< /Fields [62 0 R] >>", 7: link + "60 0 R >>", 60: "<< /Parent 62 0 R /N 8 0 R >>"}, map[int]string{60: "<< /Parent 62 0 R /N 9 0 R >>"}},
 		"resources of a look of a comment": {map[int]string{6: "<< /Fields [62 0 R] >>", 7: link + "<< /N 63 0 R >> >>", 60: font("Helvetica"), 63: strings.Replace(text("240"), "<< /Font << /F1 5 0 R >> >>", "60 0 R", 1)}, map[int]string{60: font("Symbol")}},
+		"layers that are shown":            {map[int]string{1: "<< /Type /Catalog /Pages 2 0 R /AcroForm 6 0 R /OCProperties 60 0 R >>", 60: layers("/OFF [64 0 R]"), 64: "<< /Type /OCG /Name (sum) >>"}, map[int]string{60: layers("")}},
+		"what a form is made of":           {map[int]string{6: "<< /Fields [62 0 R 7 0 R] /XFA 60 0 R >>", 60: text("240")}, map[int]string{60: text("999 000")}},
+		"what a widget inherits":           {map[int]string{6: "<< /Fields [62 0 R] >>", 7: above + "/Subtype /Widget /FT /Tx /F 4 >>", 60: value("240")}, map[int]string{60: value("999 000")}},
+		"what a widget inherits from afar": {map[int]string{6: "<< /Fields [62 0 R] >>", 7: strings.Replace(above, "60", "63", 1) + "/Subtype /Widget /FT /Tx /F 4 >>", 63: "<< /Parent 60 0 R >>", 60: value("240")}, map[int]string{60: value("999 000")}},
+		"the comment of a window":          {map[int]string{6: "<< /Fields [62 0 R] >>", 7: above + "/Subtype /Popup /Open true >>", 60: value("240")}, map[int]string{60: value("999 000")}},
+		"the icon of a button":             {map[int]string{7: "<< /Type /Annot /Subtype /Widget /FT /Btn /Ff 65536 /T (amount) /Rect [20 100 200 130] /F 4 /MK << /I 63 0 R >> >>", 60: font("Helvetica"), 63: strings.Replace(text("240"), "<< /Font << /F1 5 0 R >> >>", "60 0 R", 1)}, map[int]string{60: font("Symbol")}},
 	} {
 		c.signed[62] = field
 		if c.signed[6] == "" {
