@@ -103,7 +103,28 @@ func CheckPath(path []*x509.Certificate, usage Usage) error {
 	if err := CheckUsage(path[0], usage); err != nil {
 		return err
 	}
+	for _, c := range path[1:] {
+		if err := mayIssue(c, extUsage(usage)); err != nil {
+			return err
+		}
+	}
 	return checkAuthorities(path, usage)
+}
+
+// mayIssue makes the demands of x509 on an issuer, the anchor included, to whom RFC 5280, section 6.1, makes none: lists of trusted
+// certificates have those of services, too, that issue none.
+func mayIssue(c *x509.Certificate, want x509.ExtKeyUsage) error {
+	if c.Version == 3 && !c.BasicConstraintsValid || c.BasicConstraintsValid && !c.IsCA {
+		return fmt.Errorf("%w: %s is no authority", ErrConstraint, c.Subject)
+	}
+	if c.KeyUsage != 0 && c.KeyUsage&x509.KeyUsageCertSign == 0 {
+		return fmt.Errorf("%w: %s may not sign certificates", ErrKeyUsage, c.Subject)
+	}
+	anything := want == x509.ExtKeyUsageAny || len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) == 0 || slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageAny)
+	if !anything && !slices.Contains(c.ExtKeyUsage, want) {
+		return fmt.Errorf("%w: %s may not issue for this use", ErrExtKeyUsage, c.Subject)
+	}
+	return nil
 }
 
 // checkAuthorities looks at what x509 leaves open about those above the leaf: how strong their
