@@ -164,6 +164,9 @@ func (c *comparison) field(was wasField, existed bool, f field) error {
 	if id, ok := f.v.asRef(); ok && c.changed.has(id.num) {
 		c.claimed.add(id.num)
 		touched = true
+		if signed {
+			c.quiet.add(id.num)
+		}
 	}
 	c.taken, c.quietly = false, signed
 	err := c.eachPart(f, func(id ref, val value) error {

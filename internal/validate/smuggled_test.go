@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/assent-sign/assent/internal/pdf"
 	"github.com/assent-sign/assent/internal/validate"
 )
 
@@ -129,5 +130,32 @@ func TestD16PartsOfAFieldThatAreDrawn(t *testing.T) {
 		if s := rep.Signatures[0]; rep.Verdict == validate.Valid || s.Verdict == validate.Valid {
 			t.Errorf("%s: %s, signature %s; later: %q", name, rep.Verdict, s.Verdict, s.Later)
 		}
+	}
+}
+
+// D16: the dictionary of a later signature itself, too: a comment that was there without what it takes its text from does not get it so.
+func TestD16DictionaryOfALaterSignatureIsDrawn(t *testing.T) {
+	k := newKit(t)
+	file := func(parent int) []byte {
+		orphan := fmt.Sprintf("<< /Type /Annot /Subtype /Widget /FT /Tx /Parent %d 0 R /Rect [20 100 200 130] /F 4 >>", parent)
+		return k.stamped(t, k.sign(t, upd(formDoc(), map[int]string{6: "<< /Fields [] >>", 7: orphan}), true), "")
+	}
+	dictionary := func(file []byte) int {
+		d, err := pdf.Open(bytes.NewReader(file), int64(len(file)), pdf.Limits{})
+		must(t, err)
+		sigs, err := d.Signatures()
+		must(t, err)
+		return sigs[len(sigs)-1].Object
+	}
+	n := dictionary(file(150))
+	attack := file(n)
+	if dictionary(attack) != n {
+		t.Fatal("another number")
+	}
+	if rep := k.look(t, attack, k.trust()); rep.Signatures[0].Verdict == validate.Valid {
+		t.Errorf("%s; later: %q", rep.Verdict, rep.Signatures[0].Later)
+	}
+	if rep := k.look(t, file(150), k.trust()); rep.Verdict != validate.Valid {
+		t.Errorf("nothing there: %s %q", rep.Verdict, rep.Signatures[0].Why)
 	}
 }
