@@ -102,7 +102,7 @@ func (c *comparison) withoutCopied(before, cur value, keys []string) ([]string, 
 	}
 	c.visited.add(id.num)
 	c.claimed.add(id.num)
-	touched, err := c.reach(o.val)
+	touched, err := c.reachDrawn(o.val)
 	if err != nil || touched {
 		return keys, err
 	}
