@@ -52,7 +52,6 @@ func (c *comparison) usedWhenSigned() (numSet, error) {
 		v      value
 		except []string
 	}{
-		{c.old.trailer, []string{"Info", "Root"}},
 		{cat.val, []string{"AcroForm", "DSS", "Metadata", "Extensions"}},
 		{form, []string{"DA", "DR"}},
 	} {
@@ -60,7 +59,23 @@ func (c *comparison) usedWhenSigned() (numSet, error) {
 			return then.visited, err
 		}
 	}
-	return then.visited, nil
+	return then.visited, c.fromTrailer(&then.visited)
+}
+
+// fromTrailer adds what the signed revision's trailer leads to besides. A reference to what was not there says nothing in a trailer,
+// of which no reader shows a key that the standard does not have: some programs write the number of their next object there
+// (/AdditionalStreams, made by PDFBox of what LibreOffice wrote).
+func (c *comparison) fromTrailer(to *numSet) error {
+	then := &comparison{old: c.old, cur: c.cur, former: c.changed}
+	if _, err := then.reach(c.old.trailer, "Info", "Root"); err != nil {
+		return err
+	}
+	return then.visited.each(func(num int) error {
+		if c.old.xref.get(num).kind > entryFree {
+			to.add(num)
+		}
+		return nil
+	})
 }
 
 // reachDrawn is reach over what is shown. An attacker can make what a page or a picture is drawn with a part of a signature's

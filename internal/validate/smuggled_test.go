@@ -164,3 +164,25 @@ func TestD16DictionaryOfALaterSignatureIsDrawn(t *testing.T) {
 		t.Errorf("nothing there: %s %q", rep.Verdict, rep.Signatures[0].Why)
 	}
 }
+
+// D16: some programs write the number of their next object into the trailer, and it becomes validation data later. A reference
+// from the trailer to what was not there is no use of it; one to what was there is.
+func TestD16NumbersInATrailer(t *testing.T) {
+	k := newKit(t)
+	plain := formDoc()
+	for name, c := range map[string]struct {
+		before map[int]string
+		valid  bool
+	}{
+		"not there yet": {nil, true},
+		"there already": {map[int]string{60: "<< /Length 1 >>\nstream\na\nendstream"}, false},
+	} {
+		signed := k.sign(t, updKeys(plain, c.before, "/AdditionalStreams [/application#2Fodt 60 0 R]"), true)
+		root := current(signed, 1)
+		file := upd(signed, map[int]string{1: root[:strings.LastIndex(root, ">>")] + " /DSS 60 0 R >>", 60: "<< /Certs [] >>"})
+		file = append(bytes.Clone(signed), bytes.Replace(file[len(signed):], []byte("/Size 200"), []byte("/Size 300"), 1)...)
+		if rep := k.look(t, file, k.trust()); (rep.Verdict == validate.Valid) != c.valid {
+			t.Errorf("%s: %s %v", name, rep.Verdict, rep.Signatures[0].Why)
+		}
+	}
+}
