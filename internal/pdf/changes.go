@@ -81,7 +81,7 @@ func (d *Document) LaterChanges(s Signature) ([]Change, error) {
 	if c.changed.empty() {
 		return c.onlyTail(s)
 	}
-	steps := []func() error{func() error { return c.oddities(d, s.CoveredEnd) }, c.survey, c.pages, c.catalog, c.fields, c.annotations, c.additions, c.elsewhere, c.rest}
+	steps := []func() error{func() error { return c.oddities(d, s.CoveredEnd) }, c.survey, c.pages, c.catalog, c.fields, c.annotations, c.trailer, c.additions, c.elsewhere, c.rest}
 	for _, step := range steps {
 		err := step()
 		if errors.Is(err, errEnough) {

@@ -62,9 +62,19 @@ func (c *comparison) usedWhenSigned() (numSet, error) {
 	return then.visited, c.fromTrailer(&then.visited)
 }
 
-// fromTrailer adds what the signed revision's trailer leads to besides. A reference to what was not there says nothing in a trailer,
-// of which no reader shows a key that the standard does not have: some programs write the number of their next object there
-// (/AdditionalStreams, made by PDFBox of what LibreOffice wrote).
+// trailer names what the trailer leads to now besides catalog and /Info, if it changed or was not there: LibreOffice shows the document
+// of /AdditionalStreams in place of the pages. It comes before validation data is walked over, which could have it, too.
+func (c *comparison) trailer() error {
+	touched, err := c.reach(c.cur.trailer, "Info", "Root")
+	if err != nil || !touched {
+		return err
+	}
+	return c.add(ChangeUnknown, 0, 0, "the trailer leads to objects that changed")
+}
+
+// fromTrailer adds what the signed revision's trailer leads to besides. A reference to what was not there is no use of it: some programs
+// write the number of their next object into /AdditionalStreams (PDFBox, which copies it from LibreOffice's). What the newest
+// trailer leads to is looked at by itself, see trailer.
 func (c *comparison) fromTrailer(to *numSet) error {
 	then := &comparison{old: c.old, cur: c.cur, former: c.changed}
 	if _, err := then.reach(c.old.trailer, "Info", "Root"); err != nil {

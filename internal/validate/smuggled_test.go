@@ -186,3 +186,22 @@ func TestD16NumbersInATrailer(t *testing.T) {
 		}
 	}
 }
+
+// D16: LibreOffice shows the document that /AdditionalStreams of the trailer leads to in place of the pages. One that comes behind a
+// signature is no object that nothing refers to, nor validation data.
+func TestD16AnotherDocumentInTheTrailer(t *testing.T) {
+	k := newKit(t)
+	signed := k.sign(t, formDoc(), true)
+	root := current(signed, 1)
+	for name, objs := range map[string]map[int]string{
+		"unused":          {62: stream("", "PK")},
+		"validation data": {62: stream("", "PK"), 1: root[:strings.LastIndex(root, ">>")] + " /DSS << /Certs [62 0 R] >> >>"},
+	} {
+		changed := updKeys(signed, objs, "/AdditionalStreams [/application#2Fvnd.oasis.opendocument.text 62 0 R]")
+		for how, file := range map[string][]byte{"bare": changed, "time-stamped": k.stamped(t, changed, "")} {
+			if rep := k.look(t, file, k.trust()); rep.Verdict == validate.Valid {
+				t.Errorf("%s, %s: valid; later: %q", name, how, rep.Signatures[0].Later)
+			}
+		}
+	}
+}
