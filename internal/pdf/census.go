@@ -47,6 +47,10 @@ const (
 	lastWords = 1000
 )
 
+// otherDocument is the key of a trailer, of any revision, by which LibreOffice finds a document that it opens instead of the pages:
+// the source that it put into a "hybrid PDF".
+const otherDocument = "AdditionalStreams"
+
 // census is an account of the bytes from an offset to the end of the file.
 type census struct {
 	d        *Document           // reads into a cross-reference of its own
@@ -63,6 +67,7 @@ type census struct {
 	objects  []place         // those that stand behind from
 	older    map[packed]bool // what object streams hold that newer sections have elsewhere
 	ends     []int64         // where "endstream" stands
+	other    bool            // a trailer has otherDocument
 	out      []oddity
 	broken   bool // there may be more
 }
@@ -188,6 +193,9 @@ func (c *census) read(off int64) (int64, error) {
 	}
 	if err != nil {
 		return 0, err
+	}
+	if other, _, err := sec.trailer.find(otherDocument); err == nil && other > 0 {
+		c.other = true
 	}
 	if !c.begun {
 		c.begun = true // its /Size is that of the file: objects behind it are none to some readers, or have them search

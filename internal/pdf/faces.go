@@ -27,6 +27,9 @@ func (d *Document) Faces(end int64) ([]string, error) {
 			out = append(out, o.text)
 		}
 	}
+	if old.account.other {
+		out = append(out, "LibreOffice shows another document that is inside of it (/AdditionalStreams), and not its pages")
+	}
 	switch odd, err := old.oddPages(); {
 	case errors.Is(err, ErrLimit):
 		return nil, err

@@ -27,6 +27,7 @@ type Summary struct {
 	EmbeddedFiles bool `json:"embedded_files"` // attachments
 	HiddenLayers  bool `json:"hidden_layers"`  // optional content: parts that can be shown or hidden
 	XFA           bool `json:"xfa"`            // a second form description that some viewers show instead
+	OtherDocument bool `json:"other_document"` // a trailer's /AdditionalStreams, which LibreOffice shows instead of the pages
 	Multimedia    bool `json:"multimedia"`     // sound, film, 3D
 	ExternalRefs  bool `json:"external_refs"`  // page content or data fetched from elsewhere
 	// Unused: content that nothing in the file refers to, which a later revision
@@ -127,6 +128,9 @@ func (d *Document) scanPlaces(s *Summary) error {
 	found, err := d.oddities(0)
 	for _, o := range found {
 		s.Damaged = s.Damaged || o.kind == oddForm || o.kind == oddObject
+	}
+	if d.account != nil {
+		s.OtherDocument = s.OtherDocument || d.account.other
 	}
 	return err
 }
@@ -268,6 +272,8 @@ func (s *Summary) note(name []byte) {
 		s.EmbeddedFiles = true
 	case "OCG", "OCMD", "OCProperties", "Hide", "Alternates":
 		s.HiddenLayers = true
+	case otherDocument:
+		s.OtherDocument = true
 	case "RichMedia", "Movie", "Sound", "Rendition", "Screen", "3D":
 		s.Multimedia = true
 	case "FFilter", "OPI":
@@ -307,6 +313,7 @@ func (s Summary) Hazards() []string {
 		{s.EmbeddedFiles, "The document has attached files, which are signed but not shown."},
 		{s.HiddenLayers, "The document has layers or other parts that can be hidden; it may look different elsewhere."},
 		{s.XFA, "The document has a second form description (XFA) that other viewers may show instead."},
+		{s.OtherDocument, "The file has another document inside, which some programs (LibreOffice) show instead of the pages."},
 		{s.Multimedia, "The document contains sound, film or 3D content."},
 		{s.ExternalRefs, "The document refers to content outside of itself."},
 		{s.Unused, "The document has content that nothing in it uses; a later change could put it in place of what is shown."},

@@ -82,3 +82,25 @@ func TestADE04ATrailerWithoutSizeIsAHazard(t *testing.T) {
 		}
 	}
 }
+
+// ADE-04: LibreOffice shows the document that /AdditionalStreams of a trailer leads to in place of the pages, be it that of an older
+// revision.
+func TestADE04AnotherDocumentInTheTrailerIsAHazard(t *testing.T) {
+	v := readPageVectors(t)
+	v.Objects = append(v.Objects, "<< /Length 2 >>\nstream\nPK\nendstream")
+	plain := v.file(pageChange{})
+	for name, key := range map[string]string{"as it is": "/AdditionalStreams", "escaped": "/Additional#53treams"} {
+		f := bytes.Replace(plain, []byte("/Info 8 0 R"), []byte("/Info 8 0 R "+key+" [/application#2Fvnd.oasis.opendocument.text 12 0 R]"), 1)
+		for how, f := range map[string][]byte{"first": f, "updated": upd(f, map[int]string{11: "<< /Type /Other /X 1 >>"})} {
+			s, err := pdf.Inspect(bytes.NewReader(f), int64(len(f)), pdf.Limits{})
+			if err != nil || !s.OtherDocument || len(s.Hazards()) == 0 {
+				t.Errorf("%s, %s: %v, %v", name, how, s.Hazards(), err)
+			}
+			d, err := pdf.Open(bytes.NewReader(f), int64(len(f)), pdf.Limits{})
+			must(t, err)
+			if why, err := d.Faces(d.Size()); err != nil || len(why) != 1 || !strings.Contains(why[0], "LibreOffice") {
+				t.Errorf("%s, %s: %q, %v", name, how, why, err)
+			}
+		}
+	}
+}

@@ -1,7 +1,7 @@
 // Looks through the objects of a PDF for what its picture does not show: code, actions,
-// attachments, layers. It goes by names, wherever they stand in what could be an object,
-// older revisions included: too much is found rather than too little, and what cannot
-// be read is said. Names in streams that are drawn do nothing by themselves.
+// attachments, layers, another document. It goes by names, wherever they stand in what
+// could be an object, older revisions included: too much is found rather than too little,
+// and what cannot be read is said. Names in streams that are drawn do nothing by themselves.
 
 import { ascii, digit, find, readName, white } from "./bytes";
 import { trimmed, unlock, type Lock } from "./pdfcrypt";
@@ -15,6 +15,7 @@ const meanings = new Map<string, string>(
     attachments: ["EmbeddedFile", "EmbeddedFiles", "FileAttachment", "GoToE", "AF"],
     optional: ["OCG", "OCMD", "OCProperties", "Alternates"],
     xfa: ["XFA"],
+    other: ["AdditionalStreams"], // of a trailer: LibreOffice opens what it leads to
     media: ["RichMedia", "Movie", "Sound", "Rendition", "Screen", "3D"],
     outside: ["FFilter", "OPI"],
   }).flatMap(([meaning, names]) => names.map((n): [string, string] => [n, meaning])),

@@ -87,6 +87,7 @@ const en = {
   "review.warn.attachments": "Files are attached inside this document. They are signed with it, but not shown here.",
   "review.warn.layers": "This document has parts that are switched off and not visible here.",
   "review.warn.xfa": "This document has a second, program-like form inside that is not shown here.",
+  "review.warn.other": "There is another document inside this file. Some programs show that one and not the pages that you see here.",
   "review.warn.launch": "This document has actions that open programs or other files, hide parts, or send data. They do not work here.",
   "review.warn.optional": "This document has parts that can be switched on and off, or are others on paper.",
   "review.warn.outside": "This document refers to content outside of itself.",

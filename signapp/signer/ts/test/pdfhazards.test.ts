@@ -28,6 +28,8 @@ const cases: [string, Uint8Array | string, string[]][] = [
   ["a layer that is on", `${plain}4 0 obj<</Type/OCG>>endobj ${end}`, ["optional"]],
   ["another picture on paper", `${plain}4 0 obj<</Alternates[<</DefaultForPrinting true>>]>>endobj ${end}`, ["optional"]],
   ["XFA", `${plain}4 0 obj<</XFA 9 0 R>>endobj ${end}`, ["xfa"]],
+  ["another document", `${plain}trailer<</AdditionalStreams[/application#2Fvnd.oasis.opendocument.text 3 0 R]>>${end}`, ["other"]],
+  ["another document, escaped", `${plain}trailer<</Additional#53treams[/x 3 0 R]>>${end}`, ["other"]],
   ["content elsewhere", `${plain}4 0 obj<</Length 0/FFilter/ASCIIHexDecode/F(x)>>stream\n\nendstream endobj ${end}`, ["outside"]],
   ["encryption", `${plain}trailer<</Encrypt 9 0 R>>${end}`, ["unread"]],
   ["in an object stream", packed("8 0 <</S/JavaScript>>"), ["script"]],
