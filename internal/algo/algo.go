@@ -272,6 +272,16 @@ func Verify(pub crypto.PublicKey, a Algorithm, digest, sig []byte) error {
 	return ErrKeyMismatch
 }
 
+// MaxRSA bounds RSA keys of others, in bits. The work with one grows with the square of its length: a key of half a million bits takes
+// half a minute to verify one signature, which nothing interrupts.
+const MaxRSA = 8192
+
+// TooLong tells whether a key is an RSA key above MaxRSA. crypto/x509 has no bound.
+func TooLong(pub crypto.PublicKey) bool {
+	k, ok := pub.(*rsa.PublicKey)
+	return ok && k.N.BitLen() > MaxRSA
+}
+
 // VerifyForeign is Verify for signatures of others, whose keys and digests need not be of the pairs that we
 // sign with: any of the curves, and RSA of 2048 to 8192 bits, with any of the digests. A curve with a shorter
 // digest is as strong as that (ETSI TS 119 312, clause 7).
@@ -289,7 +299,7 @@ func VerifyForeign(pub crypto.PublicKey, a Algorithm, digest, sig []byte) error 
 		}
 		return nil
 	case *rsa.PublicKey:
-		if bits := k.N.BitLen(); a.IsECDSA() || bits < 2048 || bits > 8192 {
+		if bits := k.N.BitLen(); a.IsECDSA() || bits < 2048 || bits > MaxRSA {
 			return OfKey(pub, fmt.Errorf("%w: %s with an RSA key of %d bits", ErrKeyMismatch, a, bits))
 		}
 		return verifyRSA(k, a, digest, sig)

@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"math/big"
 	"os"
 	"slices"
 	"testing"
@@ -258,6 +259,25 @@ func TestENR03PackedCertificateRules(t *testing.T) {
 	delete(stmt, "x5c")
 	if _, err := verify(t, object(t, "packed", stmt, auth)); !errors.Is(err, ErrStatement) {
 		t.Errorf("self attestation by another key: %v", err)
+	}
+}
+
+// I9: a key that takes seconds to verify with is not tried: whoever enrols chooses it, and the module would be busy for as long.
+func TestI9AttestationsWithKeysThatAreTooLong(t *testing.T) {
+	m, sum := attestationtest.New(t), sha256.Sum256([]byte("client data"))
+	key, auth := credential(t)
+	for bits, want := range map[int]error{8192: nil, 8200: ErrStatement} {
+		n := new(big.Int).SetBit(big.NewInt(1), bits-1, 1)
+		c := &x509.Certificate{SerialNumber: big.NewInt(1)}
+		long, err := x509.CreateCertificate(rand.Reader, c, c, &rsa.PublicKey{N: n, E: 65537}, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stmt := m.Packed(auth, sum[:], model())
+		stmt["x5c"] = append(stmt["x5c"].([][]byte), long)
+		if _, err := verify(t, object(t, "packed", stmt, auth)); !errors.Is(err, want) {
+			t.Errorf("%d bits: %v", bits, err)
+		}
 	}
 }
 

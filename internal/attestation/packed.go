@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/assent-sign/assent/internal/algo"
 )
 
 var (
@@ -90,6 +92,9 @@ func parseChain(x5c [][]byte) ([]*x509.Certificate, error) {
 		var err error
 		if out[i], err = x509.ParseCertificate(der); err != nil {
 			return nil, fmt.Errorf("%w: certificate %d: %w", ErrStatement, i, err)
+		}
+		if algo.TooLong(out[i].PublicKey) {
+			return nil, fmt.Errorf("%w: certificate %d has an RSA key of more than %d bits", ErrStatement, i, algo.MaxRSA)
 		}
 	}
 	return out, nil

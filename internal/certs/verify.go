@@ -53,7 +53,8 @@ const maxIntermediates = 100
 // anchors that is valid at the given time, and returns it leaf first. The key
 // usage of the leaf must allow the use. Anchors are trusted as they are; their
 // own validity period counts. No key that signed a certificate of the path is one
-// that can be computed (CRY-02): x509 takes RSA of 1024 bits and P-224. also, if given, is asked about each path
+// that can be computed (CRY-02): x509 takes RSA of 1024 bits and P-224. Intermediates whose keys are too long to be verified with (I9,
+// algo.MaxRSA) are as if they were not there. also, if given, is asked about each path
 // that is otherwise good; its error is a constraint that is violated.
 func Verify(leaf *x509.Certificate, intermediates, anchors []*x509.Certificate, at time.Time, usage Usage, also ...func(path []*x509.Certificate) error) ([]*x509.Certificate, error) {
 	if len(anchors) == 0 {
@@ -67,7 +68,7 @@ func Verify(leaf *x509.Certificate, intermediates, anchors []*x509.Certificate, 
 	}
 	chains, err := leaf.Verify(x509.VerifyOptions{
 		Roots:         pool(anchors),
-		Intermediates: pool(intermediates),
+		Intermediates: pool(slices.DeleteFunc(slices.Clone(intermediates), func(c *x509.Certificate) bool { return algo.TooLong(c.PublicKey) })),
 		CurrentTime:   at,
 		KeyUsages:     []x509.ExtKeyUsage{extUsage(usage)},
 	})
