@@ -62,6 +62,7 @@ type lies struct {
 	request  func(s *sap.Signed)
 	receipt  func(s *sap.SignedReceipt)
 	redeem   func(w http.ResponseWriter, do func()) bool // true: answered already
+	fileSend func(w http.ResponseWriter, do func()) bool // true: answered already
 }
 
 type operation struct {
@@ -397,6 +398,9 @@ func (f *fake) operation(w http.ResponseWriter, r *http.Request, parts []string,
 		}
 		return f.redeem(o, body)
 	case len(parts) == 4 && parts[1] == "items":
+		if f.lie.fileSend != nil && f.lie.fileSend(w, func() {}) {
+			return nil, nil
+		}
 		return f.file(o, parts[2], parts[3])
 	}
 	return nil, refusal(409, "state", "never")

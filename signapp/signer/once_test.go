@@ -1,8 +1,6 @@
 package signer_test
 
 import (
-	"fmt"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -77,27 +75,13 @@ func TestKEY10NoKeyWithoutApproval(t *testing.T) {
 	if f.made() != 0 {
 		t.Errorf("%d keys without an approval", f.made())
 	}
-	lost := 0
-	f.set(func() {
-		f.lie = lies{onceSend: func(w http.ResponseWriter, do func()) bool {
-			if lost++; lost > 1 {
-				return false
-			}
-			do()
-			c, _, err := w.(http.Hijacker).Hijack()
-			if err != nil {
-				t.Error(err)
-				return true
-			}
-			_, _ = fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9999\r\nAccess-Control-Allow-Origin: %s\r\nAccess-Control-Allow-Credentials: true\r\n\r\n{", f.origin)
-			_ = c.Close()
-			return true
-		}}
-	})
+	lost, down := 0, true
+	f.set(func() { f.lie = lies{onceSend: f.losing(t, &lost, func(int) bool { return down })} })
 	p.Click("#again")
 	p.WaitFor(canMake)
 	p.Click("#make")
 	p.WaitText("It makes one key only.")
+	f.set(func() { down = false })
 	p.Click("#send-again")
 	p.WaitFor(canSign)
 	if f.made() != 1 {

@@ -134,7 +134,20 @@ func (p *Page) Authenticator() *Authenticator { return p.auth }
 // first, because a link that differs only behind "#" would not load anew.
 func (p *Page) Go(url string) {
 	p.t.Helper()
-	p.do("open "+url, chromedp.Navigate("about:blank"), chromedp.Navigate(url))
+	p.do("open "+url, chromedp.Navigate("about:blank"), anew(chromedp.Navigate(url)))
+}
+
+// anew opens a page again where the machine's own network changed meanwhile (an address that is renewed is
+// enough): Chromium gives up what is under way then, on loopback too.
+func anew(open chromedp.Action[chromedp.Void]) chromedp.Action[chromedp.Void] {
+	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		for n := 0; ; n++ {
+			v, err := open(ctx, target)
+			if err == nil || n == 3 || !strings.Contains(err.Error(), "ERR_NETWORK_CHANGED") {
+				return v, err
+			}
+		}
+	}
 }
 
 // Reload loads the page again.

@@ -774,6 +774,8 @@
     status;
     retry;
     said;
+    /** repeated: the same was sent before and got no answer; it may have counted. */
+    repeated = false;
   };
   var TooLarge = class extends Error {
   };
@@ -794,6 +796,19 @@
     items: [{ i: "integer", kind: "string", name: "string", size: "integer", hash: "string", signed_attributes: "string", dtbsr: "string", signed_properties: "string", xades: [xadesShape], "sizes?": ["integer"], "more?": ["string"] }]
   };
   var maxJSON = 8 << 20;
+  var pauses = [300, 1e3, 2500];
+  async function patiently(send) {
+    for (let n = 0; ; n++) {
+      try {
+        return await send();
+      } catch (e) {
+        if (!(e instanceof RelayError)) throw e;
+        e.repeated = n > 0;
+        if (e.code !== "network" || n >= pauses.length) throw e;
+      }
+      await new Promise((r) => setTimeout(r, pauses[n]));
+    }
+  }
   var Relay = class {
     constructor(origin, token = "", id = "") {
       this.origin = origin;
@@ -807,27 +822,28 @@
     get open() {
       return this.token !== "";
     }
-    /** session trades the ticket for the operation's token. */
+    /** session trades the ticket for the operation's token. A ticket counts once: where the answer got lost and not the question, the link has to be opened anew. */
     async session(ticket) {
-      const r = atLeast(await this.json("POST", "/sap/v1/session", { ticket }), { token: "string", operation: viewShape });
+      const r = atLeast(await patiently(() => this.json("POST", "/sap/v1/session", { ticket })), { token: "string", operation: viewShape });
       this.token = r.token;
       this.id = r.operation.id;
       return { token: r.token, view: r.operation };
     }
     async view() {
-      return atLeast(await this.json("GET", this.path()), viewShape);
+      return atLeast(await this.get(this.path()), viewShape);
     }
     /** request gets a fresh activation request; it voids the older one. */
     async request() {
-      return atLeast(await this.json("POST", this.path("/request"), {}), { request: signedShape }).request;
+      return atLeast(await patiently(() => this.json("POST", this.path("/request"), {})), { request: signedShape }).request;
     }
     /** oneTime gets the SAM's offer of a one-time key; it voids the older one. */
     async oneTime() {
       return atLeast(await this.json("POST", this.path("/onetime"), {}), { request: signedShape }).request;
     }
-    /** oneTimeApprove hands over the approval of an offer; the key exists afterwards. */
+    /** oneTimeApprove hands over the approval of an offer; the key exists afterwards. The same bytes never make a second one. */
     async oneTimeApprove(statement, proof) {
-      return atLeast(await this.json("POST", this.path("/onetime/approve"), { statement: encode(statement), proof: encode(proof) }), viewShape);
+      const body = { statement: encode(statement), proof: encode(proof) };
+      return atLeast(await patiently(() => this.json("POST", this.path("/onetime/approve"), body)), viewShape);
     }
     /** oneTimeEnd has the operation's unused one-time key destroyed. */
     async oneTimeEnd() {
@@ -841,8 +857,10 @@
     result(i, max) {
       return this.bytes(this.path(`/items/${i}/result`), max);
     }
+    /** redeem hands over an approval. The same bytes never use the key a second time. */
     async redeem(sad, proof) {
-      const r = await this.json("POST", this.path("/redeem"), { sad: encode(sad), proof: encode(proof) });
+      const body = { sad: encode(sad), proof: encode(proof) };
+      const r = await patiently(() => this.json("POST", this.path("/redeem"), body));
       return atLeast(r, { state: "string", receipt: signedReceiptShape });
     }
     async decline(reason) {
@@ -871,7 +889,7 @@
     }
     /** successions asks how the SAM's statement keys follow one another. */
     async successions() {
-      return atLeast(await this.json("GET", "/sap/v1/successions"), { successions: [signedSuccessionShape] }).successions;
+      return atLeast(await this.get("/sap/v1/successions"), { successions: [signedSuccessionShape] }).successions;
     }
     path(rest = "") {
       return `/sap/v1/operations/${encodeURIComponent(this.id)}${rest}`;
@@ -885,8 +903,11 @@
         throw new RelayError("malformed", res.status, "later", "");
       }
     }
-    async bytes(path, max) {
-      return this.read(await this.call("GET", path), max);
+    get(path) {
+      return patiently(() => this.json("GET", path));
+    }
+    bytes(path, max) {
+      return patiently(async () => this.read(await this.call("GET", path), max));
     }
     async read(res, max) {
       try {
@@ -4974,8 +4995,8 @@
     }
     /**
      * redeem sends an approval. After a lost connection the same bytes are sent
-     * again: the module answers a repetition with the stored result and never
-     * uses the key twice for it.
+     * again, by itself and then by hand: the module answers a repetition with the
+     * stored result and never uses the key twice for it.
      */
     async redeem(sad, proof, again = false) {
       const review = this.review;
@@ -4988,7 +5009,7 @@
           const repeat = button(t("review.redeem.again"), () => void this.redeem(sad, proof, true), { class: "act", id: "send-again" });
           return review.hold(t(e.code === "network" ? "review.redeem.network" : "review.redeem.later"), repeat);
         }
-        if (again && e instanceof RelayError && linkErrors.has(e.code)) return this.lookAgain(e, t("error.login.unsure"));
+        if (e instanceof RelayError && (again || e.repeated) && linkErrors.has(e.code)) return this.lookAgain(e, t("error.login.unsure"));
         if (e instanceof RelayError) return this.lookAgain(e, sentence(e, "error.refused.approval"));
         this.fail(e);
       }
@@ -5000,6 +5021,7 @@
         receipt = await this.cfg.sam.open(signed.key, (k) => openReceipt(k, signed), (v) => v.time);
         await compareReceipt(receipt, receiptTerms(offer, sad, proof));
       } catch (e) {
+        if (e instanceof RelayError && e.code === "network") throw e;
         throw new Stop("receipt", String(e));
       }
       this.close();

@@ -10,6 +10,9 @@ import { signedSuccessionShape, type SignedSuccession } from "./succession";
 
 /** RelayError is an answer that is no answer. */
 export class RelayError extends Error {
+  /** repeated: the same was sent before and got no answer; it may have counted. */
+  repeated = false;
+
   constructor(
     readonly code: string, // "network", or the relay's code
     readonly status: number,
@@ -35,6 +38,26 @@ export type View = Of<typeof viewShape>;
 
 const maxJSON = 8 << 20;
 
+/**
+ * pauses in ms before the same is sent again whose answer got lost: a phone that changes
+ * its network loses what is under way, and is back a moment later.
+ */
+const pauses = [300, 1000, 2500];
+
+/** patiently sends again what may be sent twice. */
+async function patiently<T>(send: () => Promise<T>): Promise<T> {
+  for (let n = 0; ; n++) {
+    try {
+      return await send();
+    } catch (e) {
+      if (!(e instanceof RelayError)) throw e;
+      e.repeated = n > 0;
+      if (e.code !== "network" || n >= pauses.length) throw e;
+    }
+    await new Promise((r) => setTimeout(r, pauses[n]));
+  }
+}
+
 /** Relay speaks to one operation's endpoints. */
 export class Relay {
   constructor(
@@ -48,21 +71,21 @@ export class Relay {
     return this.token !== "";
   }
 
-  /** session trades the ticket for the operation's token. */
+  /** session trades the ticket for the operation's token. A ticket counts once: where the answer got lost and not the question, the link has to be opened anew. */
   async session(ticket: string): Promise<{ token: string; view: View }> {
-    const r = atLeast(await this.json("POST", "/sap/v1/session", { ticket }), { token: "string", operation: viewShape });
+    const r = atLeast(await patiently(() => this.json("POST", "/sap/v1/session", { ticket })), { token: "string", operation: viewShape });
     this.token = r.token;
     this.id = r.operation.id;
     return { token: r.token, view: r.operation };
   }
 
   async view(): Promise<View> {
-    return atLeast(await this.json("GET", this.path()), viewShape);
+    return atLeast(await this.get(this.path()), viewShape);
   }
 
   /** request gets a fresh activation request; it voids the older one. */
   async request(): Promise<Signed> {
-    return atLeast(await this.json("POST", this.path("/request"), {}), { request: signedShape }).request;
+    return atLeast(await patiently(() => this.json("POST", this.path("/request"), {})), { request: signedShape }).request;
   }
 
   /** oneTime gets the SAM's offer of a one-time key; it voids the older one. */
@@ -70,9 +93,10 @@ export class Relay {
     return atLeast(await this.json("POST", this.path("/onetime"), {}), { request: signedShape }).request;
   }
 
-  /** oneTimeApprove hands over the approval of an offer; the key exists afterwards. */
+  /** oneTimeApprove hands over the approval of an offer; the key exists afterwards. The same bytes never make a second one. */
   async oneTimeApprove(statement: Bytes, proof: Bytes): Promise<View> {
-    return atLeast(await this.json("POST", this.path("/onetime/approve"), { statement: encode(statement), proof: encode(proof) }), viewShape);
+    const body = { statement: encode(statement), proof: encode(proof) };
+    return atLeast(await patiently(() => this.json("POST", this.path("/onetime/approve"), body)), viewShape);
   }
 
   /** oneTimeEnd has the operation's unused one-time key destroyed. */
@@ -90,8 +114,10 @@ export class Relay {
     return this.bytes(this.path(`/items/${i}/result`), max);
   }
 
+  /** redeem hands over an approval. The same bytes never use the key a second time. */
   async redeem(sad: Bytes, proof: Bytes): Promise<{ state: string; receipt: SignedReceipt }> {
-    const r = await this.json("POST", this.path("/redeem"), { sad: encode(sad), proof: encode(proof) });
+    const body = { sad: encode(sad), proof: encode(proof) };
+    const r = await patiently(() => this.json("POST", this.path("/redeem"), body));
     return atLeast(r, { state: "string", receipt: signedReceiptShape });
   }
 
@@ -128,7 +154,7 @@ export class Relay {
 
   /** successions asks how the SAM's statement keys follow one another. */
   async successions(): Promise<SignedSuccession[]> {
-    return atLeast(await this.json("GET", "/sap/v1/successions"), { successions: [signedSuccessionShape] }).successions;
+    return atLeast(await this.get("/sap/v1/successions"), { successions: [signedSuccessionShape] }).successions;
   }
 
   private path(rest = ""): string {
@@ -145,8 +171,12 @@ export class Relay {
     }
   }
 
-  private async bytes(path: string, max: number): Promise<Bytes> {
-    return this.read(await this.call("GET", path), max);
+  private get(path: string): Promise<unknown> {
+    return patiently(() => this.json("GET", path));
+  }
+
+  private bytes(path: string, max: number): Promise<Bytes> {
+    return patiently(async () => this.read(await this.call("GET", path), max));
   }
 
   private async read(res: Response, max: number): Promise<Bytes> {

@@ -137,8 +137,8 @@ export class Signing {
 
   /**
    * redeem sends an approval. After a lost connection the same bytes are sent
-   * again: the module answers a repetition with the stored result and never
-   * uses the key twice for it.
+   * again, by itself and then by hand: the module answers a repetition with the
+   * stored result and never uses the key twice for it.
    */
   private async redeem(sad: Bytes, proof: Bytes, again = false): Promise<void> {
     const review = this.review!;
@@ -152,7 +152,7 @@ export class Signing {
         return review.hold(t(e.code === "network" ? "review.redeem.network" : "review.redeem.later"), repeat);
       }
       // What was sent before may have counted; here nobody asked the module.
-      if (again && e instanceof RelayError && linkErrors.has(e.code)) return this.lookAgain(e, t("error.login.unsure"));
+      if (e instanceof RelayError && (again || e.repeated) && linkErrors.has(e.code)) return this.lookAgain(e, t("error.login.unsure"));
       if (e instanceof RelayError) return this.lookAgain(e, sentence(e, "error.refused.approval"));
       this.fail(e);
     }
@@ -165,6 +165,7 @@ export class Signing {
       receipt = await this.cfg.sam.open(signed.key, (k) => openReceipt(k, signed), (v) => v.time);
       await compareReceipt(receipt, receiptTerms(offer, sad, proof));
     } catch (e) {
+      if (e instanceof RelayError && e.code === "network") throw e; // the SAM's keys could not be asked for
       throw new Stop("receipt", String(e));
     }
     this.close();
