@@ -22,8 +22,8 @@ const (
 
 // Config says what path is wanted.
 type Config struct {
-	// Anchors are trusted with their names and keys. Their validity period, path
-	// length and name constraints count; their signatures and policies do not.
+	// Anchors are trusted with their names and keys. Their validity period, path length, name constraints and what
+	// they may be used for count; their signatures and policies do not.
 	Anchors []*Certificate
 	// Pool are certificates that may be part of the path, in any order, trusted for
 	// nothing.
@@ -38,6 +38,9 @@ type Config struct {
 	Purpose der.OID
 	// Strict wants Purpose by its name in the end certificate.
 	Strict bool
+	// Persons wants a path for a person's signature: neither the end certificate nor an authority below the anchor is
+	// limited to purposes of machines.
+	Persons bool
 	// Policies is user-initial-policy-set; empty stands for any policy.
 	Policies []der.OID
 	// The initial indicators of section 6.1.1.

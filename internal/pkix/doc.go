@@ -20,7 +20,8 @@
 // checked, paths judged, names compared with constraints; and the context ends it.
 //
 // Choices where the standard leaves one, all towards refusal: the anchor's own
-// validity, path length and name constraints count (RFC 5937); an intermediate
+// validity, path length and name constraints count (RFC 5937), and one that by its
+// basic constraints, key usage or purposes may not issue does not; an intermediate
 // certificate with an extended key usage must allow what is demanded of the end
 // certificate; email addresses in the subject are always held against constraints
 // on addresses; an extension that occurs twice makes a certificate unreadable; DSA,

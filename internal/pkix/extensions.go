@@ -42,6 +42,10 @@ const (
 	AnyPurpose          der.OID = "\x55\x1d\x25\x00"
 	PurposeTimeStamping der.OID = "\x2b\x06\x01\x05\x05\x07\x03\x08"
 	PurposeOCSPSigning  der.OID = "\x2b\x06\x01\x05\x05\x07\x03\x09"
+
+	purposeServer der.OID = "\x2b\x06\x01\x05\x05\x07\x03\x01"
+	purposeClient der.OID = "\x2b\x06\x01\x05\x05\x07\x03\x02"
+	purposeCode   der.OID = "\x2b\x06\x01\x05\x05\x07\x03\x03"
 )
 
 // Mapping says that an issuer's policy is equal to one of its subject (section

@@ -60,6 +60,9 @@ func validate(chain []*Certificate, cfg *Config) (*Path, error) {
 	if err := checkTime(anchor, cfg.At); err != nil {
 		return nil, err
 	}
+	if err := s.mayIssue(anchor); err != nil {
+		return nil, err
+	}
 	if anchor.PathLength >= 0 {
 		s.pathLength = min(s.pathLength, anchor.PathLength)
 	}
@@ -141,8 +144,11 @@ func (s *state) prepare(c *Certificate) error {
 	lower(&s.explicit, c.RequireExplicit)
 	lower(&s.mapping, c.InhibitMapping)
 	lower(&s.inhibitAny, c.InhibitAny)
-	if c.Version != 3 || !c.HasBasicConstraints || !c.IsCA {
+	if c.Version != 3 {
 		return fmt.Errorf("%w: %s", ErrNotCA, c)
+	}
+	if s.cfg.Persons && forMachinesOnly(c) {
+		return fmt.Errorf("%w: %s may not issue for persons", ErrExtKeyUsage, c)
 	}
 	if !c.SelfIssued() {
 		if s.pathLength <= 0 {
@@ -151,6 +157,15 @@ func (s *state) prepare(c *Certificate) error {
 		s.pathLength--
 	}
 	lower(&s.pathLength, c.PathLength)
+	return s.mayIssue(c)
+}
+
+// mayIssue is section 6.1.4 (k) and (n), and what is demanded of purposes. The standard demands nothing of an anchor, but lists of trusted
+// certificates have those of services too, that issue none; a certificate of version 1 cannot say what it is.
+func (s *state) mayIssue(c *Certificate) error {
+	if c.Version == 3 && (!c.HasBasicConstraints || !c.IsCA) {
+		return fmt.Errorf("%w: %s", ErrNotCA, c)
+	}
 	if c.HasKeyUsage && c.KeyUsage&KeyCertSign == 0 {
 		return fmt.Errorf("%w: %s may not sign certificates", ErrKeyUsage, c)
 	}
@@ -186,10 +201,20 @@ func (s *state) wrapUp(chain []*Certificate) (*Path, error) {
 	if u := s.cfg.Usage; u != 0 && end.HasKeyUsage && end.KeyUsage&u == 0 {
 		return nil, fmt.Errorf("%w: %s", ErrKeyUsage, end)
 	}
+	if s.cfg.Persons && forMachinesOnly(end) {
+		return nil, fmt.Errorf("%w: %s is not for persons", ErrExtKeyUsage, end)
+	}
 	if want := s.cfg.Purpose; want != "" && !serves(end, want, s.cfg.Strict) {
 		return nil, fmt.Errorf("%w: %s is not for %s", ErrExtKeyUsage, end, want)
 	}
 	return p, nil
+}
+
+// forMachinesOnly tells whether every purpose that a certificate is limited to is one of servers, callers, code, time-stamps or revocation
+// answers, as in package certs: who runs an authority of such below an anchor may be anybody.
+func forMachinesOnly(c *Certificate) bool {
+	machines := []der.OID{purposeServer, purposeClient, purposeCode, PurposeTimeStamping, PurposeOCSPSigning}
+	return len(c.Purposes) > 0 && !slices.ContainsFunc(c.Purposes, func(p der.OID) bool { return !slices.Contains(machines, p) })
 }
 
 // serves tells whether an end certificate is for a purpose: by name, or, unless

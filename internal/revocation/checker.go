@@ -104,8 +104,8 @@ type Checker struct {
 func (k *Checker) Heard() bool { return k.heard }
 
 type signerKey struct {
-	crl    *CRL
-	anchor *pkix.Certificate
+	crl            *CRL
+	issuer, anchor *pkix.Certificate // of the certificate in question
 }
 
 type signerResult struct {

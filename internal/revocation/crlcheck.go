@@ -210,7 +210,7 @@ func (k *Checker) delta(c *CRL, all []*CRL, signer *pkix.Certificate) *CRL {
 // signer finds whose key signed a list, and a path from there to the anchor of the
 // path in question: steps (f) and (g).
 func (k *Checker) signer(ctx context.Context, q *question, c *CRL) *signerResult {
-	key := signerKey{c, q.anchor()}
+	key := signerKey{c, q.issuer(), q.anchor()}
 	if s := k.signers[key]; s != nil {
 		return s
 	}
@@ -244,7 +244,7 @@ func (k *Checker) findSigner(ctx context.Context, q *question, c *CRL) *signerRe
 		if i < len(q.chain)-1 { // on the path: its own path and status are decided
 			return &signerResult{chain: q.chain[1+i:]}
 		}
-		s := k.signerPath(ctx, q, cand, q.depth+1)
+		s := k.signerPath(ctx, q, cand, k.above(q, c), q.depth+1)
 		if s.err == nil {
 			return s
 		}
@@ -263,13 +263,31 @@ func maySignCRL(signer *pkix.Certificate, c *CRL) error {
 	return nil
 }
 
+// above are the certificates that can be part of the path of a list's signer. If it is the list of the certificate's own issuer, only
+// those by the names of authorities on the certificate's path: another authority under the same anchor could certify a key by
+// the issuer's name, and its list would hide what the issuer revoked. A list that a certificate wants of another can
+// be anybody's of that name (section 6.3.3 (f)).
+func (k *Checker) above(q *question, c *CRL) []*pkix.Certificate {
+	path := q.chain[1:]
+	if !c.Issuer.Equal(q.cert().Issuer) {
+		return slices.Concat(path, k.cfg.Pool)
+	}
+	out := slices.Clone(path)
+	for _, p := range k.cfg.Pool {
+		if slices.ContainsFunc(path, func(a *pkix.Certificate) bool { return a.Subject.Equal(p.Subject) }) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
 // signerPath validates the path of a statement's signer to the same anchor, and
 // that nothing on it was revoked.
-func (k *Checker) signerPath(ctx context.Context, q *question, signer *pkix.Certificate, depth int) *signerResult {
+func (k *Checker) signerPath(ctx context.Context, q *question, signer *pkix.Certificate, pool []*pkix.Certificate, depth int) *signerResult {
 	s := &signerResult{}
 	p, err := pkix.Build(ctx, signer, pkix.Config{
 		Anchors: []*pkix.Certificate{q.anchor()},
-		Pool:    append(slices.Clone(q.chain[1:]), k.cfg.Pool...),
+		Pool:    pool,
 		At:      k.cfg.At,
 		Issued:  k.cfg.Memory.Issued,
 		Check: func(ctx context.Context, p *pkix.Path) error {

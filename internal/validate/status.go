@@ -210,7 +210,7 @@ func (r *Report) note(format string, args ...any) {
 func stamping() pkix.Config { return pkix.Config{Purpose: pkix.PurposeTimeStamping, Strict: true} }
 
 func signing() pkix.Config {
-	return pkix.Config{Usage: pkix.DigitalSignature | pkix.ContentCommitment}
+	return pkix.Config{Usage: pkix.DigitalSignature | pkix.ContentCommitment, Persons: true}
 }
 
 func (s *Signature) own() []*x509.Certificate {
