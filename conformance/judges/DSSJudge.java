@@ -126,7 +126,7 @@ final class DSSJudge {
 	}
 
 	/** The default policy of the library, without its demands for revocation data if there is none. */
-	private static String policy(boolean revocation) throws Exception {
+	static String policy(boolean revocation) throws Exception {
 		String text;
 		try (InputStream in = DSSJudge.class.getClassLoader().getResourceAsStream("policy/constraint.xml")) {
 			text = new String(in.readAllBytes(), StandardCharsets.UTF_8);
