@@ -47,6 +47,9 @@ func (j *judge) revoked(s *Signature, chain []*x509.Certificate, all []*material
 	}
 	told := map[string]bool{}
 	for _, m := range all {
+		if j.ctx.Err() != nil {
+			return false // File reports it
+		}
 		moments := m.moments(proven, j.opt.Now)
 		if len(moments) > maxMoments {
 			s.doubt(TryLater, "the file carries statements of more than %d times; not all were asked whether a certificate was revoked", maxMoments)
@@ -103,6 +106,9 @@ func (m *material) moments(proven, now time.Time) []time.Time {
 	}
 	slices.SortFunc(spans, func(a, b revocation.Span) int { return b.From.Compare(a.From) }) // the latest news first
 	for _, v := range spans {
+		if len(out) > maxMoments {
+			break
+		}
 		if v.Until.IsZero() {
 			v.Until = v.From.Add(revocation.DefaultMaxAge)
 		}

@@ -163,6 +163,9 @@ func (j *judge) stamps(s *Signature, si *cms.SignerInfo) {
 // stamp verifies one token over an imprint that is asked for by the token's digest: computing it can cost reading the whole
 // file, for which a token that cannot be read is no reason (I9).
 func (j *judge) stamp(s *Signature, token []byte, imprint func(crypto.Hash) ([]byte, error)) {
+	if j.ctx.Err() != nil {
+		return // File reports it
+	}
 	var info tsp.Info
 	h, err := tsp.ImprintHash(token)
 	if err == nil {
