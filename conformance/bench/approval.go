@@ -34,7 +34,7 @@ func benchApproval(ctx context.Context, c config) error {
 		return err
 	}
 	defer s.stop()
-	w, err := newSigner(ctx, dir)
+	w, err := newSigner(ctx, dir, algo.P256)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+
+	"github.com/assent-sign/assent/internal/algo"
 )
 
 // contenderEnv tells a copy of this program that it is a contender, and which.
@@ -122,12 +124,16 @@ func runContenderIfAsked() bool {
 }
 
 func contenderJob(ctx context.Context, name string) (func(in, out string) error, error) {
-	s, err := newSigner(ctx, ".")
+	kind := algo.P256
+	if name == floorRSA || name == oursRSA {
+		kind = algo.RSA3072
+	}
+	s, err := newSigner(ctx, ".", kind)
 	if err != nil {
 		return nil, err
 	}
 	switch name {
-	case floorOnce, floorVerified, floorTwice:
+	case floorOnce, floorVerified, floorTwice, floorRSA:
 		b := bare{twoSteps: name == floorTwice, verified: name == floorVerified}
 		return func(in, out string) error { return s.floor(b, in, out) }, nil
 	case oursTwice:
@@ -136,7 +142,7 @@ func contenderJob(ctx context.Context, name string) (func(in, out string) error,
 		return canonicalDigest, nil
 	case "assent, XAdES":
 		return func(in, out string) error { return s.inTwoSteps(ctx, s.xml, in, out) }, nil
-	case oursOnce:
+	case oursOnce, oursRSA:
 		return func(in, out string) error { return s.atOnce(ctx, in, out) }, nil
 	case pdfsign, pdfsignSynced:
 		return func(in, out string) error { return s.pdfsign(in, out, name == pdfsignSynced) }, nil
