@@ -242,7 +242,9 @@ func (c *canonizer) start(ev *Event) error {
 	}
 	attrs := ev.Attrs
 	if isApex && c.Method != Exclusive {
-		attrs = c.inherit(ev)
+		if attrs, err = c.inherit(ev); err != nil {
+			return err
+		}
 	}
 	c.out.string("<")
 	c.out.bytes(ev.Name.Full)

@@ -1,47 +1,62 @@
 package c14n
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // inherit gives the attributes of an apex element, in order, with what Canonical
 // XML has it inherit from the elements around it: in version 1.0 (section 2.4)
 // the innermost of each xml: attribute that it does not have itself; in version
 // 1.1 of these xml:lang and xml:space alone, and an xml:base joined from all of
-// them.
-func (c *canonizer) inherit(ev *Event) []Attr {
+// them. ErrValue if that is longer than maxBase.
+func (c *canonizer) inherit(ev *Event) ([]Attr, error) {
 	x := &c.s.xml
 	around := int(c.s.open[len(c.s.open)-1].xml)
 	if around == 0 {
-		return ev.Attrs
+		return ev.Attrs, nil
 	}
 	c.attrs = append(c.attrs[:0], ev.Attrs...)
-	base, hasBase := "", false
+	has := map[string]bool{}
+	for i := range c.attrs {
+		if a := &c.attrs[i]; string(a.Space) == xmlNamespace {
+			has[string(a.Local())] = true
+		}
+	}
+	var bases []int
 	for i := around - 1; i >= 0; i-- {
-		local := string(x.local(i))
-		if c.Method == Inclusive11 {
-			if local == "base" {
-				if !hasBase {
-					base, hasBase = c.own("base")
-				}
-				if hasBase {
-					base = joinBase(string(x.value(i)), base)
-				} else {
-					base, hasBase = string(x.value(i)), true
-				}
-				continue
-			}
-			if local != "lang" && local != "space" {
-				continue
-			}
+		local := x.local(i)
+		if c.Method == Inclusive11 && string(local) == "base" {
+			bases = append(bases, i)
+			continue
 		}
-		if _, ok := c.own(local); !ok {
-			c.set(local, x.value(i))
+		if has[string(local)] || c.Method == Inclusive11 && string(local) != "lang" && string(local) != "space" {
+			continue
+		}
+		has[string(local)] = true
+		c.set(string(local), x.value(i))
+	}
+	if len(bases) == 0 {
+		return c.attrs, nil
+	}
+	base, hasBase := c.own("base")
+	for _, i := range bases {
+		if outer := string(x.value(i)); hasBase {
+			base = joinBase(outer, base)
+		} else {
+			base, hasBase = outer, true
+		}
+		if len(base) > maxBase {
+			return nil, c.s.refused(ev, ErrValue, fmt.Sprintf("the bound of an xml:base that is joined is %d bytes", maxBase))
 		}
 	}
-	if hasBase {
-		c.set("base", []byte(base))
-	}
-	return c.attrs
+	c.set("base", []byte(base))
+	return c.attrs, nil
 }
+
+// maxBase bounds an xml:base that is joined from those around an element, in bytes: each of a thousand may lengthen it, and all of it is
+// looked at for each (I9).
+const maxBase = 8 << 10
 
 // own gives the value of an xml: attribute that the apex has, or has inherited.
 func (c *canonizer) own(local string) (string, bool) {

@@ -2,6 +2,7 @@ package c14n
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strconv"
 	"unicode/utf8"
@@ -178,7 +179,9 @@ func (s *Scanner) startElement(full Name, n int, empty bool) error {
 			return err
 		}
 		if len(a.Space) == len(xmlNamespace) && string(a.Space) == xmlNamespace {
-			s.xml.push(a.Local(), a.Value)
+			if !s.xml.push(a.Local(), a.Value) {
+				return bad(ErrAttributes, int(a.at), fmt.Sprintf("the bound of xml: attributes of different names in scope is %d", maxInherited))
+			}
 		}
 	}
 	if err := s.sortAttributes(); err != nil {
@@ -263,22 +266,42 @@ func (s *Scanner) sortAttributes() error {
 
 // inherited is a stack of the xml: attributes of the open elements.
 type inherited struct {
-	list []span
-	data []byte
+	list  []span
+	data  []byte
+	names map[string]int // how many there are of each name
 }
+
+// maxInherited bounds the names of xml: attributes in scope. There are four; each element that is taken out of its document inherits one of
+// every name (I9).
+const maxInherited = 64
 
 type span struct{ from, mid, to int32 }
 
-func (x *inherited) push(local, value []byte) {
+// push tells whether there is room for it.
+func (x *inherited) push(local, value []byte) bool {
+	if x.names == nil {
+		x.names = map[string]int{}
+	}
+	if x.names[string(local)]++; len(x.names) > maxInherited {
+		return false
+	}
 	p := span{from: int32(len(x.data))}
 	x.data = append(x.data, local...)
 	p.mid = int32(len(x.data))
 	x.data = append(x.data, value...)
 	p.to = int32(len(x.data))
 	x.list = append(x.list, p)
+	return true
 }
 
 func (x *inherited) pop(n int) {
+	for i := n; i < len(x.list); i++ {
+		if local := x.local(i); x.names[string(local)] > 1 {
+			x.names[string(local)]--
+		} else {
+			delete(x.names, string(local))
+		}
+	}
 	if n < len(x.list) {
 		x.data = x.data[:x.list[n].from]
 		x.list = x.list[:n]
