@@ -136,8 +136,8 @@ func filesOfStrangers(t *testing.T) (files map[string]*stranger, jars []string) 
 	return files, jars
 }
 
-// ours is what we say of the file, asked as DSS was.
-func (s *stranger) ours(t *testing.T) string {
+// ours is what we say of the file, asked as DSS was; and why.
+func (s *stranger) ours(t *testing.T) (says, why string) {
 	t.Helper()
 	opt := validate.Options{Now: time.Unix(s.Time, 0), Revocation: validate.RevocationIfCarried}
 	for text := range strings.FieldsSeq(s.Anchors) {
@@ -151,35 +151,34 @@ func (s *stranger) ours(t *testing.T) string {
 	}
 	rep, err := validate.File(t.Context(), slashed.Base(s.Name), bytes.NewReader(s.data), int64(len(s.data)), opt)
 	if err != nil {
-		t.Logf("%s: %v", s.Name, err)
-		return "refused"
+		return "refused", err.Error()
 	}
 	var words []string
 	for _, g := range rep.Signatures {
 		if !g.IsTimeStamp() {
 			words = append(words, g.Words())
 		}
-		t.Logf("%s: %s %q", s.Name, g.Words(), g.Why)
+		why += fmt.Sprintf("%s %q\n", g.Words(), g.Why)
 	}
 	if len(words) == 0 {
-		return "no signature"
+		return "no signature", why
 	}
 	slices.Sort(words)
-	return strings.Join(words, "; ")
+	return strings.Join(words, "; "), why
 }
 
-// judgeStrangers gives our answers, by jar and name.
-func judgeStrangers(t *testing.T, files map[string]*stranger) map[string]string {
+// judgeStrangers gives our answers and why, by jar and name.
+func judgeStrangers(t *testing.T, files map[string]*stranger) map[string][2]string {
 	t.Helper()
 	var mu sync.Mutex
 	var all sync.WaitGroup
-	out, work := map[string]string{}, make(chan string)
+	out, work := map[string][2]string{}, make(chan string)
 	for range 2 {
 		all.Go(func() {
 			for key := range work {
-				says := files[key].ours(t)
+				says, why := files[key].ours(t)
 				mu.Lock()
-				out[key] = says
+				out[key] = [2]string{says, why}
 				mu.Unlock()
 			}
 		})
@@ -207,8 +206,8 @@ func TestADE03FilesOfStrangersAsDSSJudgesThem(t *testing.T) {
 		}
 		delete(table, line)
 	}
-	for key, ours := range judgeStrangers(t, files) {
-		s := files[key]
+	for key, answer := range judgeStrangers(t, files) {
+		s, ours := files[key], answer[0]
 		row := strings.Join([]string{s.Jar, s.Name, s.Sum, ours}, "\t")
 		if s.Says != ours {
 			row += "\t" + s.Says
@@ -220,7 +219,7 @@ func TestADE03FilesOfStrangersAsDSSJudgesThem(t *testing.T) {
 			}
 		}
 		if known == "" {
-			t.Errorf("not in strangers.tsv, or without a reason: %s", row)
+			t.Errorf("not in strangers.tsv, or without a reason: %s\n%s", row, answer[1])
 		}
 		delete(table, known)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/assent-sign/assent/internal/c14n"
 	"github.com/assent-sign/assent/internal/extend"
 	"github.com/assent-sign/assent/internal/longterm"
 	"github.com/assent-sign/assent/internal/revocation"
@@ -177,6 +178,7 @@ func TestADE03XMLExtensionRefuses(t *testing.T) {
 		"no level":           {good, "B-B", extend.ErrLevel, "B-B"},
 		"no XAdES baseline":  {d.theirsWithoutCertificate(t), extend.LevelT, extend.ErrNotXAdES, `signature "theirs" in a.xml`},
 		"is a PDF too":       {change(good, "<!-- c -->", "<!-- %PDF-1.7 -->"), extend.LevelT, validate.ErrTwoFaced, "a.xml"},
+		"another encoding":   {change(good, "\uFEFF<?xml version=\"1.0\"?>", "<?xml version='1.0' encoding='ISO-8859-1'?>"), extend.LevelT, c14n.ErrEncoding, "a.xml"},
 		"document type":      {change(good, "<!-- c -->", "<!DOCTYPE invoice>"), extend.LevelT, nil, "a.xml"},
 	} {
 		out, _, err := d.extendXML(t, c.file, c.level)

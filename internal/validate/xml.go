@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/assent-sign/assent/internal/c14n"
+	"github.com/assent-sign/assent/internal/charset"
 	"github.com/assent-sign/assent/internal/cms"
 	"github.com/assent-sign/assent/internal/xmlsig"
 )
@@ -22,7 +23,11 @@ func IsXML(r io.ReaderAt) bool {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return false
 	}
-	return bytes.HasPrefix(bytes.TrimLeft(bytes.TrimPrefix(head[:n], []byte("\uFEFF")), " \t\r\n"), []byte("<"))
+	head = bytes.TrimPrefix(head[:n], []byte("\uFEFF"))
+	if bytes.HasPrefix(head, []byte("\xFE\xFF")) || bytes.HasPrefix(head, []byte("\xFF\xFE")) { // UTF-16
+		head = bytes.ReplaceAll(head[2:], []byte("\x00"), nil)
+	}
+	return bytes.HasPrefix(bytes.TrimLeft(head, " \t\r\n"), []byte("<"))
 }
 
 // ErrTwoFaced means an XML document that readers of PDF open as a PDF. What they show
@@ -48,6 +53,9 @@ func (j *judge) xml(rep *Report) error {
 	if err := TwoFaced(j.r); err != nil {
 		return err
 	}
+	if err := j.utf8(rep); err != nil {
+		return err
+	}
 	d, err := xmlsig.Read(j.r, j.size, c14n.Limits{})
 	if err != nil {
 		return err
@@ -66,6 +74,17 @@ func (j *judge) xml(rep *Report) error {
 	}
 	hidden(d, rep.Signatures, at)
 	return nil
+}
+
+// utf8 has a document in another encoding be judged as what it is in UTF-8: digests are of characters.
+func (j *judge) utf8(rep *Report) error {
+	text, name, err := charset.UTF8(j.r, j.size)
+	if err != nil || text == nil {
+		return err
+	}
+	rep.note("the document is in %s; it was judged as what it is in UTF-8, and so are places in it (byte numbers) told", name)
+	j.r, j.size = &patient{j.ctx, bytes.NewReader(text)}, int64(len(text))
+	return TwoFaced(j.r)
 }
 
 func (j *judge) detached(uri string) (xmlsig.File, bool) { return Beside(j.opt.Detached, uri) }
