@@ -27,6 +27,8 @@ type judge struct {
 	opt  Options
 	// sealed is the validation data under each document time-stamp, in file order.
 	sealed []*material
+	// past is validation data that a later revision left out; nil if there is none.
+	past *material
 	// given are Options.Pool.
 	given []*pkix.Certificate
 	// pool are certificates that the file, or of XML the signature, carries as validation data.

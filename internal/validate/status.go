@@ -41,6 +41,7 @@ func (j *judge) authorities(rep *Report, open *material) {
 	if len(anchors) == 0 {
 		return
 	}
+	j.past = j.older(rep, open)
 	for i := len(rep.Signatures) - 1; i >= 0; i-- {
 		s := &rep.Signatures[i]
 		if s.Kind != kindStamp || j.ctx.Err() != nil {
@@ -92,7 +93,7 @@ func (j *judge) signer(s *Signature, sealed []*material, open *material, anchors
 	if s.certificate == nil || s.Verdict == NotValid || len(s.Chain) == 0 {
 		return
 	}
-	if j.bad(s, append(slices.Clone(sealed), open), anchors) {
+	if j.bad(s, j.told(sealed, open), anchors) {
 		return
 	}
 	if s.Proven == nil {
@@ -137,7 +138,7 @@ func (j *judge) authority(s *Signature, open *material, anchors []*pkix.Certific
 			}
 		}
 	}
-	if j.bad(s, append(slices.Clone(j.sealed), open), anchors) {
+	if j.bad(s, j.told(j.sealed, open), anchors) {
 		return
 	}
 	for _, m := range all {
