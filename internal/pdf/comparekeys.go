@@ -69,7 +69,7 @@ func diffKeys(a, b value, except ...string) ([]string, error) {
 	}
 	var out []string
 	for k, v := range cur {
-		if was, ok := old[k]; !ok || !sameWriting(was, v) {
+		if was, ok := old[k]; !ok || !sameWriting(was, v) && !(boxes[k] && sameBox(was, v)) {
 			out = append(out, "/"+k)
 		}
 	}
@@ -83,7 +83,9 @@ func diffKeys(a, b value, except ...string) ([]string, error) {
 }
 
 // keySpans returns keys and raw values, at most one more than maxDiffKeys. Of a
-// key that occurs twice, which is ambiguous, it keeps both values as one.
+// key that occurs twice, which is ambiguous, it keeps both values as one that is
+// written like no other: its zeros keep two numbers from being read as a third, and
+// two dictionaries from being compared by the first.
 func keySpans(v value, except []string) (map[string][]byte, error) {
 	out := map[string][]byte{}
 	if !v.isDict() {
@@ -91,7 +93,11 @@ func keySpans(v value, except []string) (map[string][]byte, error) {
 	}
 	err := v.eachPair(func(key []byte, val value) bool {
 		if k := string(key); !slices.Contains(except, k) {
-			out[k] = append(out[k][:len(out[k]):len(out[k])], val.raw...)
+			if was, twice := out[k]; twice {
+				out[k] = slices.Concat([]byte{0}, was, []byte{0}, val.raw)
+			} else {
+				out[k] = val.raw
+			}
 		}
 		return len(out) <= maxDiffKeys
 	})

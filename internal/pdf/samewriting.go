@@ -2,7 +2,9 @@ package pdf
 
 import (
 	"bytes"
+	"regexp"
 	"slices"
+	"strings"
 )
 
 // maxSame bounds how many values are compared one by one for one key. What is larger is the same if its bytes are.
@@ -75,6 +77,42 @@ func sameDict(a, b value, left *int) bool {
 		return equal
 	})
 	return err == nil && equal && len(was) == 0
+}
+
+// boxes are the keys whose values are rectangles (ISO 32000-1, 7.9.5): of their numbers every reader takes fractions.
+var boxes = map[string]bool{"MediaBox": true, "CropBox": true, "BleedBox": true, "TrimBox": true, "ArtBox": true, "Rect": true}
+
+// plain is a number as every reader reads it.
+var plain = regexp.MustCompile(`^-?(?:0|[1-9][0-9]{0,6})(?:\.[0-9]{1,6})?$`)
+
+// decimal is a number without a fraction's last zeros.
+func decimal(text string) (string, bool) {
+	if strings.Contains(text, ".") && plain.MatchString(text) {
+		return strings.TrimSuffix(strings.TrimRight(text, "0"), "."), true
+	}
+	return text, plain.MatchString(text)
+}
+
+// sameBox tells whether two rectangles are the same four numbers.
+func sameBox(a, b []byte) bool {
+	was, okA := boxOf(a)
+	now, okB := boxOf(b)
+	return okA && okB && was == now
+}
+
+func boxOf(raw []byte) (out [4]string, ok bool) {
+	v, n := value{raw: raw, off: -1}, 0
+	if !v.isArray() {
+		return out, false
+	}
+	err := v.eachElem(func(e value) bool {
+		if n < len(out) {
+			out[n], ok = decimal(string(e.raw))
+		}
+		n++
+		return ok && n <= len(out)
+	})
+	return out, err == nil && ok && n == len(out)
 }
 
 // withoutCopied leaves out of the keys of a page that changed /Resources, if it is a new object that says what the former
