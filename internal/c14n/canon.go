@@ -67,6 +67,10 @@ type Job struct {
 	// not(ancestor-or-self::ds:Signature) of signatures that stand side by side. The
 	// target itself cannot be one.
 	Unsigned bool
+	// Unbound, if not nil, is told, of Exclusive, of each prefix with which a value or a text of the output begins that may be a
+	// qualified name, and of which the output does not say what it is bound to in the document: the form is the same whatever that is
+	// (Exclusive XML Canonicalization, section 1.3). It can be told of one often.
+	Unbound func(prefix string)
 }
 
 // Target names a document subset: the document, or an element with all that it
@@ -135,6 +139,7 @@ type canonizer struct {
 	marks    []int32 // how much of it, for each open element
 	pending  []int32 // bindings of rendered that the current tag declares
 	attrs    []Attr  // of an apex that inherits
+	loose    loose
 }
 
 func newCanonizer(s *Scanner, j *Job) (*canonizer, error) {
@@ -162,7 +167,9 @@ func newCanonizer(s *Scanner, j *Job) (*canonizer, error) {
 		}
 		c.prefixes = append(c.prefixes, []byte(p))
 	}
-	c.rendered.init()
+	if c.rendered.init(); c.Method != Exclusive {
+		c.Unbound = nil // it has all that is declared
+	}
 	return c, nil
 }
 
@@ -174,10 +181,14 @@ func (c *canonizer) event(ev *Event) error {
 			return err
 		}
 	case EndElement:
+		c.loose.tag()
 		c.end(ev)
 	case Text:
 		if c.apex > 0 && c.skip == 0 {
 			c.out.text(ev.Text, ev.special)
+			if c.Unbound != nil {
+				c.said(ev.Text)
+			}
 		}
 	case Comment:
 		if c.Comments {
@@ -249,8 +260,12 @@ func (c *canonizer) start(ev *Event) error {
 	c.out.string("<")
 	c.out.bytes(ev.Name.Full)
 	c.declarations()
+	c.loose.tag()
 	for i := range attrs {
 		c.out.attribute(attrs[i].Full, attrs[i].Value, attrs[i].special)
+		if c.Unbound != nil {
+			c.names(attrs[i].Value)
+		}
 	}
 	c.out.string(">")
 	return nil

@@ -9,7 +9,7 @@ import (
 // XML has it inherit from the elements around it: in version 1.0 (section 2.4)
 // the innermost of each xml: attribute that it does not have itself; in version
 // 1.1 of these xml:lang and xml:space alone, and an xml:base joined from all of
-// them. ErrValue if that is longer than maxBase.
+// them. ErrValue if that is longer than maxBase, or has more than maxInherited parts.
 func (c *canonizer) inherit(ev *Event) ([]Attr, error) {
 	x := &c.s.xml
 	around := int(c.s.open[len(c.s.open)-1].xml)
@@ -40,6 +40,9 @@ func (c *canonizer) inherit(ev *Event) ([]Attr, error) {
 		return c.attrs, nil
 	}
 	base, hasBase := c.own("base")
+	if len(bases) > maxInherited {
+		return nil, c.s.refused(ev, ErrValue, fmt.Sprintf("the bound of xml:base attributes that are joined is %d", maxInherited))
+	}
 	for _, i := range bases {
 		if outer := string(x.value(i)); hasBase {
 			base = joinBase(outer, base)
@@ -54,8 +57,8 @@ func (c *canonizer) inherit(ev *Event) ([]Attr, error) {
 	return c.attrs, nil
 }
 
-// maxBase bounds an xml:base that is joined from those around an element, in bytes: each of a thousand may lengthen it, and all of it is
-// looked at for each (I9).
+// maxBase bounds an xml:base that is joined from those around an element, in bytes: each may lengthen it, and all of it is looked at for
+// each (I9).
 const maxBase = 8 << 10
 
 // own gives the value of an xml: attribute that the apex has, or has inherited.

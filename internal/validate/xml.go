@@ -177,6 +177,7 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) Signature
 	if slices.ContainsFunc(c.Data(), func(v xmlsig.Coverage) bool { return v.Manifest && !v.Judged }) {
 		s.doubt(SigConstraintsFailure, "it signs a list of references (Manifest) that is not in an Object of its own, or stands in another list; what these are over is not judged here")
 	}
+	s.open(c)
 	for _, what := range c.Stray {
 		s.doubt(SigConstraintsFailure, "inside of the signature stands what nobody signed with it: %s", what)
 	}
@@ -198,6 +199,24 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) Signature
 		}
 	}
 	return s
+}
+
+// open warns of names in values and text whose meaning nobody signed: exclusive canonicalization keeps the declaration of a prefix where the
+// name of an element or attribute has it, and no other. Whoever binds it to something else leaves the signature as valid, and a
+// program that goes by such names (xsi:type, the units of XBRL) reads another document.
+func (s *Signature) open(c *xmlsig.Checked) {
+	var prefixes []string
+	for _, v := range c.Data() {
+		for _, p := range v.Loose {
+			if !slices.Contains(prefixes, p) {
+				prefixes = append(prefixes, p)
+			}
+		}
+	}
+	if len(prefixes) > 0 {
+		s.warn("values or text begin with the prefixes %s, and which namespaces these stand for is not signed (exclusive canonicalization): "+
+			"another could have been put in their place", strings.Join(prefixes, ", "))
+	}
 }
 
 // xmlStamps judges the time-stamps over the value.

@@ -41,6 +41,8 @@ type Coverage struct {
 	Properties bool   // it is this signature's SignedProperties
 	File       string // else, of a detached file: its URI in the reference
 	Content    bool   // what the element's base64 text stands for, or the file's bytes; else canonical XML
+	// Loose are prefixes of values and text of which the digest does not say what they mean (c14n.Job.Unbound).
+	Loose []string
 }
 
 // Words says it to a person.
@@ -170,6 +172,9 @@ func (d *Document) planOf(s *Signature, r Reference) (plan, error) {
 	if err := d.transforms(&p, s, r.Transforms, to.comments); err != nil {
 		return p, err
 	}
+	if !p.cover.Content {
+		d.watch(&p)
+	}
 	p.cover.Inside = !p.cover.Document && s.Element.Contains(p.cover.Element)
 	p.cover.Root = !p.cover.Document && p.cover.Element.Start == d.Index.Root.Start
 	p.cover.Manifest = r.Type == dsSpace+"Manifest" || len(s.listsOf(p.cover)) > 0
@@ -269,6 +274,7 @@ func (d *Document) Check(doc io.ReaderAt, s *Signature, lim c14n.Limits) (*Check
 	}
 	n := len(s.References)
 	for i := range plans {
+		plans[i].cover.Loose = d.loose[plans[i].at()]
 		out.Covers = append(out.Covers, plans[i].cover)
 	}
 	out.Covers, out.Listed, out.Digests = out.Covers[:n:n], out.Covers[n:], digests[:n]

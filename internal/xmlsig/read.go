@@ -149,6 +149,7 @@ type Document struct {
 	ahead         *ahead
 	checks        int // so many signatures were asked about
 	all           *together
+	loose         map[placed][]string
 }
 
 // File is a file beside the document.
