@@ -64,6 +64,52 @@ func TestADE03RevocationWithThePathElsewhere(t *testing.T) {
 	}
 }
 
+// ADE-03, EN 319 102-1, 5.2.3: the signer's certificate that stands among the unsigned values, and not in KeyInfo, is taken if its digest is signed, and by nothing
+// else; that is no baseline.
+func TestADE03CertificateAmongTheValues(t *testing.T) {
+	tr, key, other := newTree(t), newKey(t), newKey(t)
+	anna := tr.issue(t, person("Anna"), tr.root, key.Public(), tr.key)
+	again := tr.issue(t, person("Anna"), tr.root, key.Public(), tr.key)
+	mallory := tr.issue(t, person("Mallory"), tr.root, other.Public(), tr.key)
+	cut := func(file, from, to string) string {
+		i := strings.Index(file, from)
+		return file[:i] + file[i+strings.Index(file[i:], to)+len(to):]
+	}
+	values := func(file string, certs ...[]byte) string {
+		list := ""
+		for _, c := range certs {
+			list += "<xades:EncapsulatedX509Certificate>" + base64.StdEncoding.EncodeToString(c) + "</xades:EncapsulatedX509Certificate>"
+		}
+		const end = "</xades:QualifyingProperties>"
+		return strings.Replace(file, end, "<xades:UnsignedProperties><xades:UnsignedSignatureProperties><xades:CertificateValues>"+list+
+			"</xades:CertificateValues></xades:UnsignedSignatureProperties></xades:UnsignedProperties>"+end, 1)
+	}
+	k := &kit{key: key, chain: [][]byte{anna.Raw}}
+	signed := string(k.signXML(t, invoice, "s1", false, false))
+	bare := cut(signed, "<ds:KeyInfo", "</ds:KeyInfo>")
+	forged := string((&kit{key: other, chain: [][]byte{anna.Raw}}).signXML(t, invoice, "s1", false, false)) // by Mallory, who names Anna
+	undigested := string(k.edited(t, invoice, func(s string) string { return cut(s, "<xades:SigningCertificateV2>", "</xades:SigningCertificateV2>") }, func(s string) string { return s }))
+	for name, c := range map[string]struct {
+		file string
+		want validate.SubIndication
+	}{
+		"no digest is signed":     {values(cut(undigested, "<ds:KeyInfo", "</ds:KeyInfo>"), anna.Raw), validate.NoSigningCertificateFound},
+		"among the values":        {values(bare, mallory.Raw, anna.Raw), ""},
+		"nowhere":                 {bare, validate.NoSigningCertificateFound},
+		"another of the same key": {values(bare, again.Raw), validate.NoSigningCertificateFound},
+		"another's":               {values(bare, mallory.Raw), validate.NoSigningCertificateFound},
+		"no certificate":          {values(bare, []byte("nothing")), validate.NoSigningCertificateFound},
+		"signed by another":       {values(cut(forged, "<ds:KeyInfo", "</ds:KeyInfo>"), anna.Raw, mallory.Raw), validate.SigCryptoFailure},
+		"another's in KeyInfo":    {values(strings.Replace(signed, base64.StdEncoding.EncodeToString(anna.Raw), base64.StdEncoding.EncodeToString(mallory.Raw), 1), anna.Raw), ""},
+	} {
+		rep := look(t, []byte(c.file), tr.trust())
+		s := rep.Signatures[0]
+		if s.SubIndication != c.want || c.want == "" && (rep.Verdict != validate.Valid || s.Level == "B-B" || s.Signer == "") {
+			t.Errorf("%s: %s %q %q", name, rep.Words(), s.Level, s.Why)
+		}
+	}
+}
+
 // I9: where the certificates of a file are more than a path is looked for among, what the file carries about revocation is not asked, and
 // that is told: who adds certificates does not hide bad news.
 func TestI9PathsAmongTooManyCertificates(t *testing.T) {

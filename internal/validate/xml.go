@@ -3,6 +3,7 @@ package validate
 import (
 	"bytes"
 	"crypto"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -183,7 +184,7 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) Signature
 	}
 	s.others = c.Chain
 	s.certificate, s.Signer, s.Issuer = c.Certificate, Name(c.Certificate), issuerName(c.Certificate)
-	s.Level = xmlLevel(in)
+	s.Level = xmlLevel(in, c.Certificate)
 	if p := in.Properties; p != nil {
 		j.sigPolicy(&s, p.Policy, p.PolicyErr)
 		s.besides(p)
@@ -304,7 +305,7 @@ func (r *Report) uncovered(covers func(Signature) bool, format, what string) {
 	r.worsen(SigConstraintsFailure)
 }
 
-func xmlLevel(in *xmlsig.Signature) string {
+func xmlLevel(in *xmlsig.Signature, signer *x509.Certificate) string {
 	switch p := in.Properties; {
 	case p != nil && p.CertDigest == nil && p.OldDigest != nil:
 		return "XAdES (not baseline: SigningCertificate is that of before EN 319 132-1)"
@@ -312,6 +313,8 @@ func xmlLevel(in *xmlsig.Signature) string {
 		return "XML Signature (not XAdES baseline: the certificate is not signed)"
 	case p.Time.IsZero() || len(p.MimeTypes) == 0:
 		return "XAdES (not baseline: SigningTime or DataObjectFormat is missing)"
+	case !slices.ContainsFunc(in.Certs, func(der []byte) bool { return bytes.Equal(der, signer.Raw) }):
+		return "XAdES (not baseline: the signer's certificate is not in KeyInfo)"
 	case len(p.Stamps) > 0:
 		return "B-T"
 	}

@@ -371,10 +371,13 @@ func (s *Signature) value(c *Checked, a algo.Algorithm) error {
 		c.Chain = append(c.Chain, cert)
 	}
 	for _, cert := range c.Chain {
-		if s.Properties.names(cert) {
+		if s.Properties.names(cert.Raw) {
 			c.Certificate = cert
 			break
 		}
+	}
+	if c.Certificate == nil {
+		c.Certificate = s.Properties.carried()
 	}
 	if c.Certificate == nil {
 		return fmt.Errorf("%w: none of %d certificates has the signed digest", ErrCertificate, len(c.Chain))
@@ -395,12 +398,29 @@ func (s *Signature) value(c *Checked, a algo.Algorithm) error {
 
 // names tells whether a certificate is the one that the signed properties name, in either form; those without any
 // leave it open.
-func (p *Properties) names(cert *x509.Certificate) bool {
+func (p *Properties) names(der []byte) bool {
 	if p == nil {
 		return true
 	}
-	return (p.CertDigest == nil || bytes.Equal(sum(p.CertHash, cert.Raw), p.CertDigest)) &&
-		(p.OldDigest == nil || bytes.Equal(sum(p.OldHash, cert.Raw), p.OldDigest))
+	return (p.CertDigest == nil || bytes.Equal(sum(p.CertHash, der), p.CertDigest)) &&
+		(p.OldDigest == nil || bytes.Equal(sum(p.OldHash, der), p.OldDigest))
+}
+
+// carried is the signer's certificate among the unsigned values (CertificateValues): the one whose digest is signed. Where none is, nothing
+// says that any of them is the signer's. Nil if there is none.
+func (p *Properties) carried() *x509.Certificate {
+	if p == nil || p.CertDigest == nil && p.OldDigest == nil {
+		return nil
+	}
+	for _, der := range p.Values(-1).Certs {
+		if !p.names(der) {
+			continue
+		}
+		if cert, err := x509.ParseCertificate(der); err == nil {
+			return cert
+		}
+	}
+	return nil
 }
 
 // asn1Value turns r || s, each as long as the curve's order (RFC 9231, section 2.3.6),
