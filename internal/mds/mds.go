@@ -20,6 +20,8 @@ import (
 	"math/big"
 	"strings"
 	"time"
+
+	"github.com/assent-sign/assent/internal/algo"
 )
 
 // Errors. Each failure wraps one of them.
@@ -186,6 +188,9 @@ func readHeader(part string, opt Options) (*x509.Certificate, string, error) {
 		c, err := x509.ParseCertificate(der)
 		if err != nil {
 			return nil, "", fmt.Errorf("%w: certificate %d: %w", ErrFormat, i, err)
+		}
+		if algo.TooLong(c.PublicKey) {
+			return nil, "", fmt.Errorf("%w: certificate %d has an RSA key of more than %d bits", ErrFormat, i, algo.MaxRSA)
 		}
 		if i == 0 {
 			leaf = c

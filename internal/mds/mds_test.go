@@ -2,8 +2,13 @@ package mds_test
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"errors"
+	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -101,7 +106,8 @@ func TestENR03MetadataThatIsRefused(t *testing.T) {
 		"model in capitals":     {mds.ErrFormat, s.Blob(7, "2026-12-01", mdstest.Entry{AAGUID: strings.ToUpper(model)}), options(s)},
 		"two names for a model": {mds.ErrFormat, s.Sign(body(7, "2026-12-01", []any{map[string]any{
 			"aaguid": model, "metadataStatement": map[string]any{"aaguid": "00000000-0000-0000-0000-000000000001"}}}), nil), options(s)},
-		"report without status": {mds.ErrFormat, s.Sign(body(7, "2026-12-01", []any{map[string]any{"aaguid": model, "statusReports": []any{map[string]any{}}}}), nil), options(s)},
+		"a key that is too long": {mds.ErrFormat, s.Sign(body(7, "2026-12-01", entries), map[string]any{"x5c": [][]byte{s.Leaf.Raw, long(t)}}), options(s)},
+		"report without status":  {mds.ErrFormat, s.Sign(body(7, "2026-12-01", []any{map[string]any{"aaguid": model, "statusReports": []any{map[string]any{}}}}), nil), options(s)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := mds.Read(c.text, c.opt); !errors.Is(err, c.want) || (c.want == nil && err != nil) {
@@ -109,6 +115,21 @@ func TestENR03MetadataThatIsRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// long is a certificate of a key that takes longer to verify with than anybody waits.
+func long(t *testing.T) []byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 8200, 1), E: 65537}, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
 }
 
 // One spelling of an AAGUID.
