@@ -134,10 +134,7 @@ func facedFiles(t *testing.T, dir string) (out []string) {
 	t.Helper()
 	var v struct {
 		Objects    []string
-		Odd, Sound []struct {
-			Old, New string
-			Object   int
-		}
+		Odd, Sound []testenv.PageChange
 	}
 	text, err := os.ReadFile(filepath.Join(testenv.Root(), "internal", "pdf", "testdata", "twofaced.json"))
 	if err == nil {
@@ -156,9 +153,7 @@ func facedFiles(t *testing.T, dir string) (out []string) {
 	for _, c := range append(v.Odd, v.Sound...) {
 		objects := append([]string(nil), v.Objects...)
 		for i := range objects {
-			if c.Object == i+1 || c.Object == 0 && i < 4 {
-				objects[i] = strings.Replace(objects[i], c.Old, c.New, 1)
-			}
+			objects[i] = c.Made(i+1, objects[i])
 		}
 		write(objects)
 	}

@@ -28,7 +28,10 @@ func (d *Document) twofacedObject(o object) (bool, error) {
 	if o.stream >= 0 {
 		return d.oddStream(o)
 	}
-	return d.withoutLook(o.val)
+	if odd, err := d.withoutLook(o.val); err != nil || odd {
+		return odd, err
+	}
+	return d.oddGlyphs(o.val)
 }
 
 // oddStream tells whether readers differ about where the data of a stream begins and ends, or about how it is decoded.
@@ -40,7 +43,14 @@ func (d *Document) oddStream(o object) (bool, error) {
 	if odd, err := d.oddDrawing(o.val); err != nil || odd {
 		return true, err
 	}
-	return d.oddFilters(o)
+	if odd, err := d.oddFilters(o); err != nil || odd {
+		return odd, err
+	}
+	v, err := o.val.values("Subtype", "BBox")
+	if err != nil || v[1].isNull() || v[0].nameIs("Image") {
+		return err != nil, ignoreOdd(err)
+	}
+	return d.oddDrawnStream(o) // a form, a pattern, or what an annotation looks like
 }
 
 // oddDrawing tells whether a stream is something that is drawn to some readers only: Ghostscript draws an /XObject of no kind, Poppler

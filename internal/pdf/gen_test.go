@@ -49,7 +49,7 @@ func (s docSpec) objects() map[int]string {
 			annots = strings.ReplaceAll(annots, "(in)line)", `(in\)line)`)
 		}
 		objs[num] = "<< " + typ + "/Parent 2 0 R /MediaBox [0 0 200 200] /Resources << >> " + annots + fmt.Sprintf("/Contents %d 0 R >>", num+1)
-		text := fmt.Sprintf("%d 0 m /ByteRange[0 ********** ********** **********] /Contents<0000000000> S\n", i)
+		text := fmt.Sprintf("%d 0 m BT (/ByteRange[0 ********** ********** **********] /Contents<0000000000>) Tj ET S\n", i)
 		objs[num+1] = fmt.Sprintf("<< /Length %d >>\nstream\n%s\nendstream", len(text), text)
 	}
 	objs[2] = fmt.Sprintf("<< /Type /Pages /Count %d /Kids [%s] >>", n, strings.Join(kids, " "))

@@ -128,7 +128,7 @@ func (d *Document) scanContents(page value) (bool, error) {
 			return odd, err
 		}
 	}
-	return false, nil
+	return d.oddContents(list)
 }
 
 // oddContent tells whether a content is not a stream that is drawn as it is; its form is judged by twofacedObject.

@@ -19,20 +19,13 @@ type pageVectors struct {
 	Odd, Sound []pageChange
 }
 
-// pageChange is made in each of the first four objects, or in the one with the number, once.
-type pageChange struct {
-	Name, Old, New string
-	Object         int
-}
+type pageChange = testenv.PageChange
 
 func (v pageVectors) file(c pageChange) []byte {
 	w := &writer{}
 	w.buf.WriteString("%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
 	for i, body := range v.Objects {
-		if c.Object == i+1 || c.Object == 0 && i < 4 {
-			body = strings.Replace(body, c.Old, c.New, 1)
-		}
-		w.obj(i+1, body)
+		w.obj(i+1, c.Made(i+1, body))
 	}
 	return w.finish(len(v.Objects), "/Info 8 0 R")
 }
@@ -43,7 +36,7 @@ func readPageVectors(t *testing.T) pageVectors {
 	must(t, err)
 	var v pageVectors
 	must(t, json.Unmarshal(text, &v))
-	if len(v.Odd) < 69 || len(v.Sound) < 17 {
+	if len(v.Odd) < 114 || len(v.Sound) < 44 {
 		t.Fatalf("%d odd files, %d sound ones", len(v.Odd), len(v.Sound))
 	}
 	return v

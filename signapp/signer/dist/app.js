@@ -220,10 +220,10 @@
   function writeString(s) {
     let out = '"';
     for (const c of s) {
-      const code = c.codePointAt(0);
+      const code2 = c.codePointAt(0);
       if (short[c] !== void 0) out += short[c];
-      else if (code < 32) out += "\\u" + code.toString(16).padStart(4, "0");
-      else if (code >= 55296 && code <= 57343) out += "�";
+      else if (code2 < 32) out += "\\u" + code2.toString(16).padStart(4, "0");
+      else if (code2 >= 55296 && code2 <= 57343) out += "�";
       else out += c;
     }
     return out + '"';
@@ -708,7 +708,7 @@
   }
   async function keyring(pinned, chain) {
     const id = await keyID(pinned);
-    const keys = [{ id, key: await importP256(pinned), until: 0 }];
+    const keys2 = [{ id, key: await importP256(pinned), until: 0 }];
     if (chain.length > maxSuccessions) throw new Error("succession: the chain is too long");
     const seen = /* @__PURE__ */ new Set();
     let met = chain.length === 0;
@@ -721,7 +721,7 @@
       if (seen.has(s.new)) throw new Error("succession: a key that was in use before");
       met ||= s.old === id || s.new === id;
       before = s;
-      const last = keys[keys.length - 1];
+      const last = keys2[keys2.length - 1];
       if (s.old !== last.id || replaced) continue;
       last.until = s.time;
       if (!signature) {
@@ -729,10 +729,10 @@
         continue;
       }
       if (!await verifyES256(last.key, message(label.succession, text2), signature)) throw new Error("succession: the old key did not sign");
-      keys.push({ id: s.new, key, until: 0 });
+      keys2.push({ id: s.new, key, until: 0 });
     }
     if (!met) throw new Error("succession: the chain does not name the pinned key");
-    return keys;
+    return keys2;
   }
   var SAMKeys = class {
     /** source asks for the chain when a key is named that is not known yet. */
@@ -763,9 +763,9 @@
 
   // ts/api.ts
   var RelayError = class extends Error {
-    constructor(code, status, retry, said) {
-      super(code);
-      this.code = code;
+    constructor(code2, status, retry, said) {
+      super(code2);
+      this.code = code2;
       this.status = status;
       this.retry = retry;
       this.said = said;
@@ -867,8 +867,8 @@
       return atLeast(await this.json("POST", this.path("/decline"), { reason }), viewShape);
     }
     /** stopped tells why this device refused; nobody waits for an answer. */
-    async stopped(code) {
-      await this.json("POST", this.path("/stopped"), { code });
+    async stopped(code2) {
+      await this.json("POST", this.path("/stopped"), { code: code2 });
     }
     async enrolBegin(id) {
       return atLeast(await this.json("POST", "/sap/v1/enrolment/begin", { id }), { request: signedShape }).request;
@@ -1430,8 +1430,8 @@
   async function registrationChallenge(nonce, statement) {
     return labelled(label.regChallenge, nonce, await digest("sha256", statement));
   }
-  async function codeKey(code) {
-    const raw = decode(code);
+  async function codeKey(code2) {
+    const raw = decode(code2);
     if (raw.length < 16 || raw.length > 64) throw new Error("the code has not the right length");
     return labelled(label.enrolCode, raw);
   }
@@ -1515,13 +1515,13 @@
   }
 
   // ts/enrol.ts
-  async function enrol(cfg, id, code) {
+  async function enrol(cfg, id, code2) {
     show(t("enrol.title"), el("p", { class: "working" }, t("load.request")));
     const relay = new Relay(cfg.api);
     let key;
     try {
       decode(id);
-      key = await codeKey(code);
+      key = await codeKey(code2);
     } catch {
       return broken(void 0, "", void 0, t("enrol.bad_link"));
     }
@@ -1530,7 +1530,7 @@
       signed = await relay.enrolBegin(id);
     } catch (e) {
       const retry = e instanceof RelayError && e.retry !== "never";
-      return broken(e, id, retry ? () => void enrol(cfg, id, code) : void 0, retry ? sentence(e) : t("enrol.bad_link"));
+      return broken(e, id, retry ? () => void enrol(cfg, id, code2) : void 0, retry ? sentence(e) : t("enrol.bad_link"));
     }
     const request = await check2(cfg, id, signed);
     if (!request) return broken(void 0, id, void 0, t("enrol.not_genuine"));
@@ -2100,8 +2100,8 @@
     return columns;
   }
   async function inflate(body, partly) {
-    const ends2 = /(?:\r?\n|\r)$/.exec(ascii(body, body.length - 2, 2))?.[0].length ?? 0;
-    for (let less = 0; less <= ends2; less++) {
+    const ends3 = /(?:\r?\n|\r)$/.exec(ascii(body, body.length - 2, 2))?.[0].length ?? 0;
+    for (let less = 0; less <= ends3; less++) {
       const { data: data2, whole } = await tryInflate(body.subarray(0, body.length - less));
       if (whole ? data2.length > 0 : partly) return data2;
     }
@@ -2200,9 +2200,9 @@
       const c = pdf[p];
       if (c === 92) {
         const octal = /^[0-7]{1,3}/.exec(ascii(pdf, p + 1, 3))?.[0];
-        const code = octal ? parseInt(octal, 8) & 255 : escapes[ascii(pdf, p + 1, 1)];
-        if (code === void 0) throw new Error("an unusual escape");
-        out.push(code);
+        const code2 = octal ? parseInt(octal, 8) & 255 : escapes[ascii(pdf, p + 1, 1)];
+        if (code2 === void 0) throw new Error("an unusual escape");
+        out.push(code2);
         p += octal?.length ?? 1;
         continue;
       }
@@ -2778,17 +2778,17 @@
   }
   function visible(text2) {
     const out = [];
-    let plain = "";
+    let plain2 = "";
     for (const c of text2) {
       if (c === "\n" || c === "	" || !hidden.test(c)) {
-        plain += c;
+        plain2 += c;
         continue;
       }
-      if (plain !== "") out.push({ text: plain, mark: false });
-      plain = "";
+      if (plain2 !== "") out.push({ text: plain2, mark: false });
+      plain2 = "";
       out.push({ text: `[U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}]`, mark: true });
     }
-    if (plain !== "") out.push({ text: plain, mark: false });
+    if (plain2 !== "") out.push({ text: plain2, mark: false });
     return out;
   }
   function parts(text2, size2 = partSize) {
@@ -2919,9 +2919,9 @@
 
   // ts/offer.ts
   var Stop = class extends Error {
-    constructor(code, detail, item = "") {
-      super(`${code}: ${detail}`);
-      this.code = code;
+    constructor(code2, detail, item = "") {
+      super(`${code2}: ${detail}`);
+      this.code = code2;
       this.detail = detail;
       this.item = item;
     }
@@ -2982,7 +2982,7 @@
     return terms(a) === terms(b);
   }
   async function checkDocument(claim, bytes, hash, cert) {
-    const stop = (code, e) => new Stop(code, e instanceof Error ? e.message : String(e), claim.name);
+    const stop = (code2, e) => new Stop(code2, e instanceof Error ? e.message : String(e), claim.name);
     if (claim.hash !== hash) throw stop("digest", `${claim.hash} where ${hash} belongs`);
     if (bytes.length !== claim.size) throw stop("document", `${bytes.length} bytes where ${claim.size} were announced`);
     let hole;
@@ -3000,7 +3000,7 @@
     return { item, size: bytes.length, parts: [{ name: claim.name, look: "pdf", bytes, doc: item.doc }], hole, attributes };
   }
   async function checkXML(claim, bytes, alg, hash, cert) {
-    const stop = (code, e) => new Stop(code, e instanceof Error ? e.message : String(e), claim.name);
+    const stop = (code2, e) => new Stop(code2, e instanceof Error ? e.message : String(e), claim.name);
     if (claim.hash !== hash) throw stop("digest", `${claim.hash} where ${hash} belongs`);
     if (bytes.length !== claim.size) throw stop("document", `${bytes.length} bytes where ${claim.size} were announced`);
     const parts2 = [];
@@ -3783,12 +3783,12 @@
     /** words makes sure that every object and trailer that a search would find is one of those listed. */
     words() {
       const { pdf } = this;
-      const ends2 = /^(?:[\0\t\n\f\r ()<>[\]{}/%]|$)/;
+      const ends3 = /^(?:[\0\t\n\f\r ()<>[\]{}/%]|$)/;
       for (let p = find2(pdf, "obj", 0); p >= 0; p = find2(pdf, "obj", p + 3)) {
-        if (!this.keywords.has(p) && ascii(pdf, p - 3, 3) !== "end" && ends2.test(ascii(pdf, p + 3, 1)) && this.mayBegin(p)) throw new Odd("an object that is not listed");
+        if (!this.keywords.has(p) && ascii(pdf, p - 3, 3) !== "end" && ends3.test(ascii(pdf, p + 3, 1)) && this.mayBegin(p)) throw new Odd("an object that is not listed");
       }
       for (let p = find2(pdf, "trailer", 0); p >= 0; p = find2(pdf, "trailer", p + 7)) {
-        if (!this.keywords.has(p) && ends2.test(ascii(pdf, p + 7, 1))) throw new Odd("a trailer that is not listed");
+        if (!this.keywords.has(p) && ends3.test(ascii(pdf, p + 7, 1))) throw new Odd("a trailer that is not listed");
       }
     }
     /** mayBegin tells whether readers can find two numbers in front of a keyword, over comments if need be. */
@@ -4106,6 +4106,838 @@
     return [Math.min(a, c), Math.min(b, d), Math.max(a, c), Math.max(b, d)];
   }
 
+  // ts/pdffilters.ts
+  var Out = class {
+    data = new Uint8Array(4096);
+    length = 0;
+    room(n) {
+      if (this.length + n <= this.data.length) return;
+      const more2 = new Uint8Array(Math.max(2 * this.data.length, this.length + n));
+      more2.set(this.data);
+      this.data = more2;
+    }
+    push(c) {
+      if (this.length === this.data.length) this.room(1);
+      this.data[this.length++] = c;
+    }
+    /** copy repeats what stands at from. */
+    copy(from, n) {
+      this.room(n);
+      for (let i = 0; i < n; i++) this.data[this.length++] = this.data[from + i];
+    }
+    done() {
+      return this.data.subarray(0, this.length);
+    }
+  };
+  var fastBits = 10;
+  var order = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+  var lengthBase = [3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258];
+  var lengthExtra = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0];
+  var distBase = [1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577];
+  function code(lengths) {
+    const count = new Uint16Array(16);
+    for (const n of lengths) count[n]++;
+    count[0] = 0;
+    let left = 1;
+    const words = count.reduce((a, b) => a + b, 0);
+    for (let n = 1; n < 16; n++) left = 2 * left - count[n];
+    if (left !== 0 && words !== 0 && !(words === 1 && count[1] === 1)) return void 0;
+    const offset = new Uint16Array(16);
+    const next = new Uint16Array(16);
+    for (let n = 1; n < 15; n++) {
+      offset[n + 1] = offset[n] + count[n];
+      next[n + 1] = next[n] + count[n] << 1;
+    }
+    const symbols = new Uint16Array(words);
+    const fast = new Uint16Array(1 << fastBits);
+    lengths.forEach((n, symbol) => {
+      if (n === 0) return;
+      symbols[offset[n]++] = symbol;
+      let word = next[n]++;
+      if (n > fastBits) return;
+      let reversed = 0;
+      for (let i = 0; i < n; i++, word >>= 1) reversed = reversed << 1 | word & 1;
+      for (let i = reversed; i < fast.length; i += 1 << n) fast[i] = symbol << 4 | n;
+    });
+    return { fast, count, symbols };
+  }
+  var fixed = code(Array.from({ length: 288 }, (_, n) => n < 144 ? 8 : n < 256 ? 9 : n < 280 ? 7 : 8));
+  var fixedDist = code(Array.from({ length: 32 }, () => 5));
+  var Stop2 = class extends Error {
+    constructor(how) {
+      super(how);
+      this.how = how;
+    }
+    how;
+  };
+  var Inflater = class {
+    // of held
+    constructor(b, pos, most) {
+      this.b = b;
+      this.pos = pos;
+      this.most = most;
+    }
+    b;
+    pos;
+    most;
+    out = new Out();
+    held = 0;
+    bits = 0;
+    run() {
+      for (let last = false; !last; ) {
+        last = this.take(1) === 1;
+        const type = this.take(2);
+        if (type === 0) this.stored();
+        else if (type === 1) this.block(fixed, fixedDist);
+        else if (type === 2) this.block(...this.codes());
+        else throw new Stop2("bad");
+      }
+      this.align();
+    }
+    /** align gives back the octets that were not used. */
+    align() {
+      this.pos -= this.bits >> 3;
+      this.held = this.bits = 0;
+    }
+    take(n) {
+      while (this.bits < n) {
+        if (this.pos >= this.b.length) throw new Stop2("cut");
+        this.held |= this.b[this.pos++] << this.bits;
+        this.bits += 8;
+      }
+      const v = this.held & (1 << n) - 1;
+      this.held >>>= n;
+      this.bits -= n;
+      return v;
+    }
+    symbol({ fast, count, symbols }) {
+      while (this.bits < 15 && this.pos < this.b.length) {
+        this.held |= this.b[this.pos++] << this.bits;
+        this.bits += 8;
+      }
+      const e = fast[this.held & (1 << fastBits) - 1];
+      let n = e & 15;
+      let symbol = e >> 4;
+      if (n === 0) {
+        for (let word = 0, first = 0, index = 0; ; ) {
+          if (++n > 15) throw new Stop2(this.bits < 15 ? "cut" : "bad");
+          word |= this.held >> n - 1 & 1;
+          if (word - count[n] < first) {
+            symbol = symbols[index + word - first];
+            break;
+          }
+          index += count[n];
+          first = first + count[n] << 1;
+          word <<= 1;
+        }
+      }
+      if (n > this.bits) throw new Stop2("cut");
+      this.held >>>= n;
+      this.bits -= n;
+      return symbol;
+    }
+    stored() {
+      this.align();
+      const { b, out } = this;
+      if (this.pos + 4 > b.length) throw new Stop2("cut");
+      const n = b[this.pos] | b[this.pos + 1] << 8;
+      if ((b[this.pos + 2] | b[this.pos + 3] << 8) !== (~n & 65535)) throw new Stop2("bad");
+      this.pos += 4;
+      const there = b.subarray(this.pos, this.pos + n);
+      out.room(there.length);
+      out.data.set(there, out.length);
+      out.length += there.length;
+      this.pos += there.length;
+      if (there.length < n) throw new Stop2("cut");
+      this.bound();
+    }
+    bound() {
+      if (this.out.length >= this.most) throw new Stop2("large");
+    }
+    codes() {
+      const literals = this.take(5) + 257;
+      const dists = this.take(5) + 1;
+      const n = this.take(4) + 4;
+      if (literals > 286 || dists > 30) throw new Stop2("bad");
+      const lengths = Array.from({ length: 19 }, () => 0);
+      for (let i = 0; i < n; i++) lengths[order[i]] = this.take(3);
+      const c = code(lengths);
+      if (!c) throw new Stop2("bad");
+      const all = [];
+      while (all.length < literals + dists) {
+        const s = this.symbol(c);
+        if (s < 16) {
+          all.push(s);
+          continue;
+        }
+        if (s === 16 && all.length === 0) throw new Stop2("bad");
+        const value = s === 16 ? all[all.length - 1] : 0;
+        const times = s === 16 ? 3 + this.take(2) : s === 17 ? 3 + this.take(3) : 11 + this.take(7);
+        if (all.length + times > literals + dists) throw new Stop2("bad");
+        for (let i = 0; i < times; i++) all.push(value);
+      }
+      const pair = [code(all.slice(0, literals)), code(all.slice(literals))];
+      if (!pair[0] || !pair[1]) throw new Stop2("bad");
+      return pair;
+    }
+    block(literal, dist) {
+      const { out } = this;
+      for (; ; ) {
+        const s = this.symbol(literal);
+        if (s < 256) {
+          out.push(s);
+          continue;
+        }
+        if (s === 256) return this.bound();
+        if (s > 285) throw new Stop2("bad");
+        const n = lengthBase[s - 257] + this.take(lengthExtra[s - 257]);
+        const d = this.symbol(dist);
+        if (d > 29) throw new Stop2("bad");
+        const back = distBase[d] + this.take(d < 2 ? 0 : (d >> 1) - 1);
+        if (back > out.length) throw new Stop2("bad");
+        out.copy(out.length - back, n);
+        this.bound();
+      }
+    }
+  };
+  function inflate2(data2, from, most) {
+    const z = new Inflater(data2, from, most);
+    let how = "whole";
+    try {
+      z.run();
+    } catch (e) {
+      if (!(e instanceof Stop2)) throw e;
+      how = e.how;
+    }
+    return { out: z.out.done(), end: z.pos, how };
+  }
+  function lzw(data2, early, most) {
+    const out = new Out();
+    const starts = new Int32Array(4096);
+    const sizes = new Int32Array(4096);
+    let [next, width, prev, held, bits, i, last, lastSize] = [258, 9, -1, 0, 0, 0, 0, 0];
+    const end = (how) => ({ out: out.done(), end: i, how });
+    for (; ; ) {
+      while (bits < width) {
+        if (i >= data2.length) return end("cut");
+        held = (held << 8 | data2[i++]) & 1048575;
+        bits += 8;
+      }
+      bits -= width;
+      const word = held >> bits & (1 << width) - 1;
+      if (word === 257) return end("whole");
+      if (word === 256) {
+        [next, width, prev] = [258, 9, -1];
+        continue;
+      }
+      const at2 = out.length;
+      if (word < 256) out.push(word);
+      else if (prev >= 0 && word < next) out.copy(starts[word], sizes[word]);
+      else if (prev >= 0 && word === next && next < 4096) out.copy(last, lastSize + 1);
+      else return end("bad");
+      if (prev >= 0 && next < 4096) {
+        [starts[next], sizes[next]] = [last, lastSize + 1];
+        next++;
+      }
+      [last, lastSize, prev] = [at2, out.length - at2, word];
+      if (next + (early ? 1 : 0) >= 1 << width && width < 12) width++;
+      if (out.length >= most) return end("large");
+    }
+  }
+  function runLengthEnd(data2) {
+    for (let i = 0; i < data2.length; ) {
+      const n = data2[i];
+      if (n === 128) return [i + 1];
+      i += n < 128 ? n + 2 : 2;
+    }
+    return [];
+  }
+  function runLength(data2, most) {
+    const out = new Out();
+    for (let i = 0; i < data2.length && data2[i] !== 128 && out.length < most; ) {
+      const n = data2[i];
+      if (n < 128) for (const c of data2.subarray(i + 1, i + n + 2)) out.push(c);
+      else if (i + 1 < data2.length) for (let k = 257 - n; k > 0; k--) out.push(data2[i + 1]);
+      i += n < 128 ? n + 2 : 2;
+    }
+    return out.done();
+  }
+  function hexadecimal(data2) {
+    const end = data2.indexOf(62);
+    const out = new Out();
+    let half = -1;
+    for (const c of end < 0 ? data2 : data2.subarray(0, end)) {
+      if (white(c)) continue;
+      const n = c >= 48 && c <= 57 ? c - 48 : (c | 32) >= 97 && (c | 32) <= 102 ? (c | 32) - 87 : -1;
+      if (n < 0) throw new UnreadError("digits that are none");
+      if (half >= 0) out.push(half << 4 | n);
+      half = half < 0 ? n : -1;
+    }
+    if (half >= 0) out.push(half << 4);
+    return out.done();
+  }
+  function base85(data2) {
+    const out = new Out();
+    let from = 0;
+    while (white(data2[from])) from++;
+    if (find2(data2.subarray(from, from + 2), "<~", 0) === 0) from += 2;
+    const tilde = data2.indexOf(126, from);
+    const group = [];
+    const flush = (n) => {
+      const v = group.reduce((a, c) => (a * 85 + c) % 2 ** 32, 0);
+      for (let i = 0; i < n; i++) out.push(v >>> 24 - 8 * i & 255);
+      group.length = 0;
+    };
+    for (const c of data2.subarray(from, tilde < 0 ? data2.length : tilde)) {
+      if (white(c)) continue;
+      if (c === 122 && group.length === 0) {
+        group.push(0, 0, 0, 0, 0);
+      } else {
+        if (c < 33 || c > 117) throw new UnreadError("digits that are none");
+        group.push(c - 33);
+      }
+      if (group.length === 5) flush(4);
+    }
+    const rest = group.length;
+    if (rest === 1) throw new UnreadError("digits that are none");
+    if (rest > 0) {
+      while (group.length < 5) group.push(84);
+      flush(rest - 1);
+    }
+    return out.done();
+  }
+
+  // ts/pdflex.ts
+  var LexError = class extends Error {
+  };
+  var delimiters = new Set([..."()<>[]{}/%"].map((c) => c.charCodeAt(0)));
+  var regulars = Uint8Array.from({ length: 256 }, (_, c) => white(c) || delimiters.has(c) ? 0 : 1);
+  function plain(c) {
+    return c !== void 0 && regulars[c] === 1;
+  }
+  function numeral(c) {
+    return digit(c) || c === 43 || c === 45 || c === 46;
+  }
+  function latin(b, from, to) {
+    let s = "";
+    for (let i = from; i < to; i += 8192) s += String.fromCharCode(...b.subarray(i, Math.min(i + 8192, to)));
+    return s;
+  }
+  var Lexer = class {
+    constructor(b, pos = 0) {
+      this.b = b;
+      this.pos = pos;
+    }
+    b;
+    pos;
+    /** skip passes white space and comments. */
+    skip() {
+      const { b } = this;
+      for (; this.pos < b.length; this.pos++) {
+        if (b[this.pos] === 37) {
+          while (this.pos + 1 < b.length && b[this.pos + 1] !== 10 && b[this.pos + 1] !== 13) this.pos++;
+        } else if (!white(b[this.pos])) return;
+      }
+    }
+    next() {
+      this.skip();
+      const { b, pos: from } = this;
+      const c = b[from];
+      if (c === void 0) throw new LexError("the end");
+      const kind = this.over(c);
+      return { kind, from, to: this.pos };
+    }
+    /** over passes the token that begins with c. */
+    over(c) {
+      switch (c) {
+        case 40:
+          this.text();
+          return "string";
+        case 60:
+        case 62:
+          return this.angle(c);
+        case 91:
+        case 93:
+          this.pos++;
+          return c === 91 ? "[" : "]";
+        case 41:
+        case 123:
+        case 125:
+          throw new LexError("a bracket");
+        case 47:
+          this.pos++;
+          this.run();
+          return "name";
+      }
+      this.run();
+      return numeral(c) ? "number" : "word";
+    }
+    run() {
+      while (plain(this.b[this.pos])) this.pos++;
+    }
+    angle(c) {
+      if (this.b[this.pos + 1] === c) {
+        this.pos += 2;
+        return c === 60 ? "{" : "}";
+      }
+      const end = c === 60 ? this.b.indexOf(62, this.pos) : -1;
+      if (end < 0) throw new LexError("digits that do not end");
+      this.pos = end + 1;
+      return "hex";
+    }
+    text() {
+      const { b } = this;
+      for (let depth = 0; this.pos < b.length; this.pos++) {
+        const c = b[this.pos];
+        if (c === 92) this.pos++;
+        else if (c === 40) depth++;
+        else if (c === 41 && --depth === 0) {
+          this.pos++;
+          return;
+        }
+      }
+      throw new LexError("a text that does not end");
+    }
+    /** value passes a whole one: an array or a dictionary with what is in it. */
+    value() {
+      const open = [];
+      for (let first; ; ) {
+        const t2 = this.next();
+        first ??= t2;
+        if (t2.kind === "[" || t2.kind === "{") open.push(t2.kind);
+        else if (t2.kind === "]" || t2.kind === "}") {
+          if (open.pop() !== (t2.kind === "]" ? "[" : "{")) throw new LexError("a bracket");
+        }
+        if (open.length > contentDepth) throw new LexError("too deep");
+        if (open.length === 0) return { kind: first.kind, from: first.from, to: this.pos };
+      }
+    }
+  };
+  var contentDepth = 32;
+
+  // ts/pdfimage.ts
+  var keys = { BPC: "BitsPerComponent", CS: "ColorSpace", D: "Decode", DP: "DecodeParms", F: "Filter", H: "Height", IM: "ImageMask", I: "Interpolate", L: "Length", W: "Width" };
+  var filters2 = { AHx: "ASCIIHexDecode", A85: "ASCII85Decode", LZW: "LZWDecode", Fl: "FlateDecode", RL: "RunLengthDecode", CCF: "CCITTFaxDecode", DCT: "DCTDecode" };
+  var components = /* @__PURE__ */ new Map([["DeviceGray", 1], ["G", 1], ["CalGray", 1], ["DeviceRGB", 3], ["RGB", 3], ["CalRGB", 3], ["DeviceCMYK", 4], ["CMYK", 4], ["I", 1], ["Indexed", 1]]);
+  var maxImage = 16 << 20;
+  var reckoned = ["DCTDecode", "ASCII85Decode", "ASCIIHexDecode"];
+  function behindImage(b, from, operators2) {
+    const lexer = new Lexer(b, from);
+    const head = readHead(lexer);
+    const at2 = lexer.pos;
+    if (!white(b[at2])) throw new UnreadError("no blank behind ID");
+    const starts = b[at2] === 13 && b[at2 + 1] === 10 ? [at2 + 1, at2 + 2] : [at2 + 1];
+    for (const start of starts) {
+      for (const end of ends2(head, b.subarray(start), operators2)) {
+        let p = start + end;
+        while (white(b[p])) p++;
+        if (b[p] !== 69 || b[p + 1] !== 73 || p + 2 < b.length && !white(b[p + 2])) continue;
+        if (reckoned.includes(head.filter) || searched(b, at2 + 1, operators2) === p) return p + 2;
+      }
+    }
+    throw new UnreadError("an inline image that ends in two places");
+  }
+  function readHead(lexer) {
+    const head = { width: -1, height: -1, bits: 1, mask: false, space: "", filter: "", early: true };
+    const seen = /* @__PURE__ */ new Set();
+    for (; ; ) {
+      const t2 = lexer.next();
+      if (t2.kind === "word" && latin(lexer.b, t2.from, t2.to) === "ID") break;
+      if (t2.kind !== "name") throw new UnreadError("an inline image of an unusual form");
+      const name = decoded(lexer.b, t2);
+      const key = Object.hasOwn(keys, name) ? keys[name] : name;
+      const v = lexer.value();
+      const usual = v.kind !== "word" || ["true", "false", "null"].includes(latin(lexer.b, v.from, v.to));
+      if (seen.has(key) || !usual || !enter(head, key, lexer.b, v)) throw new UnreadError("an inline image of an unusual form");
+      seen.add(key);
+    }
+    const sizes = [head.width, head.height];
+    if (sizes.some((n) => n < 0 || n > 1 << 20)) throw new UnreadError("an inline image without a size");
+    return head;
+  }
+  function decoded(b, { from, to }) {
+    return to - from < 150 ? readName(b.subarray(0, to), from)[0] : "";
+  }
+  function enter(head, key, b, v) {
+    const text2 = v.to - v.from <= 64 ? latin(b, v.from, v.to) : "";
+    const number = /^\+?\d{1,9}$/.test(text2) ? Number(text2) : -1;
+    switch (key) {
+      case "Width":
+        head.width = number;
+        return number >= 0;
+      case "Height":
+        head.height = number;
+        return number >= 0;
+      case "BitsPerComponent":
+        head.bits = number;
+        return number >= 0 && number <= 16;
+      case "ImageMask":
+        head.mask = text2 === "true";
+        return head.mask || text2 === "false";
+      case "ColorSpace":
+      case "Filter": {
+        const first = firstName(b, v);
+        if (first === void 0) return false;
+        if (key === "ColorSpace") head.space = first;
+        else head.filter = Object.hasOwn(filters2, first) ? filters2[first] : first;
+        return true;
+      }
+      case "DecodeParms":
+        head.early = !latin(b, v.from, v.to).includes("/EarlyChange 0");
+    }
+    return true;
+  }
+  function firstName(b, v) {
+    if (v.kind === "name") return decoded(b, v) || void 0;
+    if (v.kind !== "[") return void 0;
+    const t2 = new Lexer(b, v.from + 1).next();
+    return t2.kind === "]" ? "" : t2.kind === "name" ? decoded(b, t2) || void 0 : void 0;
+  }
+  function ends2(head, data2, operators2) {
+    switch (head.filter) {
+      case "":
+        return plainEnds(head, data2.length);
+      case "FlateDecode": {
+        const { end, how } = inflate2(data2, 2, maxImage);
+        return how === "whole" ? [4, 0, 3, 2, 1].map((n) => Math.min(end + n, data2.length)) : [];
+      }
+      case "LZWDecode": {
+        const { end, how } = lzw(data2, head.early, maxImage);
+        return how === "whole" ? [end] : [];
+      }
+      case "RunLengthDecode":
+        return runLengthEnd(data2);
+      case "ASCII85Decode":
+        return within(data2, find2(data2, "~>", 0), 2, (c) => c >= 33 && c <= 117 || c === 122 || white(c));
+      case "ASCIIHexDecode":
+        return within(data2, data2.indexOf(62), 1, (c) => white(c) || /[0-9A-Fa-f]/.test(String.fromCharCode(c)));
+      case "DCTDecode":
+        return jpegEnd(data2);
+      case "CCITTFaxDecode":
+        return [searched(data2, 0, operators2)].filter((at2) => at2 >= 0);
+    }
+    return [];
+  }
+  function within(data2, end, mark, good) {
+    return end >= 0 && data2.subarray(0, end).every(good) ? [end + mark] : [];
+  }
+  function plainEnds({ mask, space, bits, width, height }, room) {
+    const known = components.get(space);
+    const each = mask ? [1] : known ? [known] : [1, 3, 4];
+    return each.map((n) => height * Math.floor((width * (mask ? 1 : bits) * n + 7) / 8)).filter((size2) => size2 <= room);
+  }
+  function jpegEnd(b) {
+    for (let i = 0; i + 1 < b.length; i++) {
+      if (b[i] !== 255) continue;
+      const m = b[i + 1];
+      if (m === 217) return [i + 2];
+      if (m === 255) continue;
+      if (m >= 192 && m <= 207 && m !== 200 || m >= 218 && m <= 239 || m === 254) {
+        if (i + 3 >= b.length) return [];
+        const n = b[i + 2] * 256 + b[i + 3];
+        i += n > 2 ? 1 + n : 1;
+      } else i++;
+    }
+    return [];
+  }
+  var eiText = 15;
+  var eiLexed = 75;
+  var mostColours = 33;
+  function searched(b, from, operators2) {
+    let last = -1;
+    for (let at2 = find2(b, "EI", from); at2 >= 0; at2 = find2(b, "EI", at2 + 2)) {
+      const c = b[at2 + 2];
+      if (c === void 0) return Math.max(last, at2);
+      if (c !== 32 && c !== 10 && c !== 13) continue;
+      last = at2;
+      if (believed(b.subarray(at2 + 3, at2 + 3 + eiLexed), operators2)) return at2;
+    }
+    return last;
+  }
+  function believed(b, operators2) {
+    if (b.length === 0) return true;
+    const text2 = b.subarray(0, eiText);
+    if (!text2.every((c, i) => c === 0 && text2[i + 1] !== 0 || c === 10 || c === 13 || c >= 32 && c <= 127)) return false;
+    const lexer = new Lexer(b);
+    for (let args = 0; ; args++) {
+      lexer.skip();
+      if (lexer.pos >= b.length) return false;
+      let v;
+      try {
+        v = lexer.value();
+      } catch (e) {
+        if (e instanceof LexError) return false;
+        throw e;
+      }
+      if (!plain(b[v.from]) || numeral(b[v.from])) continue;
+      const word = latin(b, v.from, v.to);
+      const n = word === "BI" ? 0 : operators2.get(word);
+      if (n === void 0) return false;
+      if (n < 0 ? args <= mostColours : args === n) return true;
+      args = -1;
+    }
+  }
+
+  // ts/pdfcontent.ts
+  var operators = new Map(
+    Object.entries({
+      0: "b B b* B* BT BX EMC ET EX f F f* h n q Q s S T* W W*",
+      1: "BMC CS cs Do G g gs i j J M MP ri sh Tc Tj TJ TL Tr Ts Tw Tz w '",
+      2: "BDC d d0 DP l m Td TD Tf",
+      3: 'RG rg "',
+      4: "K k re v y",
+      6: "c cm d1 Tm",
+      [-1]: "SC sc SCN scn"
+      // any number
+    }).flatMap(([n, words]) => words.split(" ").map((w) => [w, Number(n)]))
+  );
+  function checkContent(content, joints = []) {
+    try {
+      new Walk2(content, joints).check();
+    } catch (e) {
+      throw e instanceof LexError ? new UnreadError(`a content with ${e.message}`) : e;
+    }
+  }
+  var Walk2 = class {
+    // q without Q
+    constructor(b, joints) {
+      this.b = b;
+      this.joints = joints;
+      this.lexer = new Lexer(b);
+    }
+    b;
+    joints;
+    lexer;
+    open = [];
+    // arrays and dictionaries that are not closed yet
+    joint = 0;
+    // how many of the joints are passed
+    args = 0;
+    // operands in front of the present token
+    saved = 0;
+    check() {
+      const { b, lexer } = this;
+      for (this.blank(); lexer.pos < b.length; this.blank()) {
+        const t2 = lexer.next();
+        if (this.cut(t2)) throw new UnreadError("a word that is cut between two streams");
+        this.token(t2);
+      }
+      if (this.open.length > 0) throw new UnreadError("an array that does not end");
+    }
+    /** blank passes white space and comments; some readers go on with a comment in the next stream. */
+    blank() {
+      const { b, lexer } = this;
+      for (; lexer.pos < b.length; lexer.pos++) {
+        if (b[lexer.pos] === 37) {
+          while (lexer.pos < b.length && b[lexer.pos] !== 10 && b[lexer.pos] !== 13) lexer.pos++;
+          if (this.next(lexer.pos) === lexer.pos) throw new UnreadError("a comment that goes on in the next stream");
+        } else if (!white(b[lexer.pos])) return;
+      }
+    }
+    /** next is the first joint from a place on; places grow. */
+    next(from) {
+      while ((this.joints[this.joint] ?? Infinity) < from) this.joint++;
+      return this.joints[this.joint] ?? Infinity;
+    }
+    /** cut tells whether a joint is within a token, or behind a number or a name that could go on in the next stream. */
+    cut(t2) {
+      const at2 = this.next(t2.from);
+      if (at2 > t2.to || at2 === t2.from) return false;
+      return at2 < t2.to || (t2.kind === "number" || t2.kind === "name") && plain(this.b[t2.to + 1]);
+    }
+    token(t2) {
+      const { b, open } = this;
+      switch (t2.kind) {
+        case "[":
+        case "{":
+          if (open.length >= contentDepth) throw new UnreadError("arrays that are too deep");
+          open.push(t2.kind);
+          return;
+        case "]":
+        case "}":
+          if (open.pop() !== (t2.kind === "]" ? "[" : "{")) throw new UnreadError("a bracket that nothing opens");
+          break;
+        case "number":
+          if (!plainNumber(latin(b, t2.from, t2.to))) throw new UnreadError("a number that is none");
+          break;
+        case "hex":
+          if (!/^<[0-9A-Fa-f\0\t\n\f\r ]*>$/.test(latin(b, t2.from, t2.to))) throw new UnreadError("a text of other digits");
+          break;
+        case "word": {
+          const word = latin(b, t2.from, t2.to);
+          if (open.length === 0) return this.operator(word);
+          if (!["true", "false", "null"].includes(word)) throw new UnreadError("an operator within an array");
+        }
+      }
+      if (open.length === 0) this.args++;
+    }
+    operator(word) {
+      const { args } = this;
+      this.args = 0;
+      if (word === "BI") {
+        if (args > 0) throw new UnreadError("operands of an inline image");
+        const from = this.lexer.pos;
+        this.lexer.pos = behindImage(this.b, from, operators);
+        if (this.next(from) < this.lexer.pos) throw new UnreadError("an inline image that is cut between two streams");
+        return;
+      }
+      const n = operators.get(word);
+      if (n === void 0) throw new UnreadError("a word that is no operator");
+      if (args < n || n < 0 && args === 0) throw new UnreadError("fewer operands than an operator has");
+      if (word === "q") this.saved++;
+      if (word === "Q" && --this.saved < 0) throw new UnreadError("a state that was not saved");
+    }
+  };
+
+  // ts/pdfcontents.ts
+  var maxDrawn = 128 << 20;
+  var atOnce2 = 1 << 20;
+  var Contents = class {
+    constructor(pdf, loader) {
+      this.pdf = pdf;
+      this.loader = loader;
+    }
+    pdf;
+    loader;
+    drawn = 0;
+    // octets that were decoded
+    rest = atOnce2;
+    // octets until the signer's next click is let through
+    looked = /* @__PURE__ */ new Set();
+    open;
+    /** page looks through the contents of a page, which are one. */
+    async page(ids) {
+      const key = ids.map((id) => `${id.num} `).join("");
+      if (this.looked.has(key)) return;
+      const parts2 = [];
+      const joints = [];
+      const known = /* @__PURE__ */ new Map();
+      let at2 = 0;
+      for (const id of ids) {
+        if (parts2.length > 0) {
+          joints.push(at2);
+          parts2.push(Uint8Array.of(10));
+          at2++;
+        }
+        const data2 = known.get(id.num) ?? await this.load(id);
+        known.set(id.num, data2);
+        this.spend(data2.length);
+        parts2.push(data2);
+        at2 += data2.length;
+      }
+      checkContent(parts2.length === 1 ? parts2[0] : concat(...parts2), joints);
+      this.looked.add(key);
+    }
+    /** stream looks through what is drawn by itself. */
+    async stream(num, v, dict) {
+      if (this.looked.has(`${num} `)) return;
+      const data2 = await this.data(v, dict);
+      this.spend(data2.length);
+      checkContent(data2);
+      this.looked.add(`${num} `);
+    }
+    async load(id) {
+      const v = await this.loader.load(id);
+      if (!v) throw new UnreadError("a content that is missing");
+      return this.data(v, this.loader.entries(v));
+    }
+    spend(octets2) {
+      if ((this.drawn += octets2) >= maxDrawn) throw new UnreadError("contents that are too large");
+    }
+    /** glyphs looks through those of a Type 3 font. */
+    async glyphs(v, dict) {
+      const procs = await this.loader.resolve(valueOf(v, dict, "CharProcs"));
+      if (!procs || !isDict(procs)) return;
+      for (const [from, to] of this.loader.entries(procs).values.values()) {
+        const id = /^(\d{1,10})[\0\t\n\f\r ]/.exec(String.fromCharCode(...procs.b.subarray(from, Math.min(to, from + 12))));
+        const glyph = id ? await this.loader.resolve({ b: procs.b, from, to }) : void 0;
+        if (glyph && isDict(glyph) && this.loader.isStream(glyph)) await this.stream(Number(id[1]), glyph, this.loader.entries(glyph));
+      }
+    }
+    async data(v, dict) {
+      const { pdf, loader } = this;
+      const keyword = find2(pdf, "stream", v.to);
+      const from = keyword + 6 + (pdf[keyword + 6] === 13 && pdf[keyword + 7] === 10 ? 2 : 1);
+      const length = integer2(await loader.resolve(valueOf(v, dict, "Length")));
+      if (length < 0 || from + length > pdf.length) throw new UnreadError("a stream of another length");
+      if (length >= maxDrawn) throw new UnreadError("a content that is too large");
+      let data2 = pdf.subarray(from, from + length);
+      const open = await (this.open ??= opener(pdf));
+      if (open) data2 = await open(data2);
+      const names = await this.all(valueOf(v, dict, "Filter"));
+      const parms = await this.all(valueOf(v, dict, "DecodeParms"));
+      for (const [i, f] of names.entries()) data2 = await this.undo((f && nameOf2(f)) ?? "", parms[i], data2);
+      if ((this.rest -= data2.length) < 0) {
+        this.rest = atOnce2;
+        await new Promise((done) => setTimeout(done, 0));
+      }
+      return data2;
+    }
+    /** all are the elements of an array, resolved, or the one value that is none. */
+    async all(value) {
+      const v = await this.loader.resolve(value);
+      if (!v || !isArray(v)) return [v].filter((e) => e);
+      const out = [];
+      this.loader.spend(v.to - v.from);
+      for (const e of elements(v)) out.push(await this.loader.resolve(e));
+      return out;
+    }
+    /** undo decodes one filter. */
+    async undo(filter, parms, data2) {
+      const most = maxDrawn - this.drawn;
+      const number = await this.numbers(parms);
+      let out;
+      switch (filter) {
+        case "FlateDecode":
+          out = inflated(data2, most);
+          break;
+        case "LZWDecode": {
+          const undone = lzw(data2, number("EarlyChange", 1) === 1, most);
+          if (undone.how === "bad") throw new UnreadError("a content that is damaged");
+          out = undone.out;
+          break;
+        }
+        case "RunLengthDecode":
+          return this.bounded(runLength(data2, most));
+        case "ASCIIHexDecode":
+          return this.bounded(hexadecimal(data2));
+        case "ASCII85Decode":
+          return this.bounded(base85(data2));
+        default:
+          throw new UnreadError("a content of another filter");
+      }
+      this.bounded(out);
+      const predictor = number("Predictor", 1);
+      if (predictor === 1) return out;
+      const columns = number("Columns", 1);
+      if (predictor < 10 || number("Colors", 1) !== 1 || number("BitsPerComponent", 8) !== 8 || columns < 1 || columns > 4096) throw new UnreadError("a content of an unusual form");
+      return unpredict(out, columns, false);
+    }
+    bounded(data2) {
+      if (data2.length >= maxDrawn - this.drawn) throw new UnreadError("contents that are too large");
+      return data2;
+    }
+    async numbers(parms) {
+      const found = /* @__PURE__ */ new Map();
+      if (parms && isDict(parms)) {
+        const dict = this.loader.entries(parms);
+        for (const key of ["Predictor", "Columns", "Colors", "BitsPerComponent", "EarlyChange"]) {
+          const v = await this.loader.resolve(valueOf(parms, dict, key));
+          if (v) found.set(key, integer2(v));
+        }
+      }
+      return (key, otherwise) => found.get(key) ?? otherwise;
+    }
+  };
+  function inflated(data2, most) {
+    if (data2.every((c) => white(c))) return data2.subarray(0, 0);
+    const [a, b] = [data2[0], data2[1] ?? 0];
+    if (data2.length < 2 || (a & 15) !== 8 || (a * 256 + b) % 31 !== 0 || (b & 32) !== 0) throw new UnreadError("a content that is damaged");
+    const { out, how } = inflate2(data2, 2, most);
+    if (how === "bad") throw new UnreadError("a content that is damaged");
+    return out;
+  }
+
   // ts/pdftokens.ts
   function checkTokens(v, generation) {
     new Tokens(v, generation).check();
@@ -4136,8 +4968,8 @@
     /** token returns the place behind the one at p. */
     token(p, c, top) {
       const { b } = this.v;
-      const numeral = digit(c) || c === 43 || c === 45 || c === 46;
-      if (!numeral && c !== 82) this.first = this.second = -1;
+      const numeral2 = digit(c) || c === 43 || c === 45 || c === 46;
+      if (!numeral2 && c !== 82) this.first = this.second = -1;
       switch (c) {
         case 47: {
           const [name, end] = readName(b, p);
@@ -4160,13 +4992,13 @@
           this.open.pop();
           return p + 2;
       }
-      return this.word(p, numeral);
+      return this.word(p, numeral2);
     }
-    word(p, numeral) {
+    word(p, numeral2) {
       const { b, to } = this.v;
       let end = p;
       while (end < to && regular(b[end])) end++;
-      if (numeral) {
+      if (numeral2) {
         if (!plainNumber(ascii(b, p, Math.min(end - p, 64)))) throw new UnreadError("a number that is none");
         [this.first, this.second] = [this.second, p];
         return end;
@@ -4212,14 +5044,16 @@
     ["EarlyChange", (n) => n === 0 || n === 1]
   ];
   var Drawn = class {
-    constructor(pdf, listed, loader) {
+    constructor(pdf, listed, loader, looks) {
       this.pdf = pdf;
       this.listed = listed;
       this.loader = loader;
+      this.looks = looks;
     }
     pdf;
     listed;
     loader;
+    looks;
     /** scan throws an UnreadError for the first object that readers take for different ones. */
     async scan() {
       for (const num of this.listed.objects()) {
@@ -4231,11 +5065,14 @@
         checkTokens(v, (num2) => this.loader.generation(num2));
         if (!isDict(v)) continue;
         const dict = this.loader.entries(v);
-        if (this.loader.isStream(v)) await this.stream(v, dict);
-        else await this.look(v, dict);
+        if (this.loader.isStream(v)) await this.stream(num, v, dict);
+        else {
+          await this.look(v, dict);
+          await this.looks.glyphs(v, dict);
+        }
       }
     }
-    async stream(v, dict) {
+    async stream(num, v, dict) {
       const { pdf, loader } = this;
       let p = v.to;
       while (white(pdf[p])) p++;
@@ -4250,6 +5087,8 @@
       const box2 = kind === "Form" ? await loader.resolve(valueOf(v, dict, "BBox")) : void 0;
       if (kind === "Form" ? !box2 || !isArray(box2) : kind !== "Image" && nameOf2(valueOf(v, dict, "Type")) === "XObject") throw new UnreadError("something that is drawn to some only");
       await this.filters(v, dict, kind === "Form");
+      const bounds = kind === "Image" ? void 0 : valueOf(v, dict, "BBox");
+      if (bounds && textOf(bounds) !== "null") await this.looks.stream(num, v, dict);
     }
     async filters(v, dict, form2) {
       if (otherNames.some((k) => dict.values.has(k))) throw new UnreadError("a filter under another name");
@@ -4298,8 +5137,9 @@
   async function twofaced(pdf, listed) {
     try {
       const loader = new Loader(pdf, listed);
-      await new Pages(pdf, loader).scan(listed.root && { b: pdf, from: listed.root[0], to: listed.root[1] });
-      await new Drawn(pdf, listed, loader).scan();
+      const drawn2 = new Contents(pdf, loader);
+      await new Pages(pdf, loader, drawn2).scan(listed.root && { b: pdf, from: listed.root[0], to: listed.root[1] });
+      await new Drawn(pdf, listed, loader, drawn2).scan();
       return false;
     } catch (e) {
       if (e instanceof UnreadError) return true;
@@ -4307,12 +5147,14 @@
     }
   }
   var Pages = class {
-    constructor(pdf, loader) {
+    constructor(pdf, loader, looks) {
       this.pdf = pdf;
       this.loader = loader;
+      this.looks = looks;
     }
     pdf;
     loader;
+    looks;
     seen = /* @__PURE__ */ new Set();
     // nodes of the page tree
     drawn = /* @__PURE__ */ new Set();
@@ -4366,9 +5208,17 @@
       const id = v && refOf(v);
       if (!v || textOf(v) === "null" || id && this.drawn.has(named(id))) return;
       const found = id ? await this.loader.resolve(v) : v;
-      if (!found || !isArray(found)) return this.content(v);
+      if (!found || !isArray(found)) {
+        await this.content(v);
+        return this.looks.page([reference3(v)]);
+      }
       this.loader.spend(found.to - found.from);
-      for (const e of elements(found)) await this.content(e);
+      const all = [];
+      for (const e of elements(found)) {
+        await this.content(e);
+        all.push(reference3(e));
+      }
+      await this.looks.page(all);
       if (id) this.drawn.add(named(id));
     }
     /** content makes sure that a content is a stream that is drawn as it is; its form is judged with that of all objects. */
@@ -5124,8 +5974,8 @@
     const params = new URLSearchParams(location.hash.slice(1));
     const op = params.get("op") ?? "";
     const enrolling = location.pathname === "/enrol";
-    const keys = location.pathname === "/passkeys";
-    history.replaceState(null, "", enrolling ? "/enrol" : keys ? "/passkeys" : op && validID(op) ? `/#op=${encodeURIComponent(op)}` : "/");
+    const keys2 = location.pathname === "/passkeys";
+    history.replaceState(null, "", enrolling ? "/enrol" : keys2 ? "/passkeys" : op && validID(op) ? `/#op=${encodeURIComponent(op)}` : "/");
     let cfg;
     try {
       cfg = await loadConfig();
@@ -5133,7 +5983,7 @@
       return broken(void 0, "", void 0, t("error.config"));
     }
     if (cfg.profile === "demo") ribbon();
-    if (keys) return passkeys(cfg);
+    if (keys2) return passkeys(cfg);
     if (enrolling && params.get("halves") === "1") return halves(cfg, params.get("id") ?? "");
     if (enrolling) return enrol(cfg, params.get("id") ?? "", params.get("code") ?? "");
     if (!op) return show(t("home.title"), el("p", {}, t("home.text")));

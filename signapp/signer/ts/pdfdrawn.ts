@@ -3,7 +3,8 @@
 
 import { ascii, find, white } from "./bytes";
 import type { Listing } from "./pdfcensus";
-import { elements, integer, isArray, isDict, nameOf, refOf, valueOf, type Loader, type Value } from "./pdfload";
+import type { Contents } from "./pdfcontents";
+import { elements, integer, isArray, isDict, nameOf, refOf, textOf, valueOf, type Loader, type Value } from "./pdfload";
 import { UnreadError, type Entries } from "./pdfstream";
 import { checkTokens } from "./pdftokens";
 
@@ -30,6 +31,7 @@ export class Drawn {
     private readonly pdf: Uint8Array,
     private readonly listed: Listing,
     private readonly loader: Loader,
+    private readonly looks: Contents,
   ) {}
 
   /** scan throws an UnreadError for the first object that readers take for different ones. */
@@ -43,12 +45,15 @@ export class Drawn {
       checkTokens(v, (num) => this.loader.generation(num));
       if (!isDict(v)) continue;
       const dict = this.loader.entries(v);
-      if (this.loader.isStream(v)) await this.stream(v, dict);
-      else await this.look(v, dict);
+      if (this.loader.isStream(v)) await this.stream(num, v, dict);
+      else {
+        await this.look(v, dict);
+        await this.looks.glyphs(v, dict);
+      }
     }
   }
 
-  private async stream(v: Value, dict: Entries): Promise<void> {
+  private async stream(num: number, v: Value, dict: Entries): Promise<void> {
     const { pdf, loader } = this;
     let p = v.to;
     while (white(pdf[p])) p++;
@@ -65,6 +70,8 @@ export class Drawn {
     // Ghostscript draws an /XObject of no kind, Poppler no form without a box.
     if (kind === "Form" ? !box || !isArray(box) : kind !== "Image" && nameOf(valueOf(v, dict, "Type")) === "XObject") throw new UnreadError("something that is drawn to some only");
     await this.filters(v, dict, kind === "Form");
+    const bounds = kind === "Image" ? undefined : valueOf(v, dict, "BBox");
+    if (bounds && textOf(bounds) !== "null") await this.looks.stream(num, v, dict); // a form, a pattern, or what an annotation looks like
   }
 
   private async filters(v: Value, dict: Entries, form: boolean): Promise<void> {

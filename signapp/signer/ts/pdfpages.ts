@@ -5,6 +5,7 @@
 
 import { checkBoxes, checkSeen, type Boxes } from "./pdfboxes";
 import type { Listing } from "./pdfcensus";
+import { Contents } from "./pdfcontents";
 import { Drawn, pictured } from "./pdfdrawn";
 import { linearized } from "./pdfform";
 import { elements, integer, isArray, Loader, nameOf, refOf, reference, textOf, valueOf, type Ref, type Value } from "./pdfload";
@@ -16,8 +17,9 @@ const maxDepth = 200; // of the page tree
 export async function twofaced(pdf: Uint8Array, listed: Listing): Promise<boolean> {
   try {
     const loader = new Loader(pdf, listed);
-    await new Pages(pdf, loader).scan(listed.root && { b: pdf, from: listed.root[0], to: listed.root[1] });
-    await new Drawn(pdf, listed, loader).scan();
+    const drawn = new Contents(pdf, loader);
+    await new Pages(pdf, loader, drawn).scan(listed.root && { b: pdf, from: listed.root[0], to: listed.root[1] });
+    await new Drawn(pdf, listed, loader, drawn).scan();
     return false;
   } catch (e) {
     if (e instanceof UnreadError) return true;
@@ -33,6 +35,7 @@ class Pages {
   constructor(
     private readonly pdf: Uint8Array,
     private readonly loader: Loader,
+    private readonly looks: Contents,
   ) {}
 
   async scan(root: Value | undefined): Promise<void> {
@@ -88,9 +91,17 @@ class Pages {
     const id = v && refOf(v);
     if (!v || textOf(v) === "null" || (id && this.drawn.has(named(id)))) return;
     const found = id ? await this.loader.resolve(v) : v;
-    if (!found || !isArray(found)) return this.content(v);
+    if (!found || !isArray(found)) {
+      await this.content(v);
+      return this.looks.page([reference(v)]);
+    }
     this.loader.spend(found.to - found.from);
-    for (const e of elements(found)) await this.content(e);
+    const all: Ref[] = [];
+    for (const e of elements(found)) {
+      await this.content(e);
+      all.push(reference(e));
+    }
+    await this.looks.page(all);
     if (id) this.drawn.add(named(id));
   }
 

@@ -274,7 +274,7 @@ async function tryInflate(body: Uint8Array): Promise<{ data: Bytes; whole: boole
 }
 
 /** unpredict undoes PNG row filters (RFC 2083 section 6) for one byte a sample. */
-function unpredict(data: Uint8Array, columns: number, partly: boolean): Uint8Array {
+export function unpredict(data: Uint8Array, columns: number, partly: boolean): Uint8Array {
   const rows = Math.floor(data.length / (columns + 1));
   if (!partly && rows * (columns + 1) !== data.length) throw new UnreadError("a stream cannot be read");
   const out = new Uint8Array(rows * columns);

@@ -15,6 +15,7 @@ interface Change {
   old: string;
   new: string;
   object?: number; // of one object; otherwise of each of the first four
+  also?: Change[];
 }
 
 const file = process.env["PAGE_VECTORS"];
@@ -23,7 +24,9 @@ const vectors = JSON.parse(readFileSync(file, "utf8")) as { objects: string[]; o
 
 const octets = (s: string): Bytes => Uint8Array.from(s, (c) => c.charCodeAt(0));
 const latin = (b: Uint8Array): string => Array.from(b, (c) => String.fromCharCode(c)).join("");
-const bodies = (c: Change): string[] => vectors.objects.map((o, i) => ((c.object ? i + 1 === c.object : i < 4) ? o.replace(c.old, () => c.new) : o));
+const made = (c: Change, number: number, body: string): string =>
+  (c.also ?? []).reduce((b, also) => made(also, number, b), (c.object ? number === c.object : number <= 4) ? body.replace(c.old, () => c.new) : body);
+const bodies = (c: Change): string[] => vectors.objects.map((o, i) => made(c, i + 1, o));
 
 /** Made is a file that is being written: its text, and where the objects stand. */
 interface Made {

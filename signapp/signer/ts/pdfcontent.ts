@@ -1,0 +1,125 @@
+// Tells whether readers draw a content stream (ISO 32000-2, 7.8.2) in different ways. They agree
+// about those that keep to the letter. About others each has its own way on: pdf.js takes a word
+// that is no operator apart, PDFium leaves it out, Poppler gives up. internal/pdf has the same
+// rules (content.go).
+
+import { white } from "./bytes";
+import { behindImage } from "./pdfimage";
+import { contentDepth, latin, LexError, Lexer, plain, type Kind, type Token } from "./pdflex";
+import { plainNumber } from "./pdfload";
+import { UnreadError } from "./pdfstream";
+
+/** operators are those of ISO 32000-2, table A.1, by the number of their operands; without those of inline images. */
+export const operators = new Map<string, number>(
+  Object.entries({
+    0: "b B b* B* BT BX EMC ET EX f F f* h n q Q s S T* W W*",
+    1: "BMC CS cs Do G g gs i j J M MP ri sh Tc Tj TJ TL Tr Ts Tw Tz w '",
+    2: "BDC d d0 DP l m Td TD Tf",
+    3: 'RG rg "',
+    4: "K k re v y",
+    6: "c cm d1 Tm",
+    [-1]: "SC sc SCN scn", // any number
+  }).flatMap(([n, words]) => words.split(" ").map((w): [string, number] => [w, Number(n)])),
+);
+
+/** checkContent throws an UnreadError for what readers differ about; joints are the places of the line ends that were put between its streams. */
+export function checkContent(content: Uint8Array, joints: number[] = []): void {
+  try {
+    new Walk(content, joints).check();
+  } catch (e) {
+    throw e instanceof LexError ? new UnreadError(`a content with ${e.message}`) : e;
+  }
+}
+
+class Walk {
+  private readonly lexer: Lexer;
+  private readonly open: Kind[] = []; // arrays and dictionaries that are not closed yet
+  private joint = 0; // how many of the joints are passed
+  private args = 0; // operands in front of the present token
+  private saved = 0; // q without Q
+
+  constructor(
+    private readonly b: Uint8Array,
+    private readonly joints: number[],
+  ) {
+    this.lexer = new Lexer(b);
+  }
+
+  check(): void {
+    const { b, lexer } = this;
+    for (this.blank(); lexer.pos < b.length; this.blank()) {
+      const t = lexer.next();
+      if (this.cut(t)) throw new UnreadError("a word that is cut between two streams");
+      this.token(t);
+    }
+    if (this.open.length > 0) throw new UnreadError("an array that does not end");
+  }
+
+  /** blank passes white space and comments; some readers go on with a comment in the next stream. */
+  private blank(): void {
+    const { b, lexer } = this;
+    for (; lexer.pos < b.length; lexer.pos++) {
+      if (b[lexer.pos] === 0x25) {
+        while (lexer.pos < b.length && b[lexer.pos] !== 10 && b[lexer.pos] !== 13) lexer.pos++;
+        if (this.next(lexer.pos) === lexer.pos) throw new UnreadError("a comment that goes on in the next stream");
+      } else if (!white(b[lexer.pos])) return;
+    }
+  }
+
+  /** next is the first joint from a place on; places grow. */
+  private next(from: number): number {
+    while ((this.joints[this.joint] ?? Infinity) < from) this.joint++;
+    return this.joints[this.joint] ?? Infinity;
+  }
+
+  /** cut tells whether a joint is within a token, or behind a number or a name that could go on in the next stream. */
+  private cut(t: Token): boolean {
+    const at = this.next(t.from);
+    if (at > t.to || at === t.from) return false;
+    return at < t.to || ((t.kind === "number" || t.kind === "name") && plain(this.b[t.to + 1]));
+  }
+
+  private token(t: Token): void {
+    const { b, open } = this;
+    switch (t.kind) {
+      case "[":
+      case "{":
+        if (open.length >= contentDepth) throw new UnreadError("arrays that are too deep");
+        open.push(t.kind);
+        return;
+      case "]":
+      case "}":
+        if (open.pop() !== (t.kind === "]" ? "[" : "{")) throw new UnreadError("a bracket that nothing opens");
+        break;
+      case "number":
+        if (!plainNumber(latin(b, t.from, t.to))) throw new UnreadError("a number that is none");
+        break;
+      case "hex":
+        if (!/^<[0-9A-Fa-f\0\t\n\f\r ]*>$/.test(latin(b, t.from, t.to))) throw new UnreadError("a text of other digits");
+        break;
+      case "word": {
+        const word = latin(b, t.from, t.to);
+        if (open.length === 0) return this.operator(word);
+        if (!["true", "false", "null"].includes(word)) throw new UnreadError("an operator within an array");
+      }
+    }
+    if (open.length === 0) this.args++;
+  }
+
+  private operator(word: string): void {
+    const { args } = this;
+    this.args = 0;
+    if (word === "BI") {
+      if (args > 0) throw new UnreadError("operands of an inline image");
+      const from = this.lexer.pos;
+      this.lexer.pos = behindImage(this.b, from, operators);
+      if (this.next(from) < this.lexer.pos) throw new UnreadError("an inline image that is cut between two streams");
+      return;
+    }
+    const n = operators.get(word);
+    if (n === undefined) throw new UnreadError("a word that is no operator");
+    if (args < n || (n < 0 && args === 0)) throw new UnreadError("fewer operands than an operator has");
+    if (word === "q") this.saved++;
+    if (word === "Q" && --this.saved < 0) throw new UnreadError("a state that was not saved");
+  }
+}

@@ -1,0 +1,205 @@
+// Finds the end of an inline image of a content stream. Some readers reckon it from its size or its
+// filter, others look for "EI": where that is not one place, what is in the picture to some is
+// drawn as operators by others. internal/pdf has the same rules (contentimage.go).
+
+import { find, readName, white } from "./bytes";
+import { inflate, lzw, runLengthEnd } from "./pdffilters";
+import { latin, LexError, Lexer, numeral, plain, type Token } from "./pdflex";
+import { UnreadError } from "./pdfstream";
+
+/** Short names of the entries, and of filters (ISO 32000-2, tables 91 and 92). */
+const keys: Record<string, string> = { BPC: "BitsPerComponent", CS: "ColorSpace", D: "Decode", DP: "DecodeParms", F: "Filter", H: "Height", IM: "ImageMask", I: "Interpolate", L: "Length", W: "Width" };
+const filters: Record<string, string> = { AHx: "ASCIIHexDecode", A85: "ASCII85Decode", LZW: "LZWDecode", Fl: "FlateDecode", RL: "RunLengthDecode", CCF: "CCITTFaxDecode", DCT: "DCTDecode" };
+const components = new Map([["DeviceGray", 1], ["G", 1], ["CalGray", 1], ["DeviceRGB", 3], ["RGB", 3], ["CalRGB", 3], ["DeviceCMYK", 4], ["CMYK", 4], ["I", 1], ["Indexed", 1]]);
+
+const maxImage = 16 << 20; // octets that an image is decoded to
+const reckoned = ["DCTDecode", "ASCII85Decode", "ASCIIHexDecode"]; // by pdf.js, too
+
+/** Head is what stands between BI and ID, as far as it says where the data ends. */
+interface Head {
+  width: number;
+  height: number;
+  bits: number;
+  mask: boolean;
+  space: string;
+  filter: string; // the first
+  early: boolean; // of LZWDecode
+}
+
+/** behindImage is the place behind the EI of an image; from is behind BI. */
+export function behindImage(b: Uint8Array, from: number, operators: Map<string, number>): number {
+  const lexer = new Lexer(b, from);
+  const head = readHead(lexer);
+  const at = lexer.pos;
+  if (!white(b[at])) throw new UnreadError("no blank behind ID");
+  const starts = b[at] === 13 && b[at + 1] === 10 ? [at + 1, at + 2] : [at + 1]; // some readers count both
+  for (const start of starts) {
+    for (const end of ends(head, b.subarray(start), operators)) {
+      let p = start + end;
+      while (white(b[p])) p++;
+      if (b[p] !== 0x45 || b[p + 1] !== 0x49 || (p + 2 < b.length && !white(b[p + 2]))) continue;
+      if (reckoned.includes(head.filter) || searched(b, at + 1, operators) === p) return p + 2;
+    }
+  }
+  throw new UnreadError("an inline image that ends in two places");
+}
+
+function readHead(lexer: Lexer): Head {
+  const head: Head = { width: -1, height: -1, bits: 1, mask: false, space: "", filter: "", early: true };
+  const seen = new Set<string>();
+  for (;;) {
+    const t = lexer.next();
+    if (t.kind === "word" && latin(lexer.b, t.from, t.to) === "ID") break;
+    if (t.kind !== "name") throw new UnreadError("an inline image of an unusual form");
+    const name = decoded(lexer.b, t);
+    const key = Object.hasOwn(keys, name) ? keys[name]! : name;
+    const v = lexer.value();
+    const usual = v.kind !== "word" || ["true", "false", "null"].includes(latin(lexer.b, v.from, v.to));
+    if (seen.has(key) || !usual || !enter(head, key, lexer.b, v)) throw new UnreadError("an inline image of an unusual form");
+    seen.add(key);
+  }
+  const sizes = [head.width, head.height];
+  if (sizes.some((n) => n < 0 || n > 1 << 20)) throw new UnreadError("an inline image without a size");
+  return head;
+}
+
+/** decoded is a name without its escapes, "" for one that is too long to be of use here. */
+function decoded(b: Uint8Array, { from, to }: Token): string {
+  return to - from < 150 ? readName(b.subarray(0, to), from)[0] : "";
+}
+
+/** enter notes an entry, and tells whether it is of a usual form. */
+function enter(head: Head, key: string, b: Uint8Array, v: Token): boolean {
+  const text = v.to - v.from <= 64 ? latin(b, v.from, v.to) : "";
+  const number = /^\+?\d{1,9}$/.test(text) ? Number(text) : -1;
+  switch (key) {
+    case "Width":
+      head.width = number;
+      return number >= 0;
+    case "Height":
+      head.height = number;
+      return number >= 0;
+    case "BitsPerComponent":
+      head.bits = number;
+      return number >= 0 && number <= 16;
+    case "ImageMask":
+      head.mask = text === "true";
+      return head.mask || text === "false";
+    case "ColorSpace":
+    case "Filter": {
+      const first = firstName(b, v);
+      if (first === undefined) return false;
+      if (key === "ColorSpace") head.space = first;
+      else head.filter = Object.hasOwn(filters, first) ? filters[first]! : first;
+      return true;
+    }
+    case "DecodeParms":
+      head.early = !latin(b, v.from, v.to).includes("/EarlyChange 0");
+  }
+  return true;
+}
+
+/** firstName is a name, or the first of an array, "" for none. */
+function firstName(b: Uint8Array, v: Token): string | undefined {
+  if (v.kind === "name") return decoded(b, v) || undefined;
+  if (v.kind !== "[") return undefined;
+  const t = new Lexer(b, v.from + 1).next();
+  return t.kind === "]" ? "" : t.kind === "name" ? decoded(b, t) || undefined : undefined;
+}
+
+/** ends are the places where the data may end. */
+function ends(head: Head, data: Uint8Array, operators: Map<string, number>): number[] {
+  switch (head.filter) {
+    case "":
+      return plainEnds(head, data.length);
+    case "FlateDecode": {
+      const { end, how } = inflate(data, 2, maxImage);
+      return how === "whole" ? [4, 0, 3, 2, 1].map((n) => Math.min(end + n, data.length)) : []; // its checksum may be cut off
+    }
+    case "LZWDecode": {
+      const { end, how } = lzw(data, head.early, maxImage);
+      return how === "whole" ? [end] : [];
+    }
+    case "RunLengthDecode":
+      return runLengthEnd(data);
+    case "ASCII85Decode":
+      return within(data, find(data, "~>", 0), 2, (c) => (c >= 0x21 && c <= 0x75) || c === 0x7a || white(c));
+    case "ASCIIHexDecode":
+      return within(data, data.indexOf(0x3e), 1, (c) => white(c) || /[0-9A-Fa-f]/.test(String.fromCharCode(c)));
+    case "DCTDecode":
+      return jpegEnd(data);
+    case "CCITTFaxDecode":
+      return [searched(data, 0, operators)].filter((at) => at >= 0); // readers do not find its end in one way
+  }
+  return [];
+}
+
+function within(data: Uint8Array, end: number, mark: number, good: (c: number) => boolean): number[] {
+  return end >= 0 && data.subarray(0, end).every(good) ? [end + mark] : [];
+}
+
+/** plainEnds reckons; of a colour space of the resources the number of components is not known. */
+function plainEnds({ mask, space, bits, width, height }: Head, room: number): number[] {
+  const known = components.get(space);
+  const each = mask ? [1] : known ? [known] : [1, 3, 4];
+  return each.map((n) => height * Math.floor((width * (mask ? 1 : bits) * n + 7) / 8)).filter((size) => size <= room);
+}
+
+/** jpegEnd is the place behind the marker that ends a JPEG. */
+function jpegEnd(b: Uint8Array): number[] {
+  for (let i = 0; i + 1 < b.length; i++) {
+    if (b[i] !== 0xff) continue;
+    const m = b[i + 1]!;
+    if (m === 0xd9) return [i + 2];
+    if (m === 0xff) continue;
+    if ((m >= 0xc0 && m <= 0xcf && m !== 0xc8) || (m >= 0xda && m <= 0xef) || m === 0xfe) {
+      if (i + 3 >= b.length) return [];
+      const n = b[i + 2]! * 256 + b[i + 3]!;
+      i += n > 2 ? 1 + n : 1;
+    } else i++;
+  }
+  return [];
+}
+
+// Of pdf.js: it takes the first "EI" for the end of an image behind which so many octets are of a
+// text, and so many hold an operator with its operands.
+const eiText = 15;
+const eiLexed = 75;
+const mostColours = 33;
+
+/** searched is where pdf.js finds the end of an image, -1 if nowhere. */
+function searched(b: Uint8Array, from: number, operators: Map<string, number>): number {
+  let last = -1;
+  for (let at = find(b, "EI", from); at >= 0; at = find(b, "EI", at + 2)) {
+    const c = b[at + 2];
+    if (c === undefined) return Math.max(last, at);
+    if (c !== 32 && c !== 10 && c !== 13) continue;
+    last = at;
+    if (believed(b.subarray(at + 3, at + 3 + eiLexed), operators)) return at;
+  }
+  return last;
+}
+
+function believed(b: Uint8Array, operators: Map<string, number>): boolean {
+  if (b.length === 0) return true;
+  const text = b.subarray(0, eiText);
+  if (!text.every((c, i) => (c === 0 && text[i + 1] !== 0) || c === 10 || c === 13 || (c >= 32 && c <= 0x7f))) return false;
+  const lexer = new Lexer(b);
+  for (let args = 0; ; args++) {
+    lexer.skip();
+    if (lexer.pos >= b.length) return false;
+    let v: Token;
+    try {
+      v = lexer.value();
+    } catch (e) {
+      if (e instanceof LexError) return false;
+      throw e;
+    }
+    if (!plain(b[v.from]) || numeral(b[v.from]!)) continue;
+    const word = latin(b, v.from, v.to);
+    const n = word === "BI" ? 0 : operators.get(word);
+    if (n === undefined) return false;
+    if (n < 0 ? args <= mostColours : args === n) return true;
+    args = -1;
+  }
+}
