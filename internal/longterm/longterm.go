@@ -118,7 +118,7 @@ func add(dst *[][]byte, b []byte) {
 // leaf must not be older than: one from before the signature does not say that the
 // certificate was good when it was used. pool are further certificates that may be part of the path.
 func (c *Collector) Signer(ctx context.Context, chain [][]byte, at, after time.Time, pool ...*x509.Certificate) (*Material, error) {
-	return c.collect(ctx, chain, pool, at, after, pkix.Config{Usage: pkix.DigitalSignature | pkix.ContentCommitment, Persons: true})
+	return c.collect(ctx, chain, pool, at, after, pkix.Config{Usage: pkix.DigitalSignature | pkix.ContentCommitment})
 }
 
 // Time verifies a time-stamp token over an imprint, as it was at its own time, and gives that.
