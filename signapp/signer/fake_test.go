@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,6 +36,7 @@ type fake struct {
 	cert          []byte
 	app, sign     *httptest.Server
 	origin        string
+	cut           atomic.Int32 // answers of the signing origin that still get lost
 	mu            sync.Mutex
 	code          string
 	enrolment     sap.Signed
@@ -61,8 +63,10 @@ type lies struct {
 	document func(b []byte) []byte
 	request  func(s *sap.Signed)
 	receipt  func(s *sap.SignedReceipt)
-	redeem   func(w http.ResponseWriter, do func()) bool // true: answered already
-	fileSend func(w http.ResponseWriter, do func()) bool // true: answered already
+	redeem   func(w http.ResponseWriter, do func()) bool       // true: answered already
+	fileSend func(w http.ResponseWriter, do func()) bool       // true: answered already
+	session  func(w http.ResponseWriter, do func()) bool       // true: answered already
+	any      func(w http.ResponseWriter, r *http.Request) bool // true: answered already
 }
 
 type operation struct {
@@ -130,10 +134,20 @@ func newFake(t testing.TB, change func(c *signer.Config)) *fake {
 	t.Cleanup(f.app.Close)
 	f.sign = httptest.NewUnstartedServer(nil)
 	f.origin = "http://localhost:" + port(f.sign.Listener.Addr().String())
-	f.sign.Config.Handler = f.handler()
+	f.sign.Config.Handler = f.losable(f.handler())
 	f.sign.Start()
 	t.Cleanup(f.sign.Close)
 	return f
+}
+
+// losable is the signing origin, whose configuration gets lost as often as f.cut says.
+func (f *fake) losable(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/config.json" && f.cut.Add(-1) >= 0 {
+			panic(http.ErrAbortHandler)
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 func newKey(t testing.TB) *ecdsa.PrivateKey {
@@ -285,6 +299,9 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
+	if f.lie.any != nil && f.lie.any(w, r) {
+		return
+	}
 	out, e := f.dispatch(w, r)
 	if e != nil {
 		f.refusals = append(f.refusals, e.code)
@@ -332,6 +349,9 @@ func (f *fake) dispatch(w http.ResponseWriter, r *http.Request) (any, *apiError)
 	case path == "enrolment/finish":
 		return f.enrolFinish(body)
 	case path == "session":
+		if f.lie.session != nil && f.lie.session(w, func() { _, _ = f.session(r, body) }) {
+			return nil, nil
+		}
 		return f.session(r, body)
 	case strings.HasPrefix(path, "operations/"):
 		return f.operation(w, r, strings.Split(strings.TrimPrefix(path, "operations/"), "/"), body)

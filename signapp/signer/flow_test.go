@@ -272,8 +272,8 @@ func TestEndedOperations(t *testing.T) {
 	f.set(func() { o.state = "expired" })
 	p.Go(link)
 	p.WaitText("This request has expired")
-	if browsertest.Eval[int](p, "document.querySelectorAll('a[href]').length") != 0 {
-		t.Error("the page links to an address that is not the application's")
+	if to := browsertest.Eval[string](p, "[...document.querySelectorAll('a[href]')].map((a) => a.href).join(' ')"); to != f.api()+"/operations/"+o.id {
+		t.Errorf("the page links to %s, not to the application alone", to)
 	}
 	clean(t, p)
 }

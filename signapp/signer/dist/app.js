@@ -984,10 +984,20 @@
     viewer: "boolean",
     attestation: "string"
   };
-  async function loadConfig() {
-    const res = await fetch("/config.json", { credentials: "omit", cache: "no-store" });
+  async function published() {
+    let res, text2;
+    try {
+      res = await fetch("/config.json", { credentials: "omit", cache: "no-store" });
+      text2 = await res.text();
+    } catch {
+      throw new RelayError("network", 0, "same", "");
+    }
+    if (res.status >= 500) throw new RelayError("unknown", res.status, "later", "");
     if (!res.ok) throw new Error(`config: status ${res.status}`);
-    const c = atLeast(await res.json(), shape);
+    return JSON.parse(text2);
+  }
+  async function loadConfig() {
+    const c = atLeast(await patiently(published), shape);
     if (c.origin !== location.origin) throw new Error(`config: this page is at ${location.origin}, not at ${c.origin}`);
     const api = new URL(c.api).origin;
     return {
@@ -1049,6 +1059,8 @@
     "common.try_again": "Try again",
     "common.continue": "Continue",
     "common.back": "Back",
+    "common.app": "Go to your requests",
+    "common.operation": "Go to this request",
     "common.reference": "Reference for support: {id}",
     "common.said": "The service says: “{said}”",
     "load.title": "Getting your documents",
@@ -1162,7 +1174,9 @@
     "review.use.text.other": "{n} signatures, now, once",
     "review.time.left": "You have until {time} to decide.",
     "review.time.soon": "Less than {n} seconds are left to decide. You can take more time.",
-    "review.time.over": "The time to decide is over. Nothing was signed and nothing is lost; ask for more time to go on.",
+    "review.time.over": "The time to decide is over. You approved nothing on this page and nothing is lost; ask for more time to go on.",
+    "review.time.last": "Less than {n} seconds are left to decide: the sender gave you no more time.",
+    "review.time.ended": "The time that the sender gave you is over. You approved nothing on this page.",
     "review.time.more": "More time",
     "review.time.renewed": "You have more time now: until {time}.",
     "review.passkey": "Passkey",
@@ -1208,6 +1222,7 @@
     "once.cancelled": "The passkey dialog was closed, or this device has no passkey for signing. Nothing was made. You can try again or decide not to sign.",
     "once.refused": "The signing module refused. There is no key and nothing was signed.",
     "once.network": "The connection was lost after you approved. Your approval is kept on this page; send it again. It makes one key only.",
+    "once.later": "The service did not say whether the key was made. Your approval is kept on this page; send it again in a moment. It makes one key only.",
     "once.send_again": "Send the approval again",
     "decline.title": "Do not sign",
     "decline.reason": "Reason (optional; the sender will read it)",
@@ -1264,12 +1279,15 @@
     "end.signed.text": "It is finished or being completed. You find the documents where you signed in.",
     "error.title": "That did not work",
     "error.link": "This link is incomplete, was used already or is too old. Open the request again from the page where you signed in.",
-    "error.network": "The service cannot be reached. Check your connection and try again; nothing was signed.",
-    "error.refused": "The service refused the request. Nothing was signed.",
+    "error.network": "The service cannot be reached. Check your connection and try again; you approved nothing on this page.",
+    "error.open.network": "The service cannot be reached. Check your connection and try again.",
+    "error.open.later": "The service is busy or not available now. Try again in a moment.",
+    "error.open.refused": "The service refused to open the request.",
+    "error.refused": "The service refused the request. You approved nothing on this page.",
     "error.refused.approval": "The signing module refused this approval. Nothing was signed with it.",
     "error.login": "You are not logged in here any more, or somebody else has logged in with this browser since. Nothing was signed.",
     "error.login.unsure": "You are not logged in here any more, or somebody else has logged in with this browser since. Your approval may have counted before: log in and open the request again to see.",
-    "error.later": "The service is busy or not available now. Try again in a moment; nothing was signed.",
+    "error.later": "The service is busy or not available now. Try again in a moment; you approved nothing on this page.",
     "error.config": "This page is not set up correctly (config). Tell your service provider.",
     "error.framed": "This page must not be shown inside another page.",
     "home.title": "Nothing to sign here",
@@ -1362,6 +1380,10 @@
       return void 0;
     }
   }
+  function back(cfg, op = "") {
+    const at2 = op === "" ? "/" : `/operations/${encodeURIComponent(op)}`;
+    return el("p", {}, el("a", { class: "act", href: cfg.api + at2, rel: "noreferrer", id: "back" }, t(op === "" ? "common.app" : "common.operation")));
+  }
   function stopped(s, reference4) {
     const after = s.code === "receipt";
     show(
@@ -1386,7 +1408,7 @@
     };
     let [title, text2] = table[v.state] ?? ["end.signed.title", "end.signed.text"];
     if (v.state === "failed" && (v.reason === "refused" || v.reason.startsWith("refused "))) text2 = "end.refused.text";
-    show(t(title), el("p", { id: "ended", "data-state": v.state }, t(text2, { asker: v.asker })), onward(cfg, v.return_url), el("p", { class: "hint" }, t("common.reference", { id: v.id })));
+    show(t(title), el("p", { id: "ended", "data-state": v.state }, t(text2, { asker: v.asker })), onward(cfg, v.return_url) ?? back(cfg, v.id), el("p", { class: "hint" }, t("common.reference", { id: v.id })));
   }
   function sentence(e, refused = "error.refused") {
     if (!(e instanceof RelayError)) return t("error.refused");
@@ -1395,13 +1417,18 @@
     if (e.code === "login_required" || e.code === "not_found" && refused === "error.refused.approval") return t("error.login");
     return t(refused);
   }
-  function broken(e, reference4, again, text2 = sentence(e)) {
+  function opening(e) {
+    if (e.code === "network") return t("error.open.network");
+    return t(e.retry === "later" || e.status >= 500 ? "error.open.later" : "error.open.refused");
+  }
+  function broken(e, reference4, again, text2 = sentence(e), way) {
     const said = e instanceof RelayError && e.said !== "" && el("p", {}, foreign(t("common.said", { said: e.said })));
     show(
       t("error.title"),
       el("p", { role: "alert", id: "error" }, text2),
       said,
       again && button(t("common.try_again"), again, { class: "act" }),
+      way,
       reference4 !== "" && el("p", { class: "hint" }, t("common.reference", { id: reference4 }))
     );
   }
@@ -1529,8 +1556,8 @@
     try {
       signed = await relay.enrolBegin(id);
     } catch (e) {
-      const retry = e instanceof RelayError && e.retry !== "never";
-      return broken(e, id, retry ? () => void enrol(cfg, id, code2) : void 0, retry ? sentence(e) : t("enrol.bad_link"));
+      if (e instanceof RelayError && e.retry !== "never") return broken(e, id, () => void enrol(cfg, id, code2), opening(e));
+      return broken(e, id, void 0, t("enrol.bad_link"));
     }
     const request = await check2(cfg, id, signed);
     if (!request) return broken(void 0, id, void 0, t("enrol.not_genuine"));
@@ -1612,7 +1639,7 @@
         show(t("enrol.done.title"), el("p", { id: "enrolled", "data-credential": done.credential }, t("enrol.done.text", { name: this.request.name })), el("p", {}, t("enrol.done.close")));
       } catch (e) {
         if (e instanceof RelayError && e.retry !== "never") {
-          this.tell(e.code === "network" ? t("enrol.network") : t("error.later"), button(t("enrol.again"), () => void this.send(answer), { class: "act" }));
+          this.tell(e.code === "network" ? t("enrol.network") : t("error.open.later"), button(t("enrol.again"), () => void this.send(answer), { class: "act" }));
           this.busy = true;
           return;
         }
@@ -1700,7 +1727,8 @@
       new Page(cfg, relay, list, notices).open();
     } catch (e) {
       if (!(e instanceof RelayError)) return broken(void 0, "", void 0, t("keys.not_genuine"));
-      broken(e, "", e.status === 401 ? void 0 : () => void passkeys(cfg), e.status === 401 ? t("keys.login") : sentence(e));
+      if (e.status === 401) return broken(e, "", void 0, t("keys.login"), back(cfg));
+      broken(e, "", () => void passkeys(cfg), opening(e));
     }
   }
   async function load(cfg, relay) {
@@ -1782,12 +1810,12 @@
       }
       this.busy = false;
       const text2 = act === "add" ? t("keys.will.add", { hours: Math.ceil(r.cooling / 3600) }) : t("keys.will.remove", { id: short2(target) });
-      const go = act === "add" ? button(t("keys.create"), () => void this.create(signed, r), { class: "act", id: "create" }) : this.approval(signed, r, none, none);
-      this.offer(text2, go);
+      const go2 = act === "add" ? button(t("keys.create"), () => void this.create(signed, r), { class: "act", id: "create" }) : this.approval(signed, r, none, none);
+      this.offer(text2, go2);
     }
-    offer(text2, go) {
-      fill(this.status, el("div", { class: "notice", id: "offer" }, el("p", {}, text2), el("div", { class: "actions single" }, go, button(t("common.back"), () => void passkeys(this.cfg), { class: "quiet" }))));
-      go.focus();
+    offer(text2, go2) {
+      fill(this.status, el("div", { class: "notice", id: "offer" }, el("p", {}, text2), el("div", { class: "actions single" }, go2, button(t("common.back"), () => void passkeys(this.cfg), { class: "quiet" }))));
+      go2.focus();
     }
     approval(signed, r, attestation, clientData) {
       return button(t("keys.approve"), () => void this.approve(signed, r, attestation, clientData), { class: "act", id: "approve" });
@@ -2843,17 +2871,17 @@
       fill(box2, ...visible(part(n)).map((v) => v.mark ? el("mark", {}, v.text) : v.text));
       box2.scrollTop = 0;
       where.textContent = count > 1 ? t(`${kind}.part`, { n: n + 1, of: count }) : t(`${kind}.whole`);
-      back.setAttribute("aria-disabled", String(n === 0));
+      back2.setAttribute("aria-disabled", String(n === 0));
       next.setAttribute("aria-disabled", String(n === count - 1));
     };
-    const go = (by) => {
+    const go2 = (by) => {
       n = Math.min(count - 1, Math.max(0, n + by));
       draw();
     };
-    const back = button(t("text.back"), () => go(-1), { class: "quiet" });
-    const next = button(t("text.next"), () => go(1), { class: "quiet", id: "next-part" });
+    const back2 = button(t("text.back"), () => go2(-1), { class: "quiet" });
+    const next = button(t("text.next"), () => go2(1), { class: "quiet", id: "next-part" });
     draw();
-    host.replaceChildren(el("div", { class: "text" }, where, count > 1 && el("p", {}, back, " ", next), box2));
+    host.replaceChildren(el("div", { class: "text" }, where, count > 1 && el("p", {}, back2, " ", next), box2));
     return { parts: count };
   }
 
@@ -3242,7 +3270,7 @@
       } catch (e) {
         if (!(e instanceof RelayError)) return this.owner.fail(e);
         if (e.retry === "never") return this.tell(sentence(e, "once.refused"), button(t("common.try_again"), () => this.owner.again(), { class: "act", id: "again" }));
-        this.tell(e.code === "network" ? t("once.network") : t("error.later"), button(t("once.send_again"), () => void this.send(proof), { class: "act", id: "send-again" }));
+        this.tell(t(e.code === "network" ? "once.network" : "once.later"), button(t("once.send_again"), () => void this.send(proof), { class: "act", id: "send-again" }));
         this.rest(true);
       }
     }
@@ -3351,7 +3379,7 @@
         button(t("result.receipt"), () => this.saveReceipt(), { class: "act", id: "receipt" }),
         el("p", { class: "hint" }, t("result.receipt.explain")),
         el("p", { class: "hint" }, t("result.not_you", { id: this.offer.view.id })),
-        onward(this.cfg, this.offer.view.return_url)
+        onward(this.cfg, this.offer.view.return_url) ?? back(this.cfg, this.offer.view.id)
       );
       this.status.textContent = t("result.working");
     }
@@ -4293,9 +4321,9 @@
         const n = lengthBase[s - 257] + this.take(lengthExtra[s - 257]);
         const d = this.symbol(dist);
         if (d > 29) throw new Stop2("bad");
-        const back = distBase[d] + this.take(d < 2 ? 0 : (d >> 1) - 1);
-        if (back > out.length) throw new Stop2("bad");
-        out.copy(out.length - back, n);
+        const back2 = distBase[d] + this.take(d < 2 ? 0 : (d >> 1) - 1);
+        if (back2 > out.length) throw new Stop2("bad");
+        out.copy(out.length - back2, n);
         this.bound();
       }
     }
@@ -5362,6 +5390,8 @@
     // documents being drawn
     busy = false;
     over = false;
+    last = false;
+    // the sender's time ends before the request does: there is no more
     cred;
     timer;
     ends = 0;
@@ -5392,7 +5422,7 @@
       this.offer.request = offer.request;
       this.over = false;
       this.startClock();
-      this.idle(t("review.time.renewed", { time: this.deadline() }));
+      this.idle(t(this.last ? "review.time.left" : "review.time.renewed", { time: this.deadline() }));
     }
     /** wait says what is being waited for; the buttons rest meanwhile. */
     wait(text2) {
@@ -5637,7 +5667,7 @@
     why() {
       const blocked = this.panes.find((p) => this.failed.has(p.k));
       if (blocked) return this.cfg.viewer ? t("review.blocked", { name: blocked.title }) : t("review.no_viewer");
-      if (this.over) return t("review.time.over");
+      if (this.over) return t(this.last ? "review.time.ended" : "review.time.over");
       if (this.waiting > 0) return t("review.wait.drawing");
       const hazard = this.hazard();
       if (hazard) return hazard;
@@ -5651,7 +5681,7 @@
     askDecline() {
       if (this.busy) return;
       const reason = el("input", { id: "reason", type: "text", maxlength: "300", autocomplete: "off" });
-      const back = () => {
+      const back2 = () => {
         fill(this.actions, this.sign, this.no);
         this.no.focus();
       };
@@ -5663,7 +5693,7 @@
           el("h3", {}, t("decline.title")),
           el("label", { for: "reason" }, t("decline.reason")),
           reason,
-          el("div", { class: "actions" }, button(t("decline.confirm"), () => this.decisions.decline(reason.value.trim()), { class: "act", id: "confirm-decline" }), button(t("common.back"), back, { class: "act" }))
+          el("div", { class: "actions" }, button(t("decline.confirm"), () => this.decisions.decline(reason.value.trim()), { class: "act", id: "confirm-decline" }), button(t("common.back"), back2, { class: "act" }))
         )
       );
       reason.focus();
@@ -5674,7 +5704,8 @@
      */
     startClock() {
       const b = this.offer.request.bind;
-      this.ends = performance.now() + (b.exp - b.iat) * 1e3 - 2e3;
+      this.last = this.offer.view.expires <= b.exp;
+      this.ends = performance.now() + (Math.min(b.exp, this.offer.view.expires) - b.iat) * 1e3 - 2e3;
       this.warned = false;
       this.time.textContent = t("review.time.left", { time: this.deadline() });
       clearInterval(this.timer);
@@ -5687,19 +5718,21 @@
     deadline() {
       return clock(new Date(Date.now() + this.left()));
     }
+    /** more asks for more time; where there is none, for how the request ended. */
     more() {
-      return button(t("review.time.more"), () => this.decisions.moreTime(), { class: "act", id: "more-time" });
+      return button(t(this.last ? "common.continue" : "review.time.more"), () => this.decisions.moreTime(), { class: "act", id: "more-time" });
     }
     tick() {
       const left = this.left();
       if (left <= 0 && !this.over) {
         this.over = true;
         this.time.textContent = "";
-        if (!this.busy) this.idle(t("review.time.over"), this.more());
+        if (!this.busy) this.idle(t(this.last ? "review.time.ended" : "review.time.over"), this.more());
         this.ready();
       } else if (left > 0 && left < 6e4 && !this.warned && !this.busy) {
         this.warned = true;
-        this.idle(t("review.time.soon", { n: Math.max(20, Math.ceil(left / 1e3)) }), this.more());
+        const n = Math.max(20, Math.ceil(left / 1e3));
+        this.idle(t(this.last ? "review.time.last" : "review.time.soon", { n }), !this.last && this.more());
       }
     }
   };
@@ -5804,8 +5837,8 @@
         approved: () => rememberOnce(view.id, signed),
         made: (v) => {
           show(t("load.title"), el("p", { id: "progress", class: "working" }, t("load.request")));
-          const go = v.id === view.id && !v.one_time ? this.load(v, once) : Promise.reject(new Stop("view", "no key, or another operation"));
-          go.catch((e) => this.fail(e, again));
+          const go2 = v.id === view.id && !v.one_time ? this.load(v, once) : Promise.reject(new Stop("view", "no key, or another operation"));
+          go2.catch((e) => this.fail(e, again));
         },
         decline: () => void this.decline(""),
         again,
@@ -5938,7 +5971,7 @@
         again = () => void this.start();
       } catch {
       }
-      broken(cause, this.op, again, text2);
+      broken(cause, this.op, again, text2, again ? void 0 : back(this.cfg, this.op));
     }
     end(v) {
       if (over2(v)) forget(this.op);
@@ -5951,8 +5984,8 @@
     fail(e, again) {
       this.close();
       if (e instanceof Stop) return this.stop(e);
-      if (e instanceof RelayError && e.retry !== "never") return broken(e, this.op, again);
-      if (e instanceof RelayError) return broken(e, this.op, void 0, linkErrors.has(e.code) ? t("error.link") : sentence(e));
+      if (e instanceof RelayError && e.retry !== "never") return broken(e, this.op, again, opening(e));
+      if (e instanceof RelayError) return broken(e, this.op, void 0, linkErrors.has(e.code) ? t("error.link") : opening(e), back(this.cfg, this.op));
       this.stop(new Stop("view", String(e)));
     }
     /** stop ends everything here. Sender and operator are told the reason; one that lies hides it, and the page does not wait for it. */
@@ -5976,18 +6009,22 @@
     const enrolling = location.pathname === "/enrol";
     const keys2 = location.pathname === "/passkeys";
     history.replaceState(null, "", enrolling ? "/enrol" : keys2 ? "/passkeys" : op && validID(op) ? `/#op=${encodeURIComponent(op)}` : "/");
+    await go(params, op, enrolling, keys2);
+  }
+  async function go(params, op, enrolling, keys2) {
     let cfg;
     try {
       cfg = await loadConfig();
-    } catch {
+    } catch (e) {
+      if (e instanceof RelayError) return broken(e, "", () => void go(params, op, enrolling, keys2), opening(e));
       return broken(void 0, "", void 0, t("error.config"));
     }
     if (cfg.profile === "demo") ribbon();
     if (keys2) return passkeys(cfg);
     if (enrolling && params.get("halves") === "1") return halves(cfg, params.get("id") ?? "");
     if (enrolling) return enrol(cfg, params.get("id") ?? "", params.get("code") ?? "");
-    if (!op) return show(t("home.title"), el("p", {}, t("home.text")));
-    if (!validID(op)) return broken(void 0, "", void 0, t("error.link"));
+    if (!op) return show(t("home.title"), el("p", {}, t("home.text")), back(cfg));
+    if (!validID(op)) return broken(void 0, "", void 0, t("error.link"), back(cfg));
     addEventListener("hashchange", () => location.reload());
     return new Signing(cfg, op, params.get("ticket") ?? "").start();
   }

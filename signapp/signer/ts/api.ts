@@ -45,7 +45,7 @@ const maxJSON = 8 << 20;
 const pauses = [300, 1000, 2500];
 
 /** patiently sends again what may be sent twice. */
-async function patiently<T>(send: () => Promise<T>): Promise<T> {
+export async function patiently<T>(send: () => Promise<T>): Promise<T> {
   for (let n = 0; ; n++) {
     try {
       return await send();

@@ -17,6 +17,12 @@ export function onward(cfg: Config, url: string): HTMLElement | undefined {
   }
 }
 
+/** back links to where the request can be opened anew: its page in the application, or the first page. */
+export function back(cfg: Config, op = ""): HTMLElement {
+  const at = op === "" ? "/" : `/operations/${encodeURIComponent(op)}`;
+  return el("p", {}, el("a", { class: "act", href: cfg.api + at, rel: "noreferrer", id: "back" }, t(op === "" ? "common.app" : "common.operation")));
+}
+
 /** stopped is the hard stop: what does not fit, and no way on. */
 export function stopped(s: Stop, reference: string): void {
   const after = s.code === "receipt";
@@ -46,7 +52,7 @@ export function ended(cfg: Config, v: View): void {
   // "refused" means that the module said no; other failures may come after a
   // signature was made, and only the sender can tell.
   if (v.state === "failed" && (v.reason === "refused" || v.reason.startsWith("refused "))) text = "end.refused.text";
-  show(t(title), el("p", { id: "ended", "data-state": v.state }, t(text, { asker: v.asker })), onward(cfg, v.return_url), el("p", { class: "hint" }, t("common.reference", { id: v.id })));
+  show(t(title), el("p", { id: "ended", "data-state": v.state }, t(text, { asker: v.asker })), onward(cfg, v.return_url) ?? back(cfg, v.id), el("p", { class: "hint" }, t("common.reference", { id: v.id })));
 }
 
 /** sentence puts an error of the relay into words. */
@@ -59,14 +65,21 @@ export function sentence(e: unknown, refused: Key = "error.refused"): string {
   return t(refused);
 }
 
-/** broken is the step for everything else; again may offer another try. */
-export function broken(e: unknown, reference: string, again?: () => void, text = sentence(e)): void {
+/** opening puts an error into words before the page knows what became of the request: it may be signed, so nothing is claimed. */
+export function opening(e: RelayError): string {
+  if (e.code === "network") return t("error.open.network");
+  return t(e.retry === "later" || e.status >= 500 ? "error.open.later" : "error.open.refused");
+}
+
+/** broken is the step for everything else; again may offer another try, way another place. */
+export function broken(e: unknown, reference: string, again?: () => void, text = sentence(e), way?: HTMLElement): void {
   const said: Child = e instanceof RelayError && e.said !== "" && el("p", {}, foreign(t("common.said", { said: e.said })));
   show(
     t("error.title"),
     el("p", { role: "alert", id: "error" }, text),
     said,
     again && button(t("common.try_again"), again, { class: "act" }),
+    way,
     reference !== "" && el("p", { class: "hint" }, t("common.reference", { id: reference })),
   );
 }

@@ -8,7 +8,7 @@ import { decode, type Bytes } from "./b64";
 import type { Config } from "./config";
 import { button, el, facts, fill, foreign, say, show, type Child } from "./dom";
 import { codeKey, codeProof, openRegistrationRequest, registration, registrationChallenge, type RegistrationRequest } from "./enrolment";
-import { broken, sentence } from "./ends";
+import { broken, opening } from "./ends";
 import { displayable, type Signed } from "./sap";
 import { t } from "./strings";
 import { create, PasskeyError } from "./webauthn";
@@ -28,8 +28,8 @@ export async function enrol(cfg: Config, id: string, code: string): Promise<void
   try {
     signed = await relay.enrolBegin(id);
   } catch (e) {
-    const retry = e instanceof RelayError && e.retry !== "never";
-    return broken(e, id, retry ? () => void enrol(cfg, id, code) : undefined, retry ? sentence(e) : t("enrol.bad_link"));
+    if (e instanceof RelayError && e.retry !== "never") return broken(e, id, () => void enrol(cfg, id, code), opening(e));
+    return broken(e, id, undefined, t("enrol.bad_link"));
   }
   const request = await check(cfg, id, signed);
   if (!request) return broken(undefined, id, undefined, t("enrol.not_genuine"));
@@ -115,7 +115,7 @@ class Enrolment {
       show(t("enrol.done.title"), el("p", { id: "enrolled", "data-credential": done.credential }, t("enrol.done.text", { name: this.request.name })), el("p", {}, t("enrol.done.close")));
     } catch (e) {
       if (e instanceof RelayError && e.retry !== "never") {
-        this.tell(e.code === "network" ? t("enrol.network") : t("error.later"), button(t("enrol.again"), () => void this.send(answer), { class: "act" }));
+        this.tell(e.code === "network" ? t("enrol.network") : t("error.open.later"), button(t("enrol.again"), () => void this.send(answer), { class: "act" }));
         this.busy = true; // a second passkey would be no help
         return;
       }

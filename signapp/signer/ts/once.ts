@@ -91,7 +91,7 @@ export class OnceStep {
     } catch (e) {
       if (!(e instanceof RelayError)) return this.owner.fail(e);
       if (e.retry === "never") return this.tell(sentence(e, "once.refused"), button(t("common.try_again"), () => this.owner.again(), { class: "act", id: "again" }));
-      this.tell(e.code === "network" ? t("once.network") : t("error.later"), button(t("once.send_again"), () => void this.send(proof), { class: "act", id: "send-again" }));
+      this.tell(t(e.code === "network" ? "once.network" : "once.later"), button(t("once.send_again"), () => void this.send(proof), { class: "act", id: "send-again" }));
       this.rest(true);
     }
   }

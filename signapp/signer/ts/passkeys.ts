@@ -8,7 +8,7 @@ import { decode, encode, type Bytes } from "./b64";
 import { additionChallenge, change, changeChallenge, openChangeRequest, openList, type AuthenticatorList, type ChangeRequest } from "./change";
 import type { Config } from "./config";
 import { button, el, facts, fill, foreign, say, show, type Child } from "./dom";
-import { broken, sentence } from "./ends";
+import { back, broken, opening, sentence } from "./ends";
 import type { Signed } from "./sap";
 import { has, t } from "./strings";
 import { approve, create, PasskeyError } from "./webauthn";
@@ -27,7 +27,8 @@ export async function passkeys(cfg: Config): Promise<void> {
     new Page(cfg, relay, list, notices).open();
   } catch (e) {
     if (!(e instanceof RelayError)) return broken(undefined, "", undefined, t("keys.not_genuine"));
-    broken(e, "", e.status === 401 ? undefined : () => void passkeys(cfg), e.status === 401 ? t("keys.login") : sentence(e));
+    if (e.status === 401) return broken(e, "", undefined, t("keys.login"), back(cfg));
+    broken(e, "", () => void passkeys(cfg), opening(e));
   }
 }
 

@@ -5,7 +5,7 @@ import { decode, equal, find, hexBytes, utf8, type Bytes } from "./b64";
 import type { Config } from "./config";
 import { digest, xmlValue } from "./crypto";
 import { button, el, fill, foreign, say, show } from "./dom";
-import { onward } from "./ends";
+import { back, onward } from "./ends";
 import { fingerprint } from "./fingerprint";
 import { files, type Document, type Offer, type Part } from "./offer";
 import { covered } from "./pdfhole";
@@ -40,7 +40,7 @@ export class Result {
       button(t("result.receipt"), () => this.saveReceipt(), { class: "act", id: "receipt" }),
       el("p", { class: "hint" }, t("result.receipt.explain")),
       el("p", { class: "hint" }, t("result.not_you", { id: this.offer.view.id })),
-      onward(this.cfg, this.offer.view.return_url),
+      onward(this.cfg, this.offer.view.return_url) ?? back(this.cfg, this.offer.view.id),
     );
     this.status.textContent = t("result.working");
   }

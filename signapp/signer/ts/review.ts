@@ -62,6 +62,7 @@ export class Review {
   private waiting = 0; // documents being drawn
   private busy = false;
   private over = false;
+  private last = false; // the sender's time ends before the request does: there is no more
   private cred: string;
   private timer: ReturnType<typeof setInterval> | undefined;
   private ends = 0; // by performance.now()
@@ -110,7 +111,7 @@ export class Review {
     this.offer.request = offer.request;
     this.over = false;
     this.startClock();
-    this.idle(t("review.time.renewed", { time: this.deadline() }));
+    this.idle(t(this.last ? "review.time.left" : "review.time.renewed", { time: this.deadline() }));
   }
 
   /** wait says what is being waited for; the buttons rest meanwhile. */
@@ -378,7 +379,7 @@ export class Review {
   private why(): string {
     const blocked = this.panes.find((p) => this.failed.has(p.k));
     if (blocked) return this.cfg.viewer ? t("review.blocked", { name: blocked.title }) : t("review.no_viewer");
-    if (this.over) return t("review.time.over");
+    if (this.over) return t(this.last ? "review.time.ended" : "review.time.over");
     if (this.waiting > 0) return t("review.wait.drawing");
     const hazard = this.hazard();
     if (hazard) return hazard;
@@ -418,7 +419,9 @@ export class Review {
    */
   startClock(): void {
     const b = this.offer.request.bind;
-    this.ends = performance.now() + (b.exp - b.iat) * 1000 - 2000;
+    // The sender's own end may come before; it is on the application's clock, which only the application goes by.
+    this.last = this.offer.view.expires <= b.exp;
+    this.ends = performance.now() + (Math.min(b.exp, this.offer.view.expires) - b.iat) * 1000 - 2000;
     this.warned = false;
     this.time.textContent = t("review.time.left", { time: this.deadline() });
     clearInterval(this.timer);
@@ -434,8 +437,9 @@ export class Review {
     return clock(new Date(Date.now() + this.left()));
   }
 
+  /** more asks for more time; where there is none, for how the request ended. */
   private more(): HTMLElement {
-    return button(t("review.time.more"), () => this.decisions.moreTime(), { class: "act", id: "more-time" });
+    return button(t(this.last ? "common.continue" : "review.time.more"), () => this.decisions.moreTime(), { class: "act", id: "more-time" });
   }
 
   private tick(): void {
@@ -443,11 +447,12 @@ export class Review {
     if (left <= 0 && !this.over) {
       this.over = true;
       this.time.textContent = "";
-      if (!this.busy) this.idle(t("review.time.over"), this.more());
+      if (!this.busy) this.idle(t(this.last ? "review.time.ended" : "review.time.over"), this.more());
       this.ready();
     } else if (left > 0 && left < 60_000 && !this.warned && !this.busy) {
       this.warned = true;
-      this.idle(t("review.time.soon", { n: Math.max(20, Math.ceil(left / 1000)) }), this.more());
+      const n = Math.max(20, Math.ceil(left / 1000));
+      this.idle(t(this.last ? "review.time.last" : "review.time.soon", { n }), !this.last && this.more());
     }
   }
 }

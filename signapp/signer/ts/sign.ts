@@ -4,7 +4,7 @@ import { Relay, RelayError, type View } from "./api";
 import { type Bytes } from "./b64";
 import type { Config } from "./config";
 import { button, el, say, show } from "./dom";
-import { broken, ended, sentence, stopped } from "./ends";
+import { back, broken, ended, opening, sentence, stopped } from "./ends";
 import { OnceStep } from "./once";
 import { forget, recallOnce, recallToken, rememberOnce, rememberToken } from "./memory";
 import { checkOneTime, isOneTime, sameKey, type OneTimeOffer } from "./onetime";
@@ -237,7 +237,7 @@ export class Signing {
     } catch {
       // the first cause says more
     }
-    broken(cause, this.op, again, text);
+    broken(cause, this.op, again, text, again ? undefined : back(this.cfg, this.op));
   }
 
   private end(v: View): void {
@@ -253,8 +253,9 @@ export class Signing {
   private fail(e: unknown, again?: () => void): void {
     this.close();
     if (e instanceof Stop) return this.stop(e);
-    if (e instanceof RelayError && e.retry !== "never") return broken(e, this.op, again);
-    if (e instanceof RelayError) return broken(e, this.op, undefined, linkErrors.has(e.code) ? t("error.link") : sentence(e));
+    if (e instanceof RelayError && e.retry !== "never") return broken(e, this.op, again, opening(e));
+    // A ticket counts once: where the answer to its trade got lost, a new one is one click away.
+    if (e instanceof RelayError) return broken(e, this.op, undefined, linkErrors.has(e.code) ? t("error.link") : opening(e), back(this.cfg, this.op));
     // A message of the wrong shape, or text that cannot be shown: not what it claims.
     this.stop(new Stop("view", String(e)));
   }
