@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -127,19 +129,25 @@ func ceremonyShowCommand() *cobra.Command {
 
 func ceremonyCertificateCommand() *cobra.Command {
 	var role, out string
+	var server []string
 	cmd := &cobra.Command{
 		Use:   "certificate NAME",
 		Short: "Make a further certificate with the caller CA",
 		Long: `Makes a key and a certificate for a caller of samd. It lets nobody in: two officers
-grant the role to exactly this key (assent role grant).
+grant the role to exactly this key (assent role grant). With --server it is samd's own
+TLS certificate, for its next two years, which takes no decision: put both files in the
+place of those that samd.yaml names (tls), and restart samd.
 ` + exitCodes,
-		Example: "  assent ceremony certificate paul --role operator --out paul/",
+		Example: "  assent ceremony certificate paul --role operator --out paul/\n  assent ceremony certificate samd --server 127.0.0.1 --out samd-2028/",
 		Args:    cobra.ExactArgs(1),
 	}
 	load := dirFlag(cmd)
 	cmd.Flags().StringVar(&role, "role", "", "sspu, officer, administrator, operator, auditor or ra")
 	cmd.Flags().StringVar(&out, "out", "", "folder for NAME.pem and NAME.key.pem")
-	_, _ = cmd.MarkFlagRequired("role"), cmd.MarkFlagRequired("out")
+	cmd.Flags().StringSliceVar(&server, "server", nil, "samd's own certificate: its addresses and host names besides NAME, as ssad calls it")
+	_ = cmd.MarkFlagRequired("out")
+	cmd.MarkFlagsOneRequired("role", "server")
+	cmd.MarkFlagsMutuallyExclusive("role", "server")
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		s, err := load()
 		if err != nil {
@@ -148,6 +156,9 @@ grant the role to exactly this key (assent role grant).
 		ca, err := callerca.Open(filepath.Join(s.dir, "ca"), time.Now)
 		if err != nil {
 			return missing("%w (is the CA off line?)", err)
+		}
+		if len(server) > 0 {
+			return serverCertificate(cmd.OutOrStdout(), ca, out, args[0], server)
 		}
 		cert, _, err := ca.Caller(out, args[0], role)
 		if errors.Is(err, callerca.ErrRole) {
@@ -160,4 +171,22 @@ grant the role to exactly this key (assent role grant).
 		return err
 	})
 	return cmd
+}
+
+// serverCertificate renews samd's own.
+func serverCertificate(w io.Writer, ca *callerca.CA, out, name string, hosts []string) error {
+	dns, ips := []string{name}, []net.IP(nil)
+	for _, h := range hosts {
+		if ip := net.ParseIP(h); ip != nil {
+			ips = append(ips, ip)
+		} else {
+			dns = append(dns, h)
+		}
+	}
+	cert, key, err := ca.Server(out, name, dns, ips)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s\nnow put it and %s in the place of tls.cert and tls.key of samd.yaml, and restart samd\n", cert, key)
+	return err
 }

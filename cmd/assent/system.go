@@ -94,7 +94,7 @@ func ok200(url string) func(context.Context) error {
 		}
 		res, err := http.DefaultClient.Do(req)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w (is it running? look at its log)", err)
 		}
 		_ = res.Body.Close()
 		if res.StatusCode != http.StatusOK {

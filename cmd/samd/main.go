@@ -69,6 +69,9 @@ func run(ctx context.Context, args []string, logTo io.Writer) error {
 	} else if err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
+	if flags.NArg() > 0 && (flags.Arg(0) != "restore" || flags.NArg() != 2) {
+		return fmt.Errorf("%w: %q: samd takes no words but: samd -config FILE restore BACKUP", errUsage, flags.Args())
+	}
 	cfg := defaults()
 	if err := config.Load(*path, &cfg); err != nil {
 		return err
@@ -79,9 +82,6 @@ func run(ctx context.Context, args []string, logTo io.Writer) error {
 	if *check {
 		fmt.Fprintln(logTo, "samd: the configuration is good")
 		return nil
-	}
-	if flags.NArg() > 0 && (flags.Arg(0) != "restore" || flags.NArg() != 2) {
-		return fmt.Errorf("%w: %q: samd takes no words but: samd -config FILE restore BACKUP", errUsage, flags.Args())
 	}
 	// A core dump would hold key material, and so would swap.
 	if err := secret.NoDump(); err != nil {

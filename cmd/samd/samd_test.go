@@ -336,6 +336,7 @@ func TestExitCodesAndHelp(t *testing.T) {
 		"check":        {[]string{"-config", s.config, "-check"}, 0, "good"},
 		"unknown flag": {[]string{"-nonsense"}, 2, "-nonsense"},
 		"stray word":   {[]string{"-config", s.config, "resotre"}, 2, "resotre"},
+		"no -config":   {[]string{s.config}, 2, "-config FILE"},
 		"no file":      {[]string{"-config", filepath.Join(s.dir, "none.yaml")}, 2, "none.yaml"},
 	} {
 		var log buffer

@@ -89,7 +89,7 @@ func (c *fileConfig) samKey() ([]byte, error) {
 	}
 	text, err := os.ReadFile(c.SAMKeyFile)
 	if err != nil {
-		return nil, fmt.Errorf("%w: sam_key_file: %w", errConfig, err)
+		return nil, fmt.Errorf("%w: sam_key_file: %w (samd running, \"assent status --save-key FILE\" writes it)", errConfig, err)
 	}
 	block, rest := pem.Decode(text)
 	if block == nil || block.Type != "PUBLIC KEY" || strings.TrimSpace(string(rest)) != "" {

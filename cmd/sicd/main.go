@@ -44,6 +44,10 @@ func run(ctx context.Context, args []string, ready func(net.Addr)) int {
 	} else if err != nil {
 		return 2
 	}
+	if flags.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "sicd: %q: sicd takes no words; the configuration is given by: sicd -config FILE\n", flags.Args())
+		return 2
+	}
 	cfg, err := load(*path)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sicd:", err)

@@ -188,6 +188,12 @@ func TestWrongConfigurationEndsWith2(t *testing.T) {
 	if code := run(t.Context(), []string{"-nonsense"}, nil); code != 2 {
 		t.Errorf("unknown flag: exit code %d", code)
 	}
+	if code := run(t.Context(), []string{f.config(t, withKey)}, func(net.Addr) { t.Error("a word in the place of -config: listens") }); code != 2 {
+		t.Errorf("a word: exit code %d", code)
+	}
+	if _, err := load(f.config(t, good+"sam_key_file: nothing.pem\n")); err == nil || !strings.Contains(err.Error(), "assent status --save-key") {
+		t.Errorf("absent key: %v does not say where it comes from", err)
+	}
 	if code := run(t.Context(), []string{"-h"}, nil); code != 0 {
 		t.Errorf("help: exit code %d", code)
 	}

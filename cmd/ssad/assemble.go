@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"crypto/ecdsa"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -77,11 +80,46 @@ func (a *app) openModule(context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := checkRole(a.cfg.SAM.TLS); err != nil {
+		return err
+	}
 	if a.sam, err = sapclient.New(sapclient.Config{URL: a.cfg.SAM.URL, TLS: tc}); err != nil {
 		return err
 	}
 	a.onClose(func() error { a.sam.Close(); return nil })
 	return nil
+}
+
+// checkRole: with a certificate of another role ssad would come up, and the module refuse each approval.
+func checkRole(files mtls.Files) error {
+	pair, err := tls.LoadX509KeyPair(files.Cert, files.Key)
+	if err != nil {
+		return err
+	}
+	if ou := pair.Leaf.Subject.OrganizationalUnit; !slices.Equal(ou, []string{"sspu"}) {
+		return fmt.Errorf("%w: sam.tls.cert: %s is for the role %q, ssad's is sspu (assent ceremony certificate NAME --role sspu)", errConfig, files.Cert, ou)
+	}
+	return nil
+}
+
+// whileWaiting says why ssad waits: at once what time does not mend, the rest when it changes.
+func (a *app) whileWaiting(err error, said *string) {
+	if err.Error() == *said {
+		return
+	}
+	*said = err.Error()
+	var (
+		unknown x509.UnknownAuthorityError
+		name    x509.HostnameError
+	)
+	switch {
+	case errors.As(err, &unknown):
+		a.log.Warn("the module's certificate is not from the CA in sam.tls.ca", "url", a.cfg.SAM.URL, "ca", a.cfg.SAM.TLS.CA, "error", err)
+	case errors.As(err, &name):
+		a.log.Warn("the module's certificate is not for sam.server_name", "url", a.cfg.SAM.URL, "server_name", a.cfg.SAM.ServerName, "error", err)
+	default:
+		a.log.Info("waiting for the module", "url", a.cfg.SAM.URL, "until", a.cfg.SAM.Wait, "error", err)
+	}
 }
 
 // statementKey finds the key that receipts must verify with. samd may start
@@ -91,6 +129,7 @@ func (a *app) statementKey(ctx context.Context) (*ecdsa.PublicKey, error) {
 		info *sapclient.Info
 		err  error
 		end  = time.Now().Add(a.cfg.SAM.Wait)
+		said string
 	)
 	for {
 		if info, err = a.sam.Info(ctx); err == nil {
@@ -99,11 +138,14 @@ func (a *app) statementKey(ctx context.Context) (*ecdsa.PublicKey, error) {
 		if time.Now().After(end) || ctx.Err() != nil {
 			return nil, fmt.Errorf("the module at %s cannot be reached: %w", a.cfg.SAM.URL, err)
 		}
-		a.log.Info("waiting for the module", "url", a.cfg.SAM.URL, "error", err)
+		a.whileWaiting(err, &said)
 		select {
 		case <-time.After(500 * time.Millisecond):
 		case <-ctx.Done():
 		}
+	}
+	if info.Origin != a.cfg.SigningOrigin {
+		return nil, fmt.Errorf("%w: signing_origin is %s, but the module takes approvals made at %s only (origin in samd.yaml): nobody could sign", errConfig, a.cfg.SigningOrigin, info.Origin)
 	}
 	pinned, err := a.pinnedKey(info)
 	if err != nil {
@@ -151,12 +193,16 @@ func (a *app) openWorkers(ctx context.Context) error {
 	if a.set, err = openWorkers(ctx, a.cfg, tokens, a.log); err != nil {
 		return fmt.Errorf("%w: workers:\n%w", errConfig, err)
 	}
-	for use, name := range map[string]string{"upload": a.cfg.Uses.Upload, "signdoc": a.cfg.Uses.SignDoc, "tsa": a.cfg.Uses.TSA} {
-		if name == "" {
+	for _, u := range []struct{ use, name, kind string }{{"upload", a.cfg.Uses.Upload, ""}, {"signdoc", a.cfg.Uses.SignDoc, "pades"}, {"tsa", a.cfg.Uses.TSA, "tsa"}} {
+		if u.name == "" {
 			continue
 		}
-		if _, err := a.set.Get(name); err != nil {
-			return fmt.Errorf("%w: uses.%s: %w", errConfig, use, err)
+		e, err := a.set.Get(u.name)
+		if err != nil {
+			return fmt.Errorf("%w: uses.%s: %w", errConfig, u.use, err)
+		}
+		if u.kind != "" && e.Info.Kind != u.kind {
+			return fmt.Errorf("%w: uses.%s: worker %q is of kind %s, not %s", errConfig, u.use, u.name, e.Info.Kind, u.kind)
 		}
 	}
 	return a.checkSignDoc()

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"time"
 
 	"github.com/assent-sign/assent/api/oauth"
@@ -199,7 +200,42 @@ func (c *Config) check() error {
 	case c.TLS.Cert == "" && isHTTPS(c.AppOrigin) && !loopback(c.Listen):
 		return fmt.Errorf("%w: without tls.cert, listen must be loopback, behind a front that ends TLS on this host", errConfig)
 	}
-	return c.checkTokens()
+	return errors.Join(c.checkLimits(), c.checkClients(), c.checkTokens())
+}
+
+// checkLimits: zero is the default of each; what is negative would refuse every document, expire every request at
+// once or delete results before anybody fetched them.
+func (c *Config) checkLimits() error {
+	for section, values := range map[string]any{"limits": c.Limits, "retention": c.Retention} {
+		v := reflect.ValueOf(values)
+		for i := range v.NumField() {
+			if f := v.Field(i); f.CanInt() && f.Int() < 0 {
+				return fmt.Errorf("%w: %s.%s is negative", errConfig, section, v.Type().Field(i).Tag.Get("yaml"))
+			}
+		}
+	}
+	for key, life := range map[string]time.Duration{"sam.wait": c.SAM.Wait, "session_life": c.SessionLife, "invite_life": c.InviteLife} {
+		if life < 0 {
+			return fmt.Errorf("%w: %s is negative", errConfig, key)
+		}
+	}
+	return nil
+}
+
+// checkClients: a worker that does not exist would be refused to its client only when it is asked for.
+func (c *Config) checkClients() error {
+	known := map[string]bool{"*": true}
+	for _, w := range c.Workers {
+		known[w.Name] = true
+	}
+	for _, client := range c.Clients {
+		for _, w := range client.Workers {
+			if !known[w] {
+				return fmt.Errorf("%w: client %q: there is no worker %q (\"*\" is all)", errConfig, client.ID, w)
+			}
+		}
+	}
+	return nil
 }
 
 // checkTokens: the name of the signers' token is the module's alone, so that no own

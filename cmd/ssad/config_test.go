@@ -54,6 +54,11 @@ func TestConfigRefusals(t *testing.T) {
 		"token without PIN":         {"data: data", "data: data\ntokens: [{name: own, driver: softtoken}]", "pin_file"},
 		"token named as the module": {"data: data", "data: data\ntokens: [{name: signers, driver: softtoken, pin_file: p}]", "reserved"},
 		"token twice":               {"data: data", "data: data\ntokens: [{name: a, driver: softtoken, pin_file: p}, {name: a, driver: softtoken, pin_file: p}]", "twice"},
+		"a negative size":           {"data: data", "data: data\nlimits: {document: -1}", "limits.document"},
+		"a negative lifetime":       {"data: data", "data: data\nlimits: {lifetime: -24h}", "limits.lifetime"},
+		"a negative retention":      {"data: data", "data: data\nretention: {results: -1h}", "retention.results"},
+		"a negative session":        {"data: data", "data: data\nsession_life: -1h", "session_life"},
+		"a client's worker":         {"data: data", "data: data\nclients: [{id: erp, workers: [pade]}]", `client "erp": there is no worker "pade"`},
 		"token driver":              {"data: data", "data: data\ntokens: [{name: a, driver: file, pin_file: p}]", "driver"},
 	} {
 		if _, err := loadText(t, strings.Replace(least, x.old, x.new, 1)); err == nil || !strings.Contains(err.Error(), x.want) {
@@ -133,6 +138,7 @@ func TestRunRefuses(t *testing.T) {
 		"a worker that cannot be": {[]string{"-config", wrong, "-check"}, 2, "/nowhere.pem"},
 		"no file":                 {[]string{"-config", filepath.Join(dir, "none.yaml")}, 2, "none.yaml"},
 		"unknown flag":            {[]string{"-x"}, 2, "-x"},
+		"a word":                  {[]string{good}, 2, "-config"},
 		"help":                    {[]string{"-h"}, 0, "-check"},
 		"check":                   {[]string{"-config", good, "-check"}, 0, "good"},
 		"no keys":                 {[]string{"-config", good}, 1, "certificate"},

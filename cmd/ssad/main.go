@@ -54,6 +54,10 @@ func run(ctx context.Context, args []string, logTo io.Writer) int {
 	} else if err != nil {
 		return 2
 	}
+	if flags.NArg() > 0 {
+		fmt.Fprintf(logTo, "ssad: %q: ssad takes no words; the configuration is given by: ssad -config FILE\n", flags.Args())
+		return 2
+	}
 	cfg, err := load(*path)
 	if err != nil {
 		fmt.Fprintln(logTo, "ssad:", err)

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"crypto/elliptic"
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"os"
 	"os/exec"
@@ -114,5 +116,33 @@ func TestSignDocWorkersMakeWhatTheyAreNamedFor(t *testing.T) {
 		if code := run(t.Context(), []string{"-config", w.config()}, w.log); code == 0 || !strings.Contains(w.log.String(), "uses.signdoc_xades") {
 			t.Errorf("%s: %d %s", uses, code, w.log)
 		}
+	}
+}
+
+// What would fail each request is refused at the start, and what time does not mend is said by its setting.
+func TestWrongUsesAndModuleAreNamed(t *testing.T) {
+	for name, c := range map[string]struct{ old, new, want string }{
+		"signdoc":        {"signdoc: pades-t", "signdoc: xades-t", `uses.signdoc: worker "xades-t" is of kind xades, not pades`},
+		"tsa":            {"  tsa: tsa", "  tsa: pades", `uses.tsa: worker "pades" is of kind pades, not tsa`},
+		"signing origin": {"signing_origin: ", "signing_origin: http://other.example # ", "origin in samd.yaml"},
+		"server name":    {"server_name: localhost", "server_name: other", "not for sam.server_name"},
+	} {
+		w := newWorld(t)
+		file := w.config()
+		text, err := os.ReadFile(file)
+		if err != nil || !strings.Contains(string(text), c.old) {
+			t.Fatalf("%s: %v\n%s", name, err, text)
+		}
+		changed := strings.Replace(strings.Replace(string(text), "wait: 5s", "wait: 1s", 1), c.old, c.new, 1)
+		if err := os.WriteFile(file, []byte(changed), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if code := run(t.Context(), []string{"-config", file}, w.log); code == 0 || !strings.Contains(w.log.String(), c.want) {
+			t.Errorf("%s: %d %s", name, code, w.log)
+		}
+	}
+	w := newWorld(t)
+	if err := checkRole(w.pki.Issue("olga", "officer", elliptic.P256())); !errors.Is(err, errConfig) {
+		t.Errorf("ssad with an officer's certificate: %v", err)
 	}
 }
