@@ -452,5 +452,8 @@ func (c *comparison) formSettings() error {
 		return c.add(ChangeFormDefaults, 0, 0, "defaults of form fields, with which nothing is drawn")
 	}
 	c.quiet = numSet{}
+	if len(keys) == 0 {
+		keys = []string{"objects that they lead to"}
+	}
 	return c.add(ChangeForm, 0, 0, "form settings changed: %s", strings.Join(keys, " "))
 }

@@ -271,7 +271,11 @@ func shadows() []attack {
 		}, `form field "amount"`},
 		{"shadow, replace: fonts of all fields", func(t *testing.T, l *lab) []byte {
 			return upd(l.signed, map[int]string{6: with(current(l.signed, 6), " /DR << /Font << /F1 100 0 R >> >> /NeedAppearances true"), 100: "<< /Type /Font /Subtype /Type1 /BaseFont /ZapfDingbats >>"})
-		}, "form settings changed"},
+		}, "form settings changed: /DR /NeedAppearances"},
+		{"shadow, replace: what the form leads to", func(t *testing.T, l *lab) []byte {
+			b := l.prepared(t, map[int]string{6: "<< /Fields [7 0 R] /XFA 30 0 R >>", 30: stream("", "<a/>")})
+			return upd(b, map[int]string{30: stream("", "<b/>")})
+		}, "form settings changed: objects that they lead to"},
 		{"shadow, replace: a font", func(t *testing.T, l *lab) []byte {
 			return l.k.stamped(t, upd(l.signed, map[int]string{5: "<< /Type /Font /Subtype /Type1 /BaseFont /ZapfDingbats >>"}), "")
 		}, "page 1 shows other content"},
