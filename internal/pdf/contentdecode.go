@@ -15,7 +15,7 @@ const maxDrawn = 128 << 20
 // different ways.
 var errUndecoded = errors.New("pdf: a content that cannot be decoded")
 
-// content returns the decoded data of a stream that is drawn. What is cut off is taken as far as it goes, as all readers do (ADE-04).
+// content returns the decoded data of a stream that is drawn. Data that is cut off is damaged (ADE-04).
 // Errors: errUndecoded; ErrLimit if the contents are too many; those of reading.
 func (d *Document) content(o object) ([]byte, error) {
 	length, err := d.streamLength(o)
@@ -125,8 +125,8 @@ func (d *Document) unpredict(data []byte, parms value, predictor int64) ([]byte,
 	return out, nil
 }
 
-// inflateAll inflates what is there of zlib data. The checksum and what stands behind count to no reader; where the data is
-// damaged, some draw what came before and others nothing.
+// inflateAll inflates zlib data. The checksum and what stands behind count to no reader; where the data is damaged, some draw what
+// came before and others nothing, and where it is cut off, they differ about the last octets.
 func inflateAll(data []byte, room int64) ([]byte, error) {
 	if len(bytes.TrimFunc(data, pdfSpace)) == 0 {
 		return nil, nil
@@ -136,7 +136,7 @@ func inflateAll(data []byte, room int64) ([]byte, error) {
 	}
 	var out bytes.Buffer
 	_, err := io.Copy(&out, io.LimitReader(flate.NewReader(bytes.NewReader(data[2:])), room))
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err != nil {
 		return nil, errUndecoded
 	}
 	return out.Bytes(), nil

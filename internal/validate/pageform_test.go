@@ -36,7 +36,7 @@ func readPageVectors(t *testing.T) pageVectors {
 	must(t, err)
 	var v pageVectors
 	must(t, json.Unmarshal(text, &v))
-	if len(v.Odd) < 114 || len(v.Sound) < 44 {
+	if len(v.Odd) < 115 || len(v.Sound) < 43 {
 		t.Fatalf("%d odd files, %d sound ones", len(v.Odd), len(v.Sound))
 	}
 	return v

@@ -1145,6 +1145,7 @@
     "review.warn.optional": "This document has parts that can be switched on and off, or are others on paper.",
     "review.warn.outside": "This document refers to content outside of itself.",
     "review.warn.unread": "Parts of this document could not be looked through for hidden or active content.",
+    "review.warn.faces": "Other programs may show this document in another way than you see it here.",
     "review.warn.damaged": "The table of contents of this file is damaged or leaves something out. Another reader may show another document.",
     "review.warn.mixed": "This document is encrypted, but parts of it are not: somebody may have added them on its way.",
     "review.warn.media": "This document contains sound, film or 3D content that is not shown here.",
@@ -4962,7 +4963,7 @@
     const [a, b] = [data2[0], data2[1] ?? 0];
     if (data2.length < 2 || (a & 15) !== 8 || (a * 256 + b) % 31 !== 0 || (b & 32) !== 0) throw new UnreadError("a content that is damaged");
     const { out, how } = inflate2(data2, 2, most);
-    if (how === "bad") throw new UnreadError("a content that is damaged");
+    if (how !== "whole") throw new UnreadError("a content that is damaged, cut off or too large");
     return out;
   }
 
@@ -5622,7 +5623,7 @@
       if (!this.hazards.has(p.k)) {
         const listed = await listing(p.bytes);
         if (!listed) found.add("damaged");
-        else if (await twofaced(p.bytes, listed)) found.add("unread");
+        else if (!found.has("unread") && await twofaced(p.bytes, listed)) found.add("faces");
       }
       for (const w of told) found.add(w);
       this.hazards.set(p.k, found);

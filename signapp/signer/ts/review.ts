@@ -329,7 +329,7 @@ export class Review {
     if (!this.hazards.has(p.k)) {
       const listed = await listing(p.bytes);
       if (!listed) found.add("damaged");
-      else if (await twofaced(p.bytes, listed)) found.add("unread");
+      else if (!found.has("unread") && (await twofaced(p.bytes, listed))) found.add("faces");
     }
     for (const w of told) found.add(w);
     this.hazards.set(p.k, found);

@@ -94,6 +94,7 @@ const en = {
   "review.warn.optional": "This document has parts that can be switched on and off, or are others on paper.",
   "review.warn.outside": "This document refers to content outside of itself.",
   "review.warn.unread": "Parts of this document could not be looked through for hidden or active content.",
+  "review.warn.faces": "Other programs may show this document in another way than you see it here.",
   "review.warn.damaged": "The table of contents of this file is damaged or leaves something out. Another reader may show another document.",
   "review.warn.mixed": "This document is encrypted, but parts of it are not: somebody may have added them on its way.",
   "review.warn.media": "This document contains sound, film or 3D content that is not shown here.",
