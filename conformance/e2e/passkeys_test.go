@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -176,6 +177,9 @@ func TestENR04PasskeysInTheBrowser(t *testing.T) {
 	p.Go(s.app + "/login")
 	p.Go(s.signing + "/passkeys")
 	p.WaitFor("document.querySelectorAll('#keys > li').length === 1")
+	if row := browsertest.Eval[string](p, "document.querySelector('#keys > li').innerText"); !regexp.MustCompile(`set up \d{1,2} [A-Z][a-z]+ \d{4}, \d\d:\d\d:\d\d [A-Z]`).MatchString(row) {
+		t.Errorf("a date that can be mistaken: %s", row)
+	}
 	if browsertest.Eval[bool](p, "document.querySelector('#keys button') !== null") {
 		t.Error("the only passkey can be removed")
 	}

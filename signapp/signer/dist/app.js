@@ -1749,7 +1749,7 @@
     return cfg.sam.open(signed.key, (k) => openList(k, signed, nonce, after), (v) => v.iat * 1e3);
   }
   function when(seconds) {
-    return new Date(seconds * 1e3).toLocaleString();
+    return moment(new Date(seconds * 1e3));
   }
   function short2(cred) {
     return cred.slice(0, 8);
@@ -1777,7 +1777,8 @@
         this.status,
         el("h2", {}, t("keys.notices")),
         this.notices.length === 0 ? el("p", {}, t("keys.no_notices")) : el("ul", { id: "notices" }, ...this.notices.toReversed().map((n) => notice(n))),
-        el("p", { class: "hint" }, t("keys.hint"))
+        el("p", { class: "hint" }, t("keys.hint")),
+        back(this.cfg)
       );
     }
     row(a) {

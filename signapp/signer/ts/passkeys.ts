@@ -10,7 +10,7 @@ import type { Config } from "./config";
 import { button, el, facts, fill, foreign, say, show, type Child } from "./dom";
 import { back, broken, opening, sentence } from "./ends";
 import type { Signed } from "./sap";
-import { has, t } from "./strings";
+import { has, moment, t } from "./strings";
 import { approve, create, PasskeyError } from "./webauthn";
 
 const none: Bytes = new Uint8Array(0);
@@ -51,8 +51,9 @@ function page(cfg: Config, signed: Signed, nonce: string, after: number): Promis
   return cfg.sam.open(signed.key, (k) => openList(k, signed, nonce, after), (v) => v.iat * 1000);
 }
 
+/** when: as everywhere with the month in words and the zone, in which no day is mistaken. */
 function when(seconds: number): string {
-  return new Date(seconds * 1000).toLocaleString();
+  return moment(new Date(seconds * 1000));
 }
 
 /** short names a passkey as far as a person compares it. */
@@ -82,6 +83,7 @@ class Page {
       el("h2", {}, t("keys.notices")),
       this.notices.length === 0 ? el("p", {}, t("keys.no_notices")) : el("ul", { id: "notices" }, ...this.notices.toReversed().map((n) => notice(n))),
       el("p", { class: "hint" }, t("keys.hint")),
+      back(this.cfg),
     );
   }
 
