@@ -65,6 +65,7 @@ type lies struct {
 	receipt  func(s *sap.SignedReceipt)
 	redeem   func(w http.ResponseWriter, do func()) bool       // true: answered already
 	fileSend func(w http.ResponseWriter, do func()) bool       // true: answered already
+	enrol    func(w http.ResponseWriter, do func()) bool       // true: answered already
 	session  func(w http.ResponseWriter, do func()) bool       // true: answered already
 	any      func(w http.ResponseWriter, r *http.Request) bool // true: answered already
 }
@@ -347,6 +348,9 @@ func (f *fake) dispatch(w http.ResponseWriter, r *http.Request) (any, *apiError)
 	case path == "enrolment/begin":
 		return map[string]any{"request": f.enrolment}, nil
 	case path == "enrolment/finish":
+		if f.lie.enrol != nil && f.lie.enrol(w, func() { _, _ = f.enrolFinish(body) }) {
+			return nil, nil
+		}
 		return f.enrolFinish(body)
 	case path == "session":
 		if f.lie.session != nil && f.lie.session(w, func() { _, _ = f.session(r, body) }) {

@@ -135,3 +135,33 @@ func TestSendersTimeIsTheEnd(t *testing.T) {
 	p.WaitText("This request has expired")
 	clean(t, p)
 }
+
+// ENR-04: the answer to an enrolment got lost, and the module takes each once: sent again it is refused, but the
+// passkey is set up, and the page must not say that it is not.
+func TestLostAnswerOfAnEnrolmentClaimsNothing(t *testing.T) {
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := b.Person(t)
+	lost := 0
+	f.set(func() {
+		losing := f.losing(t, &lost, func(n int) bool { return n < 1 })
+		f.lie = lies{enrol: func(w http.ResponseWriter, do func()) bool {
+			if losing(w, do) {
+				return true
+			}
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = w.Write([]byte(`{"error":"refused","message":"The signature module refused.","retry":"never"}`))
+			return true
+		}}
+	})
+	p.Go(f.openEnrolment("Anna Example"))
+	p.Click("#create")
+	p.WaitText("The connection was lost.")
+	p.ClickText("Send again")
+	p.WaitText("Your passkey may be set up")
+	if strings.Contains(p.Text(), "Nothing was") || f.credential == "" {
+		t.Errorf("the passkey is set up; the page says:\n%s", p.Text())
+	}
+	p.Click("#keys")
+	p.WaitFor("location.pathname === '/passkeys'")
+}

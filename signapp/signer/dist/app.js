@@ -1340,6 +1340,7 @@
     "enrol.expired": "This enrolment has expired. Ask for a new link where your identity was checked.",
     "enrol.not_genuine": "The offer to enrol was not made by the signing module. Nothing was set up. Tell your service provider.",
     "enrol.refused": "The signing module refused this enrolment. Nothing was set up. Ask for a new link where your identity was checked.",
+    "enrol.unsure": "Your passkey may be set up: it was sent before, and the answer was lost. Look at your signing passkeys, or ask where your identity was checked, before you ask for a new link.",
     "enrol.network": "The connection was lost. Your new passkey is kept on this page; send it again.",
     "enrol.again": "Send again",
     "enrol.done.title": "Your signing passkey is set up",
@@ -1632,7 +1633,7 @@
         this.tell(e instanceof PasskeyError && e.kind === "unsupported" ? t("review.passkey.unsupported") : t("review.passkey.other", { detail: String(e) }));
       }
     }
-    async send(answer) {
+    async send(answer, again = false) {
       this.working(t("enrol.finishing"));
       try {
         const done = await this.relay.enrolFinish(this.id, answer);
@@ -1640,10 +1641,11 @@
         show(t("enrol.done.title"), el("p", { id: "enrolled", "data-credential": done.credential }, t("enrol.done.text", { name: this.request.name })), el("p", {}, t("enrol.done.close")));
       } catch (e) {
         if (e instanceof RelayError && e.retry !== "never") {
-          this.tell(e.code === "network" ? t("enrol.network") : t("error.open.later"), button(t("enrol.again"), () => void this.send(answer), { class: "act" }));
+          this.tell(e.code === "network" ? t("enrol.network") : t("error.open.later"), button(t("enrol.again"), () => void this.send(answer, true), { class: "act" }));
           this.busy = true;
           return;
         }
+        if (again) return broken(void 0, this.id, void 0, t("enrol.unsure"), el("p", {}, el("a", { class: "act", href: "/passkeys", id: "keys" }, t("keys.title"))));
         broken(e, this.id, void 0, t("enrol.refused"));
       }
     }

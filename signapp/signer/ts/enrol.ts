@@ -107,7 +107,7 @@ class Enrolment {
     }
   }
 
-  private async send(answer: Bytes): Promise<void> {
+  private async send(answer: Bytes, again = false): Promise<void> {
     this.working(t("enrol.finishing"));
     try {
       const done = await this.relay.enrolFinish(this.id, answer);
@@ -115,10 +115,12 @@ class Enrolment {
       show(t("enrol.done.title"), el("p", { id: "enrolled", "data-credential": done.credential }, t("enrol.done.text", { name: this.request.name })), el("p", {}, t("enrol.done.close")));
     } catch (e) {
       if (e instanceof RelayError && e.retry !== "never") {
-        this.tell(e.code === "network" ? t("enrol.network") : t("error.open.later"), button(t("enrol.again"), () => void this.send(answer), { class: "act" }));
+        this.tell(e.code === "network" ? t("enrol.network") : t("error.open.later"), button(t("enrol.again"), () => void this.send(answer, true), { class: "act" }));
         this.busy = true; // a second passkey would be no help
         return;
       }
+      // The module takes an enrolment once: what was sent before may have been taken.
+      if (again) return broken(undefined, this.id, undefined, t("enrol.unsure"), el("p", {}, el("a", { class: "act", href: "/passkeys", id: "keys" }, t("keys.title"))));
       broken(e, this.id, undefined, t("enrol.refused"));
     }
   }

@@ -298,6 +298,7 @@ const en = {
   "enrol.expired": "This enrolment has expired. Ask for a new link where your identity was checked.",
   "enrol.not_genuine": "The offer to enrol was not made by the signing module. Nothing was set up. Tell your service provider.",
   "enrol.refused": "The signing module refused this enrolment. Nothing was set up. Ask for a new link where your identity was checked.",
+  "enrol.unsure": "Your passkey may be set up: it was sent before, and the answer was lost. Look at your signing passkeys, or ask where your identity was checked, before you ask for a new link.",
   "enrol.network": "The connection was lost. Your new passkey is kept on this page; send it again.",
   "enrol.again": "Send again",
   "enrol.done.title": "Your signing passkey is set up",
