@@ -38,6 +38,7 @@ type fake struct {
 	origin        string
 	cut           atomic.Int32 // answers of the signing origin that still get lost
 	mu            sync.Mutex
+	noFonts       atomic.Int32 // fonts of the viewer that still get lost
 	code          string
 	enrolment     sap.Signed
 	authenticator *sap.Authenticator
@@ -141,10 +142,11 @@ func newFake(t testing.TB, change func(c *signer.Config)) *fake {
 	return f
 }
 
-// losable is the signing origin, whose configuration gets lost as often as f.cut says.
+// losable is the signing origin, whose configuration and fonts get lost as often as f.cut and f.noFonts say.
 func (f *fake) losable(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/config.json" && f.cut.Add(-1) >= 0 {
+		font := strings.HasPrefix(r.URL.Path, "/pdfjs/standard_fonts/")
+		if r.URL.Path == "/config.json" && f.cut.Add(-1) >= 0 || font && f.noFonts.Add(-1) >= 0 {
 			panic(http.ErrAbortHandler)
 		}
 		h.ServeHTTP(w, r)

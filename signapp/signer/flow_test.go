@@ -175,6 +175,28 @@ func TestLostAnswerIsRepeated(t *testing.T) {
 	clean(t, p)
 }
 
+// BLK-04: pdf.js draws on without a font, a character map or a decoder that it did not get. What so may lack text or pictures is not
+// signed.
+func TestBLK04LostPartsOfTheViewer(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	_, link := f.add("lease.pdf")
+	f.noFonts.Store(1000)
+	p.Go(link)
+	p.WaitText("so parts of it may be missing")
+	p.Screenshot("lost-parts-1280")
+	p.Click("#sign")
+	if gets, _ := p.Ceremonies(); gets != 0 || f.uses() != 0 {
+		t.Errorf("%d dialogs, %d key uses for a document that was not shown whole", gets, f.uses())
+	}
+	f.noFonts.Store(0)
+	p.Click("#show-again")
+	p.WaitFor(canSign)
+	p.Click("#sign")
+	p.WaitFor("document.querySelector('#signed')")
+}
+
 // T8: an answer that got lost, and somebody else's login in the same browser before the approval is sent again: it may have counted, and the
 // page must not say that nothing was signed.
 func TestLostAnswerAndAnotherLogin(t *testing.T) {

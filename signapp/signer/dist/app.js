@@ -921,25 +921,37 @@
       const headers = {};
       if (body !== void 0) headers["Content-Type"] = "application/json";
       if (this.token) headers["X-Assent-Operation-Token"] = this.token;
-      let res;
-      try {
-        res = await fetch(this.origin + path, {
-          method,
-          headers,
-          credentials: "include",
-          mode: "cors",
-          cache: "no-store",
-          redirect: "error",
-          referrerPolicy: "no-referrer",
-          ...body === void 0 ? {} : { body: JSON.stringify(body) }
-        });
-      } catch {
-        throw new RelayError("network", 0, "same", "");
-      }
+      const res = await reach(this.origin + path, {
+        method,
+        headers,
+        credentials: "include",
+        mode: "cors",
+        cache: "no-store",
+        redirect: "error",
+        referrerPolicy: "no-referrer",
+        ...body === void 0 ? {} : { body: JSON.stringify(body) }
+      });
       if (!res.ok) throw await failure(res);
       return res;
     }
   };
+  async function reach(address, how) {
+    try {
+      return await fetch(address, how);
+    } catch {
+      throw new RelayError("network", 0, "same", "");
+    }
+  }
+  function ownFile(path, cache = "default") {
+    return patiently(async () => {
+      const res = await reach(path, { credentials: "omit", cache });
+      if (res.status >= 500) throw new RelayError("unknown", res.status, "later", "");
+      if (!res.ok) return void 0;
+      return res.arrayBuffer().catch(() => {
+        throw new RelayError("network", 0, "same", "");
+      });
+    });
+  }
   async function failure(res) {
     try {
       const e = atLeast(JSON.parse(new TextDecoder().decode(await readAll(res, 65536))), { error: "string", message: "string", retry: "string" });
@@ -984,20 +996,10 @@
     viewer: "boolean",
     attestation: "string"
   };
-  async function published() {
-    let res, text2;
-    try {
-      res = await fetch("/config.json", { credentials: "omit", cache: "no-store" });
-      text2 = await res.text();
-    } catch {
-      throw new RelayError("network", 0, "same", "");
-    }
-    if (res.status >= 500) throw new RelayError("unknown", res.status, "later", "");
-    if (!res.ok) throw new Error(`config: status ${res.status}`);
-    return JSON.parse(text2);
-  }
   async function loadConfig() {
-    const c = atLeast(await patiently(published), shape);
+    const text2 = await ownFile("/config.json", "no-store");
+    if (!text2) throw new Error("config: there is none");
+    const c = atLeast(JSON.parse(new TextDecoder().decode(text2)), shape);
     if (c.origin !== location.origin) throw new Error(`config: this page is at ${location.origin}, not at ${c.origin}`);
     const api = new URL(c.api).origin;
     return {
@@ -1199,6 +1201,7 @@
     "review.wait.looking": "The documents are being looked through. Please wait.",
     "review.wait.drawing": "The document is still being drawn; a moment please.",
     "review.blocked": "“{name}” cannot be shown here, so it cannot be signed here. You can still say no.",
+    "review.incomplete": "The connection was lost while “{name}” was drawn, so parts of it may be missing. It cannot be signed until it is shown whole.",
     "review.no_viewer": "This installation has no document viewer, so documents cannot be signed in the browser here.",
     "review.passkey.wait": "Waiting for your passkey. Your device asks for your fingerprint, face or PIN.",
     "review.redeem.wait": "Approved. Signing…",
@@ -5294,6 +5297,8 @@
     }
     const channel = new MessageChannel();
     const port = channel.port1;
+    let missing = () => void 0;
+    const incomplete = new Promise((resolve) => missing = resolve);
     const drawn2 = new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error("no answer")), patience);
       port.onmessage = (e) => {
@@ -5305,7 +5310,11 @@
           clearTimeout(timer);
           reject(new Error(String(m["code"]).slice(0, 40)));
         } else if (m?.t === "data") {
-          void sendData(port, m);
+          sendData(port, m).catch((e2) => {
+            clearTimeout(timer);
+            missing();
+            reject(e2);
+          });
         }
       };
     });
@@ -5322,6 +5331,7 @@
     return {
       element: element3,
       drawn: drawn2,
+      incomplete,
       close() {
         port.close();
         element3.remove();
@@ -5338,12 +5348,8 @@
     const name = m["name"];
     let data2 = null;
     if (folder && typeof name === "string" && dataFile.test(name)) {
-      try {
-        const res = await fetch(`/pdfjs/${folder}/${name}`, { credentials: "omit" });
-        if (res.ok) data2 = await res.arrayBuffer();
-      } catch {
-        data2 = null;
-      }
+      data2 = await ownFile(`/pdfjs/${folder}/${name}`) ?? null;
+      if (!data2) throw new Error(`no ${name}`);
     }
     port.postMessage({ t: "data", n: m["n"], data: data2 });
   }
@@ -5560,6 +5566,10 @@
       fill(this.stage);
       const frame = openFrame(this.stage, t("review.document", { name: p.title }), p.bytes);
       this.frame = frame;
+      void frame.incomplete.then(() => {
+        const again = button(t("common.try_again"), () => void this.display(p), { class: "act", id: "show-again" });
+        if (this.frame === frame) this.cannotShow(p, t("review.incomplete", { name: p.title }), again);
+      });
       say(t("review.loading_document"));
       this.waiting++;
       this.ready();
@@ -5594,12 +5604,14 @@
       this.rows.get(p.k).state.textContent = `${what}, ${t("review.shown_now")}`;
       for (const [k, other] of this.rows) if (k !== p.k) other.state.textContent = other.state.textContent.replace(`, ${t("review.shown_now")}`, "");
     }
-    cannotShow(p) {
+    cannotShow(p, text2 = t("review.blocked", { name: p.title }), ...more2) {
       this.failed.add(p.k);
-      const text2 = t("review.blocked", { name: p.title });
+      this.opened.delete(p.k);
       this.rows.get(p.k).state.textContent = t("review.cannot_show");
       this.frame?.close();
-      fill(this.stage, el("p", { class: "warning", role: "alert" }, text2));
+      this.frame = void 0;
+      fill(this.stage, el("div", { class: "warning", role: "alert" }, el("p", {}, text2), ...more2));
+      this.ready();
     }
     /** countOthers opens the other documents out of sight, one by one; all of them where each is looked through. */
     async countOthers() {

@@ -45,7 +45,7 @@ const maxJSON = 8 << 20;
 const pauses = [300, 1000, 2500];
 
 /** patiently sends again what may be sent twice. */
-export async function patiently<T>(send: () => Promise<T>): Promise<T> {
+async function patiently<T>(send: () => Promise<T>): Promise<T> {
   for (let n = 0; ; n++) {
     try {
       return await send();
@@ -192,18 +192,33 @@ export class Relay {
     const headers: Record<string, string> = {};
     if (body !== undefined) headers["Content-Type"] = "application/json";
     if (this.token) headers["X-Assent-Operation-Token"] = this.token;
-    let res: Response;
-    try {
-      res = await fetch(this.origin + path, {
-        method, headers, credentials: "include", mode: "cors", cache: "no-store", redirect: "error", referrerPolicy: "no-referrer",
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
-    } catch {
-      throw new RelayError("network", 0, "same", "");
-    }
+    const res = await reach(this.origin + path, {
+      method, headers, credentials: "include", mode: "cors", cache: "no-store", redirect: "error", referrerPolicy: "no-referrer",
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
     if (!res.ok) throw await failure(res);
     return res;
   }
+}
+
+async function reach(address: string, how: RequestInit): Promise<Response> {
+  try {
+    return await fetch(address, how);
+  } catch {
+    throw new RelayError("network", 0, "same", "");
+  }
+}
+
+/** ownFile fetches a public file of this origin; undefined when there is none, RelayError where nothing came. */
+export function ownFile(path: string, cache: RequestCache = "default"): Promise<ArrayBuffer | undefined> {
+  return patiently(async () => {
+    const res = await reach(path, { credentials: "omit", cache });
+    if (res.status >= 500) throw new RelayError("unknown", res.status, "later", "");
+    if (!res.ok) return undefined;
+    return res.arrayBuffer().catch(() => {
+      throw new RelayError("network", 0, "same", "");
+    });
+  });
 }
 
 async function failure(res: Response): Promise<RelayError> {

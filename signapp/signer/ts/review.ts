@@ -257,6 +257,10 @@ export class Review {
     fill(this.stage);
     const frame = openFrame(this.stage, t("review.document", { name: p.title }), p.bytes);
     this.frame = frame;
+    void frame.incomplete.then(() => {
+      const again = button(t("common.try_again"), () => void this.display(p), { class: "act", id: "show-again" });
+      if (this.frame === frame) this.cannotShow(p, t("review.incomplete", { name: p.title }), again);
+    });
     say(t("review.loading_document"));
     this.waiting++;
     this.ready();
@@ -295,12 +299,14 @@ export class Review {
     for (const [k, other] of this.rows) if (k !== p.k) other.state.textContent = other.state.textContent!.replace(`, ${t("review.shown_now")}`, "");
   }
 
-  private cannotShow(p: Pane): void {
+  private cannotShow(p: Pane, text = t("review.blocked", { name: p.title }), ...more: Child[]): void {
     this.failed.add(p.k);
-    const text = t("review.blocked", { name: p.title });
+    this.opened.delete(p.k);
     this.rows.get(p.k)!.state.textContent = t("review.cannot_show");
     this.frame?.close();
-    fill(this.stage, el("p", { class: "warning", role: "alert" }, text));
+    this.frame = undefined;
+    fill(this.stage, el("div", { class: "warning", role: "alert" }, el("p", {}, text), ...more));
+    this.ready();
   }
 
   /** countOthers opens the other documents out of sight, one by one; all of them where each is looked through. */

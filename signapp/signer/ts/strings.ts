@@ -148,6 +148,7 @@ const en = {
   "review.wait.looking": "The documents are being looked through. Please wait.",
   "review.wait.drawing": "The document is still being drawn; a moment please.",
   "review.blocked": "“{name}” cannot be shown here, so it cannot be signed here. You can still say no.",
+  "review.incomplete": "The connection was lost while “{name}” was drawn, so parts of it may be missing. It cannot be signed until it is shown whole.",
   "review.no_viewer": "This installation has no document viewer, so documents cannot be signed in the browser here.",
   "review.passkey.wait": "Waiting for your passkey. Your device asks for your fingerprint, face or PIN.",
   "review.redeem.wait": "Approved. Signing…",

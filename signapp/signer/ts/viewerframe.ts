@@ -4,6 +4,7 @@
 // hashed. What it says back is shown as a hint and never signed.
 
 import type { Bytes } from "./b64";
+import { ownFile } from "./api";
 import { el } from "./dom";
 
 /** Facts that the frame found out while drawing. */
@@ -16,6 +17,7 @@ export interface Drawn {
 export interface Frame {
   element: HTMLIFrameElement;
   drawn: Promise<Drawn>; // rejects when the document cannot be shown
+  incomplete: Promise<void>; // resolves when a part of what draws it could not be loaded, also later
   close(): void;
 }
 
@@ -37,6 +39,8 @@ export function openFrame(host: Element, title: string, bytes: Bytes, draw = tru
   }
   const channel = new MessageChannel();
   const port = channel.port1;
+  let missing = (): void => undefined;
+  const incomplete = new Promise<void>((resolve) => (missing = resolve));
   const drawn = new Promise<Drawn>((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error("no answer")), patience);
     port.onmessage = (e: MessageEvent<unknown>) => {
@@ -48,7 +52,11 @@ export function openFrame(host: Element, title: string, bytes: Bytes, draw = tru
         clearTimeout(timer);
         reject(new Error(String(m["code"]).slice(0, 40)));
       } else if (m?.t === "data") {
-        void sendData(port, m);
+        sendData(port, m).catch((e: unknown) => {
+          clearTimeout(timer);
+          missing();
+          reject(e);
+        });
       }
     };
   });
@@ -67,6 +75,7 @@ export function openFrame(host: Element, title: string, bytes: Bytes, draw = tru
   return {
     element,
     drawn,
+    incomplete,
     close() {
       port.close();
       element.remove();
@@ -80,18 +89,18 @@ function readDrawn(m: Record<string, unknown>): Drawn {
   return { pages, warnings: [...new Set(w)] };
 }
 
-/** sendData hands pdf.js its own fonts, character maps and decoders: public files of this origin. */
+/**
+ * sendData hands pdf.js its own fonts, character maps and decoders: public files of this origin.
+ * Without one of them pdf.js draws what it can and says nothing, so that text and pictures are
+ * missing which the signer would approve unseen: then it rejects, and pdf.js gets no answer.
+ */
 async function sendData(port: MessagePort, m: Record<string, unknown>): Promise<void> {
   const folder = typeof m["kind"] === "string" && Object.hasOwn(dataFolder, m["kind"]) ? dataFolder[m["kind"]] : undefined;
   const name = m["name"];
   let data: ArrayBuffer | null = null;
   if (folder && typeof name === "string" && dataFile.test(name)) {
-    try {
-      const res = await fetch(`/pdfjs/${folder}/${name}`, { credentials: "omit" });
-      if (res.ok) data = await res.arrayBuffer();
-    } catch {
-      data = null;
-    }
+    data = (await ownFile(`/pdfjs/${folder}/${name}`)) ?? null;
+    if (!data) throw new Error(`no ${name}`);
   }
   port.postMessage({ t: "data", n: m["n"], data });
 }
