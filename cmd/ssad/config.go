@@ -224,7 +224,7 @@ func (c *Config) checkLimits() error {
 
 // checkClients: a worker that does not exist would be refused to its client only when it is asked for.
 func (c *Config) checkClients() error {
-	known := map[string]bool{"*": true}
+	known := map[string]bool{oauth.Any: true, oauth.WorkerRaw: true}
 	for _, w := range c.Workers {
 		known[w.Name] = true
 	}

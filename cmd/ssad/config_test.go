@@ -65,6 +65,9 @@ func TestConfigRefusals(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	if _, err := loadText(t, least+"clients: [{id: erp, workers: [\"*\", raw]}]\n"); err != nil {
+		t.Errorf("all workers, and bare digests: %v", err)
+	}
 	production := strings.NewReplacer("profile: demo", "profile: production", "http://", "https://").Replace(least)
 	if _, err := loadText(t, production); err != nil {
 		t.Errorf("production behind a front: %v", err)
