@@ -80,6 +80,25 @@ func TestADE04ContentsAreBounded(t *testing.T) {
 	}
 }
 
+// I9: what a filter gives counts also where the next one throws it away: a stream of kilobytes, which comes to megabytes and then to
+// nothing, is named by as many pages as there is room for.
+func TestI9EachFilterOfAContentIsCharged(t *testing.T) {
+	z := deflated(t, append([]byte{128}, bytes.Repeat([]byte(" "), maxDrawn*3/4)...))
+	const pages = 100
+	kids := make([]string, pages)
+	objs := []string{"<< /Type /Catalog /Pages 2 0 R >>", "", fmt.Sprintf("<< /Filter [ /FlateDecode /RunLengthDecode ] /Length %d >>\nstream\n%s\nendstream", len(z), z)}
+	for i := range kids {
+		kids[i] = fmt.Sprintf("%d 0 R", 4+i)
+		objs = append(objs, fmt.Sprintf("<< /Type /Page /Parent 2 0 R /MediaBox [ 0 0 9 9 ] /Contents [ %s] >>", strings.Repeat("3 0 R ", i+1)))
+	}
+	objs[1] = fmt.Sprintf("<< /Type /Pages /Count %d /Kids [ %s ] >>", pages, strings.Join(kids, " "))
+	in := buildPDF("/Root 1 0 R", objs...)
+	s, err := Inspect(bytes.NewReader(in), int64(len(in)), Limits{})
+	if err != nil || !s.Incomplete {
+		t.Errorf("%d bytes that come to %d GiB: %v, %v", len(in), int64(maxDrawn)*3/4*pages*pages/2>>30, s.Hazards(), err)
+	}
+}
+
 // ADE-04: looking through a content takes time in proportion to its length, whatever it holds.
 func TestADE04ContentsTakeLinearTime(t *testing.T) {
 	for _, piece := range []string{"BI /W 1 /H 1 ID a EI ", "BI /W 1 /H 1 /F /Fl ID a EI ", "( EI ", "[ ", "% EI ", "/A ", "BI /W 1 /H 1 /F /AHx ID 00", "BI /W 1048576 /H 9 ID ", " EI\n\x80"} {

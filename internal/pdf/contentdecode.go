@@ -7,9 +7,9 @@ import (
 	"io"
 )
 
-// maxDrawn bounds the decoded contents of one file. A file with more cannot be examined completely; the largest of some
-// thousand ordinary ones have a tenth of it.
-const maxDrawn = 128 << 20
+// maxDrawn bounds the decoded contents of one file, and with them the memory: one content is held as a whole. A file with more
+// cannot be examined completely; the largest of some thousand ordinary ones have a third of it.
+const maxDrawn = 32 << 20
 
 // errUndecoded says that a content is not one that is decoded here, or that its data is damaged in a way in which readers go on in
 // different ways.
@@ -63,7 +63,7 @@ func (d *Document) content(o object) ([]byte, error) {
 	if d.drawn += int64(len(raw)); d.drawn >= maxDrawn {
 		return nil, overLimit("more than %d bytes of contents", maxDrawn)
 	}
-	return raw, d.spend(int64(len(raw)))
+	return raw, nil
 }
 
 // undo decodes one filter.
@@ -99,6 +99,10 @@ func (d *Document) undo(filter string, parms value, data []byte) ([]byte, error)
 	}
 	if int64(len(out)) >= room {
 		return nil, overLimit("more than %d bytes of contents", maxDrawn)
+	}
+	// What the next filter throws away was made all the same.
+	if err := d.spend(int64(len(data) + len(out))); err != nil {
+		return nil, err
 	}
 	if err == nil && predictor != 1 && (filter == "FlateDecode" || filter == "LZWDecode") {
 		out, err = d.unpredict(out, parms, predictor)

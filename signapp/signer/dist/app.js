@@ -4825,7 +4825,8 @@
   };
 
   // ts/pdfcontents.ts
-  var maxDrawn = 128 << 20;
+  var maxDrawn = 32 << 20;
+  var maxWork = 512 << 20;
   var atOnce2 = 1 << 20;
   var Contents = class {
     constructor(pdf, loader) {
@@ -4836,6 +4837,8 @@
     loader;
     drawn = 0;
     // octets that were decoded
+    work = maxWork;
+    // octets that filters may still make
     rest = atOnce2;
     // octets until the signer's next click is let through
     looked = /* @__PURE__ */ new Set();
@@ -4901,12 +4904,20 @@
       if (open) data2 = await open(data2);
       const names = await this.all(valueOf(v, dict, "Filter"));
       const parms = await this.all(valueOf(v, dict, "DecodeParms"));
-      for (const [i, f] of names.entries()) data2 = await this.undo((f && nameOf2(f)) ?? "", parms[i], data2);
-      if ((this.rest -= data2.length) < 0) {
+      for (const [i, f] of names.entries()) {
+        const before = data2.length;
+        data2 = await this.undo((f && nameOf2(f)) ?? "", parms[i], data2);
+        this.made(before + data2.length);
+      }
+      if (this.rest < 0) {
         this.rest = atOnce2;
         await new Promise((done) => setTimeout(done, 0));
       }
       return data2;
+    }
+    made(octets2) {
+      this.rest -= octets2;
+      if ((this.work -= octets2) < 0) throw new UnreadError("contents that come to too much");
     }
     /** all are the elements of an array, resolved, or the one value that is none. */
     async all(value) {

@@ -10,12 +10,14 @@ import { elements, integer, isArray, isDict, nameOf, valueOf, type Loader, type 
 import { opener } from "./pdfobjects";
 import { UnreadError, unpredict, type Entries } from "./pdfstream";
 
-const maxDrawn = 128 << 20; // octets of all contents
+const maxDrawn = 32 << 20; // octets of all contents
+const maxWork = 512 << 20; // octets that filters make, as in internal/pdf
 const atOnce = 1 << 20; // octets between two breaks: the page has one thread
 
 /** Contents looks through each content of a file once. */
 export class Contents {
   private drawn = 0; // octets that were decoded
+  private work = maxWork; // octets that filters may still make
   private rest = atOnce; // octets until the signer's next click is let through
   private readonly looked = new Set<string>();
   private open: ReturnType<typeof opener> | undefined;
@@ -91,12 +93,21 @@ export class Contents {
     if (open) data = await open(data);
     const names = await this.all(valueOf(v, dict, "Filter"));
     const parms = await this.all(valueOf(v, dict, "DecodeParms"));
-    for (const [i, f] of names.entries()) data = await this.undo((f && nameOf(f)) ?? "", parms[i], data);
-    if ((this.rest -= data.length) < 0) {
+    for (const [i, f] of names.entries()) {
+      const before = data.length;
+      data = await this.undo((f && nameOf(f)) ?? "", parms[i], data);
+      this.made(before + data.length); // what the next filter throws away, too
+    }
+    if (this.rest < 0) {
       this.rest = atOnce;
       await new Promise((done) => setTimeout(done, 0));
     }
     return data;
+  }
+
+  private made(octets: number): void {
+    this.rest -= octets;
+    if ((this.work -= octets) < 0) throw new UnreadError("contents that come to too much");
   }
 
   /** all are the elements of an array, resolved, or the one value that is none. */

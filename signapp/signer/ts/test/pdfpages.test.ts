@@ -173,6 +173,10 @@ test("ADE-04: pages that are costly to read", async () => {
   assert.equal(await judged(withTable(half), "many filters"), true);
   clearInterval(clicks);
   assert.ok(breaks > 2, `the signer's clicks were let through ${breaks} times`);
+  const z = latin(deflateSync(octets("\x80" + " ".repeat(24 << 20))));
+  const bomb = tree(100, (i) => `<</Type/Page/Parent 2 0 R/Contents[${"3 0 R ".repeat(i + 1)}]>>`);
+  bomb[2] = `<</Filter[/FlateDecode/RunLengthDecode]/Length ${z.length}>>\nstream\n${z}\nendstream`;
+  assert.equal(await judged(withTable(bomb), "what the next filter throws away"), true);
   const deep = (n: number) => [catalog!, ...Array.from({ length: n }, (_, i) => `<</Type/Pages/MediaBox[0 0 9 9]/Count 1/Kids[${i + 3} 0 R]${i > 0 ? `/Parent ${i + 1} 0 R` : ""}>>`), `<</Type/Page/Parent ${n + 1} 0 R>>`];
   assert.equal(await judged(withTable(deep(150)), "deep"), false);
   assert.equal(await judged(withTable(deep(300)), "too deep"), true);
