@@ -15,8 +15,8 @@ import (
 	"github.com/assent-sign/assent/workers"
 )
 
-// What a client may do with an error: never send the request again, send the
-// same again later, or send the same bytes again at once.
+// What a client may do with an error: never send the request again, send the same again later, or send the same bytes again,
+// because the first may have counted. With both goes Retry-After.
 const (
 	retryNever = "never"
 	retryLater = "later"
@@ -219,7 +219,7 @@ func header(w http.ResponseWriter, e wire) {
 	if e.status == 401 {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
-	if e.retry == retryLater && w.Header().Get("Retry-After") == "" {
+	if e.retry != retryNever && w.Header().Get("Retry-After") == "" {
 		after := "5"
 		if e.code == codeQuota {
 			after = "3600" // room comes as uploads and results reach the end of their retention

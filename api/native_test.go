@@ -112,6 +112,9 @@ func TestErrorsAreOpaque(t *testing.T) {
 		if !strings.Contains(w.log.String(), a.field("request_id")) {
 			t.Error("the request id is not in the log")
 		}
+		if wait := a.Header.Get("Retry-After"); (wait == "") != (c.retry == "never") {
+			t.Errorf("%s, retry %s: Retry-After %q", c.code, c.retry, wait) // else a client asks a service that is closed as fast as it can
+		}
 	}
 	w.app.fail = fmt.Errorf("%w: the PDF is encrypted\x1b[31m", signapp.ErrInput)
 	if a := w.call("GET", "/api/v1/operations/op-1", token, nil); a.field("detail") != "the PDF is encrypted[31m" {

@@ -33,7 +33,7 @@ func serveProblem(c *call) error {
 			h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 			h.Set("Cache-Control", "public, max-age=300")
 			page := fmt.Sprintf("<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>%s</title><h1>%s</h1><p>Code %s, status %d. Retry: %s.</p>"+
-				"<p>never: the same request will not succeed. later: wait (Retry-After) and send it again. same: send the same bytes again.</p></html>\n",
+				"<p>never: the same request will not succeed. later: wait (Retry-After) and send it again. same: it may have counted; wait (Retry-After) and send the same bytes again.</p></html>\n",
 				html.EscapeString(row.title), html.EscapeString(row.title), row.code, row.status, row.retry)
 			return c.raw(http.StatusOK, "text/html; charset=utf-8", []byte(page))
 		}
