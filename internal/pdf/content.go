@@ -109,7 +109,7 @@ func (w *contentWalk) token(t token) string {
 		}
 		w.open = w.open[:len(w.open)-1]
 	case tokNumber:
-		if !plainNumber(word) {
+		if !plainNumber(word) || wideNumber(word) {
 			return "a number that is none"
 		}
 	case tokHex:
@@ -155,4 +155,11 @@ func (w *contentWalk) operator(op string) string {
 		}
 	}
 	return ""
+}
+
+// wideNumber tells whether a number has more digits in front of its point than all readers take: of an integer above 32 bits PDFium
+// takes 0, and pdf.js what it says, which is off the page.
+func wideNumber(word []byte) bool {
+	whole, _, _ := bytes.Cut(word, []byte("."))
+	return len(bytes.TrimLeft(whole, "+-")) > 9
 }

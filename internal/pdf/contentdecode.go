@@ -135,7 +135,7 @@ func inflateAll(data []byte, room int64) ([]byte, error) {
 	if len(bytes.TrimFunc(data, pdfSpace)) == 0 {
 		return nil, nil
 	}
-	if len(data) < 2 || data[0]&0x0f != 8 || (int(data[0])<<8|int(data[1]))%31 != 0 || data[1]&0x20 != 0 {
+	if !zlibHead(data) {
 		return nil, errUndecoded
 	}
 	var out bytes.Buffer
@@ -144,6 +144,12 @@ func inflateAll(data []byte, room int64) ([]byte, error) {
 		return nil, errUndecoded
 	}
 	return out.Bytes(), nil
+}
+
+// zlibHead tells whether data begins as every reader wants it (RFC 1950): behind another head, or one of a window of more than 32 KiB,
+// some decode it all the same.
+func zlibHead(data []byte) bool {
+	return len(data) >= 2 && data[0]&0x0f == 8 && data[0]>>4 <= 7 && (int(data[0])<<8|int(data[1]))%31 == 0 && data[1]&0x20 == 0
 }
 
 type lzwEnd uint8
@@ -277,9 +283,8 @@ func hexValue(c byte) int {
 	return -1
 }
 
-// ascii85Decode decodes ASCII85Decode (ISO 32000-2, 7.4.3).
+// ascii85Decode decodes ASCII85Decode (ISO 32000-2, 7.4.3). A mark "<~" in front ends the data to most readers; who leaves it out draws what the signer does not see.
 func ascii85Decode(data []byte) ([]byte, error) {
-	data = bytes.TrimPrefix(bytes.TrimLeftFunc(data, pdfSpace), []byte("<~"))
 	if end := bytes.IndexByte(data, '~'); end >= 0 {
 		data = data[:end]
 	}

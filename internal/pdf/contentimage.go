@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"io"
+	"regexp"
 	"slices"
 )
 
@@ -18,9 +19,11 @@ var imageFilters = map[string]string{
 	"CCF": "CCITTFaxDecode", "DCT": "DCTDecode",
 }
 
-// imageComponents is how many numbers each colour has.
+// imageComponents is how many numbers each colour has; what begins with a bracket is an array.
 var imageComponents = map[string]int64{
-	"DeviceGray": 1, "G": 1, "CalGray": 1, "DeviceRGB": 3, "RGB": 3, "CalRGB": 3, "DeviceCMYK": 4, "CMYK": 4, "I": 1, "Indexed": 1,
+	"DeviceGray": 1, "G": 1, "DeviceRGB": 3, "RGB": 3, "DeviceCMYK": 4, "CMYK": 4,
+	"[DeviceGray": 1, "[G": 1, "[DeviceRGB": 3, "[RGB": 3, "[DeviceCMYK": 4, "[CMYK": 4,
+	"[CalGray": 1, "[CalRGB": 3, "[I": 1, "[Indexed": 1,
 }
 
 // inlineImage is what stands between BI and ID, as far as it says where the data ends.
@@ -30,6 +33,7 @@ type inlineImage struct {
 	space               string // "" for none, or one that resources define
 	filter              string // the first
 	early               bool   // of LZWDecode
+	parms               []byte // of the filters, as they are written
 }
 
 // image goes over an inline image, whose end must be the same to those who reckon it and those who look for EI.
@@ -126,7 +130,9 @@ func (img *inlineImage) set(key string, v value) bool {
 	case "ColorSpace", "Filter":
 		first, ok := firstName(v)
 		if key == "ColorSpace" {
-			img.space = first
+			if img.space = first; v.isArray() {
+				img.space = "[" + first
+			}
 		} else {
 			img.filter = first
 			if long, short := imageFilters[first]; short {
@@ -135,7 +141,7 @@ func (img *inlineImage) set(key string, v value) bool {
 		}
 		return ok
 	case "DecodeParms":
-		img.early = !bytes.Contains(v.raw, []byte("/EarlyChange 0"))
+		img.early, img.parms = !bytes.Contains(v.raw, []byte("/EarlyChange 0")), v.raw
 	}
 	return true
 }
@@ -154,14 +160,13 @@ func firstName(v value) (string, bool) {
 	return name, err == nil && (n == 0 || name != "")
 }
 
-// ends are the places where the data may end; of a colour space of the resources the number of components is not known, and
-// readers do not find the end of CCITT data in one way.
+// ends are the places where the data may end; readers do not find the end of CCITT data in one way.
 func (img inlineImage) ends(data []byte) []int {
 	switch img.filter {
 	case "":
 		return img.plainEnds(len(data))
 	case "FlateDecode":
-		if len(data) < 2 {
+		if !zlibHead(data) {
 			return nil
 		}
 		r := bytes.NewReader(data[2:])
@@ -171,6 +176,9 @@ func (img inlineImage) ends(data []byte) []int {
 		end := len(data) - r.Len()
 		return []int{min(end+4, len(data)), end, min(end+3, len(data)), min(end+2, len(data)), min(end+1, len(data))} // its checksum may be cut off
 	case "LZWDecode":
+		if !img.plainParms() {
+			return nil
+		}
 		if _, end, how := lzwDecode(data, img.early, maxImage); how == lzwWhole {
 			return []int{end}
 		}
@@ -201,20 +209,32 @@ func (img inlineImage) ends(data []byte) []int {
 // maxImage bounds what an inline image is decoded to; 4 KiB are recommended as the most.
 const maxImage = 16 << 20
 
-func (img inlineImage) plainEnds(room int) (ends []int) {
-	components := []int64{1, 3, 4}
-	bits := img.bits
-	if img.mask {
-		components, bits = components[:1], 1
-	} else if n := imageComponents[img.space]; n > 0 {
-		components = []int64{n}
+// plainEnds reckons. Without a colour space PDFium takes one bit, of a mask that has one it takes its colours, and of one of the
+// resources it is not known here what those are.
+func (img inlineImage) plainEnds(room int) []int {
+	n, bits := imageComponents[img.space], img.bits
+	switch {
+	case img.mask && (n > 1 || bits != 1 || n == 0 && img.space != ""):
+		n = 0
+	case img.mask:
+		n = 1
 	}
-	for _, n := range components {
-		if size := img.height * ((img.width*bits*n + 7) / 8); size <= int64(room) {
-			ends = append(ends, int(size))
-		}
+	if size := img.height * ((img.width*bits*n + 7) / 8); n > 0 && size <= int64(room) {
+		return []int{int(size)}
 	}
-	return ends
+	return nil
+}
+
+// earlyChange is the one parameter that counts for the end of LZWDecode, as it is usually written.
+var earlyChange = regexp.MustCompile(`^<<[^#<]*/EarlyChange [01][\t\n\f\r />]`)
+
+// plainParms tells whether the parameters of LZWDecode say in one way how its codes grow.
+func (img inlineImage) plainParms() bool {
+	if bytes.ContainsAny(img.parms, "#[%(") {
+		return false
+	}
+	n := bytes.Count(img.parms, []byte("EarlyChange"))
+	return n == 0 || n == 1 && earlyChange.Match(img.parms)
 }
 
 // eiBehind tells whether EI stands behind white space at a place, and where.
@@ -226,77 +246,6 @@ func eiBehind(b []byte, at int) (int, bool) {
 		return 0, false
 	}
 	return at, at+2 == len(b) || isSpace(b[at+2])
-}
-
-// Of pdf.js: it takes the first "EI" for the end of an image behind which so many octets are of a text, and so many hold an
-// operator with its operands.
-const (
-	eiText  = 15
-	eiLexed = 75
-)
-
-// searchedEI is where pdf.js finds the end of an image, -1 if nowhere (ADE-04).
-func searchedEI(b []byte, from int) int {
-	last := -1
-	for at := from; ; {
-		i := bytes.Index(b[at:], []byte("EI"))
-		if i < 0 {
-			return last
-		}
-		at += i
-		behind := at + 2
-		if behind == len(b) {
-			return max(last, at)
-		}
-		if c := b[behind]; c == ' ' || c == '\n' || c == '\r' {
-			if last = at; believed(b[behind+1:]) {
-				return at
-			}
-		}
-		at = behind
-	}
-}
-
-func believed(b []byte) bool {
-	if len(b) == 0 {
-		return true
-	}
-	text := b[:min(len(b), eiText)]
-	for i, c := range text {
-		if c == 0 && (i+1 == len(text) || text[i+1] != 0) {
-			continue
-		}
-		if c != '\n' && c != '\r' && (c < ' ' || c > 0x7f) {
-			return false
-		}
-	}
-	l := lexer{b: b[:min(len(b), eiLexed)], eof: true, maxDepth: contentDepth}
-	args := 0
-	for {
-		l.skipSpace()
-		if l.pos >= len(l.b) {
-			return false
-		}
-		start, end, err := l.value()
-		if err != nil {
-			return false
-		}
-		if !isOperator(l.b[start]) {
-			args++
-			continue
-		}
-		n, known := operators[string(l.b[start:end])]
-		if string(l.b[start:end]) == "BI" {
-			n, known = 0, true
-		}
-		switch {
-		case !known:
-			return false
-		case n == anyNumber && args <= mostColours, args == n:
-			return true
-		}
-		args = 0
-	}
 }
 
 // constant tells the words that are none.

@@ -810,9 +810,9 @@
     }
   }
   var Relay = class {
-    constructor(origin, token = "", id = "") {
+    constructor(origin, token2 = "", id = "") {
       this.origin = origin;
-      this.token = token;
+      this.token = token2;
       this.id = id;
     }
     origin;
@@ -3318,7 +3318,7 @@
     } catch {
     }
   }
-  var rememberToken = (op, token) => put(tokenKey(op), token);
+  var rememberToken = (op, token2) => put(tokenKey(op), token2);
   var recallToken = (op) => get(tokenKey(op));
   var rememberOnce = (op, offer) => put(onceKey(op), JSON.stringify(offer));
   function recallOnce(op) {
@@ -4141,6 +4141,184 @@
     return [Math.min(a, c), Math.min(b, d), Math.max(a, c), Math.max(b, d)];
   }
 
+  // ts/pdflex.ts
+  var LexError = class extends Error {
+  };
+  var delimiters = new Set([..."()<>[]{}/%"].map((c) => c.charCodeAt(0)));
+  var regulars = Uint8Array.from({ length: 256 }, (_, c) => white(c) || delimiters.has(c) ? 0 : 1);
+  function plain(c) {
+    return c !== void 0 && regulars[c] === 1;
+  }
+  function numeral(c) {
+    return digit(c) || c === 43 || c === 45 || c === 46;
+  }
+  function latin(b, from, to) {
+    let s = "";
+    for (let i = from; i < to; i += 8192) s += String.fromCharCode(...b.subarray(i, Math.min(i + 8192, to)));
+    return s;
+  }
+  var Lexer = class {
+    constructor(b, pos = 0) {
+      this.b = b;
+      this.pos = pos;
+    }
+    b;
+    pos;
+    /** skip passes white space and comments. */
+    skip() {
+      const { b } = this;
+      for (; this.pos < b.length; this.pos++) {
+        if (b[this.pos] === 37) {
+          while (this.pos + 1 < b.length && b[this.pos + 1] !== 10 && b[this.pos + 1] !== 13) this.pos++;
+        } else if (!white(b[this.pos])) return;
+      }
+    }
+    next() {
+      this.skip();
+      const { b, pos: from } = this;
+      const c = b[from];
+      if (c === void 0) throw new LexError("the end");
+      const kind = this.over(c);
+      return { kind, from, to: this.pos };
+    }
+    /** over passes the token that begins with c. */
+    over(c) {
+      switch (c) {
+        case 40:
+          this.text();
+          return "string";
+        case 60:
+        case 62:
+          return this.angle(c);
+        case 91:
+        case 93:
+          this.pos++;
+          return c === 91 ? "[" : "]";
+        case 41:
+        case 123:
+        case 125:
+          throw new LexError("a bracket");
+        case 47:
+          this.pos++;
+          this.run();
+          return "name";
+      }
+      this.run();
+      return numeral(c) ? "number" : "word";
+    }
+    run() {
+      while (plain(this.b[this.pos])) this.pos++;
+    }
+    angle(c) {
+      if (this.b[this.pos + 1] === c) {
+        this.pos += 2;
+        return c === 60 ? "{" : "}";
+      }
+      const end = c === 60 ? this.b.indexOf(62, this.pos) : -1;
+      if (end < 0) throw new LexError("digits that do not end");
+      this.pos = end + 1;
+      return "hex";
+    }
+    text() {
+      const { b } = this;
+      for (let depth = 0; this.pos < b.length; this.pos++) {
+        const c = b[this.pos];
+        if (c === 92) this.pos++;
+        else if (c === 40) depth++;
+        else if (c === 41 && --depth === 0) {
+          this.pos++;
+          return;
+        }
+      }
+      throw new LexError("a text that does not end");
+    }
+    /** value passes a whole one: an array or a dictionary with what is in it. */
+    value() {
+      const open = [];
+      for (let first; ; ) {
+        const t2 = this.next();
+        first ??= t2;
+        if (t2.kind === "[" || t2.kind === "{") open.push(t2.kind);
+        else if (t2.kind === "]" || t2.kind === "}") {
+          if (open.pop() !== (t2.kind === "]" ? "[" : "{")) throw new LexError("a bracket");
+        }
+        if (open.length > contentDepth) throw new LexError("too deep");
+        if (open.length === 0) return { kind: first.kind, from: first.from, to: this.pos };
+      }
+    }
+  };
+  var contentDepth = 32;
+
+  // ts/pdfend.ts
+  var eiText = 15;
+  var eiLexed = 75;
+  var mostColours = 33;
+  function searched(b, from, operators2) {
+    let [last, state] = [-1, 0];
+    for (let i = from; i < b.length; i++) {
+      const c = b[i];
+      if (state === 0 && c === 69 || state === 1 && c === 73) {
+        state++;
+        continue;
+      }
+      if (state === 2 && (c === 32 || c === 10 || c === 13)) {
+        last = i - 2;
+        const belief = believed(b.subarray(i + 1, i + 1 + eiLexed), operators2);
+        if (belief === "ends") return last;
+        if (belief === "gives up") return -1;
+      }
+      state = 0;
+    }
+    if (state !== 2) return last;
+    return last >= 0 ? -1 : b.length - 2;
+  }
+  function believed(b, operators2) {
+    if (b.length === 0) return "ends";
+    const text2 = b.subarray(0, eiText);
+    if (!text2.every((c, i) => c === 0 && text2[i + 1] !== 0 || c === 10 || c === 13 || c >= 32 && c <= 127)) return "goes on";
+    const lexer = new Lexer(b);
+    for (let args = 0; ; args++) {
+      lexer.skip();
+      if (lexer.pos >= b.length) return "goes on";
+      if (b[lexer.pos] === 41) return "gives up";
+      const t2 = token(lexer);
+      if (!t2) return "goes on";
+      const whole = latin(b, t2.from, t2.to);
+      if (["string", "hex", "name"].includes(t2.kind)) continue;
+      if (t2.kind === "number") {
+        if (t2.to === b.length && /^[-+.]+$/.test(whole)) return "goes on";
+        if (!plainNumber(whole)) return "gives up";
+        continue;
+      }
+      if (t2.kind !== "word") return "goes on";
+      const word = cutWord(whole, operators2);
+      lexer.pos = t2.from + word.length;
+      if (["true", "false", "null"].includes(word)) continue;
+      const n = commands(word, operators2);
+      if (n === void 0) return "goes on";
+      if (args === n || n < 0 && args <= (word.toLowerCase() === "sc" ? 4 : mostColours)) return "ends";
+      args = -1;
+    }
+  }
+  function token(lexer) {
+    try {
+      return lexer.next();
+    } catch (e) {
+      if (e instanceof LexError) return void 0;
+      throw e;
+    }
+  }
+  function commands(word, operators2) {
+    return word === "BI" || word === "ID" ? 0 : word === "EI" ? 1 : operators2.get(word);
+  }
+  var begun = /* @__PURE__ */ new Set(["BM", "BD", "true", "fa", "fal", "fals", "false", "nu", "nul", "null"]);
+  function cutWord(word, operators2) {
+    const known = (n2) => begun.has(word.slice(0, n2)) || commands(word.slice(0, n2), operators2) !== void 0;
+    let n = 1;
+    while (n < word.length && (!known(n) || known(n + 1))) n++;
+    return word.slice(0, n);
+  }
+
   // ts/pdffilters.ts
   var Out = class {
     data = new Uint8Array(4096);
@@ -4321,6 +4499,7 @@
         const s = this.symbol(literal);
         if (s < 256) {
           out.push(s);
+          this.bound();
           continue;
         }
         if (s === 256) return this.bound();
@@ -4335,6 +4514,10 @@
       }
     }
   };
+  function zlibHead(data2) {
+    const [a, b] = [data2[0] ?? 0, data2[1] ?? 0];
+    return data2.length >= 2 && (a & 15) === 8 && a >> 4 <= 7 && (a * 256 + b) % 31 === 0 && (b & 32) === 0;
+  }
   function inflate2(data2, from, most) {
     const z = new Inflater(data2, from, most);
     let how = "whole";
@@ -4413,17 +4596,14 @@
   }
   function base85(data2) {
     const out = new Out();
-    let from = 0;
-    while (white(data2[from])) from++;
-    if (find2(data2.subarray(from, from + 2), "<~", 0) === 0) from += 2;
-    const tilde = data2.indexOf(126, from);
+    const tilde = data2.indexOf(126);
     const group = [];
     const flush = (n) => {
       const v = group.reduce((a, c) => (a * 85 + c) % 2 ** 32, 0);
       for (let i = 0; i < n; i++) out.push(v >>> 24 - 8 * i & 255);
       group.length = 0;
     };
-    for (const c of data2.subarray(from, tilde < 0 ? data2.length : tilde)) {
+    for (const c of data2.subarray(0, tilde < 0 ? data2.length : tilde)) {
       if (white(c)) continue;
       if (c === 122 && group.length === 0) {
         group.push(0, 0, 0, 0, 0);
@@ -4442,118 +4622,14 @@
     return out.done();
   }
 
-  // ts/pdflex.ts
-  var LexError = class extends Error {
-  };
-  var delimiters = new Set([..."()<>[]{}/%"].map((c) => c.charCodeAt(0)));
-  var regulars = Uint8Array.from({ length: 256 }, (_, c) => white(c) || delimiters.has(c) ? 0 : 1);
-  function plain(c) {
-    return c !== void 0 && regulars[c] === 1;
-  }
-  function numeral(c) {
-    return digit(c) || c === 43 || c === 45 || c === 46;
-  }
-  function latin(b, from, to) {
-    let s = "";
-    for (let i = from; i < to; i += 8192) s += String.fromCharCode(...b.subarray(i, Math.min(i + 8192, to)));
-    return s;
-  }
-  var Lexer = class {
-    constructor(b, pos = 0) {
-      this.b = b;
-      this.pos = pos;
-    }
-    b;
-    pos;
-    /** skip passes white space and comments. */
-    skip() {
-      const { b } = this;
-      for (; this.pos < b.length; this.pos++) {
-        if (b[this.pos] === 37) {
-          while (this.pos + 1 < b.length && b[this.pos + 1] !== 10 && b[this.pos + 1] !== 13) this.pos++;
-        } else if (!white(b[this.pos])) return;
-      }
-    }
-    next() {
-      this.skip();
-      const { b, pos: from } = this;
-      const c = b[from];
-      if (c === void 0) throw new LexError("the end");
-      const kind = this.over(c);
-      return { kind, from, to: this.pos };
-    }
-    /** over passes the token that begins with c. */
-    over(c) {
-      switch (c) {
-        case 40:
-          this.text();
-          return "string";
-        case 60:
-        case 62:
-          return this.angle(c);
-        case 91:
-        case 93:
-          this.pos++;
-          return c === 91 ? "[" : "]";
-        case 41:
-        case 123:
-        case 125:
-          throw new LexError("a bracket");
-        case 47:
-          this.pos++;
-          this.run();
-          return "name";
-      }
-      this.run();
-      return numeral(c) ? "number" : "word";
-    }
-    run() {
-      while (plain(this.b[this.pos])) this.pos++;
-    }
-    angle(c) {
-      if (this.b[this.pos + 1] === c) {
-        this.pos += 2;
-        return c === 60 ? "{" : "}";
-      }
-      const end = c === 60 ? this.b.indexOf(62, this.pos) : -1;
-      if (end < 0) throw new LexError("digits that do not end");
-      this.pos = end + 1;
-      return "hex";
-    }
-    text() {
-      const { b } = this;
-      for (let depth = 0; this.pos < b.length; this.pos++) {
-        const c = b[this.pos];
-        if (c === 92) this.pos++;
-        else if (c === 40) depth++;
-        else if (c === 41 && --depth === 0) {
-          this.pos++;
-          return;
-        }
-      }
-      throw new LexError("a text that does not end");
-    }
-    /** value passes a whole one: an array or a dictionary with what is in it. */
-    value() {
-      const open = [];
-      for (let first; ; ) {
-        const t2 = this.next();
-        first ??= t2;
-        if (t2.kind === "[" || t2.kind === "{") open.push(t2.kind);
-        else if (t2.kind === "]" || t2.kind === "}") {
-          if (open.pop() !== (t2.kind === "]" ? "[" : "{")) throw new LexError("a bracket");
-        }
-        if (open.length > contentDepth) throw new LexError("too deep");
-        if (open.length === 0) return { kind: first.kind, from: first.from, to: this.pos };
-      }
-    }
-  };
-  var contentDepth = 32;
-
   // ts/pdfimage.ts
   var keys = { BPC: "BitsPerComponent", CS: "ColorSpace", D: "Decode", DP: "DecodeParms", F: "Filter", H: "Height", IM: "ImageMask", I: "Interpolate", L: "Length", W: "Width" };
   var filters2 = { AHx: "ASCIIHexDecode", A85: "ASCII85Decode", LZW: "LZWDecode", Fl: "FlateDecode", RL: "RunLengthDecode", CCF: "CCITTFaxDecode", DCT: "DCTDecode" };
-  var components = /* @__PURE__ */ new Map([["DeviceGray", 1], ["G", 1], ["CalGray", 1], ["DeviceRGB", 3], ["RGB", 3], ["CalRGB", 3], ["DeviceCMYK", 4], ["CMYK", 4], ["I", 1], ["Indexed", 1]]);
+  var components = new Map(
+    Object.entries({ 1: "DeviceGray G [DeviceGray [G [CalGray [I [Indexed", 3: "DeviceRGB RGB [DeviceRGB [RGB [CalRGB", 4: "DeviceCMYK CMYK [DeviceCMYK [CMYK" }).flatMap(
+      ([n, names]) => names.split(" ").map((name) => [name, Number(n)])
+    )
+  );
   var maxImage = 16 << 20;
   var reckoned = ["DCTDecode", "ASCII85Decode", "ASCIIHexDecode"];
   function behindImage(b, from, operators2) {
@@ -4573,7 +4649,7 @@
     throw new UnreadError("an inline image that ends in two places");
   }
   function readHead(lexer) {
-    const head = { width: -1, height: -1, bits: 1, mask: false, space: "", filter: "", early: true };
+    const head = { width: -1, height: -1, bits: 1, mask: false, space: "", filter: "", early: true, parms: "" };
     const seen = /* @__PURE__ */ new Set();
     for (; ; ) {
       const t2 = lexer.next();
@@ -4613,12 +4689,13 @@
       case "Filter": {
         const first = firstName(b, v);
         if (first === void 0) return false;
-        if (key === "ColorSpace") head.space = first;
+        if (key === "ColorSpace") head.space = v.kind === "[" ? `[${first}` : first;
         else head.filter = Object.hasOwn(filters2, first) ? filters2[first] : first;
         return true;
       }
       case "DecodeParms":
-        head.early = !latin(b, v.from, v.to).includes("/EarlyChange 0");
+        head.parms = latin(b, v.from, v.to);
+        head.early = !head.parms.includes("/EarlyChange 0");
     }
     return true;
   }
@@ -4633,10 +4710,12 @@
       case "":
         return plainEnds(head, data2.length);
       case "FlateDecode": {
+        if (!zlibHead(data2)) return [];
         const { end, how } = inflate2(data2, 2, maxImage);
         return how === "whole" ? [4, 0, 3, 2, 1].map((n) => Math.min(end + n, data2.length)) : [];
       }
       case "LZWDecode": {
+        if (!plainParms(head.parms)) return [];
         const { end, how } = lzw(data2, head.early, maxImage);
         return how === "whole" ? [end] : [];
       }
@@ -4657,9 +4736,16 @@
     return end >= 0 && data2.subarray(0, end).every(good) ? [end + mark] : [];
   }
   function plainEnds({ mask, space, bits, width, height }, room) {
-    const known = components.get(space);
-    const each = mask ? [1] : known ? [known] : [1, 3, 4];
-    return each.map((n) => height * Math.floor((width * (mask ? 1 : bits) * n + 7) / 8)).filter((size2) => size2 <= room);
+    const known = components.get(space) ?? 0;
+    const usual = !mask || bits === 1 && (known === 1 || space === "");
+    const n = !usual ? 0 : mask ? 1 : known;
+    const size2 = height * Math.floor((width * bits * n + 7) / 8);
+    return n > 0 && size2 <= room ? [size2] : [];
+  }
+  function plainParms(parms) {
+    if (/[#[%(]/.test(parms)) return false;
+    const n = parms.split("EarlyChange").length - 1;
+    return n === 0 || n === 1 && /^<<[^#<]*\/EarlyChange [01][\t\n\f\r />]/.test(parms);
   }
   function jpegEnd(b) {
     for (let i = 0; i + 1 < b.length; i++) {
@@ -4674,43 +4760,6 @@
       } else i++;
     }
     return [];
-  }
-  var eiText = 15;
-  var eiLexed = 75;
-  var mostColours = 33;
-  function searched(b, from, operators2) {
-    let last = -1;
-    for (let at2 = find2(b, "EI", from); at2 >= 0; at2 = find2(b, "EI", at2 + 2)) {
-      const c = b[at2 + 2];
-      if (c === void 0) return Math.max(last, at2);
-      if (c !== 32 && c !== 10 && c !== 13) continue;
-      last = at2;
-      if (believed(b.subarray(at2 + 3, at2 + 3 + eiLexed), operators2)) return at2;
-    }
-    return last;
-  }
-  function believed(b, operators2) {
-    if (b.length === 0) return true;
-    const text2 = b.subarray(0, eiText);
-    if (!text2.every((c, i) => c === 0 && text2[i + 1] !== 0 || c === 10 || c === 13 || c >= 32 && c <= 127)) return false;
-    const lexer = new Lexer(b);
-    for (let args = 0; ; args++) {
-      lexer.skip();
-      if (lexer.pos >= b.length) return false;
-      let v;
-      try {
-        v = lexer.value();
-      } catch (e) {
-        if (e instanceof LexError) return false;
-        throw e;
-      }
-      if (!plain(b[v.from]) || numeral(b[v.from])) continue;
-      const word = latin(b, v.from, v.to);
-      const n = word === "BI" ? 0 : operators2.get(word);
-      if (n === void 0) return false;
-      if (n < 0 ? args <= mostColours : args === n) return true;
-      args = -1;
-    }
   }
 
   // ts/pdfcontent.ts
@@ -4792,9 +4841,11 @@
         case "}":
           if (open.pop() !== (t2.kind === "]" ? "[" : "{")) throw new UnreadError("a bracket that nothing opens");
           break;
-        case "number":
-          if (!plainNumber(latin(b, t2.from, t2.to))) throw new UnreadError("a number that is none");
+        case "number": {
+          const text2 = latin(b, t2.from, t2.to);
+          if (!plainNumber(text2) || /^[+-]?\d{10}/.test(text2)) throw new UnreadError("a number that is none");
           break;
+        }
         case "hex":
           if (!/^<[0-9A-Fa-f\0\t\n\f\r ]*>$/.test(latin(b, t2.from, t2.to))) throw new UnreadError("a text of other digits");
           break;
@@ -4977,8 +5028,7 @@
   };
   function inflated(data2, most) {
     if (data2.every((c) => white(c))) return data2.subarray(0, 0);
-    const [a, b] = [data2[0], data2[1] ?? 0];
-    if (data2.length < 2 || (a & 15) !== 8 || (a * 256 + b) % 31 !== 0 || (b & 32) !== 0) throw new UnreadError("a content that is damaged");
+    if (!zlibHead(data2)) throw new UnreadError("a content that is damaged");
     const { out, how } = inflate2(data2, 2, most);
     if (how !== "whole") throw new UnreadError("a content that is damaged, cut off or too large");
     return out;
@@ -5878,9 +5928,9 @@
         if (!this.relay.open) throw new RelayError("link_invalid", 0, "never", "");
         return this.relay.view();
       }
-      const { token, view } = await this.relay.session(this.ticket);
+      const { token: token2, view } = await this.relay.session(this.ticket);
       this.ticket = "";
-      rememberToken(this.op, token);
+      rememberToken(this.op, token2);
       return view;
     }
     progress(text2) {

@@ -91,9 +91,12 @@ class Walk {
       case "}":
         if (open.pop() !== (t.kind === "]" ? "[" : "{")) throw new UnreadError("a bracket that nothing opens");
         break;
-      case "number":
-        if (!plainNumber(latin(b, t.from, t.to))) throw new UnreadError("a number that is none");
+      case "number": {
+        const text = latin(b, t.from, t.to);
+        // Of an integer above 32 bits PDFium takes 0, and pdf.js what it says, which is off the page.
+        if (!plainNumber(text) || /^[+-]?\d{10}/.test(text)) throw new UnreadError("a number that is none");
         break;
+      }
       case "hex":
         if (!/^<[0-9A-Fa-f\0\t\n\f\r ]*>$/.test(latin(b, t.from, t.to))) throw new UnreadError("a text of other digits");
         break;

@@ -5,7 +5,7 @@
 import { concat } from "./b64";
 import { find, white } from "./bytes";
 import { checkContent } from "./pdfcontent";
-import { base85, hexadecimal, inflate, lzw, runLength } from "./pdffilters";
+import { base85, hexadecimal, inflate, lzw, runLength, zlibHead } from "./pdffilters";
 import { elements, integer, isArray, isDict, nameOf, valueOf, type Loader, type Ref, type Value } from "./pdfload";
 import { opener } from "./pdfobjects";
 import { UnreadError, unpredict, type Entries } from "./pdfstream";
@@ -173,8 +173,7 @@ export class Contents {
 /** inflated is zlib data. The checksum and what stands behind count to no reader; about data that is cut off they differ in the last octets. */
 function inflated(data: Uint8Array, most: number): Uint8Array {
   if (data.every((c) => white(c))) return data.subarray(0, 0);
-  const [a, b] = [data[0]!, data[1] ?? 0];
-  if (data.length < 2 || (a & 15) !== 8 || (a * 256 + b) % 31 !== 0 || (b & 32) !== 0) throw new UnreadError("a content that is damaged");
+  if (!zlibHead(data)) throw new UnreadError("a content that is damaged");
   const { out, how } = inflate(data, 2, most);
   if (how !== "whole") throw new UnreadError("a content that is damaged, cut off or too large");
   return out;

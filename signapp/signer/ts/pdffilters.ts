@@ -3,7 +3,7 @@
 // differ about. internal/pdf has the same rules (contentdecode.go).
 
 import type { Bytes } from "./b64";
-import { find, white } from "./bytes";
+import { white } from "./bytes";
 import { UnreadError } from "./pdfstream";
 
 /** Undone is what was decoded, where in the data that ended, and how. */
@@ -213,6 +213,7 @@ class Inflater {
       const s = this.symbol(literal);
       if (s < 256) {
         out.push(s);
+        this.bound();
         continue;
       }
       if (s === 256) return this.bound();
@@ -226,6 +227,15 @@ class Inflater {
       this.bound();
     }
   }
+}
+
+/**
+ * zlibHead tells whether data begins as every reader wants it (RFC 1950): behind another head, or one
+ * of a window of more than 32 KiB, some decode it all the same.
+ */
+export function zlibHead(data: Uint8Array): boolean {
+  const [a, b] = [data[0] ?? 0, data[1] ?? 0];
+  return data.length >= 2 && (a & 15) === 8 && a >> 4 <= 7 && (a * 256 + b) % 31 === 0 && (b & 32) === 0;
 }
 
 /** inflate decodes deflate data (RFC 1951) from a place on. */
@@ -313,20 +323,17 @@ export function hexadecimal(data: Uint8Array): Bytes {
   return out.done();
 }
 
-/** base85 decodes ASCII85Decode (7.4.3). */
+/** base85 decodes ASCII85Decode (7.4.3). A mark "<~" in front ends the data to most readers, as to pdf.js. */
 export function base85(data: Uint8Array): Bytes {
   const out = new Out();
-  let from = 0;
-  while (white(data[from])) from++;
-  if (find(data.subarray(from, from + 2), "<~", 0) === 0) from += 2;
-  const tilde = data.indexOf(0x7e, from);
+  const tilde = data.indexOf(0x7e);
   const group: number[] = [];
   const flush = (n: number): void => {
     const v = group.reduce((a, c) => (a * 85 + c) % 2 ** 32, 0);
     for (let i = 0; i < n; i++) out.push((v >>> (24 - 8 * i)) & 255);
     group.length = 0;
   };
-  for (const c of data.subarray(from, tilde < 0 ? data.length : tilde)) {
+  for (const c of data.subarray(0, tilde < 0 ? data.length : tilde)) {
     if (white(c)) continue;
     if (c === 0x7a && group.length === 0) {
       group.push(0, 0, 0, 0, 0);

@@ -3,14 +3,20 @@
 // drawn as operators by others. internal/pdf has the same rules (contentimage.go).
 
 import { find, readName, white } from "./bytes";
-import { inflate, lzw, runLengthEnd } from "./pdffilters";
-import { latin, LexError, Lexer, numeral, plain, type Token } from "./pdflex";
+import { searched } from "./pdfend";
+import { inflate, lzw, runLengthEnd, zlibHead } from "./pdffilters";
+import { latin, Lexer, type Token } from "./pdflex";
 import { UnreadError } from "./pdfstream";
 
 /** Short names of the entries, and of filters (ISO 32000-2, tables 91 and 92). */
 const keys: Record<string, string> = { BPC: "BitsPerComponent", CS: "ColorSpace", D: "Decode", DP: "DecodeParms", F: "Filter", H: "Height", IM: "ImageMask", I: "Interpolate", L: "Length", W: "Width" };
 const filters: Record<string, string> = { AHx: "ASCIIHexDecode", A85: "ASCII85Decode", LZW: "LZWDecode", Fl: "FlateDecode", RL: "RunLengthDecode", CCF: "CCITTFaxDecode", DCT: "DCTDecode" };
-const components = new Map([["DeviceGray", 1], ["G", 1], ["CalGray", 1], ["DeviceRGB", 3], ["RGB", 3], ["CalRGB", 3], ["DeviceCMYK", 4], ["CMYK", 4], ["I", 1], ["Indexed", 1]]);
+/** components is how many numbers each colour has; what begins with a bracket is an array. */
+const components = new Map(
+  Object.entries({ 1: "DeviceGray G [DeviceGray [G [CalGray [I [Indexed", 3: "DeviceRGB RGB [DeviceRGB [RGB [CalRGB", 4: "DeviceCMYK CMYK [DeviceCMYK [CMYK" }).flatMap(([n, names]) =>
+    names.split(" ").map((name): [string, number] => [name, Number(n)]),
+  ),
+);
 
 const maxImage = 16 << 20; // octets that an image is decoded to
 const reckoned = ["DCTDecode", "ASCII85Decode", "ASCIIHexDecode"]; // by pdf.js, too
@@ -24,6 +30,7 @@ interface Head {
   space: string;
   filter: string; // the first
   early: boolean; // of LZWDecode
+  parms: string; // of the filters, as they are written
 }
 
 /** behindImage is the place behind the EI of an image; from is behind BI. */
@@ -45,7 +52,7 @@ export function behindImage(b: Uint8Array, from: number, operators: Map<string, 
 }
 
 function readHead(lexer: Lexer): Head {
-  const head: Head = { width: -1, height: -1, bits: 1, mask: false, space: "", filter: "", early: true };
+  const head: Head = { width: -1, height: -1, bits: 1, mask: false, space: "", filter: "", early: true, parms: "" };
   const seen = new Set<string>();
   for (;;) {
     const t = lexer.next();
@@ -89,12 +96,13 @@ function enter(head: Head, key: string, b: Uint8Array, v: Token): boolean {
     case "Filter": {
       const first = firstName(b, v);
       if (first === undefined) return false;
-      if (key === "ColorSpace") head.space = first;
+      if (key === "ColorSpace") head.space = v.kind === "[" ? `[${first}` : first;
       else head.filter = Object.hasOwn(filters, first) ? filters[first]! : first;
       return true;
     }
     case "DecodeParms":
-      head.early = !latin(b, v.from, v.to).includes("/EarlyChange 0");
+      head.parms = latin(b, v.from, v.to);
+      head.early = !head.parms.includes("/EarlyChange 0");
   }
   return true;
 }
@@ -113,10 +121,12 @@ function ends(head: Head, data: Uint8Array, operators: Map<string, number>): num
     case "":
       return plainEnds(head, data.length);
     case "FlateDecode": {
+      if (!zlibHead(data)) return [];
       const { end, how } = inflate(data, 2, maxImage);
       return how === "whole" ? [4, 0, 3, 2, 1].map((n) => Math.min(end + n, data.length)) : []; // its checksum may be cut off
     }
     case "LZWDecode": {
+      if (!plainParms(head.parms)) return [];
       const { end, how } = lzw(data, head.early, maxImage);
       return how === "whole" ? [end] : [];
     }
@@ -138,11 +148,23 @@ function within(data: Uint8Array, end: number, mark: number, good: (c: number) =
   return end >= 0 && data.subarray(0, end).every(good) ? [end + mark] : [];
 }
 
-/** plainEnds reckons; of a colour space of the resources the number of components is not known. */
+/**
+ * plainEnds reckons. Without a colour space PDFium takes one bit, of a mask that has one it takes its
+ * colours, and of one of the resources it is not known here what those are.
+ */
 function plainEnds({ mask, space, bits, width, height }: Head, room: number): number[] {
-  const known = components.get(space);
-  const each = mask ? [1] : known ? [known] : [1, 3, 4];
-  return each.map((n) => height * Math.floor((width * (mask ? 1 : bits) * n + 7) / 8)).filter((size) => size <= room);
+  const known = components.get(space) ?? 0;
+  const usual = !mask || (bits === 1 && (known === 1 || space === ""));
+  const n = !usual ? 0 : mask ? 1 : known;
+  const size = height * Math.floor((width * bits * n + 7) / 8);
+  return n > 0 && size <= room ? [size] : [];
+}
+
+/** plainParms tells whether the parameters of LZWDecode say in one way how its codes grow. */
+function plainParms(parms: string): boolean {
+  if (/[#[%(]/.test(parms)) return false;
+  const n = parms.split("EarlyChange").length - 1;
+  return n === 0 || (n === 1 && /^<<[^#<]*\/EarlyChange [01][\t\n\f\r />]/.test(parms));
 }
 
 /** jpegEnd is the place behind the marker that ends a JPEG. */
@@ -159,47 +181,4 @@ function jpegEnd(b: Uint8Array): number[] {
     } else i++;
   }
   return [];
-}
-
-// Of pdf.js: it takes the first "EI" for the end of an image behind which so many octets are of a
-// text, and so many hold an operator with its operands.
-const eiText = 15;
-const eiLexed = 75;
-const mostColours = 33;
-
-/** searched is where pdf.js finds the end of an image, -1 if nowhere. */
-function searched(b: Uint8Array, from: number, operators: Map<string, number>): number {
-  let last = -1;
-  for (let at = find(b, "EI", from); at >= 0; at = find(b, "EI", at + 2)) {
-    const c = b[at + 2];
-    if (c === undefined) return Math.max(last, at);
-    if (c !== 32 && c !== 10 && c !== 13) continue;
-    last = at;
-    if (believed(b.subarray(at + 3, at + 3 + eiLexed), operators)) return at;
-  }
-  return last;
-}
-
-function believed(b: Uint8Array, operators: Map<string, number>): boolean {
-  if (b.length === 0) return true;
-  const text = b.subarray(0, eiText);
-  if (!text.every((c, i) => (c === 0 && text[i + 1] !== 0) || c === 10 || c === 13 || (c >= 32 && c <= 0x7f))) return false;
-  const lexer = new Lexer(b);
-  for (let args = 0; ; args++) {
-    lexer.skip();
-    if (lexer.pos >= b.length) return false;
-    let v: Token;
-    try {
-      v = lexer.value();
-    } catch (e) {
-      if (e instanceof LexError) return false;
-      throw e;
-    }
-    if (!plain(b[v.from]) || numeral(b[v.from]!)) continue;
-    const word = latin(b, v.from, v.to);
-    const n = word === "BI" ? 0 : operators.get(word);
-    if (n === undefined) return false;
-    if (n < 0 ? args <= mostColours : args === n) return true;
-    args = -1;
-  }
 }

@@ -24,7 +24,7 @@ export function plain(c: number | undefined): boolean {
 }
 
 /** numeral tells what begins a number. */
-export function numeral(c: number): boolean {
+function numeral(c: number): boolean {
   return digit(c) || c === 0x2b || c === 0x2d || c === 0x2e;
 }
 
