@@ -3,6 +3,7 @@ package pdf
 import (
 	"bytes"
 	"slices"
+	"strings"
 )
 
 // What is drawn is written in content streams (ISO 32000-2, 7.8.2). Readers agree about those that keep to the letter. About others
@@ -10,17 +11,22 @@ import (
 // image where its size says, another where it finds "EI". So one content shows this to the signer and that to others (ADE-04).
 
 // operators are those of ISO 32000-2, table A.1, with the number of their operands; anyNumber for colours.
-var operators = map[string]int{
-	"b": 0, "B": 0, "b*": 0, "B*": 0, "BDC": 2, "BMC": 1, "BT": 0, "BX": 0, "c": 6, "cm": 6, "CS": 1, "cs": 1, "d": 2, "d0": 2, "d1": 6,
-	"Do": 1, "DP": 2, "EMC": 0, "ET": 0, "EX": 0, "f": 0, "F": 0, "f*": 0, "G": 1, "g": 1, "gs": 1, "h": 0, "i": 1, "j": 1, "J": 1,
-	"K": 4, "k": 4, "l": 2, "m": 2, "M": 1, "MP": 1, "n": 0, "q": 0, "Q": 0, "re": 4, "RG": 3, "rg": 3, "ri": 1, "s": 0, "S": 0,
-	"SC": anyNumber, "sc": anyNumber, "SCN": anyNumber, "scn": anyNumber, "sh": 1, "T*": 0, "Tc": 1, "Td": 2, "TD": 2, "Tf": 2, "Tj": 1, "TJ": 1,
-	"TL": 1, "Tm": 6, "Tr": 1, "Ts": 1, "Tw": 1, "Tz": 1, "v": 4, "w": 1, "W": 0, "W*": 0, "y": 4, "'": 1, "\"": 3,
-}
+var operators = func() map[string]int {
+	out := map[string]int{}
+	for kinds, words := range operands {
+		for _, w := range strings.Fields(words) {
+			out[w] = len(kinds)
+		}
+	}
+	for _, w := range []string{"SC", "sc", "SCN", "scn"} {
+		out[w] = anyNumber
+	}
+	return out
+}()
 
 const (
 	anyNumber   = -1
-	mostColours = 33 // components of a colour, with the name of a pattern
+	mostColours = 33 // components of a colour, with the name of a pattern; of more operands pdf.js draws nothing any more
 	// contentDepth bounds arrays and dictionaries in a content; those of marked content have some levels.
 	contentDepth = 32
 )
@@ -29,9 +35,9 @@ const (
 type contentWalk struct {
 	lexer
 	joints []int
-	open   []tokenKind // arrays and dictionaries that are not closed yet
-	args   int         // operands in front of the present token
-	saved  int         // q without Q
+	open   []container
+	args   []byte // the operands in front of the present token
+	saved  int    // q without Q
 }
 
 // oddDrawn says why readers draw a content in different ways, "" if nothing was found (ADE-04).
@@ -95,46 +101,56 @@ func (w *contentWalk) cut(t token) bool {
 
 // token says what is odd about a token.
 func (w *contentWalk) token(t token) string {
-	word := w.b[t.start:t.end]
+	word, kind := w.b[t.start:t.end], byte('s')
 	switch t.kind {
 	case tokArrayOpen, tokDictOpen:
 		if len(w.open) >= contentDepth {
 			return "arrays that are too deep"
 		}
-		w.open = append(w.open, t.kind)
+		w.open = append(w.open, container{kind: t.kind})
 		return ""
 	case tokArrayClose, tokDictClose:
-		if len(w.open) == 0 || w.open[len(w.open)-1] != t.kind-1 {
+		n := len(w.open) - 1
+		if n < 0 || w.open[n].kind != t.kind-1 {
 			return "a bracket that nothing opens"
 		}
-		w.open = w.open[:len(w.open)-1]
+		if kind = w.open[n].close(); kind == 0 {
+			return "a key without a value"
+		}
+		w.open = w.open[:n]
 	case tokNumber:
-		if !plainNumber(word) || wideNumber(word) {
+		if kind = 'n'; !plainNumber(word) || wideNumber(word) {
 			return "a number that is none"
 		}
 	case tokHex:
 		if bytes.ContainsFunc(word[1:len(word)-1], notHexadecimal) {
 			return "a text of other than hexadecimal digits"
 		}
+	case tokName:
+		kind = 'N'
 	case tokWord:
 		if len(w.open) == 0 {
 			return w.operator(string(word))
 		}
-		if !constant(string(word)) {
+		if kind = 'x'; !constant(string(word)) {
 			return "an operator within an array"
 		}
 	}
-	if len(w.open) == 0 {
-		w.args++
+	if n := len(w.open); n > 0 {
+		if !w.open[n-1].take(kind) {
+			return "a key that is no name"
+		}
+	} else if w.args = append(w.args, kind); len(w.args) > mostColours {
+		return "too many operands"
 	}
 	return ""
 }
 
 func (w *contentWalk) operator(op string) string {
 	args := w.args
-	w.args = 0
+	w.args = w.args[:0]
 	if op == "BI" {
-		if args > 0 {
+		if len(args) > 0 {
 			return "too many operands of BI"
 		}
 		return w.image()
@@ -143,8 +159,10 @@ func (w *contentWalk) operator(op string) string {
 	switch {
 	case !known:
 		return "a word that is no operator"
-	case args < n, n == anyNumber && args == 0:
+	case len(args) < n, n == anyNumber && len(args) == 0:
 		return "fewer operands than an operator has"
+	case !fits(op, args):
+		return "an operand of another kind"
 	}
 	switch op {
 	case "q":
@@ -157,9 +175,9 @@ func (w *contentWalk) operator(op string) string {
 	return ""
 }
 
-// wideNumber tells whether a number has more digits in front of its point than all readers take: of an integer above 32 bits PDFium
-// takes 0, and pdf.js what it says, which is off the page.
+// wideNumber tells whether a number has more digits than all readers take: of an integer above 32 bits PDFium takes 0, and pdf.js what
+// it says, which is off the page; a fraction of some hundred digits is none to pdf.js.
 func wideNumber(word []byte) bool {
-	whole, _, _ := bytes.Cut(word, []byte("."))
-	return len(bytes.TrimLeft(whole, "+-")) > 9
+	whole, part, _ := bytes.Cut(word, []byte("."))
+	return len(bytes.TrimLeft(whole, "+-")) > 9 || len(part) > 64
 }

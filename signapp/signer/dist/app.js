@@ -1582,8 +1582,8 @@
   async function check2(cfg, id, signed) {
     try {
       const r = await cfg.sam.open(signed.key, (k) => openRegistrationRequest(k, signed), (v) => v.iat * 1e3);
-      const fits2 = r.rid === id && r.aud === cfg.aud && r.origin === cfg.origin && r.rpId === cfg.rpId && r.name !== "" && displayable(r.name);
-      return fits2 ? r : void 0;
+      const fits3 = r.rid === id && r.aud === cfg.aud && r.origin === cfg.origin && r.rpId === cfg.rpId && r.name !== "" && displayable(r.name);
+      return fits3 ? r : void 0;
     } catch {
       return void 0;
     }
@@ -1810,8 +1810,8 @@
       let r;
       try {
         r = await this.cfg.sam.open(signed.key, (k) => openChangeRequest(k, signed), (v) => v.iat * 1e3);
-        const fits2 = r.aud === this.cfg.aud && r.origin === this.cfg.origin && r.rpId === this.cfg.rpId && r.sub === this.list.sub && r.act === act && r.target === target;
-        if (!fits2) throw new Error("another offer");
+        const fits3 = r.aud === this.cfg.aud && r.origin === this.cfg.origin && r.rpId === this.cfg.rpId && r.sub === this.list.sub && r.act === act && r.target === target;
+        if (!fits3) throw new Error("another offer");
       } catch {
         return broken(void 0, "", void 0, t("keys.not_genuine"));
       }
@@ -3446,10 +3446,10 @@
       }
       if (xml) return this.saveXML(d, file);
       const more2 = file.length - d.size;
-      const fits2 = more2 === 0 || more2 > 0 && this.longTerm();
+      const fits3 = more2 === 0 || more2 > 0 && this.longTerm();
       const value = decode(this.receipt.items[d.item.i].signature);
       const filled = d.hole && find(hexBytes(file.subarray(d.hole.start + 1, d.hole.end - 1)), value) >= 0;
-      const same = d.hole && filled && fits2 && equal(await digest(this.offer.hash, covered(file.subarray(0, d.size), d.hole)), decode(d.item.doc));
+      const same = d.hole && filled && fits3 && equal(await digest(this.offer.hash, covered(file.subarray(0, d.size), d.hole)), decode(d.item.doc));
       if (!same) return this.note(t("result.download.bad"));
       download(file, name.replace(/(\.pdf)?$/i, "-signed.pdf"), "application/pdf");
       this.note(more2 === 0 ? t("result.download.ok", { name }) : t("result.download.longer", { name, size: size(d.size), more: size(more2) }));
@@ -4762,19 +4762,58 @@
     return [];
   }
 
-  // ts/pdfcontent.ts
-  var operators = new Map(
+  // ts/pdfkinds.ts
+  var kindsOf = new Map(
     Object.entries({
-      0: "b B b* B* BT BX EMC ET EX f F f* h n q Q s S T* W W*",
-      1: "BMC CS cs Do G g gs i j J M MP ri sh Tc Tj TJ TL Tr Ts Tw Tz w '",
-      2: "BDC d d0 DP l m Td TD Tf",
-      3: 'RG rg "',
-      4: "K k re v y",
-      6: "c cm d1 Tm",
-      [-1]: "SC sc SCN scn"
-      // any number
-    }).flatMap(([n, words]) => words.split(" ").map((w) => [w, Number(n)]))
+      "": "b B b* B* BT BX EMC ET EX f F f* h n q Q s S T* W W*",
+      n: "G g i j J M TL Tc Tr Ts Tw Tz w",
+      nn: "d0 l m Td TD",
+      nnn: "RG rg",
+      nnnn: "K k re v y",
+      nnnnnn: "c cm d1 Tm",
+      N: "BMC CS cs Do gs MP ri sh",
+      Nn: "Tf",
+      Np: "BDC DP",
+      an: "d",
+      s: "Tj '",
+      t: "TJ",
+      nns: '"'
+    }).flatMap(([kinds2, words]) => words.split(" ").map((w) => [w, kinds2]))
   );
+  var forms2 = { a: /a/, t: /[at]/, p: /[Nd]/, n: /n/, N: /N/, s: /s/ };
+  function fits2(op, args) {
+    const kinds2 = kindsOf.get(op);
+    if (kinds2 === void 0) return (op.toLowerCase() === "scn" ? /^n*[nN]$/ : /^n+$/).test(args);
+    const last = args.slice(args.length - kinds2.length);
+    return [...kinds2].every((k, i) => forms2[k].test(last[i]));
+  }
+  var Container = class {
+    constructor(kind) {
+      this.kind = kind;
+    }
+    kind;
+    n = 0;
+    // what stands in it
+    texts = false;
+    // of an array
+    others = false;
+    /** take enters a kind of value. */
+    take(kind) {
+      this.n++;
+      this.texts ||= kind === "s";
+      this.others ||= kind !== "s" && kind !== "n";
+      if (this.kind === "{" && this.n % 2 === 1 && kind !== "N") throw new UnreadError("a key that is no name");
+    }
+    /** close gives the kind of what is closed. */
+    close() {
+      if (this.kind === "[") return this.others ? "x" : this.texts ? "t" : "a";
+      if (this.n % 2 === 1) throw new UnreadError("a key without a value");
+      return "d";
+    }
+  };
+
+  // ts/pdfcontent.ts
+  var operators = new Map([...kindsOf].map(([word, kinds2]) => [word, kinds2.length]).concat(["SC", "sc", "SCN", "scn"].map((word) => [word, -1])));
   function checkContent(content, joints = []) {
     try {
       new Walk2(content, joints).check();
@@ -4793,11 +4832,10 @@
     joints;
     lexer;
     open = [];
-    // arrays and dictionaries that are not closed yet
     joint = 0;
     // how many of the joints are passed
-    args = 0;
-    // operands in front of the present token
+    args = "";
+    // the operands in front of the present token
     saved = 0;
     check() {
       const { b, lexer } = this;
@@ -4831,37 +4869,48 @@
     }
     token(t2) {
       const { b, open } = this;
+      let kind = "s";
       switch (t2.kind) {
         case "[":
         case "{":
           if (open.length >= contentDepth) throw new UnreadError("arrays that are too deep");
-          open.push(t2.kind);
+          open.push(new Container(t2.kind));
           return;
         case "]":
-        case "}":
-          if (open.pop() !== (t2.kind === "]" ? "[" : "{")) throw new UnreadError("a bracket that nothing opens");
+        case "}": {
+          const closed = open.pop();
+          if (closed?.kind !== (t2.kind === "]" ? "[" : "{")) throw new UnreadError("a bracket that nothing opens");
+          kind = closed.close();
           break;
+        }
         case "number": {
           const text2 = latin(b, t2.from, t2.to);
-          if (!plainNumber(text2) || /^[+-]?\d{10}/.test(text2)) throw new UnreadError("a number that is none");
+          kind = "n";
+          if (!plainNumber(text2) || /^[+-]?\d{10}|\.\d{65}/.test(text2)) throw new UnreadError("a number that is none");
           break;
         }
         case "hex":
           if (!/^<[0-9A-Fa-f\0\t\n\f\r ]*>$/.test(latin(b, t2.from, t2.to))) throw new UnreadError("a text of other digits");
           break;
+        case "name":
+          kind = "N";
+          break;
         case "word": {
+          kind = "x";
           const word = latin(b, t2.from, t2.to);
           if (open.length === 0) return this.operator(word);
           if (!["true", "false", "null"].includes(word)) throw new UnreadError("an operator within an array");
         }
       }
-      if (open.length === 0) this.args++;
+      const within2 = open[open.length - 1];
+      if (within2) return within2.take(kind);
+      if ((this.args += kind).length > 33) throw new UnreadError("too many operands");
     }
     operator(word) {
       const { args } = this;
-      this.args = 0;
+      this.args = "";
       if (word === "BI") {
-        if (args > 0) throw new UnreadError("operands of an inline image");
+        if (args !== "") throw new UnreadError("operands of an inline image");
         const from = this.lexer.pos;
         this.lexer.pos = behindImage(this.b, from, operators);
         if (this.next(from) < this.lexer.pos) throw new UnreadError("an inline image that is cut between two streams");
@@ -4869,7 +4918,8 @@
       }
       const n = operators.get(word);
       if (n === void 0) throw new UnreadError("a word that is no operator");
-      if (args < n || n < 0 && args === 0) throw new UnreadError("fewer operands than an operator has");
+      if (args.length < n || n < 0 && args === "") throw new UnreadError("fewer operands than an operator has");
+      if (!fits2(word, args)) throw new UnreadError("an operand of another kind");
       if (word === "q") this.saved++;
       if (word === "Q" && --this.saved < 0) throw new UnreadError("a state that was not saved");
     }

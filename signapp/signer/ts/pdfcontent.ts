@@ -5,22 +5,13 @@
 
 import { white } from "./bytes";
 import { behindImage } from "./pdfimage";
-import { contentDepth, latin, LexError, Lexer, plain, type Kind, type Token } from "./pdflex";
+import { Container, fits, kindsOf } from "./pdfkinds";
+import { contentDepth, latin, LexError, Lexer, plain, type Token } from "./pdflex";
 import { plainNumber } from "./pdfload";
 import { UnreadError } from "./pdfstream";
 
 /** operators are those of ISO 32000-2, table A.1, by the number of their operands; without those of inline images. */
-export const operators = new Map<string, number>(
-  Object.entries({
-    0: "b B b* B* BT BX EMC ET EX f F f* h n q Q s S T* W W*",
-    1: "BMC CS cs Do G g gs i j J M MP ri sh Tc Tj TJ TL Tr Ts Tw Tz w '",
-    2: "BDC d d0 DP l m Td TD Tf",
-    3: 'RG rg "',
-    4: "K k re v y",
-    6: "c cm d1 Tm",
-    [-1]: "SC sc SCN scn", // any number
-  }).flatMap(([n, words]) => words.split(" ").map((w): [string, number] => [w, Number(n)])),
-);
+export const operators = new Map<string, number>([...kindsOf].map(([word, kinds]): [string, number] => [word, kinds.length]).concat(["SC", "sc", "SCN", "scn"].map((word) => [word, -1])));
 
 /** checkContent throws an UnreadError for what readers differ about; joints are the places of the line ends that were put between its streams. */
 export function checkContent(content: Uint8Array, joints: number[] = []): void {
@@ -33,9 +24,9 @@ export function checkContent(content: Uint8Array, joints: number[] = []): void {
 
 class Walk {
   private readonly lexer: Lexer;
-  private readonly open: Kind[] = []; // arrays and dictionaries that are not closed yet
+  private readonly open: Container[] = [];
   private joint = 0; // how many of the joints are passed
-  private args = 0; // operands in front of the present token
+  private args = ""; // the operands in front of the present token
   private saved = 0; // q without Q
 
   constructor(
@@ -81,39 +72,51 @@ class Walk {
 
   private token(t: Token): void {
     const { b, open } = this;
+    let kind = "s";
     switch (t.kind) {
       case "[":
       case "{":
         if (open.length >= contentDepth) throw new UnreadError("arrays that are too deep");
-        open.push(t.kind);
+        open.push(new Container(t.kind));
         return;
       case "]":
-      case "}":
-        if (open.pop() !== (t.kind === "]" ? "[" : "{")) throw new UnreadError("a bracket that nothing opens");
+      case "}": {
+        const closed = open.pop();
+        if (closed?.kind !== (t.kind === "]" ? "[" : "{")) throw new UnreadError("a bracket that nothing opens");
+        kind = closed.close();
         break;
+      }
       case "number": {
         const text = latin(b, t.from, t.to);
-        // Of an integer above 32 bits PDFium takes 0, and pdf.js what it says, which is off the page.
-        if (!plainNumber(text) || /^[+-]?\d{10}/.test(text)) throw new UnreadError("a number that is none");
+        // Of an integer above 32 bits PDFium takes 0, and pdf.js what it says, which is off the page; a
+        // fraction of some hundred digits is none to pdf.js.
+        kind = "n";
+        if (!plainNumber(text) || /^[+-]?\d{10}|\.\d{65}/.test(text)) throw new UnreadError("a number that is none");
         break;
       }
       case "hex":
         if (!/^<[0-9A-Fa-f\0\t\n\f\r ]*>$/.test(latin(b, t.from, t.to))) throw new UnreadError("a text of other digits");
         break;
+      case "name":
+        kind = "N";
+        break;
       case "word": {
+        kind = "x";
         const word = latin(b, t.from, t.to);
         if (open.length === 0) return this.operator(word);
         if (!["true", "false", "null"].includes(word)) throw new UnreadError("an operator within an array");
       }
     }
-    if (open.length === 0) this.args++;
+    const within = open[open.length - 1];
+    if (within) return within.take(kind);
+    if ((this.args += kind).length > 33) throw new UnreadError("too many operands"); // of which pdf.js draws nothing any more
   }
 
   private operator(word: string): void {
     const { args } = this;
-    this.args = 0;
+    this.args = "";
     if (word === "BI") {
-      if (args > 0) throw new UnreadError("operands of an inline image");
+      if (args !== "") throw new UnreadError("operands of an inline image");
       const from = this.lexer.pos;
       this.lexer.pos = behindImage(this.b, from, operators);
       if (this.next(from) < this.lexer.pos) throw new UnreadError("an inline image that is cut between two streams");
@@ -121,7 +124,8 @@ class Walk {
     }
     const n = operators.get(word);
     if (n === undefined) throw new UnreadError("a word that is no operator");
-    if (args < n || (n < 0 && args === 0)) throw new UnreadError("fewer operands than an operator has");
+    if (args.length < n || (n < 0 && args === "")) throw new UnreadError("fewer operands than an operator has");
+    if (!fits(word, args)) throw new UnreadError("an operand of another kind");
     if (word === "q") this.saved++;
     if (word === "Q" && --this.saved < 0) throw new UnreadError("a state that was not saved");
   }
