@@ -27,6 +27,8 @@ var operators = func() map[string]int {
 const (
 	anyNumber   = -1
 	mostColours = 33 // components of a colour, with the name of a pattern; of more operands pdf.js draws nothing any more
+	// mostSaved bounds q without Q: at some depth pdf.js does not come to an end, and Ghostscript ends.
+	mostSaved = 1000
 	// contentDepth bounds arrays and dictionaries in a content; those of marked content have some levels.
 	contentDepth = 32
 )
@@ -166,7 +168,9 @@ func (w *contentWalk) operator(op string) string {
 	}
 	switch op {
 	case "q":
-		w.saved++
+		if w.saved++; w.saved > mostSaved {
+			return "states that are saved too deep"
+		}
 	case "Q":
 		if w.saved--; w.saved < 0 {
 			return "Q without q"

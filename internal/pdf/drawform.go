@@ -54,17 +54,42 @@ func (d *Document) oddStream(o object) (bool, error) {
 }
 
 // oddDrawing tells whether a stream is something that is drawn to some readers only: Ghostscript draws an /XObject of no kind, Poppler
-// no form without a box.
+// no form without a box, and pdf.js alone one whose box or matrix is not of numbers; MuPDF takes one with a second kind for PostScript.
 func (d *Document) oddDrawing(dict value) (bool, error) {
-	v, err := dict.values("Type", "Subtype", "BBox")
+	v, err := dict.values("Type", "Subtype", "BBox", "Matrix", "Subtype2")
 	if err != nil {
 		return true, ignoreOdd(err)
 	}
-	if v[1].nameIs("Form") {
-		box, err := d.resolve(v[2])
-		return !box.isArray(), ignoreOdd(err)
+	if v[1].nameIs("Image") {
+		return false, nil
 	}
-	return v[0].nameIs("XObject") && !v[1].nameIs("Image"), nil
+	form := v[1].nameIs("Form")
+	if v[0].nameIs("XObject") && !form || form && !v[4].isNull() {
+		return true, nil
+	}
+	box, err := d.resolve(v[2])
+	if err != nil || form && box.isNull() {
+		return true, ignoreOdd(err)
+	}
+	four, err1 := d.numbers(box, 4)
+	six, err2 := d.numbers(v[3], 6)
+	return !four || !six, ignoreOdd(firstError(err1, err2))
+}
+
+// maxNumbers bounds how a box or a matrix is written, in bytes: many streams can name one array.
+const maxNumbers = 1000
+
+// numbers tells whether a value is an array of so many numbers, if it is there.
+func (d *Document) numbers(v value, n int) (bool, error) {
+	v, err := d.resolve(v)
+	if err != nil || v.isNull() {
+		return err == nil, err
+	}
+	if !v.isArray() || len(v.raw) > maxNumbers {
+		return false, nil
+	}
+	list, err := d.elements(v)
+	return err == nil && len(list) == n && !slices.ContainsFunc(list, func(e value) bool { return !plainNumber(e.raw) || wideNumber(e.raw) }), err
 }
 
 // wholeData tells whether the data of a stream is as long as it says. Behind a wrong length PDFium, PDFBox, iText and

@@ -4007,6 +4007,9 @@
   function plainNumber(text2) {
     return /^[+-]?(?:\d+\.?\d*|\.\d+)$/.test(text2);
   }
+  function wideNumber(text2) {
+    return /^[+-]?\d{10}|\.\d{65}/.test(text2);
+  }
   var Loader = class {
     constructor(pdf, listed) {
       this.pdf = pdf;
@@ -4814,6 +4817,7 @@
 
   // ts/pdfcontent.ts
   var operators = new Map([...kindsOf].map(([word, kinds2]) => [word, kinds2.length]).concat(["SC", "sc", "SCN", "scn"].map((word) => [word, -1])));
+  var mostSaved = 1e3;
   function checkContent(content, joints = []) {
     try {
       new Walk2(content, joints).check();
@@ -4886,7 +4890,7 @@
         case "number": {
           const text2 = latin(b, t2.from, t2.to);
           kind = "n";
-          if (!plainNumber(text2) || /^[+-]?\d{10}|\.\d{65}/.test(text2)) throw new UnreadError("a number that is none");
+          if (!plainNumber(text2) || wideNumber(text2)) throw new UnreadError("a number that is none");
           break;
         }
         case "hex":
@@ -4920,7 +4924,7 @@
       if (n === void 0) throw new UnreadError("a word that is no operator");
       if (args.length < n || n < 0 && args === "") throw new UnreadError("fewer operands than an operator has");
       if (!fits2(word, args)) throw new UnreadError("an operand of another kind");
-      if (word === "q") this.saved++;
+      if (word === "q" && ++this.saved > mostSaved) throw new UnreadError("states that are saved too deep");
       if (word === "Q" && --this.saved < 0) throw new UnreadError("a state that was not saved");
     }
   };
@@ -5178,6 +5182,7 @@
   }
 
   // ts/pdfdrawn.ts
+  var maxNumbers = 1e3;
   var drawable = ["FlateDecode", "LZWDecode", "ASCIIHexDecode", "ASCII85Decode", "RunLengthDecode"];
   var pictured = ["DCTDecode", "CCITTFaxDecode", "JBIG2Decode", "JPXDecode"];
   var otherNames = ["F", "DP", "FFilter", "FDecodeParms"];
@@ -5230,11 +5235,31 @@
       loader.spend(length);
       if (close < end || close - end > 7 || !/^[\0\t\n\f\r ]*$/.test(ascii(pdf, end, close - end))) throw new UnreadError("a stream of another length");
       const kind = nameOf2(valueOf(v, dict, "Subtype"));
-      const box2 = kind === "Form" ? await loader.resolve(valueOf(v, dict, "BBox")) : void 0;
-      if (kind === "Form" ? !box2 || !isArray(box2) : kind !== "Image" && nameOf2(valueOf(v, dict, "Type")) === "XObject") throw new UnreadError("something that is drawn to some only");
+      if (kind !== "Image") await this.form(v, dict, kind === "Form");
       await this.filters(v, dict, kind === "Form");
       const bounds = kind === "Image" ? void 0 : valueOf(v, dict, "BBox");
       if (bounds && textOf(bounds) !== "null") await this.looks.stream(num, v, dict);
+    }
+    /**
+     * form makes sure that all readers draw it: Ghostscript draws an /XObject of no kind, Poppler no form
+     * without a box, pdf.js alone one whose box or matrix is not of numbers, and MuPDF takes one with a
+     * second kind for PostScript.
+     */
+    async form(v, dict, form2) {
+      const second = valueOf(v, dict, "Subtype2");
+      const some = form2 ? second && textOf(second) !== "null" : nameOf2(valueOf(v, dict, "Type")) === "XObject";
+      const box2 = await this.numbers(valueOf(v, dict, "BBox"), 4);
+      if (some || form2 && !box2) throw new UnreadError("something that is drawn to some only");
+      await this.numbers(valueOf(v, dict, "Matrix"), 6);
+    }
+    /** numbers tells whether there is a value, which has to be an array of so many numbers then. */
+    async numbers(value, n) {
+      const v = await this.loader.resolve(value);
+      if (!v || textOf(v) === "null") return false;
+      if (!isArray(v) || v.to - v.from > maxNumbers) throw new UnreadError("numbers that are none");
+      const list = (await this.all(v)).map((e) => e ? textOf(e) : "");
+      if (list.length !== n || list.some((e) => !plainNumber(e) || wideNumber(e))) throw new UnreadError("numbers that are none");
+      return true;
     }
     async filters(v, dict, form2) {
       if (otherNames.some((k) => dict.values.has(k))) throw new UnreadError("a filter under another name");

@@ -7,11 +7,13 @@ import { white } from "./bytes";
 import { behindImage } from "./pdfimage";
 import { Container, fits, kindsOf } from "./pdfkinds";
 import { contentDepth, latin, LexError, Lexer, plain, type Token } from "./pdflex";
-import { plainNumber } from "./pdfload";
+import { plainNumber, wideNumber } from "./pdfload";
 import { UnreadError } from "./pdfstream";
 
 /** operators are those of ISO 32000-2, table A.1, by the number of their operands; without those of inline images. */
 export const operators = new Map<string, number>([...kindsOf].map(([word, kinds]): [string, number] => [word, kinds.length]).concat(["SC", "sc", "SCN", "scn"].map((word) => [word, -1])));
+
+const mostSaved = 1000; // q without Q: at some depth pdf.js does not come to an end
 
 /** checkContent throws an UnreadError for what readers differ about; joints are the places of the line ends that were put between its streams. */
 export function checkContent(content: Uint8Array, joints: number[] = []): void {
@@ -88,10 +90,8 @@ class Walk {
       }
       case "number": {
         const text = latin(b, t.from, t.to);
-        // Of an integer above 32 bits PDFium takes 0, and pdf.js what it says, which is off the page; a
-        // fraction of some hundred digits is none to pdf.js.
         kind = "n";
-        if (!plainNumber(text) || /^[+-]?\d{10}|\.\d{65}/.test(text)) throw new UnreadError("a number that is none");
+        if (!plainNumber(text) || wideNumber(text)) throw new UnreadError("a number that is none");
         break;
       }
       case "hex":
@@ -126,7 +126,7 @@ class Walk {
     if (n === undefined) throw new UnreadError("a word that is no operator");
     if (args.length < n || (n < 0 && args === "")) throw new UnreadError("fewer operands than an operator has");
     if (!fits(word, args)) throw new UnreadError("an operand of another kind");
-    if (word === "q") this.saved++;
+    if (word === "q" && ++this.saved > mostSaved) throw new UnreadError("states that are saved too deep");
     if (word === "Q" && --this.saved < 0) throw new UnreadError("a state that was not saved");
   }
 }

@@ -4,9 +4,11 @@
 import { ascii, find, white } from "./bytes";
 import type { Listing } from "./pdfcensus";
 import type { Contents } from "./pdfcontents";
-import { elements, integer, isArray, isDict, nameOf, refOf, textOf, valueOf, type Loader, type Value } from "./pdfload";
+import { elements, integer, isArray, isDict, nameOf, plainNumber, refOf, textOf, valueOf, wideNumber, type Loader, type Value } from "./pdfload";
 import { UnreadError, type Entries } from "./pdfstream";
 import { checkTokens } from "./pdftokens";
+
+const maxNumbers = 1000; // octets of a box or a matrix: many streams can name one array
 
 /** Filters that all readers know under these names (ISO 32000-1, table 6): of what is drawn as it is, and of pictures. */
 const drawable = ["FlateDecode", "LZWDecode", "ASCIIHexDecode", "ASCII85Decode", "RunLengthDecode"];
@@ -66,12 +68,33 @@ export class Drawn {
     // Behind a wrong length readers look for different words.
     if (close < end || close - end > 7 || !/^[\0\t\n\f\r ]*$/.test(ascii(pdf, end, close - end))) throw new UnreadError("a stream of another length");
     const kind = nameOf(valueOf(v, dict, "Subtype"));
-    const box = kind === "Form" ? await loader.resolve(valueOf(v, dict, "BBox")) : undefined;
-    // Ghostscript draws an /XObject of no kind, Poppler no form without a box.
-    if (kind === "Form" ? !box || !isArray(box) : kind !== "Image" && nameOf(valueOf(v, dict, "Type")) === "XObject") throw new UnreadError("something that is drawn to some only");
+    if (kind !== "Image") await this.form(v, dict, kind === "Form");
     await this.filters(v, dict, kind === "Form");
     const bounds = kind === "Image" ? undefined : valueOf(v, dict, "BBox");
     if (bounds && textOf(bounds) !== "null") await this.looks.stream(num, v, dict); // a form, a pattern, or what an annotation looks like
+  }
+
+  /**
+   * form makes sure that all readers draw it: Ghostscript draws an /XObject of no kind, Poppler no form
+   * without a box, pdf.js alone one whose box or matrix is not of numbers, and MuPDF takes one with a
+   * second kind for PostScript.
+   */
+  private async form(v: Value, dict: Entries, form: boolean): Promise<void> {
+    const second = valueOf(v, dict, "Subtype2");
+    const some = form ? second && textOf(second) !== "null" : nameOf(valueOf(v, dict, "Type")) === "XObject";
+    const box = await this.numbers(valueOf(v, dict, "BBox"), 4);
+    if (some || (form && !box)) throw new UnreadError("something that is drawn to some only");
+    await this.numbers(valueOf(v, dict, "Matrix"), 6);
+  }
+
+  /** numbers tells whether there is a value, which has to be an array of so many numbers then. */
+  private async numbers(value: Value | undefined, n: number): Promise<boolean> {
+    const v = await this.loader.resolve(value);
+    if (!v || textOf(v) === "null") return false;
+    if (!isArray(v) || v.to - v.from > maxNumbers) throw new UnreadError("numbers that are none");
+    const list = (await this.all(v)).map((e) => (e ? textOf(e) : ""));
+    if (list.length !== n || list.some((e) => !plainNumber(e) || wideNumber(e))) throw new UnreadError("numbers that are none");
+    return true;
   }
 
   private async filters(v: Value, dict: Entries, form: boolean): Promise<void> {

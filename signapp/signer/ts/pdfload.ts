@@ -89,6 +89,15 @@ export function plainNumber(text: string): boolean {
   return /^[+-]?(?:\d+\.?\d*|\.\d+)$/.test(text);
 }
 
+/**
+ * wideNumber tells a number of more digits than all readers take: of an integer above 32 bits PDFium
+ * takes 0, and pdf.js what it says, which is off the page; a fraction of some hundred digits is none
+ * to pdf.js.
+ */
+export function wideNumber(text: string): boolean {
+  return /^[+-]?\d{10}|\.\d{65}/.test(text);
+}
+
 /** Loader bounds the work over all that is loaded with it. */
 export class Loader {
   private work: number; // octets that may still be read
