@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -188,6 +189,46 @@ func TestBLK04LostPartsOfTheViewer(t *testing.T) {
 	p.Screenshot("lost-parts-1280")
 	p.Click("#sign")
 	if gets, _ := p.Ceremonies(); gets != 0 || f.uses() != 0 {
+		t.Errorf("%d dialogs, %d key uses for a document that was not shown whole", gets, f.uses())
+	}
+	f.noFonts.Store(0)
+	p.Click("#show-again")
+	p.WaitFor(canSign)
+	p.Click("#sign")
+	p.WaitFor("document.querySelector('#signed')")
+}
+
+// BLK-04: what turns out not to be whole while the passkey dialog is open is not signed.
+func TestBLK04LostPartsWhileApproving(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	_, link := f.add()
+	in := makePDF("One", "Two", "Three")
+	last := bytes.LastIndex(in, []byte("/F1 3 0 R"))
+	other := "/F1 << /Type /Font /Subtype /Type1 /BaseFont /Courier /Encoding /WinAnsiEncoding >>"
+	prepared, state := preparePDF(t, rebuildTable(slices.Concat(in[:last], []byte(other), in[last+len("/F1 3 0 R"):])))
+	f.set(func() {
+		for _, o := range f.ops {
+			o.items = append(o.items, f.item("lease.pdf", prepared, state))
+		}
+	})
+	p.Go(link)
+	p.WaitFor(canSign)
+	browsertest.Eval[bool](p, `(() => {
+		const get = navigator.credentials.get.bind(navigator.credentials);
+		let first = true; // of the dialogs stays open until it is touched
+		navigator.credentials.get = async (o) => { const r = await get(o); if (first) { first = false; await new Promise((go) => (window.touched = go)); } return r; };
+		return true; })()`)
+	f.noFonts.Store(1000)
+	p.Click("#sign")
+	browsertest.Eval[bool](p, "(document.querySelector('.stage iframe').scrollIntoView(), true)") // what nobody sees is not drawn
+	browsertest.EvalFrame[bool](p.DocumentFrame(), "(document.getElementById('pages').scrollTop = 1e6, true)")
+	p.WaitText("so parts of it may be missing")
+	browsertest.Eval[bool](p, "(window.touched(), true)")
+	p.WaitText("Your approval was not sent")
+	p.Click("#sign")
+	if gets, _ := p.Ceremonies(); gets != 1 || f.uses() != 0 {
 		t.Errorf("%d dialogs, %d key uses for a document that was not shown whole", gets, f.uses())
 	}
 	f.noFonts.Store(0)

@@ -1202,6 +1202,7 @@
     "review.wait.drawing": "The document is still being drawn; a moment please.",
     "review.blocked": "“{name}” cannot be shown here, so it cannot be signed here. You can still say no.",
     "review.incomplete": "The connection was lost while “{name}” was drawn, so parts of it may be missing. It cannot be signed until it is shown whole.",
+    "review.incomplete.approved": "A part of what you sign could not be drawn any more while you approved. Your approval was not sent. Have it shown whole, then approve again.",
     "review.no_viewer": "This installation has no document viewer, so documents cannot be signed in the browser here.",
     "review.passkey.wait": "Waiting for your passkey. Your device asks for your fingerprint, face or PIN.",
     "review.redeem.wait": "Approved. Signing…",
@@ -1290,6 +1291,7 @@
     "error.refused": "The service refused the request. You approved nothing on this page.",
     "error.refused.approval": "The signing module refused this approval. Nothing was signed with it.",
     "error.login": "You are not logged in here any more, or somebody else has logged in with this browser since. Nothing was signed.",
+    "error.unsure": "The signing module refused this approval, but it was sent before and may have counted then. Open the request again to see.",
     "error.login.unsure": "You are not logged in here any more, or somebody else has logged in with this browser since. Your approval may have counted before: log in and open the request again to see.",
     "error.later": "The service is busy or not available now. Try again in a moment; you approved nothing on this page.",
     "error.config": "This page is not set up correctly (config). Tell your service provider.",
@@ -5433,7 +5435,7 @@
     }
     const channel = new MessageChannel();
     const port = channel.port1;
-    let missing = () => void 0;
+    let missing = (_lost) => void 0;
     const incomplete = new Promise((resolve) => missing = resolve);
     const drawn2 = new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error("no answer")), patience);
@@ -5444,11 +5446,12 @@
           resolve(readDrawn(m));
         } else if (m?.t === "failed") {
           clearTimeout(timer);
+          missing(false);
           reject(new Error(String(m["code"]).slice(0, 40)));
         } else if (m?.t === "data") {
           sendData(port, m).catch((e2) => {
             clearTimeout(timer);
-            missing();
+            missing(true);
             reject(e2);
           });
         }
@@ -5484,7 +5487,7 @@
     const name = m["name"];
     let data2 = null;
     if (folder && typeof name === "string" && dataFile.test(name)) {
-      data2 = await ownFile(`/pdfjs/${folder}/${name}`) ?? null;
+      data2 = await Promise.race([ownFile(`/pdfjs/${folder}/${name}`), new Promise((late) => setTimeout(late, patience))]) ?? null;
       if (!data2) throw new Error(`no ${name}`);
     }
     port.postMessage({ t: "data", n: m["n"], data: data2 });
@@ -5702,9 +5705,10 @@
       fill(this.stage);
       const frame = openFrame(this.stage, t("review.document", { name: p.title }), p.bytes);
       this.frame = frame;
-      void frame.incomplete.then(() => {
-        const again = button(t("common.try_again"), () => void this.display(p), { class: "act", id: "show-again" });
-        if (this.frame === frame) this.cannotShow(p, t("review.incomplete", { name: p.title }), again);
+      void frame.incomplete.then((lost) => {
+        if (this.frame !== frame) return;
+        if (!lost) return this.cannotShow(p);
+        this.cannotShow(p, t("review.incomplete", { name: p.title }), button(t("common.try_again"), () => void this.display(p), { class: "act", id: "show-again" }));
       });
       say(t("review.loading_document"));
       this.waiting++;
@@ -5732,6 +5736,10 @@
         this.cannotShow(p);
       }
       this.ready();
+    }
+    /** whole: nothing is known that could not be shown. */
+    get whole() {
+      return this.failed.size === 0;
     }
     /** shown marks a document as the one on the screen. */
     shown(p, what) {
@@ -6022,6 +6030,7 @@
         const ctx = { op: v.id, asker: v.asker, purpose: v.purpose, level: v.level };
         const made = await composeSAD(offer.request, cred, ctx, offer.documents.map((d) => d.item));
         const proof = await approve(this.cfg.rpId, cred, made.challenge, Math.max(1e4, review.left()));
+        if (!review.whole) return review.idle(t("review.incomplete.approved"));
         await this.redeem(made.bytes, proof);
       } catch (e) {
         if (e instanceof PasskeyError) return review.idle(passkeySentence(e, offer.certificate.subject));
@@ -6045,7 +6054,8 @@
           return review.hold(t(e.code === "network" ? "review.redeem.network" : "review.redeem.later"), repeat);
         }
         if (e instanceof RelayError && (again || e.repeated) && linkErrors.has(e.code)) return this.lookAgain(e, t("error.login.unsure"));
-        if (e instanceof RelayError) return this.lookAgain(e, sentence(e, "error.refused.approval"));
+        const text2 = e instanceof RelayError ? sentence(e, "error.refused.approval") : "";
+        if (e instanceof RelayError) return this.lookAgain(e, text2, again || e.repeated ? t("error.unsure") : text2);
         this.fail(e);
       }
     }
@@ -6112,9 +6122,9 @@
     }
     /**
      * lookAgain finds out whether the operation ended meanwhile; if it still
-     * waits, the signer may begin anew.
+     * waits, the signer may begin anew. blind is said where that was not found out.
      */
-    async lookAgain(cause, text2) {
+    async lookAgain(cause, text2, blind = text2) {
       this.close();
       let again;
       try {
@@ -6122,6 +6132,7 @@
         if (!["prepared", "shown"].includes(v.state)) return this.end(v);
         again = () => void this.start();
       } catch {
+        text2 = blind;
       }
       broken(cause, this.op, again, text2, again ? void 0 : back(this.cfg, this.op));
     }

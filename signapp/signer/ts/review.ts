@@ -257,9 +257,10 @@ export class Review {
     fill(this.stage);
     const frame = openFrame(this.stage, t("review.document", { name: p.title }), p.bytes);
     this.frame = frame;
-    void frame.incomplete.then(() => {
-      const again = button(t("common.try_again"), () => void this.display(p), { class: "act", id: "show-again" });
-      if (this.frame === frame) this.cannotShow(p, t("review.incomplete", { name: p.title }), again);
+    void frame.incomplete.then((lost) => {
+      if (this.frame !== frame) return;
+      if (!lost) return this.cannotShow(p);
+      this.cannotShow(p, t("review.incomplete", { name: p.title }), button(t("common.try_again"), () => void this.display(p), { class: "act", id: "show-again" }));
     });
     say(t("review.loading_document"));
     this.waiting++;
@@ -289,6 +290,11 @@ export class Review {
       this.cannotShow(p);
     }
     this.ready();
+  }
+
+  /** whole: nothing is known that could not be shown. */
+  get whole(): boolean {
+    return this.failed.size === 0;
   }
 
   /** shown marks a document as the one on the screen. */

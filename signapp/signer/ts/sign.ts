@@ -128,6 +128,7 @@ export class Signing {
       const ctx = { op: v.id, asker: v.asker, purpose: v.purpose, level: v.level };
       const made = await composeSAD(offer.request, cred, ctx, offer.documents.map((d) => d.item));
       const proof = await askPasskey(this.cfg.rpId, cred, made.challenge, Math.max(10_000, review.left()));
+      if (!review.whole) return review.idle(t("review.incomplete.approved"));
       await this.redeem(made.bytes, proof);
     } catch (e) {
       if (e instanceof PasskeyError) return review.idle(passkeySentence(e, offer.certificate.subject));
@@ -153,7 +154,8 @@ export class Signing {
       }
       // What was sent before may have counted; here nobody asked the module.
       if (e instanceof RelayError && (again || e.repeated) && linkErrors.has(e.code)) return this.lookAgain(e, t("error.login.unsure"));
-      if (e instanceof RelayError) return this.lookAgain(e, sentence(e, "error.refused.approval"));
+      const text = e instanceof RelayError ? sentence(e, "error.refused.approval") : "";
+      if (e instanceof RelayError) return this.lookAgain(e, text, again || e.repeated ? t("error.unsure") : text);
       this.fail(e);
     }
   }
@@ -225,9 +227,9 @@ export class Signing {
 
   /**
    * lookAgain finds out whether the operation ended meanwhile; if it still
-   * waits, the signer may begin anew.
+   * waits, the signer may begin anew. blind is said where that was not found out.
    */
-  private async lookAgain(cause: RelayError, text: string): Promise<void> {
+  private async lookAgain(cause: RelayError, text: string, blind = text): Promise<void> {
     this.close();
     let again: (() => void) | undefined;
     try {
@@ -235,7 +237,7 @@ export class Signing {
       if (!["prepared", "shown"].includes(v.state)) return this.end(v);
       again = () => void this.start();
     } catch {
-      // the first cause says more
+      text = blind; // of the two causes the first says more
     }
     broken(cause, this.op, again, text, again ? undefined : back(this.cfg, this.op));
   }

@@ -140,7 +140,7 @@ class Viewer {
       const sheet = this.pages.find((p) => p.element === e.target);
       if (!sheet) continue;
       sheet.near = e.isIntersecting;
-      void sheet.draw();
+      paint(sheet);
     }
   }
 
@@ -148,7 +148,7 @@ class Viewer {
     const width = Math.max(120, this.scroller.clientWidth - 24);
     for (const p of this.pages) {
       p.fit(width * this.zoom);
-      void p.draw();
+      paint(p);
     }
   }
 
@@ -201,6 +201,11 @@ class Viewer {
     for (const p of this.pages) host.append(await p.text());
     document.getElementById(`text-${this.current}`)?.scrollIntoView();
   }
+}
+
+/** paint draws a page; one that cannot be drawn makes the document one that cannot be shown, also after it was. */
+function paint(sheet: Sheet): void {
+  sheet.draw().catch((e: unknown) => port?.postMessage({ t: "failed", code: e instanceof Error ? e.name : "unknown" }));
 }
 
 /** Sheet is one page. */

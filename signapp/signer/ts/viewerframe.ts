@@ -17,7 +17,7 @@ export interface Drawn {
 export interface Frame {
   element: HTMLIFrameElement;
   drawn: Promise<Drawn>; // rejects when the document cannot be shown
-  incomplete: Promise<void>; // resolves when a part of what draws it could not be loaded, also later
+  incomplete: Promise<boolean>; // resolves when a page cannot be drawn, also later; true where a part of what draws it was lost
   close(): void;
 }
 
@@ -39,8 +39,8 @@ export function openFrame(host: Element, title: string, bytes: Bytes, draw = tru
   }
   const channel = new MessageChannel();
   const port = channel.port1;
-  let missing = (): void => undefined;
-  const incomplete = new Promise<void>((resolve) => (missing = resolve));
+  let missing = (_lost: boolean): void => undefined;
+  const incomplete = new Promise<boolean>((resolve) => (missing = resolve));
   const drawn = new Promise<Drawn>((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error("no answer")), patience);
     port.onmessage = (e: MessageEvent<unknown>) => {
@@ -50,11 +50,12 @@ export function openFrame(host: Element, title: string, bytes: Bytes, draw = tru
         resolve(readDrawn(m));
       } else if (m?.t === "failed") {
         clearTimeout(timer);
+        missing(false);
         reject(new Error(String(m["code"]).slice(0, 40)));
       } else if (m?.t === "data") {
         sendData(port, m).catch((e: unknown) => {
           clearTimeout(timer);
-          missing();
+          missing(true);
           reject(e);
         });
       }
@@ -99,7 +100,8 @@ async function sendData(port: MessagePort, m: Record<string, unknown>): Promise<
   const name = m["name"];
   let data: ArrayBuffer | null = null;
   if (folder && typeof name === "string" && dataFile.test(name)) {
-    data = (await ownFile(`/pdfjs/${folder}/${name}`)) ?? null;
+    // Whoever holds the answer back must not have a page stay blank beside a button that signs it.
+    data = (await Promise.race([ownFile(`/pdfjs/${folder}/${name}`), new Promise<undefined>((late) => setTimeout(late, patience))])) ?? null;
     if (!data) throw new Error(`no ${name}`);
   }
   port.postMessage({ t: "data", n: m["n"], data });
