@@ -1,6 +1,7 @@
 package signer_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -97,6 +98,32 @@ func TestKEY10NoKeyWithoutApproval(t *testing.T) {
 			t.Errorf("state %s, %d keys, %d signatures", o.state, f.keysMade, f.signatures)
 		}
 	})
+}
+
+// KEY-10: an answer that got lost, and a refusal when the approval is sent again: there may be a key, and the page does not say that there is none.
+func TestKEY10LostAnswerAndARefusal(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	o, link := f.addOnce("lease.pdf")
+	lost := 0
+	lose := f.losing(t, &lost, func(n int) bool { return n < 1 })
+	f.set(func() {
+		f.lie = lies{onceSend: func(w http.ResponseWriter, do func()) bool {
+			if lose(w, do) {
+				o.state = "declined" // what is sent again is refused
+				return true
+			}
+			return false
+		}}
+	})
+	p.Go(link)
+	p.WaitFor(canMake)
+	p.Click("#make")
+	p.WaitText("it was sent before and may have counted then")
+	if f.made() != 1 || strings.Contains(p.Text(), "There is no key") {
+		t.Errorf("%d keys; the page says:\n%s", f.made(), p.Text())
+	}
 }
 
 // withMore names further files under the signature of the first item.

@@ -84,14 +84,15 @@ export class OnceStep {
   }
 
   /** send repeats the same bytes after a lost answer: they never make a second key. */
-  private async send(proof: Bytes): Promise<void> {
+  private async send(proof: Bytes, again = false): Promise<void> {
     this.wait(t("once.making"));
     try {
       this.owner.made(await this.relay.oneTimeApprove(this.offer.statement, proof));
     } catch (e) {
       if (!(e instanceof RelayError)) return this.owner.fail(e);
-      if (e.retry === "never") return this.tell(sentence(e, "once.refused"), button(t("common.try_again"), () => this.owner.again(), { class: "act", id: "again" }));
-      this.tell(t(e.code === "network" ? "once.network" : "once.later"), button(t("once.send_again"), () => void this.send(proof), { class: "act", id: "send-again" }));
+      const said = again || e.repeated ? t("error.unsure") : sentence(e, "once.refused");
+      if (e.retry === "never") return this.tell(said, button(t("common.try_again"), () => this.owner.again(), { class: "act", id: "again" }));
+      this.tell(t(e.code === "network" ? "once.network" : "once.later"), button(t("once.send_again"), () => void this.send(proof, true), { class: "act", id: "send-again" }));
       this.rest(true);
     }
   }
