@@ -31,9 +31,9 @@ func demoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Prove the whole path, unattended: sign, judge, try to cheat",
 		Long: `Starts samd, sicd and ssad as processes on free loopback ports, with a self-made CA
-and time-stamp authority. A SOFTWARE signer signs contract.pdf at B-T and B-B and
-invoice.xml at B-T with software keys, contract.pdf and invoice.xml at B-LTA, and contract.pdf at B-T with keys behind
-PKCS #11 (SoftHSM2) in a second service.
+and time-stamp authority. A SOFTWARE signer signs contract.pdf at B-T, B-B and B-LTA, invoice.xml
+at B-T and B-LTA and terms.txt beside its signature at B-LTA with software keys; a PDF is extended and an
+XML file renewed; contract.pdf is signed at B-T with keys behind PKCS #11 (SoftHSM2) in a second service.
 Programs of others judge the results; then cheats of a hostile ssad are tried
 against samd, and each must be refused with its own reason and no key use.
 

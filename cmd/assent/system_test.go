@@ -121,10 +121,11 @@ func TestDemoHolds(t *testing.T) {
 		t.Errorf("held %v, %d steps, %d judgements, %d cheats, %d fingerprints", rep.Held, len(rep.Steps), len(rep.Judges), len(rep.Cheats), len(rep.Prints))
 	}
 	for _, c := range rep.Cheats {
-		if !c.OK || c.Uses != 0 || c.Ref == "" {
+		if !c.OK || c.Uses != 0 || c.Ref == "" || c.Got != c.Want {
 			t.Errorf("%+v", c)
 		}
 	}
+	readmeShows(t, strings.ReplaceAll(string(out), dir, "var/demo"))
 	for _, name := range []string{"contract-signed.pdf", "contract-signed-hsm.pdf", "contract-lta.pdf", "invoice-signed.xml", "invoice-lta.xml", "terms-lta.xml", "contract-extended.pdf", "invoice-renewed.xml", "pki/root.pem", "report.html", "contract-signed.receipt.json"} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
 			t.Error(err)
@@ -132,6 +133,29 @@ func TestDemoHolds(t *testing.T) {
 	}
 	if left := childrenOf(t, bin); len(left) > 0 {
 		t.Errorf("processes left: %v", left)
+	}
+}
+
+// readmeShows demands that what README.md quotes of the demo is what it prints, but for
+// times, ports and the width of columns.
+func readmeShows(t *testing.T, printed string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(testenv.Root(), "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, quote, found := strings.Cut(string(text), "only if everything held:\n\n```\n")
+	quote, _, ended := strings.Cut(quote, "\n```")
+	varies := regexp.MustCompile(`\d+\.\d s|:\d+|\s+`)
+	plain := func(s string) string { return varies.ReplaceAllString(s, " ") }
+	printed, lines := plain(printed), strings.Split(quote, "\n")
+	if !found || !ended || len(lines) < 8 {
+		t.Fatalf("README.md quotes %d lines of the demo", len(lines))
+	}
+	for _, l := range lines {
+		if l = plain(strings.TrimSpace(l)); l != "..." && !strings.Contains(printed, l) {
+			t.Errorf("README.md quotes a line that the demo does not print: %s", l)
+		}
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // D25: an existing empty field is signed in place: same object, no new field.
-func TestExistingEmptyFieldIsUsed(t *testing.T) {
+func TestD25ExistingEmptyFieldIsUsed(t *testing.T) {
 	for _, kind := range []string{"table", "stream", "hybrid"} {
 		in := docSpec{kind: kind, packed: true, form: "direct", sigField: true}.build()
 		opt := testOptions()

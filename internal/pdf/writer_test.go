@@ -272,7 +272,45 @@ func TestD14KeysOfTheSignatureDictionary(t *testing.T) {
 	}
 }
 
-// D4, D17: catalog, form and page keep their numbers, and the widget of the invisible
+// D4: the annotations of a page stay what and where they are, as references or as they are written, and in front of the
+// widget that is added; the page's other keys stay too.
+func TestD4AnnotationsStay(t *testing.T) {
+	for _, annots := range []string{"direct", "indirect"} {
+		for _, kind := range []string{"table", "stream", "hybrid"} {
+			in := docSpec{kind: kind, packed: true, annots: annots, form: "indirect"}.build()
+			list := func(b []byte) (elems []string, rest string) {
+				d := open(t, b)
+				p, err := d.firstPage()
+				if err != nil {
+					t.Fatal(err)
+				}
+				a, err := d.key(p.val, "Annots")
+				if err == nil {
+					err = a.eachElem(func(e value) bool { elems = append(elems, string(e.raw)); return true })
+				}
+				if err == nil {
+					err = p.val.eachPair(func(k []byte, v value) bool {
+						if string(k) != "Annots" {
+							rest += fmt.Sprintf("/%s %s\n", k, v.raw)
+						}
+						return true
+					})
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				return elems, rest
+			}
+			before, page := list(in)
+			after, page2 := list(sign(t, in, testOptions()))
+			if len(before) == 0 || len(after) != len(before)+1 || !reflect.DeepEqual(after[:len(before)], before) || page != page2 {
+				t.Errorf("%s, %s: annotations %q, page\n%sbecame %q\n%s", kind, annots, before, page, after, page2)
+			}
+		}
+	}
+}
+
+// D17: catalog, form and page keep their numbers, and the widget of the invisible
 // signature is listed on the first page behind the annotations that stand there, as references or as they are.
 func TestD17NumbersKeptAndWidgetListed(t *testing.T) {
 	for _, annots := range []string{"absent", "null", "direct", "indirect"} {

@@ -236,7 +236,7 @@ func TestRevokedWinsOverGood(t *testing.T) {
 
 // D20, E5: a lying or failing responder is refused by name, over HTTP, and what it says is
 // neither good nor kept.
-func TestALyingResponder(t *testing.T) {
+func TestD20ALyingResponder(t *testing.T) {
 	w := newWorld(t)
 	other := Make(t, "other", w.ca, nil)
 	mallory := Make(t, "mallory", nil, CA)

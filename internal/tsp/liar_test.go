@@ -147,7 +147,7 @@ func criticalEKU(t testing.TB, oids ...asn1.ObjectIdentifier) pkix.Extension {
 
 // TIM-02, T39, F19, D26: an authority that lies in the token. Every lie has its own
 // reason and yields no token.
-func TestF19TokenLiesAreRefused(t *testing.T) {
+func TestD26TokenLiesAreRefused(t *testing.T) {
 	ca := testCA()
 	good := newPair(t, ca, algo.ES256, certs.DemoRequest{Profile: certs.TSAProfile})
 	plain := newPair(t, ca, algo.ES256, certs.DemoRequest{Profile: certs.SignerProfile, CommonName: "alice"})

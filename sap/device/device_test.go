@@ -8,12 +8,15 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/go-webauthn/webauthn/protocol"
 
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/certs"
+	"github.com/assent-sign/assent/internal/pdf"
 	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/sap/device"
 	"github.com/assent-sign/assent/workers"
@@ -110,48 +113,77 @@ func TestSGN04DeviceAndWorkerAgree(t *testing.T) {
 	}
 }
 
+// widened moves the end of the gap in the byte range of a prepared file, in place: what is behind the
+// signature's own string would be unsigned too.
+func widened(t *testing.T, doc []byte) []byte {
+	t.Helper()
+	out := bytes.Clone(doc)
+	i := bytes.LastIndex(out, []byte("/ByteRange"))
+	open, end := i+bytes.IndexByte(out[i:], '['), i+bytes.IndexByte(out[i:], ']')
+	var r [4]int
+	if _, err := fmt.Sscanf(string(out[open+1:end]), "%d %d %d %d", &r[0], &r[1], &r[2], &r[3]); err != nil {
+		t.Fatal(err)
+	}
+	copy(out[open+1:end], fmt.Sprintf("%-*s", end-open-1, fmt.Sprintf("%d %d %d %d", r[0], r[1], r[2]+40, r[3]-40)))
+	return out
+}
+
 // PRV-04, T6: an SSA that lies in the document, in its claim, in the request or
-// in the certificate gets no SAD from the device.
+// in the certificate gets no SAD from the device, for the reason that belongs to the lie.
 func TestPRV04LyingSSAGetsNothing(t *testing.T) {
 	w := newWorld(t)
 	evil, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	changed := bytes.Clone(w.doc)
-	changed[20] ^= 1
+	changed := bytes.ReplaceAll(w.doc, []byte("[0 0 9 9]"), []byte("[0 0 9 8]")) // in the update, too
+	if bytes.Equal(changed, w.doc) {
+		t.Fatal("nothing was changed")
+	}
+	wide := widened(t, w.doc)
 	tail := append(bytes.Clone(w.doc), []byte("\n3 0 obj\n<</Type/Page/Parent 2 0 R/MediaBox[0 0 1 1]>>\nendobj\ntrailer\n<</Size 9/Root 1 0 R/Prev 166>>\nstartxref\n166\n%%EOF\n")...)
-	for name, lie := range map[string]func(*device.Offer){
-		"document changed":      func(o *device.Offer) { o.Items[0].Document = bytes.NewReader(changed) },
-		"page-replacing tail":   func(o *device.Offer) { o.Items[0].Document, o.Items[0].Size = bytes.NewReader(tail), int64(len(tail)) },
-		"claim of other digest": func(o *device.Offer) { o.Items[0].DTBSR = make([]byte, 32) },
-		"other certificate":     func(o *device.Offer) { o.Chain = [][]byte{o.Chain[1]} },
-		"no certificate":        func(o *device.Offer) { o.Chain = nil },
-		"not a prepared PDF":    func(o *device.Offer) { o.Items[0].Document, o.Items[0].Size = bytes.NewReader(w.doc[:100]), 100 },
-		"unknown kind":          func(o *device.Offer) { o.Items[0].Kind = "docx" },
-		"hidden direction":      func(o *device.Offer) { o.Items[0].Name = "a\u202efdp" },
-		"other origin": func(o *device.Offer) {
+	claim := device.ErrNotAsClaimed
+	for name, c := range map[string]struct {
+		lie  func(*device.Offer)
+		want []error
+		says string
+	}{
+		"document changed":      {func(o *device.Offer) { o.Items[0].Document = bytes.NewReader(changed) }, []error{claim}, "digest is not the announced one"},
+		"page-replacing tail":   {func(o *device.Offer) { o.Items[0].Document, o.Items[0].Size = bytes.NewReader(tail), int64(len(tail)) }, []error{claim, pdf.ErrNotPrepared}, "no field waits"},
+		"wide gap":              {func(o *device.Offer) { o.Items[0].Document = bytes.NewReader(wide) }, []error{claim, pdf.ErrNotPrepared}, "field \"Signature1\""},
+		"claim of other digest": {func(o *device.Offer) { o.Items[0].DTBSR = make([]byte, 32) }, []error{claim}, "digest is not the announced one"},
+		"other certificate":     {func(o *device.Offer) { o.Chain = [][]byte{o.Chain[1]} }, []error{claim}, "another certificate"},
+		"no certificate":        {func(o *device.Offer) { o.Chain = nil }, []error{claim}, "no certificate"},
+		"not a prepared PDF":    {func(o *device.Offer) { o.Items[0].Document, o.Items[0].Size = bytes.NewReader(w.doc[:100]), 100 }, []error{claim, pdf.ErrMalformed}, ""},
+		"unknown kind":          {func(o *device.Offer) { o.Items[0].Kind = "docx" }, []error{claim}, "docx"},
+		"hidden direction":      {func(o *device.Offer) { o.Items[0].Name = "a\u202efdp" }, []error{sap.ReasonText}, ""},
+		"other origin": {func(o *device.Offer) {
 			*o = w.offer(t, func(a *sap.ActivationRequest) { a.Origin = "http://localhost:8440" })
-		},
-		"more than asked": func(o *device.Offer) { o.Items = append(o.Items, o.Items[0]) },
-		"forged request": func(o *device.Offer) {
+		}, []error{claim}, "http://localhost:8440"},
+		"more than asked": {func(o *device.Offer) { o.Items = append(o.Items, o.Items[0]) }, []error{sap.ReasonCount}, ""},
+		"forged request": {func(o *device.Offer) {
 			s, err := sap.SignStatement(evil, w.samID, sap.LabelActivationRequest, sap.ActivationRequest{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			o.Request = s
-		},
+		}, []error{sap.ReasonSAMSignature}, ""},
 	} {
 		o := w.offer(t, nil)
-		lie(&o)
-		if sad, _, err := w.dev.Approve(context.Background(), o); err == nil {
+		c.lie(&o)
+		sad, proof, err := w.dev.Approve(context.Background(), o)
+		if err == nil || sad != nil || proof != nil {
 			t.Errorf("%s: the device approved %s", name, sad)
+			continue
 		}
-	}
-	o := w.offer(t, nil)
-	o.Items[0].Document = bytes.NewReader(changed)
-	if _, _, err := w.dev.Approve(context.Background(), o); !errors.Is(err, device.ErrNotAsClaimed) {
-		t.Errorf("changed document: got %v", err)
+		for _, want := range c.want {
+			if !errors.Is(err, want) {
+				t.Errorf("%s: refused for %v, want %v", name, err, want)
+			}
+		}
+		if !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: refused for %v, want %q", name, err, c.says)
+		}
 	}
 }
 

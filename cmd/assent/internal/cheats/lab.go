@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"net/url"
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/assent-sign/assent/cmd/assent/internal/caller"
@@ -77,7 +76,7 @@ type Result struct {
 // Cheat is one attempt. Run returns samd's answer.
 type Cheat struct {
 	Name string
-	Want []sap.Reason // any of them
+	Want sap.Reason
 	Run  func(context.Context, *Lab) error
 }
 
@@ -123,7 +122,7 @@ func (l *Lab) RunAll(ctx context.Context, list []Cheat) ([]Result, error) {
 }
 
 func (l *Lab) try(ctx context.Context, c Cheat) (Result, error) {
-	r := Result{Name: c.Name, Want: words(c.Want)}
+	r := Result{Name: c.Name, Want: string(c.Want)}
 	l.shots, l.used = 0, 0
 	answer := c.Run(ctx, l)
 	r.Uses = l.used
@@ -142,19 +141,8 @@ func (l *Lab) try(ctx context.Context, c Cheat) (Result, error) {
 		return r, err
 	}
 	r.Got, r.Detail = rec.Reason, rec.Data
-	r.OK = rec.Outcome == "refused" && l.shots == 1 && r.Uses == 0 && slices.Contains(c.Want, sap.Reason(rec.Reason))
+	r.OK = rec.Outcome == "refused" && l.shots == 1 && r.Uses == 0 && sap.Reason(rec.Reason) == c.Want
 	return r, nil
-}
-
-func words(reasons []sap.Reason) string {
-	s := ""
-	for i, r := range reasons {
-		if i > 0 {
-			s += " or "
-		}
-		s += string(r)
-	}
-	return s
 }
 
 // explain looks up the audit record that a refusal names. A refusal that names

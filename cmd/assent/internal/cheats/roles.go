@@ -21,7 +21,7 @@ func Roles() []Cheat {
 			return l.shoot(ctx, func() error { return l.SSPU.Post(ctx, path, in(l), nil) })
 		}
 	}
-	role := []sap.Reason{sap.ReasonRole}
+	const role = sap.ReasonRole
 	return []Cheat{
 		{"ssad records a signer", role, post(sapclient.PathSigners, func(*Lab) any { return sapclient.SignerIn{ID: "mallory", Name: "Mallory", Proof: "none"} })},
 		{"ssad opens an enrolment for Anna", role, post(sapclient.PathEnrolCode, func(l *Lab) any { return sapclient.EnrolCodeIn{Signer: l.Anna.ID} })},
@@ -33,7 +33,7 @@ func Roles() []Cheat {
 		{"ssad proposes to destroy Anna's key", role, func(ctx context.Context, l *Lab) error {
 			return l.shoot(ctx, func() error { return l.propose(ctx, l.SSPU, nil) })
 		}},
-		{"an officer destroys Anna's key alone", []sap.Reason{sap.ReasonSecond}, destroyAlone},
+		{"an officer destroys Anna's key alone", sap.ReasonSecond, destroyAlone},
 		{"ssad lifts a lockout", role, post(sapclient.PathLift, func(l *Lab) any {
 			return sapclient.LiftIn{Signer: l.Anna.ID, Credential: sap.B64(l.Anna.Device.CredentialID()), Why: "please"}
 		})},
@@ -47,16 +47,16 @@ func Roles() []Cheat {
 				return l.Officer.Post(ctx, sapclient.PathRequest, sapclient.ActivationRequestIn{Signer: l.Anna.ID, Key: l.Anna.Key, N: 1}, nil)
 			})
 		}},
-		{"ssad asks for Bob's key in Anna's name", []sap.Reason{sap.ReasonSigner, sap.ReasonKey}, func(ctx context.Context, l *Lab) error {
+		{"ssad asks for Bob's key in Anna's name", sap.ReasonSigner, func(ctx context.Context, l *Lab) error {
 			return l.shoot(ctx, func() error {
 				_, err := l.request(ctx, sapclient.ActivationRequestIn{Signer: l.Anna.ID, Key: l.Bob.Key, N: 1})
 				return err
 			})
 		}},
-		{"ssad begins an enrolment that no officer opened", []sap.Reason{sap.ReasonEnrolment}, post(sapclient.PathEnrolBegin, func(*Lab) any {
+		{"ssad begins an enrolment that no officer opened", sap.ReasonEnrolment, post(sapclient.PathEnrolBegin, func(*Lab) any {
 			return sapclient.EnrolBeginIn{ID: sap.B64(bytes.Repeat([]byte{3}, 16))}
 		})},
-		{"ssad enrols its own passkey with a guessed code", []sap.Reason{sap.ReasonEnrolCode}, guessedCode},
+		{"ssad enrols its own passkey with a guessed code", sap.ReasonEnrolCode, guessedCode},
 	}
 }
 
@@ -144,7 +144,7 @@ func Lockout(ctx context.Context, l *Lab, limit int) (Result, error) {
 			return r, ErrNotRefused
 		}
 	}
-	locked, err := l.try(ctx, Cheat{r.Name, []sap.Reason{sap.ReasonLocked}, func(ctx context.Context, l *Lab) error {
+	locked, err := l.try(ctx, Cheat{r.Name, sap.ReasonLocked, func(ctx context.Context, l *Lab) error {
 		return l.redeem(ctx, genuine.text, genuine.proof)
 	}})
 	if err != nil || !locked.OK {
