@@ -11,6 +11,6 @@
 // auditor. Without an answer from here the module uses no key.
 //
 // On command the token misbehaves as hardware does: it is slow, hangs, fails,
-// turns a bit of a signature, is removed, locks its PIN. It is for tests only and
+// turns a bit of a signature, is removed, locks its PIN, unwraps what and as it should not. It is for tests only and
 // imports nothing of this project, so that it shares none of its mistakes.
 package fakehsm

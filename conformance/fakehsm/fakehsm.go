@@ -63,6 +63,7 @@ type HSM struct {
 	flip     int
 	short    int
 	removed  bool
+	lies     uint64 // of C_UnwrapKey
 	pinLimit int
 	pinWrong int
 }
@@ -186,6 +187,8 @@ const (
 	callLogin      = "18"
 	answerFlip     = 1
 	answerShort    = 2
+	lieTolerant    = 1
+	lieOpen        = 2
 )
 
 // maxLine bounds a line; the longest honest ones are a few KiB of a wrapped key.
@@ -213,6 +216,8 @@ func (l *link) answer(ctx context.Context, word []string) (uint64, error) {
 	switch word[0] {
 	case "call":
 		return l.h.refuses(word[1]), nil
+	case "unwrapping":
+		return l.h.unwrapping(), nil
 	case "login":
 		l.h.login(word[1])
 	case "find":

@@ -247,6 +247,44 @@ func TestFaults(t *testing.T) {
 	good("insert")
 }
 
+// KPR-01, T30: each step of the self-test at the start finds the module that fails it, also where the
+// operator says that the token is for development: one that cannot wrap, that signs wrongly, that takes a
+// changed blob, that makes an unwrapped key readable although nobody asked. Made right, it opens.
+func TestSelfTestOfTheTokenAtStart(t *testing.T) {
+	r := newRig(t)
+	for _, c := range []struct {
+		command, mechanism string
+		want               error
+		says               string
+	}{
+		{"strict", "0x210B", cryptotoken.ErrUnsupported, "does not wrap"}, // SoftHSM has it under another number
+		{"flip-bit 1", "", cryptotoken.ErrSelfTest, "verify: "},
+		{"tolerant", "", cryptotoken.ErrSelfTest, "tamper: "},
+		{"open", "", cryptotoken.ErrSelfTest, "CKA_"},
+	} {
+		cfg := r.cfg
+		cfg.WrapMechanism = c.mechanism
+		r.do(c.command)
+		tok, err := pkcs11.Open(cfg)
+		if err == nil {
+			_ = tok.Close()
+		}
+		if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, want %v at %q", c.command, err, c.want, c.says)
+		}
+		r.do("strict")
+		r.do("flip-bit 0")
+	}
+	tok := r.open()
+	w, err := tok.GenerateWrapped(t.Context(), algo.P256)
+	if err == nil {
+		_, err = tok.SignWrapped(t.Context(), w, algo.ES256, digests(1))
+	}
+	if err != nil {
+		t.Errorf("the same module, strict: %v", err)
+	}
+}
+
 // F15, T32: a wrong PIN is tried once, whatever happens after.
 func TestWrongPINIsTriedOnce(t *testing.T) {
 	r := newRig(t)

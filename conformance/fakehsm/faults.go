@@ -12,7 +12,7 @@ import (
 )
 
 // ErrCommand is returned for a command that is not known.
-var ErrCommand = errors.New("fakehsm: want latency DURATION, hang N, fail CKR N, flip-bit N, short-signature N, remove, insert, pin-limit N, log")
+var ErrCommand = errors.New("fakehsm: want latency DURATION, hang N, fail CKR N, flip-bit N, short-signature N, remove, insert, pin-limit N, tolerant, open, strict, log")
 
 // Do runs a command and returns its answer:
 //
@@ -23,6 +23,9 @@ var ErrCommand = errors.New("fakehsm: want latency DURATION, hang N, fail CKR N,
 //	short-signature N  the next N signatures come back without their last octet
 //	remove, insert     the token is gone, and is back
 //	pin-limit N        after N wrong PINs the token is locked
+//	tolerant           C_UnwrapKey takes a changed blob for the last good one
+//	open               C_UnwrapKey makes every key readable, whatever is asked of it
+//	strict             C_UnwrapKey does what it should
 //	log                how many lines the log has
 func (h *HSM) Do(command string) (string, error) {
 	word := append(strings.Fields(command), "", "", "")
@@ -43,6 +46,15 @@ func (h *HSM) Do(command string) (string, error) {
 		return "", errors.Join(err, err2)
 	case "remove", "insert":
 		h.removed = word[0] == "remove"
+		return "", nil
+	case "tolerant":
+		h.lies = lieTolerant
+		return "", nil
+	case "open":
+		h.lies = lieOpen
+		return "", nil
+	case "strict":
+		h.lies = 0
 		return "", nil
 	case "log":
 		return strconv.FormatInt(h.lines, 10), nil
@@ -92,6 +104,13 @@ func (h *HSM) refuses(call string) uint64 {
 		return ckrPINLocked
 	}
 	return 0
+}
+
+// unwrapping tells how the next C_UnwrapKey is to be done.
+func (h *HSM) unwrapping() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lies
 }
 
 func (h *HSM) login(rv string) {
