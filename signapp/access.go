@@ -86,7 +86,7 @@ func (s *Service) Decline(ctx context.Context, g Grant, why string) (*View, erro
 
 // stopCodes are what the signer's app may find wrong with what it is offered: it
 // checks everything itself and shows or approves nothing then.
-var stopCodes = []string{"request", "binding", "certificate", "view", "kind", "document", "too_large", "hole", "attributes", "digest", "receipt"}
+var stopCodes = []string{"request", "binding", "certificate", "view", "kind", "document", "too_large", "hole", "gap", "tail", "attributes", "digest", "receipt"}
 
 // Stopped records that the signer's device refused to go on and why: one of the
 // codes of docs/integrators.md. The operation goes on waiting, since another

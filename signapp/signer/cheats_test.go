@@ -57,6 +57,15 @@ func withTail(b []byte) []byte {
 	return append(bytes.Clone(b), tail...)
 }
 
+// withKey writes a key into the signature dictionary that a signature does not have: as an annotation it
+// would show what is put into the hole. No offset moves.
+func withKey(b []byte) []byte {
+	out := bytes.Clone(b)
+	i := bytes.LastIndex(out, []byte("/SubFilter"))
+	copy(out[i:], "/AnnotText")
+	return out
+}
+
 func flipPage(b []byte) []byte {
 	return bytes.Replace(bytes.Clone(b), []byte("900 EUR"), []byte("990 EUR"), 1)
 }
@@ -124,18 +133,19 @@ func TestLyingApplicationIsStopped(t *testing.T) {
 		{"another certificate with the same name", "certificate", func(*operation) lies {
 			return lies{view: func(v map[string]any) { v["chain"] = [][]byte{evilCert} }}
 		}},
-		{"wide gap", "hole", func(*operation) lies { return lies{document: widen} }},
-		{"a page replaced in a tail behind the signed bytes", "hole", func(o *operation) lies {
+		{"wide gap", "gap", func(*operation) lies { return lies{document: widen} }},
+		{"a page replaced in a tail behind the signed bytes", "tail", func(o *operation) lies {
 			n := len(withTail(o.items[0].bytes))
 			return lies{document: withTail, view: func(v map[string]any) { firstItem(v)["size"] = n }}
 		}},
-		{"something already in the gap", "hole", func(o *operation) lies {
+		{"something already in the gap", "gap", func(o *operation) lies {
 			return lies{document: func(b []byte) []byte {
 				out := bytes.Clone(b)
 				out[o.items[0].prepared.ContentsOffset+10] = 'f'
 				return out
 			}}
 		}},
+		{"a key that no signature has", "hole", func(*operation) lies { return lies{document: withKey} }},
 		{"a raw digest disguised as a document", "document", func(o *operation) lies {
 			f.set(func() { o.items[0].bytes = nil })
 			return lies{}
@@ -189,7 +199,7 @@ func TestLyingApplicationIsStopped(t *testing.T) {
 				t.Errorf("the service was told %q", told())
 			}
 			clean(t, p)
-			if c.code == "hole" {
+			if c.name == "wide gap" {
 				p.Screenshot("stop-1280")
 			}
 		})

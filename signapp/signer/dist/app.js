@@ -1267,6 +1267,8 @@
     "stop.document": "“{name}”: the document was not delivered.",
     "stop.too_large": "“{name}”: the document is larger than announced or than this page accepts.",
     "stop.hole": "“{name}”: the place for the signature in the PDF is not as it must be; the document could be changed after signing.",
+    "stop.gap": "“{name}”: more of the PDF would be left unsigned than the place of the signature itself; something could be put there after signing.",
+    "stop.tail": "“{name}”: what is to be signed does not reach to the end of the PDF; what is behind it could replace a page.",
     "stop.attributes": "“{name}”: what is to be signed does not belong to the document that was delivered.",
     "stop.digest": "“{name}”: the fingerprint that was announced is not the document's.",
     "stop.receipt": "The receipt does not prove what you approved.",
@@ -2664,6 +2666,11 @@
 
   // ts/pdfhole.ts
   var HoleError = class extends Error {
+    constructor(message2, code2 = "hole") {
+      super(message2);
+      this.code = code2;
+    }
+    code;
   };
   var minZeros = 64;
   var maxZeros = 8 << 20;
@@ -2678,11 +2685,11 @@
       if (end >= pdf.length || range2[0] !== 0) whole.push({ at: at3, range: range2 });
       else lastEnd = Math.max(lastEnd, end);
     }
-    if (whole.length === 0) throw new HoleError("no signature field covers the whole file up to its last byte");
+    if (whole.length === 0) throw new HoleError("no signature field covers the whole file up to its last byte", "tail");
     if (whole.length > 1) throw new HoleError("more than one signature claims the whole file");
     const { at: at2, range } = whole[0];
     const hole = checkRange(pdf, range);
-    if (hole.start < lastEnd) throw new HoleError("the signature is not in the last revision");
+    if (hole.start < lastEnd) throw new HoleError("the signature is not in the last revision", "tail");
     const object = checkDictionary(pdf, at2, hole, hole.terms);
     checkEnd(pdf, hole);
     await checkUnreachable(pdf, object, hole);
@@ -2693,12 +2700,12 @@
   }
   function checkRange(pdf, r) {
     const [zero, start, end, rest] = r;
-    if (zero !== 0 || start <= 0 || end <= start || end + rest !== pdf.length) throw new HoleError("the byte range is not [0, a, b, end of file]");
+    if (zero !== 0 || start <= 0 || end <= start || end + rest !== pdf.length) throw new HoleError("the byte range is not [0, a, b, end of file]", "tail");
     const zeros = end - start - 2;
-    if (zeros < minZeros || zeros > maxZeros || zeros % 2 !== 0) throw new HoleError("the gap has not the size of a signature");
-    if (pdf[start] !== 60 || pdf[end - 1] !== 62) throw new HoleError("the gap is more than the signature's own string");
+    if (zeros < minZeros || zeros > maxZeros || zeros % 2 !== 0) throw new HoleError("the gap has not the size of a signature", "gap");
+    if (pdf[start] !== 60 || pdf[end - 1] !== 62) throw new HoleError("the gap is more than the signature's own string", "gap");
     for (let i = start + 1; i < end - 1; i++) {
-      if (pdf[i] !== 48) throw new HoleError("the gap is not filled with zeros");
+      if (pdf[i] !== 48) throw new HoleError("the gap is not filled with zeros", "gap");
     }
     return { start, end, terms: {} };
   }
@@ -2722,7 +2729,7 @@
     }
     p = skip(pdf, p + 2);
     if (ascii(pdf, p, 6) !== "endobj") throw new HoleError("the signature is not a plain object");
-    if (seen.get("ByteRange") !== rangeAt || seen.get("Contents") !== h.start) throw new HoleError("the gap is not this signature's /Contents");
+    if (seen.get("ByteRange") !== rangeAt || seen.get("Contents") !== h.start) throw new HoleError("the gap is not this signature's /Contents", "gap");
     return begin;
   }
   var maxReference = 65536;
@@ -2737,7 +2744,7 @@
   function checkEnd(pdf, h) {
     const tail = ascii(pdf, Math.max(h.end, pdf.length - 64), 64);
     const m = /startxref[\r\n ]+(\d{1,15})[\r\n ]+%%EOF[\r\n]*$/.exec(tail);
-    if (!m || Number(m[1]) >= pdf.length) throw new HoleError("the file does not end with its last revision");
+    if (!m || Number(m[1]) >= pdf.length) throw new HoleError("the file does not end with its last revision", "tail");
   }
   function* byteRanges(pdf) {
     for (let i = pdf.indexOf(47); i >= 0; i = pdf.indexOf(47, i + 1)) {
@@ -3026,7 +3033,7 @@
     try {
       hole = await findHole(bytes);
     } catch (e) {
-      throw stop("hole", e);
+      throw stop(e instanceof HoleError ? e.code : "hole", e);
     }
     const doc = await digest(hash, covered(bytes, hole));
     const attributes = await padesSignedAttributes(doc, cert.der);

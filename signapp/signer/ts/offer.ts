@@ -8,14 +8,14 @@ import { decode, decodeLen, encode, equal, type Bytes } from "./b64";
 import { padesSignedAttributes } from "./cms";
 import type { Config } from "./config";
 import { digest, hashSize, type HashName } from "./crypto";
-import { covered, findHole, type Hole } from "./pdfhole";
+import { covered, findHole, HoleError, type Hole } from "./pdfhole";
 import { displayable, hashOf, maxItems, openActivationRequest, validID, type ActivationRequest, type Item, type Signed } from "./sap";
 import { decodeText, lookOf, type Look } from "./textview";
 import { parseCertificate, type Certificate } from "./x509";
 import { further, signedInfo, signedProperties, texts, type XAdES } from "./xades";
 
 /** The ways in which a request can fail to be what it claims. */
-export type StopCode = "request" | "binding" | "certificate" | "view" | "kind" | "document" | "too_large" | "hole" | "attributes" | "digest" | "receipt";
+export type StopCode = "request" | "binding" | "certificate" | "view" | "kind" | "document" | "too_large" | "hole" | "gap" | "tail" | "attributes" | "digest" | "receipt";
 
 /** Stop ends everything. detail is for technicians. */
 export class Stop extends Error {
@@ -120,7 +120,7 @@ export async function checkDocument(claim: View["items"][number], bytes: Bytes, 
   try {
     hole = await findHole(bytes);
   } catch (e) {
-    throw stop("hole", e);
+    throw stop(e instanceof HoleError ? e.code : "hole", e);
   }
   const doc = await digest(hash, covered(bytes, hole));
   const attributes = await padesSignedAttributes(doc, cert.der);

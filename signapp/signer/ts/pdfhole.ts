@@ -25,8 +25,18 @@ export interface Terms {
   locks?: "All" | "Include" | "Exclude";
 }
 
-/** HoleError says why a file is not a properly prepared document. */
-export class HoleError extends Error {}
+/**
+ * HoleError says why a file is not a properly prepared document: "gap", what is left unsigned is not exactly the
+ * signature's own string of zeros; "tail", what is signed does not end with the file; "hole", anything else.
+ */
+export class HoleError extends Error {
+  constructor(
+    message: string,
+    readonly code: "gap" | "tail" | "hole" = "hole",
+  ) {
+    super(message);
+  }
+}
 
 const minZeros = 64; // less than any CMS signature
 const maxZeros = 8 << 20;
@@ -43,11 +53,11 @@ export async function findHole(pdf: Uint8Array): Promise<Hole> {
     if (end >= pdf.length || range[0] !== 0) whole.push({ at, range });
     else lastEnd = Math.max(lastEnd, end);
   }
-  if (whole.length === 0) throw new HoleError("no signature field covers the whole file up to its last byte");
+  if (whole.length === 0) throw new HoleError("no signature field covers the whole file up to its last byte", "tail");
   if (whole.length > 1) throw new HoleError("more than one signature claims the whole file");
   const { at, range } = whole[0]!;
   const hole = checkRange(pdf, range);
-  if (hole.start < lastEnd) throw new HoleError("the signature is not in the last revision");
+  if (hole.start < lastEnd) throw new HoleError("the signature is not in the last revision", "tail");
   const object = checkDictionary(pdf, at, hole, hole.terms);
   checkEnd(pdf, hole);
   await checkUnreachable(pdf, object, hole);
@@ -61,12 +71,12 @@ export function covered(pdf: Uint8Array, h: Pick<Hole, "start" | "end">): Bytes 
 
 function checkRange(pdf: Uint8Array, r: number[]): Hole {
   const [zero, start, end, rest] = r as [number, number, number, number];
-  if (zero !== 0 || start <= 0 || end <= start || end + rest !== pdf.length) throw new HoleError("the byte range is not [0, a, b, end of file]");
+  if (zero !== 0 || start <= 0 || end <= start || end + rest !== pdf.length) throw new HoleError("the byte range is not [0, a, b, end of file]", "tail");
   const zeros = end - start - 2;
-  if (zeros < minZeros || zeros > maxZeros || zeros % 2 !== 0) throw new HoleError("the gap has not the size of a signature");
-  if (pdf[start] !== 0x3c || pdf[end - 1] !== 0x3e) throw new HoleError("the gap is more than the signature's own string");
+  if (zeros < minZeros || zeros > maxZeros || zeros % 2 !== 0) throw new HoleError("the gap has not the size of a signature", "gap");
+  if (pdf[start] !== 0x3c || pdf[end - 1] !== 0x3e) throw new HoleError("the gap is more than the signature's own string", "gap");
   for (let i = start + 1; i < end - 1; i++) {
-    if (pdf[i] !== 0x30) throw new HoleError("the gap is not filled with zeros");
+    if (pdf[i] !== 0x30) throw new HoleError("the gap is not filled with zeros", "gap");
   }
   return { start, end, terms: {} };
 }
@@ -99,7 +109,7 @@ function checkDictionary(pdf: Uint8Array, rangeAt: number, h: Hole, terms: Terms
   }
   p = skip(pdf, p + 2);
   if (ascii(pdf, p, 6) !== "endobj") throw new HoleError("the signature is not a plain object");
-  if (seen.get("ByteRange") !== rangeAt || seen.get("Contents") !== h.start) throw new HoleError("the gap is not this signature's /Contents");
+  if (seen.get("ByteRange") !== rangeAt || seen.get("Contents") !== h.start) throw new HoleError("the gap is not this signature's /Contents", "gap");
   return begin;
 }
 
@@ -120,7 +130,7 @@ function readTerms(text: string): Terms {
 function checkEnd(pdf: Uint8Array, h: Hole): void {
   const tail = ascii(pdf, Math.max(h.end, pdf.length - 64), 64);
   const m = /startxref[\r\n ]+(\d{1,15})[\r\n ]+%%EOF[\r\n]*$/.exec(tail);
-  if (!m || Number(m[1]) >= pdf.length) throw new HoleError("the file does not end with its last revision");
+  if (!m || Number(m[1]) >= pdf.length) throw new HoleError("the file does not end with its last revision", "tail");
 }
 
 /** byteRanges lists where a name /ByteRange stands, in whatever spelling. */

@@ -218,6 +218,8 @@ const en = {
   "stop.document": "“{name}”: the document was not delivered.",
   "stop.too_large": "“{name}”: the document is larger than announced or than this page accepts.",
   "stop.hole": "“{name}”: the place for the signature in the PDF is not as it must be; the document could be changed after signing.",
+  "stop.gap": "“{name}”: more of the PDF would be left unsigned than the place of the signature itself; something could be put there after signing.",
+  "stop.tail": "“{name}”: what is to be signed does not reach to the end of the PDF; what is behind it could replace a page.",
   "stop.attributes": "“{name}”: what is to be signed does not belong to the document that was delivered.",
   "stop.digest": "“{name}”: the fingerprint that was announced is not the document's.",
   "stop.receipt": "The receipt does not prove what you approved.",

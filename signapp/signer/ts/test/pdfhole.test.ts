@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { utf8, type Bytes } from "../b64";
+import { concat, utf8, type Bytes } from "../b64";
 import { covered, findHole, HoleError } from "../pdfhole";
 
 interface Parts {
@@ -92,6 +92,14 @@ test("files that are no prepared PDF", async () => {
   await assert.rejects(findHole(utf8("")), /begin/);
   await assert.rejects(findHole(utf8("hello")), /begin/);
   await assert.rejects(findHole(utf8("%PDF-1.7\nnothing here\n%%EOF\n")), /covers/);
+  // Its own code for what could be filled in later, and for what could be added behind.
+  const { bytes, start, end } = pdf();
+  const filled = bytes.slice();
+  filled[start + 5] = 0x66;
+  const code = (b: Bytes) => findHole(b).then(() => "", (e: unknown) => (e instanceof HoleError ? e.code : String(e)));
+  assert.equal(await code(filled), "gap");
+  assert.equal(await code(concat(bytes, utf8("\n4 0 obj\n<<>>\nendobj\n"))), "tail");
+  assert.equal(await code(bytes.slice(0, end)), "tail");
   await refused({ after: "\nendobj\nno end" }, /last revision/);
 });
 
