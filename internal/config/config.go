@@ -28,7 +28,8 @@ var (
 
 // Load reads the YAML file at path into cfg, a pointer to a struct whose fields
 // carry yaml tags. Durations are written like "5m". Fields that are absent keep
-// what cfg held before. Errors show file, line and a caret, and wrap ErrSyntax.
+// what cfg held before. Errors say the file and, of every mistake at once, the line,
+// the key, what was found and what is wanted; they wrap ErrSyntax.
 func Load(path string, cfg any) error {
 	text, err := read(path)
 	if err != nil {
@@ -39,13 +40,16 @@ func Load(path string, cfg any) error {
 
 // Decode is Load for text that is in memory; name is shown in errors.
 func Decode(name string, text []byte, cfg any) error {
+	if err := inPlainWords(text, cfg); err != nil {
+		return fmt.Errorf("%w: %s:\n%w", ErrSyntax, name, err)
+	}
 	dec := yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField())
 	err := dec.Decode(cfg)
 	if errors.Is(err, io.EOF) {
 		return fmt.Errorf("%w: %s is empty", ErrSyntax, name)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %s:\n%s", ErrSyntax, name, yaml.FormatError(err, false, true))
+		return fmt.Errorf("%w: %s:\n%s", ErrSyntax, name, decoderError(err))
 	}
 	var more any
 	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {

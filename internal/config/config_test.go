@@ -88,11 +88,14 @@ func TestReadSecretRefusesOpenFiles(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add("listen: a\nwait: 5m\ndeep: {n: 1}\n")
 	f.Add("a: &a [*a]\n")
+	f.Add("name: 007\nsize: 1.9\nmany: [{wait: 5, sub: {deep: {n: x}}}]\nproperties: {a: [b], <<: {c: 1}}\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		if len(text) > 4096 {
 			return
 		}
 		var s sample
 		_ = config.Decode("fuzz", []byte(text), &s)
+		var deep section
+		_ = config.Decode("fuzz", []byte(text), &deep)
 	})
 }
