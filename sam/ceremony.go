@@ -40,43 +40,50 @@ func (m *Module) openCeremony(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrOpen, err)
 	case meta.Ceremony == "" && len(m.cfg.Ceremony) == 0:
-		m.logger.Warn("samd: nobody has a role yet, nothing will be done", "err", ErrCeremony)
+		file := "no file is configured (ceremony)"
+		if m.cfg.CeremonyFile != "" {
+			file = m.cfg.CeremonyFile + " is not there"
+		}
+		m.logger.Warn("samd: nobody has a role yet, nothing will be done", "ceremony", file,
+			"do", "hold it (assent ceremony init), put its document there, readable for this user, and restart samd", "err", ErrCeremony)
 		return nil
 	case meta.Ceremony == "":
 		if err := m.holdCeremony(ctx, meta); err != nil {
-			return fmt.Errorf("%w: %w", ErrOpen, err)
+			return fmt.Errorf("%w: %s: %w; look at it with assent ceremony show FILE, make another one with assent ceremony init", ErrOpen, m.cfg.CeremonyFile, err)
 		}
 	case len(m.cfg.Ceremony) > 0 && ceremony.Hash(m.cfg.Ceremony) != meta.Ceremony:
-		return fmt.Errorf("%w: a ceremony was held already (document %s), another one (%s) is refused; roles change by two officers: assent role grant",
-			ErrOpen, meta.Ceremony, ceremony.Hash(m.cfg.Ceremony))
+		return fmt.Errorf("%w: %w: a ceremony was held already (document %s), another one (%s, in %s) is refused; put the first one back; roles change by two officers: assent role grant",
+			ErrOpen, ErrCeremonyDocument, meta.Ceremony, ceremony.Hash(m.cfg.Ceremony), m.cfg.CeremonyFile)
 	}
 	m.known = true
 	return nil
 }
 
-var errCeremony = errors.New("sam: the ceremony's document cannot be used")
+// ErrCeremonyDocument is the cause why a module does not open with the document that
+// it is given: a restart mends nothing.
+var ErrCeremonyDocument = errors.New("sam: the ceremony's document cannot be used")
 
 // holdCeremony checks the document and grants what it says, in one transaction
 // with its record.
 func (m *Module) holdCeremony(ctx context.Context, meta *Meta) error {
 	d, err := ceremony.Open(m.cfg.Ceremony)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrCeremonyDocument, err)
 	}
 	switch {
 	case d.Cluster != m.cfg.Cluster:
-		return fmt.Errorf("%w: it is for the module %q, this is %q", errCeremony, d.Cluster, m.cfg.Cluster)
+		return fmt.Errorf("%w: it is for the module %q, this is %q (cluster in samd.yaml)", ErrCeremonyDocument, d.Cluster, m.cfg.Cluster)
 	case d.Automatic && m.cfg.Production:
-		return fmt.Errorf("%w: its officers are automatic, which the profile production refuses", errCeremony)
+		return fmt.Errorf("%w: its officers are automatic, which the profile production refuses", ErrCeremonyDocument)
 	case len(m.cfg.CallerCAs) > 0 && !slices.Contains(m.cfg.CallerCAs, d.CA):
-		return fmt.Errorf("%w: its CA %s is not among those whose certificates callers carry", errCeremony, d.CA)
+		return fmt.Errorf("%w: its CA %s is not among those whose certificates callers carry", ErrCeremonyDocument, d.CA)
 	}
 	return m.update(ctx, self(), func(w *work) error {
 		officers := []string{}
 		for _, id := range d.Identities {
 			g := Grant{Name: id.Name, Person: id.Person, Role: Role(id.Role), Key: id.Key}
 			if err := w.mayGrant(g); err != nil {
-				return fmt.Errorf("%w: %s: %w", errCeremony, id.Name, err)
+				return fmt.Errorf("%w: %s: %w", ErrCeremonyDocument, id.Name, err)
 			}
 			if err := w.grant(g); err != nil {
 				return err

@@ -81,6 +81,7 @@ type Config struct {
 	CodeSHA256    string        // SHA-256 of the program file, hex; "": not checked
 	Program       string        // the program file; this process's own
 	Ceremony      []byte        // signed document of the ceremony (internal/ceremony); read once
+	CeremonyFile  string        // where it is or should be, for messages
 	CallerCAs     []string      // ceremony.KeyHash of the CAs whose certificates callers carry; the ceremony's must be one
 	Backups       string        // folder that backups are written to; "": none are made
 	// Automatic accepts a changed configuration without asking anybody, as the demo

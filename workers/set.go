@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -162,12 +164,16 @@ func (s *Set) kind(c Config, opt Options) (Kind, error) {
 	}
 	kind, ok := opt.Kinds[c.Kind]
 	if !ok {
-		return Kind{}, fmt.Errorf("%w: kind %q is not known", ErrConfig, c.Kind)
+		return Kind{}, fmt.Errorf("%w: kind %q is not known (known are: %s)", ErrConfig, c.Kind, strings.Join(slices.Sorted(maps.Keys(opt.Kinds)), ", "))
 	}
-	for name := range c.Properties {
+	var unknown []string
+	for _, name := range slices.Sorted(maps.Keys(c.Properties)) {
 		if !slices.Contains(kind.Properties, name) {
-			return Kind{}, fmt.Errorf("%w: kind %s has no property %q (it has: %s)", ErrConfig, c.Kind, name, strings.Join(kind.Properties, ", "))
+			unknown = append(unknown, strconv.Quote(name))
 		}
+	}
+	if len(unknown) > 0 {
+		return Kind{}, fmt.Errorf("%w: kind %s has no property %s (it has: %s)", ErrConfig, c.Kind, strings.Join(unknown, ", "), strings.Join(kind.Properties, ", "))
 	}
 	return kind, nil
 }

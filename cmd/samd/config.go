@@ -3,15 +3,12 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/hex"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -19,7 +16,6 @@ import (
 	"github.com/assent-sign/assent/cryptotoken"
 	"github.com/assent-sign/assent/cryptotoken/pkcs11"
 	"github.com/assent-sign/assent/cryptotoken/softtoken"
-	"github.com/assent-sign/assent/internal/ceremony"
 	"github.com/assent-sign/assent/internal/certs"
 	"github.com/assent-sign/assent/internal/clock"
 	"github.com/assent-sign/assent/internal/mtls"
@@ -121,12 +117,15 @@ func (c AlarmConfig) alarms() (sam.AlarmConfig, error) {
 		h.Days = append(h.Days, time.Weekday(i))
 	}
 	var err error
-	for text, to := range map[string]*time.Duration{c.Hours.From: &h.From, c.Hours.To: &h.To} {
+	for _, x := range []struct {
+		key, text string
+		to        *time.Duration
+	}{{"from", c.Hours.From, &h.From}, {"to", c.Hours.To, &h.To}} {
 		var t time.Time
-		if t, err = time.Parse("15:04", text); err != nil {
-			return out, fmt.Errorf("%w: alarms.hours: %q is not a time such as 07:00", errConfig, text)
+		if t, err = time.Parse("15:04", x.text); err != nil {
+			return out, fmt.Errorf("%w: alarms.hours.%s: %q is not a time such as 07:00", errConfig, x.key, x.text)
 		}
-		*to = time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute
+		*x.to = time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute
 	}
 	if h.Zone, err = time.LoadLocation(c.Hours.Zone); err != nil {
 		return out, fmt.Errorf("%w: alarms.hours.zone: %w", errConfig, err)
@@ -218,42 +217,6 @@ var errConfig = errors.New("configuration")
 func defaults() Config {
 	c := Config{Profile: profileProduction, Listen: "127.0.0.1:8443", Log: "text"}
 	return c
-}
-
-// check says what is wrong in one sentence; the module checks its own part again.
-func (c *Config) check() error {
-	need := map[string]string{
-		"cluster": c.Cluster, "database": c.Database, "anchor": c.Anchor, "origin": c.Origin, "rp_id": c.RPID,
-		"tls.cert": c.TLS.Cert, "tls.key": c.TLS.Key, "tls.ca": c.TLS.CA, "token.driver": c.Token.Driver, "token.pin_file": c.Token.PINFile,
-	}
-	for key, v := range need {
-		if v == "" {
-			return fmt.Errorf("%w: %s is missing", errConfig, key)
-		}
-	}
-	switch {
-	case c.Profile != profileDemo && c.Profile != profileDevelopment && c.Profile != profileProduction:
-		return fmt.Errorf("%w: profile %q is not demo, development or production", errConfig, c.Profile)
-	case c.Token.Driver != "softtoken" && c.Token.Driver != "pkcs11":
-		return fmt.Errorf("%w: token.driver %q is not softtoken or pkcs11", errConfig, c.Token.Driver)
-	case c.Token.Driver == "softtoken" && c.Profile == profileProduction:
-		return fmt.Errorf("%w: profile production refuses softtoken: configure a pkcs11 token", errConfig)
-	case c.Token.Development && c.Profile == profileProduction:
-		return fmt.Errorf("%w: profile production refuses token.development", errConfig)
-	case c.Log != "text" && c.Log != "json":
-		return fmt.Errorf("%w: log %q is not text or json", errConfig, c.Log)
-	case len(c.DemoCAs) > 0 && c.Profile == profileProduction:
-		return fmt.Errorf("%w: profile production refuses demo_cas", errConfig)
-	case c.module().AlgorithmEnds == nil && len(c.AlgorithmEnds) > 0:
-		return fmt.Errorf("%w: algorithm_ends: until is a day such as 2027-01-31", errConfig)
-	case c.Profile == profileProduction && len(c.Clock.sources()) == 0:
-		return fmt.Errorf("%w: profile production needs a second source of time: clock.kernel or clock.servers", errConfig)
-	case len(c.Clock.Servers) > 16:
-		return fmt.Errorf("%w: clock.servers: at most 16", errConfig)
-	case c.Profile == profileProduction && filepath.Dir(c.Anchor) == filepath.Dir(c.Database):
-		return fmt.Errorf("%w: anchor and database must not be in the same folder: one restore would take both back", errConfig)
-	}
-	return nil
 }
 
 func (c *Config) logger(to io.Writer) *slog.Logger {
@@ -357,43 +320,6 @@ func (c *Config) authorities() (map[string]sam.CertificateAuthority, error) {
 		out[name] = witnessed(demoCA{ca})
 	}
 	return out, nil
-}
-
-// setUp reads the ceremony's document, when it is there, and names the CAs whose
-// certificates callers carry: the document must be of one of them.
-func (c *Config) setUp() (document []byte, cas []string, err error) {
-	if c.Ceremony != "" {
-		f, err := os.Open(c.Ceremony)
-		if errors.Is(err, os.ErrNotExist) {
-			return nil, nil, nil // the module says that one is needed
-		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("ceremony: %w", err)
-		}
-		defer func() { _ = f.Close() }()
-		if document, err = io.ReadAll(io.LimitReader(f, ceremony.MaxSize+1)); err != nil {
-			return nil, nil, fmt.Errorf("ceremony: %w", err)
-		}
-	}
-	rest, err := os.ReadFile(c.TLS.CA)
-	if err != nil {
-		return nil, nil, fmt.Errorf("tls.ca: %w", err)
-	}
-	for {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			return document, cas, nil
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, nil, fmt.Errorf("tls.ca: %s: %w", c.TLS.CA, err)
-		}
-		hash, err := ceremony.KeyHash(cert.PublicKey)
-		if err != nil {
-			return nil, nil, fmt.Errorf("tls.ca: %s: %w", c.TLS.CA, err)
-		}
-		cas = append(cas, hash)
-	}
 }
 
 // openToken opens the configured driver. A literal list: a reader sees all.

@@ -51,7 +51,7 @@ var errUsage = errors.New("wrong command line")
 
 // exitCode tells a supervisor whether to try again (1) or to wait for a person (2).
 func exitCode(err error) int {
-	for _, wrong := range []error{errUsage, errConfig, sam.ErrConfig, config.ErrSyntax, config.ErrSecret} {
+	for _, wrong := range []error{errUsage, errConfig, sam.ErrConfig, sam.ErrCeremonyDocument, config.ErrSyntax, config.ErrSecret} {
 		if errors.Is(err, wrong) {
 			return 2
 		}

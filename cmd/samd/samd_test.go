@@ -283,6 +283,101 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 	}
 }
 
+// ROL-06: a ceremony's document that is not there, cannot be read, is none or is
+// another module's: which file it is, what is wrong with it, and what makes one.
+func TestCeremonyFilesThatDoNotDo(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(t *testing.T, s *site, file string)
+		say   []string
+	}{
+		"a folder": {func(t *testing.T, _ *site, file string) {
+			if err := errors.Join(os.Remove(file), os.Mkdir(file, 0o700)); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"cannot be read", "is a directory"}},
+		"not for its user": {func(t *testing.T, _ *site, file string) {
+			if err := os.Remove(file); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(file, file); err != nil { // as root, modes keep nobody out
+				t.Fatal(err)
+			}
+		}, []string{"cannot be read", "chmod"}},
+		"no document": {func(t *testing.T, _ *site, file string) {
+			if err := os.WriteFile(file, []byte("{}"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"assent ceremony show", "assent ceremony init"}},
+		"another module's": {func(t *testing.T, s *site, file string) {
+			if err := os.WriteFile(file, s.pki.Ceremony("t2"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{`"t2"`, `"t1"`, "cluster", "assent ceremony init"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, "")
+			file := filepath.Join(s.dir, "ceremony.json")
+			c.spoil(t, s, file)
+			ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+			defer stop()
+			err := run(ctx, []string{"-config", s.config}, &buffer{})
+			if err == nil || exitCode(err) != 2 {
+				t.Fatalf("%v, exit code %d; a restart mends nothing: want 2", err, exitCode(err))
+			}
+			for _, word := range append(c.say, file) {
+				if !strings.Contains(err.Error(), word) {
+					t.Errorf("the message does not say %s: %v", word, err)
+				}
+			}
+		})
+	}
+	t.Run("absent", func(t *testing.T) {
+		s := newSite(t, "")
+		file := filepath.Join(s.dir, "ceremony.json")
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		log, done := &buffer{}, make(chan error, 1)
+		go func() { done <- run(ctx, []string{"-config", s.config}, log) }()
+		for range 400 {
+			if strings.Contains(log.String(), "samd: open") {
+				break
+			}
+			time.Sleep(25 * time.Millisecond)
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		for _, word := range []string{file + " is not there", "assent ceremony init", "restart"} {
+			if !strings.Contains(log.String(), word) {
+				t.Errorf("the log does not say %q:\n%s", word, log)
+			}
+		}
+	})
+}
+
+// All that is wrong is said at once, each time in the same order.
+func TestAllThatIsWrongIsSaidAtOnce(t *testing.T) {
+	c := defaults()
+	c.Profile, c.Log = "test", "xml"
+	first := c.check()
+	at := -1
+	for _, want := range []string{"cluster is missing", "database is missing", "tls.cert is missing", "token.driver is missing", "token.pin_file is missing", `profile "test"`, `log "xml"`} {
+		i := strings.Index(first.Error(), want)
+		if i <= at {
+			t.Errorf("%q is missing or not in order:\n%v", want, first)
+		}
+		at = max(at, i)
+	}
+	for range 20 {
+		if err := c.check(); err.Error() != first.Error() {
+			t.Fatalf("another order: %v", err)
+		}
+	}
+}
+
 // The sample is the manual: it loads, and it holds every key there is.
 func TestSampleConfigurationIsComplete(t *testing.T) {
 	cfg := defaults()

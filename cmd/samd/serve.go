@@ -40,7 +40,7 @@ func open(ctx context.Context, cfg Config, log *slog.Logger) (*sam.Module, func(
 	}
 	mc.Store, mc.Token, mc.Log = store, token, log
 	mc.Version = version
-	mc.Ceremony, mc.CallerCAs = document, cas
+	mc.Ceremony, mc.CeremonyFile, mc.CallerCAs = document, cfg.Ceremony, cas
 	module, err := sam.Open(ctx, mc)
 	if err != nil {
 		return nil, nil, errors.Join(err, token.Close())

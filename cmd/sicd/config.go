@@ -18,7 +18,8 @@ import (
 // fileConfig is sicd.yaml. The commented sample is sicd.example.yaml. Relative
 // paths are relative to the file.
 type fileConfig struct {
-	// Profile is "demo" or "production". Required.
+	// Profile is "demo", "development" or "production", as samd and ssad know them.
+	// The page has two: the first two show the demo's ribbon. Required.
 	Profile string `yaml:"profile"`
 	// Listen is the address to listen on. Default 127.0.0.1:8441.
 	Listen string `yaml:"listen"`
@@ -66,14 +67,31 @@ func readConfig(path string) (*fileConfig, error) {
 
 // app returns the configuration of the signer's app.
 func (c *fileConfig) app() (signer.Config, error) {
+	profile, err := c.profile()
+	if err != nil {
+		return signer.Config{}, err
+	}
 	key, err := c.samKey()
 	if err != nil {
 		return signer.Config{}, err
 	}
 	return signer.Config{
-		SAMKey: key, Audience: c.Audience, RPID: c.RPID, Origin: c.Origin, API: c.API, Profile: c.Profile,
+		SAMKey: key, Audience: c.Audience, RPID: c.RPID, Origin: c.Origin, API: c.API, Profile: profile,
 		Attestation: c.Attestation, MaxDocument: c.MaxDocument, AllowMissingViewer: c.AllowMissingViewer,
 	}, nil
+}
+
+// profile is the page's.
+func (c *fileConfig) profile() (string, error) {
+	switch c.Profile {
+	case "":
+		return "", fmt.Errorf("%w: profile is missing: it is demo, development or production", errConfig)
+	case signer.ProfileDemo, "development":
+		return signer.ProfileDemo, nil
+	case signer.ProfileProduction:
+		return signer.ProfileProduction, nil
+	}
+	return "", fmt.Errorf("%w: profile %q is not demo, development or production", errConfig, c.Profile)
 }
 
 func (c *fileConfig) samKey() ([]byte, error) {

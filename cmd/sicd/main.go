@@ -72,15 +72,15 @@ func load(path string) (*setup, error) {
 	}
 	app, err := cfg.app()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	h, err := signer.New(app)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	tc, err := cfg.tls()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return &setup{listen: cfg.Listen, handler: h, tls: tc, demo: app.Profile == signer.ProfileDemo, origin: app.Origin}, nil
 }

@@ -206,6 +206,32 @@ func TestWrongConfigurationEndsWith2(t *testing.T) {
 	}
 }
 
+// The three daemons know the same profiles: development shows the demo's ribbon,
+// because nothing that is made there counts. Any other word is refused with a list.
+func TestProfiles(t *testing.T) {
+	f := folder(t)
+	withKey := good + "sam_key: " + f.key + "\n"
+	a := start(t, f.config(t, strings.Replace(withKey, "profile: demo", "profile: development", 1)))
+	res, err := http.Get("http://" + a.String() + "/config.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	var c map[string]any
+	if err := json.NewDecoder(res.Body).Decode(&c); err != nil || c["profile"] != "demo" {
+		t.Errorf("development is served as %v, %v", c["profile"], err)
+	}
+	for _, word := range []string{"test", "Production", "prod", "''"} {
+		path := f.config(t, strings.Replace(withKey, "profile: demo", "profile: "+word, 1))
+		if _, err := load(path); err == nil || !strings.Contains(err.Error(), "demo, development or production") || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v", word, err)
+		}
+	}
+	if _, err := load(f.config(t, strings.Replace(withKey, "profile: demo\n", "", 1))); err == nil || !strings.Contains(err.Error(), "profile is missing") {
+		t.Errorf("no profile: %v", err)
+	}
+}
+
 // The sample says every key that there is, and each with a value that is read.
 func TestSampleIsComplete(t *testing.T) {
 	text, err := os.ReadFile("sicd.example.yaml")

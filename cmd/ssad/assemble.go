@@ -193,18 +193,6 @@ func (a *app) openWorkers(ctx context.Context) error {
 	if a.set, err = openWorkers(ctx, a.cfg, tokens, a.log); err != nil {
 		return fmt.Errorf("%w: workers:\n%w", errConfig, err)
 	}
-	for _, u := range []struct{ use, name, kind string }{{"upload", a.cfg.Uses.Upload, ""}, {"signdoc", a.cfg.Uses.SignDoc, "pades"}, {"tsa", a.cfg.Uses.TSA, "tsa"}} {
-		if u.name == "" {
-			continue
-		}
-		e, err := a.set.Get(u.name)
-		if err != nil {
-			return fmt.Errorf("%w: uses.%s: %w", errConfig, u.use, err)
-		}
-		if u.kind != "" && e.Info.Kind != u.kind {
-			return fmt.Errorf("%w: uses.%s: worker %q is of kind %s, not %s", errConfig, u.use, u.name, e.Info.Kind, u.kind)
-		}
-	}
 	return a.checkSignDoc()
 }
 

@@ -14,7 +14,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"reflect"
 	"time"
 
 	"github.com/assent-sign/assent/api/oauth"
@@ -137,6 +136,15 @@ var errConfig = errors.New("configuration")
 
 // load reads, completes and checks a file.
 func load(path string) (*Config, error) {
+	c, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.check(path)
+}
+
+// read reads and completes a file.
+func read(path string) (*Config, error) {
 	c := &Config{Profile: profileProduction, Listen: "127.0.0.1:8440", Name: "Assent", Log: "text"}
 	c.Admin.Listen = "127.0.0.1:8442"
 	c.SAM.Wait = time.Minute
@@ -145,9 +153,6 @@ func load(path string) (*Config, error) {
 		return nil, err
 	}
 	c.resolve(filepath.Dir(path))
-	if err := c.check(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
 	return c, nil
 }
 
@@ -173,91 +178,6 @@ func (c *Config) resolve(dir string) {
 			c.SAM.ServerName = u.Hostname()
 		}
 	}
-}
-
-func (c *Config) check() error {
-	for _, m := range []struct{ key, value string }{
-		{"app_origin", c.AppOrigin}, {"signing_origin", c.SigningOrigin}, {"data", c.Data}, {"admin.token_file", c.Admin.Token}, {"sam.url", c.SAM.URL},
-		{"sam.tls.cert", c.SAM.TLS.Cert}, {"sam.tls.key", c.SAM.TLS.Key}, {"sam.tls.ca", c.SAM.TLS.CA},
-	} {
-		if m.value == "" {
-			return fmt.Errorf("%w: %s is missing", errConfig, m.key)
-		}
-	}
-	switch {
-	case c.Profile != profileDemo && c.Profile != profileDevelopment && c.Profile != profileProduction:
-		return fmt.Errorf("%w: profile %q is not demo, development or production", errConfig, c.Profile)
-	case c.Log != "text" && c.Log != "json":
-		return fmt.Errorf("%w: log %q is not text or json", errConfig, c.Log)
-	case (c.TLS.Cert == "") != (c.TLS.Key == ""):
-		return fmt.Errorf("%w: tls needs cert and key", errConfig)
-	case !loopback(c.Admin.Listen):
-		return fmt.Errorf("%w: admin.listen %s is not a loopback address", errConfig, c.Admin.Listen)
-	case c.Profile == profileDemo && !loopback(c.Listen):
-		return fmt.Errorf("%w: profile demo listens on loopback only, not on %s", errConfig, c.Listen)
-	case c.Profile == profileProduction && !isHTTPS(c.AppOrigin), c.Profile == profileProduction && !isHTTPS(c.SigningOrigin):
-		return fmt.Errorf("%w: profile production needs https origins", errConfig)
-	case c.TLS.Cert == "" && isHTTPS(c.AppOrigin) && !loopback(c.Listen):
-		return fmt.Errorf("%w: without tls.cert, listen must be loopback, behind a front that ends TLS on this host", errConfig)
-	}
-	return errors.Join(c.checkLimits(), c.checkClients(), c.checkTokens())
-}
-
-// checkLimits: zero is the default of each; what is negative would refuse every document, expire every request at
-// once or delete results before anybody fetched them.
-func (c *Config) checkLimits() error {
-	for section, values := range map[string]any{"limits": c.Limits, "retention": c.Retention} {
-		v := reflect.ValueOf(values)
-		for i := range v.NumField() {
-			if f := v.Field(i); f.CanInt() && f.Int() < 0 {
-				return fmt.Errorf("%w: %s.%s is negative", errConfig, section, v.Type().Field(i).Tag.Get("yaml"))
-			}
-		}
-	}
-	for key, life := range map[string]time.Duration{"sam.wait": c.SAM.Wait, "session_life": c.SessionLife, "invite_life": c.InviteLife} {
-		if life < 0 {
-			return fmt.Errorf("%w: %s is negative", errConfig, key)
-		}
-	}
-	return nil
-}
-
-// checkClients: a worker that does not exist would be refused to its client only when it is asked for.
-func (c *Config) checkClients() error {
-	known := map[string]bool{oauth.Any: true, oauth.WorkerRaw: true}
-	for _, w := range c.Workers {
-		known[w.Name] = true
-	}
-	for _, client := range c.Clients {
-		for _, w := range client.Workers {
-			if !known[w] {
-				return fmt.Errorf("%w: client %q: there is no worker %q (\"*\" is all)", errConfig, client.ID, w)
-			}
-		}
-	}
-	return nil
-}
-
-// checkTokens: the name of the signers' token is the module's alone, so that no own
-// key stands where a signer's approval is needed (SAP-12).
-func (c *Config) checkTokens() error {
-	seen := map[string]bool{signersToken: true}
-	for _, t := range c.Tokens {
-		switch {
-		case t.Name == "" || seen[t.Name]:
-			return fmt.Errorf("%w: token name %q is missing, used twice, or reserved (%s)", errConfig, t.Name, signersToken)
-		case t.Driver != "softtoken" && t.Driver != "pkcs11":
-			return fmt.Errorf("%w: token %s: driver %q is not softtoken or pkcs11", errConfig, t.Name, t.Driver)
-		case t.Driver == "softtoken" && c.Profile == profileProduction:
-			return fmt.Errorf("%w: token %s: profile production refuses softtoken", errConfig, t.Name)
-		case t.Development && c.Profile == profileProduction:
-			return fmt.Errorf("%w: token %s: profile production refuses development", errConfig, t.Name)
-		case t.PINFile == "":
-			return fmt.Errorf("%w: token %s: pin_file is missing", errConfig, t.Name)
-		}
-		seen[t.Name] = true
-	}
-	return nil
 }
 
 func isHTTPS(origin string) bool {

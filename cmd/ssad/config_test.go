@@ -84,6 +84,61 @@ func TestConfigRefusals(t *testing.T) {
 	}
 }
 
+// An operator mends a file in one go: all that is wrong is said at once, each time
+// in the same order.
+func TestAllThatIsWrongIsSaidAtOnce(t *testing.T) {
+	text := strings.NewReplacer("data: data\n", "", "cert: a, ", "").Replace(least) + `log: xml
+limits: {document: -1, items: -1}
+retention: {results: -1h}
+session_life: -1h
+invite_life: -1h
+workers: [{name: seal, kind: pades, token: signers}]
+uses: {upload: nosuch, signdoc: seal, tsa: seal, signdoc_xades: {enveloped: seal, detached: gone}}
+clients: [{id: erp, workers: [pade, seal]}, {id: crm, workers: [cade]}]
+tokens: [{name: a, driver: file, pin_file: p}, {name: signers, driver: softtoken}]
+proxies: [nowhere]
+`
+	wants := []string{
+		"data is missing", "sam.tls.cert is missing", `log "xml"`, "limits.document is negative", "limits.items is negative", "retention.results is negative",
+		"session_life is negative", "invite_life is negative", `uses.upload: there is no worker "nosuch"`, `uses.tsa: worker "seal" is of kind pades, not tsa`,
+		`uses.signdoc_xades.enveloped: worker "seal" is of kind pades, not xades`, `uses.signdoc_xades.detached: there is no worker "gone"`,
+		`client "erp": there is no worker "pade"`, `client "crm": there is no worker "cade"`, `driver "file"`, "reserved", `proxies: "nowhere"`,
+	}
+	_, first := loadText(t, text)
+	if first == nil {
+		t.Fatal("accepted")
+	}
+	at := -1
+	for _, want := range wants {
+		i := strings.Index(first.Error(), want)
+		if i <= at {
+			t.Errorf("%q is missing or not in order:\n%v", want, first)
+		}
+		at = max(at, i)
+	}
+	_, lines, _ := strings.Cut(first.Error(), "ssad.yaml")
+	for range 20 {
+		if _, err := loadText(t, text); !strings.HasSuffix(err.Error(), lines) {
+			t.Fatalf("another order: %v", err)
+		}
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "ssad.yaml")
+	text = least + "workers: [{name: a, kind: nokind}, {name: a, kind: pades, token: signers, properties: {zz: b, aa: c}}]\nclients: [{id: erp, workers: [pade]}]\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if code := run(t.Context(), []string{"-config", path, "-check"}, &out); code != 2 {
+		t.Errorf("exit code %d", code)
+	}
+	for _, want := range []string{`"pade"`, "nokind", "used twice"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("-check does not say %s:\n%s", want, out.String())
+		}
+	}
+}
+
 // The commented sample is a configuration that loads, and it shows every key.
 func TestExampleShowsEveryKey(t *testing.T) {
 	text, err := os.ReadFile("ssad.example.yaml")

@@ -58,19 +58,13 @@ func run(ctx context.Context, args []string, logTo io.Writer) int {
 		fmt.Fprintf(logTo, "ssad: %q: ssad takes no words; the configuration is given by: ssad -config FILE\n", flags.Args())
 		return 2
 	}
+	if *check {
+		return checkOnly(ctx, *path, logTo)
+	}
 	cfg, err := load(*path)
 	if err != nil {
 		fmt.Fprintln(logTo, "ssad:", err)
 		return 2
-	}
-	if *check {
-		warn := func(worker, text string) { fmt.Fprintf(logTo, "ssad: warning: worker %q: %s\n", worker, text) }
-		if err := workers.Check(ctx, cfg.Workers, workers.Options{Kinds: kinds(), Now: clock.System{}.Now, Warn: warn}); err != nil {
-			fmt.Fprintln(logTo, "ssad:", err)
-			return 2
-		}
-		fmt.Fprintln(logTo, "ssad: the configuration is good")
-		return 0
 	}
 	log := cfg.logger(logTo)
 	slog.SetDefault(log)
@@ -81,6 +75,22 @@ func run(ctx context.Context, args []string, logTo io.Writer) int {
 		}
 		return 1
 	}
+	return 0
+}
+
+// checkOnly says all that is wrong with a file, its workers too, and starts nothing.
+func checkOnly(ctx context.Context, path string, to io.Writer) int {
+	cfg, err := read(path)
+	if err == nil {
+		warn := func(worker, text string) { fmt.Fprintf(to, "ssad: warning: worker %q: %s\n", worker, text) }
+		err = errors.Join(cfg.check(path),
+			workers.Check(ctx, cfg.Workers, workers.Options{Kinds: kinds(), Now: clock.System{}.Now, Warn: warn}))
+	}
+	if err != nil {
+		fmt.Fprintln(to, "ssad:", err)
+		return 2
+	}
+	fmt.Fprintln(to, "ssad: the configuration is good")
 	return 0
 }
 

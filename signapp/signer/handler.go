@@ -114,9 +114,9 @@ func (c Config) check() (publicConfig, error) {
 	if err != nil {
 		return bad("sam key: %v", err)
 	}
-	for name, o := range map[string]string{"origin": c.Origin, "api": c.API} {
-		if err := checkOrigin(o); err != nil {
-			return bad("%s: %v", name, err)
+	for _, o := range []struct{ key, origin string }{{"origin", c.Origin}, {"api", c.API}} {
+		if err := checkOrigin(o.origin); err != nil {
+			return bad("%s: %v", o.key, err)
 		}
 	}
 	if c.Origin == c.API {
