@@ -50,6 +50,10 @@ file and is over those of its elements that --id names, and over nothing else of
 --demo-approve lets the demo's software signer approve (assent signer add
 --software), so that scripts can sign. It exists in the demo and development
 profiles only.
+
+What the signer declined, what is refused, too large or too much now, and a service that
+is not up end with 1; with 2 what has to be mended first: a worker, signer, address,
+certificate or secret that is wrong.
 ` + exitCodes,
 		Example: `  assent sign contract.pdf -o contract-signed.pdf --signer anna --level B-T
   assent sign invoice.xml -o invoice-signed.xml --signer anna
@@ -80,7 +84,11 @@ profiles only.
 			return err
 		}
 		j.in = args
-		return s.sign(cmd.Context(), cmd.OutOrStdout(), &j)
+		err = s.sign(cmd.Context(), cmd.OutOrStdout(), &j)
+		if e := (*native.Error)(nil); errors.As(err, &e) && e.Mend {
+			return &exitError{exitUsage, err}
+		}
+		return err
 	})
 	return cmd
 }

@@ -32,7 +32,11 @@ type Client struct {
 
 // New makes a client of the app origin base. It is not safe for concurrent use.
 func New(base, id, secret string) *Client {
-	return &Client{base: base, id: id, secret: secret, http: &http.Client{Timeout: 10 * time.Minute}}
+	return &Client{base: base, id: id, secret: secret, http: &http.Client{
+		Timeout: 10 * time.Minute,
+		// A POST that is sent on becomes a GET without its body, and fails as something else.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
 }
 
 // Operation is a request to a signer.
@@ -107,20 +111,29 @@ func (c *Client) Create(ctx context.Context, n NewOperation) (*Operation, error)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	op := &Operation{}
-	return op, c.do(req, op)
+	return op, n.about(c.do(req, op))
 }
 
-// Wait returns when the operation has ended or ctx does.
+// tries is how often in a row Wait takes a failure that passes by itself.
+const tries = 5
+
+// Wait returns when the operation has ended or ctx does. A service that restarts
+// meanwhile is waited for.
 func (c *Client) Wait(ctx context.Context, id string) (*Operation, error) {
-	for {
-		req, err := c.request(ctx, http.MethodGet, "/api/v1/operations/"+id+"?wait=20", nil)
+	for failed := 0; ; {
+		op, err := c.state(ctx, id)
+		if e := (*Error)(nil); errors.As(err, &e) && e.Again > 0 && failed < tries {
+			failed++
+			select {
+			case <-time.After(min(e.Again, time.Minute)):
+				continue
+			case <-ctx.Done():
+			}
+		}
 		if err != nil {
 			return nil, err
 		}
-		op := &Operation{}
-		if err := c.do(req, op); err != nil {
-			return nil, err
-		}
+		failed = 0
 		switch op.State {
 		case "finished":
 			return op, nil
@@ -128,6 +141,16 @@ func (c *Client) Wait(ctx context.Context, id string) (*Operation, error) {
 			return op, fmt.Errorf("%w: the request was %s %s", ErrAPI, op.State, op.Reason)
 		}
 	}
+}
+
+// state asks for an operation, and waits a while for its end.
+func (c *Client) state(ctx context.Context, id string) (*Operation, error) {
+	req, err := c.request(ctx, http.MethodGet, "/api/v1/operations/"+id+"?wait=20", nil)
+	if err != nil {
+		return nil, err
+	}
+	op := &Operation{}
+	return op, c.do(req, op)
 }
 
 // Download copies the signed document of item 0 to w.
@@ -147,11 +170,11 @@ func (c *Client) get(ctx context.Context, path string, w io.Writer) error {
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		return err
+		return c.noAnswer(err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != http.StatusOK {
-		return problem(res)
+		return c.problem(res)
 	}
 	n, err := io.Copy(w, res.Body)
 	if err == nil && res.ContentLength >= 0 && n != res.ContentLength {
@@ -201,36 +224,14 @@ func (c *Client) authorize(ctx context.Context) error {
 func (c *Client) do(req *http.Request, out any) error {
 	res, err := c.http.Do(req)
 	if err != nil {
-		return err
+		return c.noAnswer(err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode/100 != 2 {
-		return problem(res)
+		return c.problem(res)
 	}
 	if err := json.NewDecoder(io.LimitReader(res.Body, maxBody)).Decode(out); err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrAPI, req.URL.Path, err)
+		return &Error{cause: err, Mend: true, Words: fmt.Sprintf("what answers %s at %s is not ssad (%v): app_origin in assent.yaml", req.URL.Path, c.base, err)}
 	}
 	return nil
-}
-
-// problem turns an error answer (RFC 9457, or OAuth's form) into words.
-func problem(res *http.Response) error {
-	text, _ := io.ReadAll(io.LimitReader(res.Body, 64<<10))
-	var p struct {
-		Title, Detail, Code string
-		RequestID           string `json:"request_id"`
-		Error               string `json:"error"`
-		Description         string `json:"error_description"`
-	}
-	_ = json.Unmarshal(text, &p) // what is no JSON is shown by its status alone
-	var words []string
-	for _, s := range []string{p.Title, p.Detail, p.Code, p.Error, p.Description} {
-		if s != "" {
-			words = append(words, s)
-		}
-	}
-	if p.RequestID != "" {
-		words = append(words, "request "+p.RequestID)
-	}
-	return fmt.Errorf("%w: %s %s: %s", ErrAPI, res.Status, res.Request.URL.Path, strings.Join(words, "; "))
 }
