@@ -59,7 +59,7 @@ func strictSsad(t *testing.T, answers map[string]http.HandlerFunc) http.Handler 
 				t.Errorf("operation: %s, %v", body, err)
 			}
 			w.WriteHeader(201)
-			fmt.Fprint(w, `{"id":"op_1","state":"waiting","approval_url":"http://x/op_1"}`)
+			fmt.Fprint(w, `{"id":"op_1","state":"waiting","approval_url":"http://localhost/op_1"}`)
 		case "GET /api/v1/operations/op_1":
 			if polls++; polls == 1 {
 				fmt.Fprint(w, `{"id":"op_1","state":"waiting"}`)
@@ -118,7 +118,7 @@ func says(status int, header, body string) http.HandlerFunc {
 }
 
 func problemOf(status int, code, title, detail string) http.HandlerFunc {
-	text, _ := json.Marshal(map[string]any{"type": "https://x/problems/" + code, "title": title, "status": status, "detail": detail, "code": code, "request_id": "req_7", "retry": "never"})
+	text, _ := json.Marshal(map[string]any{"type": "https://app.example.org/problems/" + code, "title": title, "status": status, "detail": detail, "code": code, "request_id": "req_7", "retry": "never"})
 	return says(status, "Content-Type: application/problem+json", string(text))
 }
 
@@ -233,7 +233,7 @@ func TestSignSaysWhyThereIsNoAnswer(t *testing.T) {
 		want         []string
 	}{
 		{"nobody listens", "http://" + l.Addr().String(), exitFailed, []string{"nothing listens at http://" + l.Addr().String(), "start ssad", "app_origin"}},
-		{"no such host", "http://ssad.invalid", exitUsage, []string{"ssad.invalid", "no address", "app_origin"}},
+		{"no such host", "http://nowhere.test", exitUsage, []string{"nowhere.test", "no address", "app_origin"}},
 		{"another CA", secure.URL, exitUsage, []string{"not from a CA that this machine trusts", "SSL_CERT_FILE"}},
 		{"https to http", strings.Replace(plain.URL, "http:", "https:", 1), exitUsage, []string{"does not speak TLS", "app_origin"}},
 		{"http to https", strings.Replace(secure.URL, "https:", "http:", 1), exitUsage, []string{"speaks TLS", "app_origin", "https://"}},
