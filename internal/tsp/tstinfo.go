@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"encoding/asn1"
+	"errors"
 	"fmt"
 	"math/big"
 	"strings"
@@ -76,7 +77,11 @@ func parseTSTInfo(der []byte) (*tstInfo, error) {
 	if t.policy, err = cms.ReadOID(&body, "policy"); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	if t.hash, t.imprint, err = readImprint(&body); err != nil {
+	t.hash, t.imprint, err = readImprint(&body)
+	if errors.Is(err, cms.ErrAlgorithm) {
+		return nil, fmt.Errorf("%w: of the imprint: %w", ErrAlgorithm, err)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrImprint, err)
 	}
 	if t.serial, err = readBig(&body, "serialNumber"); err != nil {

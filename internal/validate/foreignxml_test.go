@@ -274,6 +274,16 @@ func TestADE05UnsignedPropertiesFailNoFormat(t *testing.T) {
 	if len(rep.Signatures) != 2 || rep.Verdict != validate.Valid || rep.Signatures[1].Countersigns != "s1" || !strings.Contains(strings.Join(rep.Signatures[0].Later, " "), "a signature without identifier") {
 		t.Errorf("%s %+v", rep.Verdict, rep.Signatures)
 	}
+	// One over something else is none (EN 319 132-1, 5.2.7.2), whatever its type says, and however good it is.
+	put := strings.Replace(signed, end, `<xades:CounterSignature>`+signHere+`</xades:CounterSignature>`+end, 1)
+	line := form(t, signed, c14n.Job{Target: c14n.ElementByID("l")})
+	fake := k.dsig(t, put, "c1", "", ref{uri: "#l", kind: "http://uri.etsi.org/01903#CountersignedSignature", transforms: exclusive(""), over: line})
+	opt := k.trust()
+	opt.Parts = []string{"l"}
+	rep = k.look(t, []byte(fake), opt)
+	if s := rep.Signatures[1]; rep.Signatures[0].Verdict != validate.Valid || s.SubIndication != validate.HashFailure || !strings.Contains(strings.Join(s.Why, " "), "stands as a counter-signature") {
+		t.Errorf("a counter-signature over a line: %s %q", s.Words(), s.Why)
+	}
 	// A bad one is bad, and says so by itself.
 	bad := k.look(t, []byte(strings.Replace(counter("", ""), `URI="#s1-value"`, `URI="#s1"`, 1)), k.trust())
 	if bad.Verdict == validate.Valid || bad.Signatures[0].Verdict != validate.Valid || bad.Signatures[1].Verdict != validate.NotValid {

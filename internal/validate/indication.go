@@ -148,11 +148,12 @@ func subOfChain(err error) SubIndication {
 		reason{certs.ErrConstraint, ChainConstraintsFailure}, reason{certs.ErrCritical, ChainConstraintsFailure})
 }
 
-// subOfXML is 5.2.2 to 5.2.4 and 5.2.7 for an XML signature.
+// subOfXML is 5.2.2 to 5.2.4, 5.2.7 and 5.2.8 for an XML signature, in the order of the standard.
 func subOfXML(err error) SubIndication {
 	return first(err, FormatFailure,
-		reason{xmlsig.ErrDigest, HashFailure}, reason{xmlsig.ErrSignature, SigCryptoFailure}, reason{xmlsig.ErrAlgorithm, CryptoConstraintsFailure},
-		reason{xmlsig.ErrCertificate, NoSigningCertificateFound}, reason{xmlsig.ErrUnsupported, SigConstraintsFailure}, reason{xmlsig.ErrDetached, SignedDataNotFound}, reason{xmlsig.ErrNoData, SignedDataNotFound})
+		reason{xmlsig.ErrStructure, FormatFailure}, reason{xmlsig.ErrCertificate, NoSigningCertificateFound}, reason{xmlsig.ErrDetached, SignedDataNotFound},
+		reason{xmlsig.ErrNoData, SignedDataNotFound}, reason{xmlsig.ErrDigest, HashFailure}, reason{xmlsig.ErrSignature, SigCryptoFailure},
+		reason{xmlsig.ErrUnsupported, SigConstraintsFailure}, reason{xmlsig.ErrTooLarge, SigConstraintsFailure}, reason{xmlsig.ErrAlgorithm, CryptoConstraintsFailure})
 }
 
 func subOfProblem(kind pdf.ProblemKind) SubIndication {

@@ -221,7 +221,7 @@ func (j *judge) chain(s *Signature, cert *x509.Certificate, others []*x509.Certi
 	case errors.Is(err, certs.ErrNoAnchors):
 		s.doubt(NoCertificateChainFound, "no trusted certificates were given, so nobody vouches for the signer's name (--trust root.pem)")
 	case errors.Is(err, certs.ErrUnknownIssuer):
-		s.doubt(NoCertificateChainFound, "the certificate of %q does not lead to a trusted one", s.Signer)
+		j.leadsNowhere(s, cert, between, at)
 	case errors.Is(err, certs.ErrExpired) && s.after.After(cert.NotAfter):
 		s.fail(Expired, "%v, and the signature is proven to have been made after %s", err, stampTime(s.after))
 	case errors.Is(err, certs.ErrExpired) && s.Proven == nil:

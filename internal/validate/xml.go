@@ -150,7 +150,7 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) Signature
 		switch {
 		case errors.Is(err, xmlsig.ErrDetached):
 			s.doubt(subOfXML(err), "%v (--detached FILE)", err)
-		case errors.Is(err, xmlsig.ErrWork):
+		case errors.Is(err, xmlsig.ErrWork), errors.Is(err, xmlsig.ErrTooLarge) && !errors.Is(err, xmlsig.ErrStructure):
 			s.doubt(SigConstraintsFailure, "it was not looked at: %v", err)
 		default:
 			s.fail(subOfXML(err), "%v", err)
@@ -166,6 +166,9 @@ func (j *judge) xmlSignature(d *xmlsig.Document, in *xmlsig.Signature) Signature
 	counter := d.Countersigned(in) // its data is the other's value, which is over the rest
 	if counter != nil {
 		s.Countersigns = counter.ID
+	}
+	if d.Pretends(in) {
+		s.fail(HashFailure, "it stands as a counter-signature in another one, and is not over the value of that")
 	}
 	root := in.Element == d.Index.Root // enveloping or detached: no element is around it
 	named := func(p Part) bool { return slices.Contains(j.opt.Parts, p.id) }

@@ -155,7 +155,7 @@ func (d *Document) planOf(s *Signature, r Reference) (plan, error) {
 	to := r.target()
 	switch {
 	case !r.HasURI:
-		return p, fmt.Errorf("%w: a reference without URI", ErrUnsupported)
+		return p, fmt.Errorf("%w: a reference without URI, whose data only the application knows", ErrNoData)
 	case to.document:
 		p.cover.Document, p.cover.Element = true, d.Index.Root
 	case to.file:
@@ -251,15 +251,18 @@ func (d *Document) transforms(p *plan, s *Signature, list []Transform, comments 
 // the value, and that the certificate is the one that the signed properties name. It
 // says nothing about whom the certificate belongs to and whether it was valid.
 func (d *Document) Check(doc io.ReaderAt, s *Signature, lim c14n.Limits) (*Checked, error) {
-	if err := errors.Join(s.defects...); err != nil {
-		return nil, err
-	}
 	a := s.Algorithm()
-	if a == 0 {
-		return nil, unsupported("signature algorithm", s.Method)
+	if err := errors.Join(s.defects...); err != nil || a == 0 {
+		if a == 0 {
+			err = errors.Join(err, unsupported("signature algorithm", s.Method))
+		}
+		return nil, d.before(s, err)
 	}
-	if len(s.References) == 0 || len(s.References) > maxReferences {
-		return nil, fmt.Errorf("%w: %d references", ErrStructure, len(s.References))
+	switch n := len(s.References); {
+	case n == 0:
+		return nil, fmt.Errorf("%w: no references", ErrStructure)
+	case n > maxReferences:
+		return nil, d.before(s, fmt.Errorf("%w: %d references; %d are looked at", ErrTooLarge, n, maxReferences))
 	}
 	d.readTogether(doc, lim)
 	plans, err := d.plans(s)
@@ -283,6 +286,23 @@ func (d *Document) Check(doc io.ReaderAt, s *Signature, lim c14n.Limits) (*Check
 		return nil, err
 	}
 	return out, s.value(out, a)
+}
+
+// before adds to what is wrong with algorithms and digests, or is too much, what is wrong with the certificate and the data, which EN 319 102-1 looks at first (5.2.3 and
+// 5.2.7, before 5.2.8). Nothing is verified of a signature whose form is wrong.
+func (d *Document) before(s *Signature, err error) error {
+	if errors.Is(err, ErrStructure) {
+		return err
+	}
+	if cert := s.signer(&Checked{}); cert != nil {
+		return errors.Join(cert, err)
+	}
+	for i := range s.References {
+		if p, data := d.plan(s, i); errors.Is(data, ErrDetached) || errors.Is(data, ErrNoData) {
+			return errors.Join(fmt.Errorf("%s: %w", p.name, data), err)
+		}
+	}
+	return err
 }
 
 // digests computes what references are digests of, and other jobs, in one pass, and compares.
@@ -361,8 +381,8 @@ func (s *Signature) propertiesSigned(c *Checked) error {
 	return nil
 }
 
-// value finds the certificate and verifies the value over SignedInfo.
-func (s *Signature) value(c *Checked, a algo.Algorithm) error {
+// signer finds the certificate.
+func (s *Signature) signer(c *Checked) error {
 	for i, der := range s.Certs {
 		cert, err := x509.ParseCertificate(der)
 		if err != nil {
@@ -381,6 +401,14 @@ func (s *Signature) value(c *Checked, a algo.Algorithm) error {
 	}
 	if c.Certificate == nil {
 		return fmt.Errorf("%w: none of %d certificates has the signed digest", ErrCertificate, len(c.Chain))
+	}
+	return nil
+}
+
+// value finds the certificate and verifies the value over SignedInfo.
+func (s *Signature) value(c *Checked, a algo.Algorithm) error {
+	if err := s.signer(c); err != nil {
+		return err
 	}
 	value, err := asn1Value(c.Certificate, a, s.Value)
 	if err != nil {

@@ -1,5 +1,7 @@
 package xmlsig
 
+import "slices"
+
 // Countersigned is the signature over whose value another one is that stands in it (EN 319 132-1, clause 5.2.7); nil if c
 // is no counter-signature.
 func (d *Document) Countersigned(c *Signature) *Signature {
@@ -16,4 +18,11 @@ func (d *Document) Countersigned(c *Signature) *Signature {
 		}
 	}
 	return nil
+}
+
+// Pretends tells whether a signature stands as a counter-signature and is over the value of no signature in which it stands.
+func (d *Document) Pretends(c *Signature) bool {
+	return d.Countersigned(c) == nil && slices.ContainsFunc(d.Signatures, func(s Signature) bool {
+		return s.Properties != nil && slices.Contains(s.Properties.counters, c.Element.Start)
+	})
 }

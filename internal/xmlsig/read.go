@@ -2,7 +2,6 @@ package xmlsig
 
 import (
 	"crypto"
-	"crypto/sha1" //nolint:gosec // names a certificate in old signatures
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -85,6 +84,7 @@ type Properties struct {
 	Archives     []Stamp           // ArchiveTimeStamp of XAdES 1.4.1
 	Unsigned     []Unsigned        // all unsigned properties, in order
 	Counters     []string          // identifiers of the signatures in CounterSignature properties
+	counters     []int64           // where the signatures begin that stand as counter-signatures
 	Contents     []string          // names of signed time-stamps over the data, which are not read
 	Further      []string          // names of unsigned properties that are not read
 
@@ -357,31 +357,40 @@ func digest(n *node) (crypto.Hash, []byte, error) {
 		return 0, nil, unsupported("digest", uri)
 	}
 	d, err := octets(v)
-	if err != nil || len(d) != h.Size() {
+	if err != nil {
 		return 0, nil, fmt.Errorf("%w: DigestValue", ErrStructure)
 	}
-	return h, d, nil
+	return h, d, sized(d, h)
+}
+
+// sized tells that an octet string is too long or too short for a digest: nothing has it.
+func sized(d []byte, h crypto.Hash) error {
+	if len(d) != h.Size() {
+		return fmt.Errorf("%w: a DigestValue of %d octets; one of %v has %d", ErrDigest, len(d), h, h.Size())
+	}
+	return nil
 }
 
 // ended are the digests of which the time is over, by what an identifier of theirs, or of a signature algorithm with one, ends with.
 var ended = map[string]string{"md5": "MD5", "sha1": "SHA-1", "ripemd160": "RIPEMD-160", "whirlpool": "Whirlpool"}
 
-// unsupported is the error about an algorithm that is not known, or not accepted any more.
+// unsupported is the error about a digest or a signature algorithm that is not known, or not accepted any more: neither is on the list of those that are
+// (EN 319 102-1, 5.2.8).
 func unsupported(what, uri string) error {
 	if err := algo.EndedDigest(ended[uri[strings.LastIndexAny(uri, "#-")+1:]]); err != nil {
 		return fmt.Errorf("%w: %s %q: %w", ErrAlgorithm, what, uri, err)
 	}
-	return fmt.Errorf("%w: %s %q", ErrUnsupported, what, uri)
+	return fmt.Errorf("%w: %s %q is not known here", ErrAlgorithm, what, uri)
 }
 
 // oldDigest is digest, and SHA-1, which binds a certificate well enough: one would need a second preimage of it.
 func oldDigest(n *node) (crypto.Hash, []byte, error) {
 	if uri, _ := n.one(dsSpace, "DigestMethod").attr("Algorithm"); uri == dsSpace+"sha1" {
 		d, err := octets(n.one(dsSpace, "DigestValue"))
-		if err != nil || len(d) != sha1.Size {
+		if err != nil {
 			return 0, nil, fmt.Errorf("%w: DigestValue", ErrStructure)
 		}
-		return crypto.SHA1, d, nil
+		return crypto.SHA1, d, sized(d, crypto.SHA1)
 	}
 	return digest(n)
 }
@@ -472,6 +481,9 @@ func (s *Signature) named(n *node, read func(*node) (crypto.Hash, []byte, error)
 		return 0, nil
 	}
 	h, d, err := read(certs[0].one(xadesSpace, "CertDigest"))
+	if errors.Is(err, ErrDigest) {
+		err = fmt.Errorf("%w: %v", ErrCertificate, err) //nolint:errorlint // no data is over it
+	}
 	if err != nil {
 		s.defects = append(s.defects, err)
 	}

@@ -45,6 +45,9 @@ func (s *Signature) unsigned(n *node) {
 		case k.is(xadesSpace, "CounterSignature"):
 			id, _ := k.one(dsSpace, "Signature").attr("Id")
 			p.Counters = append(p.Counters, id)
+			for _, c := range k.all(dsSpace, "Signature") {
+				p.counters = append(p.counters, c.at)
+			}
 		default:
 			p.Further = append(p.Further, k.local)
 		}

@@ -97,7 +97,7 @@ func TestADE05ChangedSignaturesFail(t *testing.T) {
 		"no value":          {rep("<SignatureValue>", "<SignatureValue></SignatureValue><SignatureValue>"), xmlsig.ErrStructure},
 		"info twice":        {rep("<SignedInfo>", "<SignedInfo></SignedInfo><SignedInfo>"), xmlsig.ErrStructure},
 		"algorithm":         {rep("rsa-sha256", "rsa-sha512"), xmlsig.ErrSignature},
-		"unknown algorithm": {rep("xmldsig-more#rsa-sha256", "xmldsig-more#rsa-sha3"), xmlsig.ErrUnsupported},
+		"unknown algorithm": {rep("xmldsig-more#rsa-sha256", "xmldsig-more#rsa-sha3"), xmlsig.ErrAlgorithm},
 		"MD5":               {rep("xmldsig-more#rsa-sha256", "xmldsig-more#rsa-md5"), xmlsig.ErrAlgorithm},
 		"SHA-1":             {rep("xmlenc#sha256", "xmlenc#sha1"), xmlsig.ErrAlgorithm},
 		"no transform":      {rep(`<Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature"></Transform>`, ""), xmlsig.ErrDigest},
@@ -106,7 +106,7 @@ func TestADE05ChangedSignaturesFail(t *testing.T) {
 		"canonical twice":   {rep(`<Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"></Transform>`, strings.Repeat(`<Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"></Transform>`, 2)), xmlsig.ErrUnsupported},
 		"from the net":      {rep(`URI="#p"`, `URI="http://127.0.0.1/p"`), xmlsig.ErrDetached},
 		"xpointer":          {rep(`URI="#p"`, `URI="#xpointer(//part)"`), xmlsig.ErrUnsupported},
-		"no URI":            {rep(` URI="#p"`, ``), xmlsig.ErrUnsupported},
+		"no URI":            {rep(` URI="#p"`, ``), xmlsig.ErrNoData},
 		"no references": {func(s string) string {
 			i, j := strings.Index(s, "<Reference"), strings.LastIndex(s, "</SignedInfo>")
 			return s[:i] + s[j:]
