@@ -206,6 +206,43 @@ func TestLyingApplicationIsStopped(t *testing.T) {
 	}
 }
 
+// SGN-04, design step 3: what the signer reads is the very octets that were hashed. An application that would
+// give another document to who asks again is asked once: the page shows, and the signer reads in the frame, what the
+// approval is over.
+func TestSGN04ShownIsWhatWasHashed(t *testing.T) {
+	needViewer(t)
+	f, b := newFake(t, nil), browsertest.New(t)
+	p := enrolled(t, f, b)
+	o, link := f.add("lease.pdf")
+	asked := 0 // f.set and the answers are under one lock
+	f.set(func() {
+		f.lie = lies{document: func(b []byte) []byte {
+			if asked++; asked > 1 {
+				return flipPage(b)
+			}
+			return b
+		}}
+	})
+	p.Go(link)
+	p.WaitFor(canSign)
+	frame := p.DocumentFrame()
+	frame.WaitFor("document.querySelector('canvas')")
+	browsertest.EvalFrame[bool](frame, "(document.getElementById('text').click(), true)")
+	frame.WaitFor("document.getElementById('reading').innerText.includes('The rent is 900 EUR a month')")
+	var times int
+	f.set(func() { times, f.lie = asked, lies{} })
+	if times != 1 {
+		t.Errorf("the document was asked for %d times", times)
+	}
+	p.Click("#sign")
+	p.WaitFor("document.querySelector('#signed')")
+	threeEqual(t, p, 1)
+	if f.uses() != 1 || !bytes.Contains(o.items[0].bytes, []byte("900 EUR")) {
+		t.Errorf("%d key uses over another document", f.uses())
+	}
+	clean(t, p)
+}
+
 // The app believes no receipt that is not about what was approved.
 func TestLyingReceiptIsNoticed(t *testing.T) {
 	needViewer(t)
