@@ -31,6 +31,13 @@ type Documents interface {
 	Validate(ctx context.Context, c signapp.Client, document, worker string, parts []string, beside ...signapp.Beside) ([]byte, error)
 }
 
+// Deletion removes what a client no longer wants kept, before its time (signapp.Service).
+type Deletion interface {
+	DeleteDocument(ctx context.Context, c signapp.Client, id string) error
+	// DeleteResult deletes the signed documents of an operation that has ended.
+	DeleteResult(ctx context.Context, c signapp.Client, id string) error
+}
+
 // Operations are requests to signers (signapp.Service). Every method finds only
 // what belongs to the client.
 type Operations interface {
@@ -70,6 +77,7 @@ type Config struct {
 	Store       state.Store
 	Portal      oauth.Portal
 	Documents   Documents
+	Deletion    Deletion
 	Operations  Operations
 	Credentials Credentials
 	Ready       []Check
@@ -113,8 +121,8 @@ func New(cfg Config) (*API, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	if cfg.Documents == nil || cfg.Operations == nil || cfg.Credentials == nil || cfg.Portal == nil || cfg.Store == nil {
-		return nil, fmt.Errorf("%w: Documents, Operations, Credentials, Portal and Store are required", ErrConfig)
+	if cfg.Documents == nil || cfg.Deletion == nil || cfg.Operations == nil || cfg.Credentials == nil || cfg.Portal == nil || cfg.Store == nil {
+		return nil, fmt.Errorf("%w: Documents, Deletion, Operations, Credentials, Portal and Store are required", ErrConfig)
 	}
 	for _, l := range cfg.SignDoc.Levels {
 		if _, ok := cscLevels[l]; !ok {

@@ -217,6 +217,32 @@ func (a *app) Cancel(_ context.Context, c signapp.Client, id string) (*signapp.O
 	return a.get(c, id)
 }
 
+func (a *app) DeleteDocument(_ context.Context, c signapp.Client, id string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if d, ok := a.docs[id]; !ok || d.owner != c.ID {
+		return signapp.ErrNotFound
+	}
+	delete(a.docs, id)
+	return nil
+}
+
+func (a *app) DeleteResult(_ context.Context, c signapp.Client, id string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	op, err := a.get(c, id)
+	if err == nil && !op.State.Terminal() {
+		err = signapp.ErrState
+	}
+	if err != nil {
+		return err
+	}
+	for i := range op.Items {
+		a.results[fmt.Sprintf("%s/%d", id, i)] = nil
+	}
+	return nil
+}
+
 func (a *app) move(id string, s signapp.State) {
 	a.ops[id].State = s
 	close(a.changed)
@@ -274,6 +300,9 @@ func (a *app) Result(_ context.Context, c signapp.Client, id string, item int) (
 	body, ok := a.results[fmt.Sprintf("%s/%d", id, item)]
 	if !ok {
 		return nil, nil, signapp.ErrNotFound
+	}
+	if body == nil {
+		return nil, nil, signapp.ErrExpired
 	}
 	return closer{bytes.NewReader(body)}, &op.Items[item], nil
 }

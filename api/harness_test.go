@@ -157,7 +157,7 @@ func newWorld(t testing.TB, change ...func(*api.Config)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := api.Config{BaseURL: baseURL, Profile: "demo", Clients: clients, Store: w.store, Portal: w.portal, Documents: w.app, Operations: w.app, Credentials: w.app,
+	cfg := api.Config{BaseURL: baseURL, Profile: "demo", Clients: clients, Store: w.store, Portal: w.portal, Documents: w.app, Deletion: w.app, Operations: w.app, Credentials: w.app,
 		SignDoc: api.SignDoc{Worker: "pades", Levels: []string{"B-B", "B-T"}}, Clock: w.clock, Log: slog.New(slog.NewTextHandler(w.log, nil)),
 		Ready:  []api.Check{{Name: "database", Do: store.Ping}},
 		Limits: api.Limits{PerIP: 1e6, PerClient: 1e6, SignDocWait: 50 * time.Millisecond, Wait: time.Minute, Document: 1 << 20}}

@@ -247,6 +247,35 @@ func (a *API) cancelOperation(c *call) error {
 	return c.json(http.StatusOK, operationOut(op))
 }
 
+// deleteDocument deletes an upload. Uploads are the client's: a token that stands for one signer deletes none.
+func (a *API) deleteDocument(c *call) error {
+	if c.id.Signer != "" {
+		return say(errClientPolicy, "uploads are the client's; use a token of the client itself")
+	}
+	id := param(c.r, "id")
+	if !sap.ValidID(id) {
+		return signapp.ErrNotFound
+	}
+	if err := a.cfg.Deletion.DeleteDocument(c.ctx(), c.client(), id); err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// deleteResults deletes the signed documents of an operation that has ended; its receipt stays.
+func (a *API) deleteResults(c *call) error {
+	op, err := a.mine(c, param(c.r, "id"))
+	if err != nil {
+		return err
+	}
+	if err := a.cfg.Deletion.DeleteResult(c.ctx(), c.client(), op.ID); err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
 // getResult streams a finished document.
 func (a *API) getResult(c *call) error {
 	op, err := a.mine(c, param(c.r, "id"))

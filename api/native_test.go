@@ -48,6 +48,30 @@ func TestNativeWalk(t *testing.T) {
 	w.problem(w.call("POST", "/api/v1/operations/"+op.ID+"/cancel", token, nil), 409, "wrong_state")
 }
 
+// What a client no longer wants kept it deletes before its time: an upload, and the signed documents of an
+// operation that has ended. A token that stands for one signer deletes nobody else's.
+func TestDeletion(t *testing.T) {
+	w := newWorld(t)
+	token := w.serviceToken("shop")
+	doc := w.upload(token)
+	id := w.operation(token, doc)
+	w.problem(w.call("DELETE", "/api/v1/operations/"+id+"/documents", token, nil), 409, "wrong_state")
+	w.problem(w.call("DELETE", "/api/v1/documents/"+doc, w.serviceToken("bank"), nil), 404, "not_found")
+	w.problem(w.call("DELETE", "/api/v1/documents/"+doc, w.signerToken("bob"), nil), 403, "not_allowed")
+	if a := w.must(w.call("DELETE", "/api/v1/documents/"+doc, token, nil), 204); len(a.body) != 0 {
+		t.Errorf("%q", a.body)
+	}
+	w.problem(w.call("DELETE", "/api/v1/documents/"+doc, token, nil), 404, "not_found")
+	w.problem(w.call("DELETE", "/api/v1/documents/..", token, nil), 404, "not_found")
+	w.app.approve(t, id)
+	w.must(w.call("GET", "/api/v1/operations/"+id+"/items/0/document", token, nil), 200)
+	w.problem(w.call("DELETE", "/api/v1/operations/"+id+"/documents", w.signerToken("bob"), nil), 404, "not_found")
+	w.must(w.call("DELETE", "/api/v1/operations/"+id+"/documents", token, nil), 204)
+	w.problem(w.call("GET", "/api/v1/operations/"+id+"/items/0/document", token, nil), 410, "expired")
+	w.must(w.call("GET", "/api/v1/operations/"+id+"/receipt", token, nil), 200)
+	w.must(w.call("DELETE", "/api/v1/operations/"+id+"/documents", token, nil), 204)
+}
+
 func TestNativeRefusals(t *testing.T) {
 	w := newWorld(t)
 	token := w.serviceToken("shop")

@@ -13,6 +13,8 @@ const (
 	pathOperations  = "/api/v1/operations"
 	pathOperation   = "/api/v1/operations/{id}"
 	pathCancel      = "/api/v1/operations/{id}/cancel"
+	pathDocument    = "/api/v1/documents/{id}"
+	pathResults     = "/api/v1/operations/{id}/documents"
 	pathResult      = "/api/v1/operations/{id}/items/{i}/document"
 	pathReceipt     = "/api/v1/operations/{id}/receipt"
 	pathCredentials = "/api/v1/credentials"
@@ -45,6 +47,8 @@ func (a *API) routes() []route {
 		{"POST", pathCancel, accessService, styleNative, limitJSON, a.cancelOperation},
 		{"GET", pathResult, accessService, styleNative, limitNone, a.getResult},
 		{"GET", pathReceipt, accessService, styleNative, limitNone, a.getReceipt},
+		{"DELETE", pathDocument, accessService, styleNative, limitNone, a.deleteDocument},
+		{"DELETE", pathResults, accessService, styleNative, limitNone, a.deleteResults},
 		{"GET", pathCredentials, accessService, styleNative, limitNone, a.getCredentials},
 		{"GET", pathOpenAPI, accessPublic, styleNative, limitNone, serveOpenAPI},
 		{"GET", pathLogo, accessPublic, styleNative, limitNone, serveLogo},

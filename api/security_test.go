@@ -26,6 +26,8 @@ var opens = map[string]string{
 	"POST /api/v1/operations/{id}/cancel":            "service",
 	"GET /api/v1/operations/{id}/items/{i}/document": "service",
 	"GET /api/v1/operations/{id}/receipt":            "service",
+	"DELETE /api/v1/documents/{id}":                  "service",
+	"DELETE /api/v1/operations/{id}/documents":       "service",
 	"GET /api/v1/credentials":                        "service",
 	"GET /api/openapi.yaml":                          "public",
 	"GET /api/logo.png":                              "public",
@@ -113,6 +115,8 @@ func TestTwoTenantCrawl(t *testing.T) {
 			"result":  w.call("GET", "/api/v1/operations/"+op+"/items/0/document", token, nil),
 			"receipt": w.call("GET", "/api/v1/operations/"+op+"/receipt", token, nil),
 			"use":     w.call("POST", "/api/v1/operations", token, map[string]any{"signer": "alice", "purpose": "x", "items": []any{map[string]any{"document": doc, "worker": "pades"}}}),
+			"delete":  w.call("DELETE", "/api/v1/operations/"+op+"/documents", token, nil),
+			"discard": w.call("DELETE", "/api/v1/documents/"+doc, token, nil),
 			"poll":    w.call("POST", pollPath, token, map[string]any{"requestID": op}),
 		}
 	}
@@ -130,11 +134,17 @@ func TestTwoTenantCrawl(t *testing.T) {
 		t.Error("another client cancelled the operation")
 	}
 	// A token that stands for alice sees nothing that bob was asked.
-	f := url.Values{"client_id": {"shop"}, "response_type": {"code"}, "redirect_uri": {redirects["shop"]}, "scope": {"service"}, "code_challenge": {challenge()}, "code_challenge_method": {"S256"}}
-	u := w.location(w.browser("bob").get("/oauth2/authorize?" + f.Encode()))
-	bob := w.must(w.form("/oauth2/token", "shop", exchange("shop", u.Query().Get("code"))), 200).field("access_token")
+	bob := w.signerToken("bob")
 	w.problem(w.call("GET", "/api/v1/operations/"+ops["shop"], bob, nil), 404, "not_found")
 	w.problem(w.call("POST", "/api/v1/operations", bob, map[string]any{"signer": "alice", "items": []any{map[string]any{"document": docs["shop"], "worker": "pades"}}}), 403, "not_allowed")
+}
+
+// signerToken is a token of the shop that stands for one signer.
+func (w *world) signerToken(signer string) string {
+	w.t.Helper()
+	f := url.Values{"client_id": {"shop"}, "response_type": {"code"}, "redirect_uri": {redirects["shop"]}, "scope": {"service"}, "code_challenge": {challenge()}, "code_challenge_method": {"S256"}}
+	u := w.location(w.browser(signer).get("/oauth2/authorize?" + f.Encode()))
+	return w.must(w.form("/oauth2/token", "shop", exchange("shop", u.Query().Get("code"))), 200).field("access_token")
 }
 
 // F31: refused in less than 100 ms with less than 10 MB of heap.

@@ -64,7 +64,7 @@ func newSpine(t *testing.T) *spine {
 		t.Fatal(err)
 	}
 	a, err := api.New(api.Config{BaseURL: apptest.AppOrigin, Profile: "demo", Clients: clients, Store: store, Portal: por,
-		Documents: rig.Service, Operations: rig.Service, Credentials: rig.Service, SignDoc: api.SignDoc{Worker: "paper", Levels: []string{"B-B"}}})
+		Documents: rig.Service, Deletion: rig.Service, Operations: rig.Service, Credentials: rig.Service, SignDoc: api.SignDoc{Worker: "paper", Levels: []string{"B-B"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,6 +188,11 @@ func TestSpineDocuments(t *testing.T) {
 	}
 	s.must(s.call("GET", "/api/v1/operations/"+id+"/receipt", token, nil), 200)
 	s.problemAt(apptest.AppOrigin, s.call("GET", "/api/v1/operations/"+id, s.serviceToken("bank"), nil), 404, "not_found")
+	// What is no longer wanted goes before its time; the receipt stays.
+	s.must(s.call("DELETE", "/api/v1/documents/"+doc, token, nil), 204)
+	s.must(s.call("DELETE", "/api/v1/operations/"+id+"/documents", token, nil), 204)
+	s.problemAt(apptest.AppOrigin, s.call("GET", "/api/v1/operations/"+id+"/items/0/document", token, nil), 410, "expired")
+	s.must(s.call("GET", "/api/v1/operations/"+id+"/receipt", token, nil), 200)
 
 	cred, err := s.rig.Service.Credentials(t.Context(), "anna")
 	if err != nil {

@@ -54,11 +54,13 @@ func TestForeignIDs(t *testing.T) {
 				_, err := s.Get(bg, signapp.Client{ID: "anna"}, op.ID)
 				return err
 			},
-			"no client":     func() error { _, err := s.Get(bg, signapp.Client{}, op.ID); return err },
-			"OpenDocument":  func() error { _, _, err := s.OpenDocument(bg, apptest.Other, doc.ID); return err },
-			"Ticket":        func() error { _, err := s.Ticket(bg, apptest.Login("ben", "b"), op.ID); return err },
-			"SignerResult":  func() error { _, _, err := s.SignerResult(bg, "ben", op.ID, 0); return err },
-			"SignerReceipt": func() error { _, err := s.SignerReceipt(bg, "ben", op.ID); return err },
+			"no client":      func() error { _, err := s.Get(bg, signapp.Client{}, op.ID); return err },
+			"DeleteResult":   func() error { return s.DeleteResult(bg, apptest.Other, op.ID) },
+			"DeleteDocument": func() error { return s.DeleteDocument(bg, apptest.Other, doc.ID) },
+			"OpenDocument":   func() error { _, _, err := s.OpenDocument(bg, apptest.Other, doc.ID); return err },
+			"Ticket":         func() error { _, err := s.Ticket(bg, apptest.Login("ben", "b"), op.ID); return err },
+			"SignerResult":   func() error { _, _, err := s.SignerResult(bg, "ben", op.ID, 0); return err },
+			"SignerReceipt":  func() error { _, err := s.SignerReceipt(bg, "ben", op.ID); return err },
 			"SignerOperation": func() error {
 				_, err := s.SignerOperation(bg, "ben", op.ID)
 				return err

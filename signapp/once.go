@@ -404,7 +404,11 @@ func (s *Service) removeSources(r *record) error {
 
 // link gives a whole file a second name, which outlives the first.
 func (f *files) link(fromDir, from, dir, name string) error {
-	if err := os.Link(f.path(fromDir, from), f.path(dir, name)); err != nil {
+	err := os.Link(f.path(fromDir, from), f.path(dir, name))
+	if errors.Is(err, os.ErrNotExist) { // just now
+		return fmt.Errorf("%w: the file was deleted", ErrNotFound)
+	}
+	if err != nil {
 		return storageError(err)
 	}
 	return storageError(syncDir(f.path(dir, ".")))

@@ -127,7 +127,7 @@ func (s *Service) retire(ctx context.Context, id string) error {
 		if r, err = getRecord(tx, Everything(), id); err != nil {
 			return err
 		}
-		gone := fromMillis(r.progress.Ended).Add(s.cfg.Retention.Operations)
+		gone := s.forgotten(r)
 		if !s.now().Before(gone) {
 			if err := tx.Secrets().Drop(SecretMatch{Operation: id}); err != nil {
 				return err

@@ -272,7 +272,7 @@ func (a *app) openDoors(context.Context) error {
 	a.onClose(db.Close)
 	a.api, err = api.New(api.Config{
 		BaseURL: a.cfg.AppOrigin, Name: a.cfg.Name, Profile: a.cfg.Profile, Clients: clients, Store: db, Portal: a.portal,
-		Documents: a.service, Operations: a.service, Credentials: a.service, Ready: a.checks(), Kept: a.service.Kept,
+		Documents: a.service, Deletion: a.service, Operations: a.service, Credentials: a.service, Ready: a.checks(), Kept: a.service.Kept,
 		SignDoc: api.SignDoc{Worker: a.cfg.Uses.SignDoc, Levels: a.cfg.Uses.Levels, XAdES: a.signDocXAdES()}, Limits: api.Limits{Document: a.cfg.Limits.Document},
 		TrustedProxies: proxies, Log: a.log,
 	})

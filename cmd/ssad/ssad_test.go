@@ -80,6 +80,11 @@ func TestServe(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	// What the client no longer wants kept goes before its time.
+	acme.call("DELETE", w.origin+"/api/v1/documents/"+doc.ID, auth(), nil, http.StatusNoContent)
+	acme.call("DELETE", w.origin+"/api/v1/operations/"+op.ID+"/documents", auth(), nil, http.StatusNoContent)
+	acme.call("GET", w.origin+"/api/v1/operations/"+op.ID+"/items/0/document", auth(), nil, http.StatusGone)
+
 	// /tsa answers a request with a granted token.
 	query, err := hex.DecodeString("30390201013031300d060960864801650304020105000420" + strings.Repeat("ab", 32) + "0101ff")
 	if err != nil {
