@@ -251,7 +251,7 @@ func TestOperatorsGuideWorks(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := bash(t, dir, bin, strings.Replace(script.String(), initLine, ours, 1), nil)
-	for _, want := range []string{"contract-signed.pdf: VALID", "proven by a time-stamp", "RECEIPT HOLDS", "the chain holds", "pkcs11"} {
+	for _, want := range []string{"pades-t ", "contract-signed.pdf: VALID", "proven by a time-stamp", "RECEIPT HOLDS", "the chain holds", "pkcs11"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the output lacks %q:\n%s", want, out)
 		}

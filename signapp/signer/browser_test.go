@@ -61,7 +61,7 @@ func TestSignInBrowser(t *testing.T) {
 	p.Go(link)
 	p.WaitFor("document.querySelector('#sign')?.getAttribute('aria-disabled') === 'false'")
 	p.WaitText("Example Lettings Ltd")
-	for _, want := range []string{"900 € a month", "lease.pdf", "3 pages", "Anna Example", "Assent DEMO Issuing CA", "2 signatures, now, once", "Development: software keys, no legal claim.", "Sign 2 documents as Anna Example", "Do not sign", "DEMO:"} {
+	for _, want := range []string{"900 € a month", "lease.pdf", "3 pages", "Anna Example", "Assent DEMO Issuing CA", "Signature with a trusted time-stamp (level B-T)", "2 signatures, now, once", "Development: software keys, no legal claim.", "Sign 2 documents as Anna Example", "Do not sign", "DEMO:"} {
 		if !strings.Contains(p.Text(), want) {
 			t.Errorf("the review does not show %q", want)
 		}
