@@ -17,6 +17,7 @@ import (
 	"github.com/assent-sign/assent/api/oauth"
 	"github.com/assent-sign/assent/api/state"
 	"github.com/assent-sign/assent/internal/clock"
+	"github.com/assent-sign/assent/internal/ends"
 	"github.com/assent-sign/assent/internal/ration"
 	"github.com/assent-sign/assent/sap/sapclient"
 	"github.com/assent-sign/assent/signapp"
@@ -83,6 +84,8 @@ type Config struct {
 	Ready       []Check
 	Kept        func(context.Context) ([]signapp.Kept, error) // what clients keep, for the metrics; nil: not told
 
+	Certificates func() []ends.Certificate // that this process uses, for operators; nil: not told
+
 	SignDoc        SignDoc
 	Limits         Limits
 	TrustedProxies ration.Proxies // whose X-Forwarded-For counts
@@ -145,6 +148,9 @@ func New(cfg Config) (*API, error) {
 	a := &API{cfg: cfg, oauth: server, metrics: newMetrics(), large: make(chan struct{}, cfg.Limits.SignDocAtOnce),
 		waits: make(chan struct{}, cfg.Limits.Waits)}
 	a.limits = newLimiters(cfg.Limits, cfg.Clock)
+	if cfg.Certificates != nil {
+		a.metrics.registry.MustRegister(endsAt{cfg.Certificates})
+	}
 	if cfg.Kept != nil {
 		known := map[string]bool{}
 		for _, c := range cfg.Clients {

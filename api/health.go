@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5"
+
+	"github.com/assent-sign/assent/internal/ends"
 )
 
 // Check is one thing without which the service must get no traffic: the module
@@ -112,7 +115,36 @@ func (a *API) readyz(w http.ResponseWriter, r *http.Request, details bool) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"ready": ok, "started": a.started.Load(), "checks": results})
+	_ = json.NewEncoder(w).Encode(map[string]any{"ready": ok, "started": a.started.Load(), "checks": results, "certificates": a.certificates()})
+}
+
+// certificate is one that this process uses, for operators only: names and ends tell
+// an attacker when to come.
+type certificate struct {
+	Use  string    `json:"use"`
+	Name string    `json:"name,omitempty"`
+	End  time.Time `json:"end"`
+	Days int       `json:"days"` // left, below zero after the end
+	Do   string    `json:"do,omitempty"`
+}
+
+// certificates are the ones that end, the first first. One that has ended makes nothing unready:
+// whether that stops the service, the checks say.
+func (a *API) certificates() []certificate {
+	out := []certificate{}
+	if a.cfg.Certificates == nil {
+		return out
+	}
+	now := a.cfg.Clock.Now()
+	for _, c := range a.cfg.Certificates() {
+		one := certificate{Use: c.Use, Name: c.Name, End: c.End, Days: c.Days(now)}
+		if c.End.Sub(now) <= ends.Soon {
+			one.Do = c.Do
+		}
+		out = append(out, one)
+	}
+	slices.SortStableFunc(out, func(x, y certificate) int { return x.End.Compare(y.End) })
+	return out
 }
 
 func plain(w http.ResponseWriter, status int, text string) {

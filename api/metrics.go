@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/assent-sign/assent/internal/ends"
 	"github.com/assent-sign/assent/signapp"
 )
 
@@ -78,6 +79,28 @@ func (k *keeping) Collect(ch chan<- prometheus.Metric) {
 	for name, s := range sum {
 		ch <- prometheus.MustNewConstMetric(keptBytes, prometheus.GaugeValue, float64(s.Bytes), name)
 		ch <- prometheus.MustNewConstMetric(keptOperations, prometheus.GaugeValue, float64(s.Operations), name)
+	}
+}
+
+// endsAt tells at each scrape when certificates end.
+type endsAt struct{ list func() []ends.Certificate }
+
+var certificateEnd = prometheus.NewDesc("ssad_certificate_end_seconds", "When a certificate ends, in Unix time; of a chain, the first.", []string{"use", "name"}, nil)
+
+// Describe implements prometheus.Collector.
+func (endsAt) Describe(ch chan<- *prometheus.Desc) { ch <- certificateEnd }
+
+// Collect implements prometheus.Collector. Of two with the same labels the first end is told.
+func (e endsAt) Collect(ch chan<- prometheus.Metric) {
+	first := map[[2]string]float64{}
+	for _, c := range e.list() {
+		labels, end := [2]string{c.Use, strings.ToValidUTF8(c.Name, "?")}, float64(c.End.Unix())
+		if before, ok := first[labels]; !ok || end < before {
+			first[labels] = end
+		}
+	}
+	for labels, end := range first {
+		ch <- prometheus.MustNewConstMetric(certificateEnd, prometheus.GaugeValue, end, labels[0], labels[1])
 	}
 }
 

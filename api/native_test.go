@@ -3,13 +3,16 @@ package api_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/assent-sign/assent/api"
+	"github.com/assent-sign/assent/internal/ends"
 	"github.com/assent-sign/assent/signapp"
 )
 
@@ -261,6 +264,54 @@ func TestWaitsAreBounded(t *testing.T) {
 		t.Errorf("the one that waits gets %q", got)
 	}
 }
+
+// Operators see when each certificate ends, as a metric and as a detail of readiness;
+// nobody else does.
+func TestCertificatesEndForOperatorsOnly(t *testing.T) {
+	var at time.Time
+	w := newWorld(t, func(c *api.Config) {
+		at = c.Clock.Now()
+		c.Certificates = func() []ends.Certificate {
+			return []ends.Certificate{
+				{Use: "worker", Name: "seal", End: at.Add(400 * 24 * time.Hour), Do: "renew the seal"},
+				{Use: "tls", End: at.Add(10*24*time.Hour + time.Hour), Do: "renew tls"},
+				{Use: "sam_ca", Name: "CN=ca", End: at.Add(9000 * time.Hour)}, {Use: "sam_ca", Name: "CN=ca", End: at.Add(8000 * time.Hour)},
+			}
+		}
+	})
+	metrics := string(w.adminGet("/metrics").body)
+	for _, want := range []string{
+		fmt.Sprintf("ssad_certificate_end_seconds{name=\"\",use=\"tls\"} %s", seconds(at.Add(241*time.Hour))),
+		fmt.Sprintf("ssad_certificate_end_seconds{name=\"CN=ca\",use=\"sam_ca\"} %s", seconds(at.Add(8000*time.Hour))),
+	} {
+		if !strings.Contains(metrics, want) {
+			t.Errorf("the metrics lack %s", want)
+		}
+	}
+	var ready struct {
+		Certificates []struct {
+			Use, Name, Do string
+			Days          int
+			End           time.Time
+		}
+	}
+	if err := json.Unmarshal(w.must(w.adminGet("/readyz"), 200).body, &ready); err != nil {
+		t.Fatal(err)
+	}
+	if c := ready.Certificates; len(c) != 4 || c[0].Use != "tls" || c[0].Days != 10 || c[0].Do != "renew tls" || !c[0].End.Equal(at.Add(241*time.Hour)) || c[3].Name != "seal" || c[3].Do != "" {
+		t.Errorf("%+v", ready)
+	}
+	if a := w.must(w.call("GET", "/readyz", "", nil), 200); string(a.body) != "ok\n" {
+		t.Errorf("public readiness says %q", a.body)
+	}
+	w.clock.Advance(11 * 24 * time.Hour)
+	if a := w.must(w.call("GET", "/readyz", "", nil), 200); string(a.body) != "ok\n" {
+		t.Errorf("an ended certificate makes the service unready: %q", a.body)
+	}
+}
+
+// seconds are a time as Prometheus' text form has it.
+func seconds(at time.Time) string { return strconv.FormatFloat(float64(at.Unix()), 'g', -1, 64) }
 
 func TestHealth(t *testing.T) {
 	broken := false

@@ -65,25 +65,26 @@ type Config struct {
 	CAs     map[string]CertificateAuthority // that certify them, by name
 	KeyPool map[string]int                  // unused keys kept ready, by key type
 
-	LockoutLimit  int           // consecutive failures; 5
-	LockoutTime   time.Duration // 15m; negative: until an officer lifts it
-	CodeLifetime  time.Duration // of an enrolment code; 72h
-	CoolingTime   time.Duration // before an added authenticator can approve anything; 24h; negative: none (tests)
-	WrongCodes    int           // wrong code proofs that close an enrolment; 5
-	OpenSessions  int           // open activation requests of one signer; 100
-	Retention     time.Duration // how long an answer is kept for byte-identical retries; 24h
-	ProposalLife  time.Duration // of a proposal that waits for its second officer; 24h
-	AnchorEvery   time.Duration // 1s
-	ConfirmEvery  time.Duration // between signed checkpoints of the audit chain, while records come; 1m
-	Witness       string        // file on another medium that gets every such checkpoint; "": none
-	ResealEvery   time.Duration // between batches of records that are sealed anew (KPR-06); 10ms; below 0: Module.Reseal is called
-	SelfTestEvery time.Duration // between periodic self-tests; 1h (FPT-02)
-	CodeSHA256    string        // SHA-256 of the program file, hex; "": not checked
-	Program       string        // the program file; this process's own
-	Ceremony      []byte        // signed document of the ceremony (internal/ceremony); read once
-	CeremonyFile  string        // where it is or should be, for messages
-	CallerCAs     []string      // ceremony.KeyHash of the CAs whose certificates callers carry; the ceremony's must be one
-	Backups       string        // folder that backups are written to; "": none are made
+	LockoutLimit  int              // consecutive failures; 5
+	LockoutTime   time.Duration    // 15m; negative: until an officer lifts it
+	CodeLifetime  time.Duration    // of an enrolment code; 72h
+	CoolingTime   time.Duration    // before an added authenticator can approve anything; 24h; negative: none (tests)
+	WrongCodes    int              // wrong code proofs that close an enrolment; 5
+	OpenSessions  int              // open activation requests of one signer; 100
+	Retention     time.Duration    // how long an answer is kept for byte-identical retries; 24h
+	ProposalLife  time.Duration    // of a proposal that waits for its second officer; 24h
+	AnchorEvery   time.Duration    // 1s
+	ConfirmEvery  time.Duration    // between signed checkpoints of the audit chain, while records come; 1m
+	Witness       string           // file on another medium that gets every such checkpoint; "": none
+	ResealEvery   time.Duration    // between batches of records that are sealed anew (KPR-06); 10ms; below 0: Module.Reseal is called
+	SelfTestEvery time.Duration    // between periodic self-tests; 1h (FPT-02)
+	CodeSHA256    string           // SHA-256 of the program file, hex; "": not checked
+	Program       string           // the program file; this process's own
+	Ceremony      []byte           // signed document of the ceremony (internal/ceremony); read once
+	CeremonyFile  string           // where it is or should be, for messages
+	Certificates  []CertificateEnd // of the process around the module; shown in Status
+	CallerCAs     []string         // ceremony.KeyHash of the CAs whose certificates callers carry; the ceremony's must be one
+	Backups       string           // folder that backups are written to; "": none are made
 	// Automatic accepts a changed configuration without asking anybody, as the demo
 	// profile does; never in production. Otherwise two officers do (PRV-03).
 	Automatic bool

@@ -43,7 +43,15 @@ type Status struct {
 	Backup        *BackupReport // the last one of this run; nil: none
 	Waiting       []Waiting     // what two officers must accept before the module opens
 	ToDestroy     WaitingKeys   // revoked keys, which two officers have to destroy
-	Checkpoint    string        // newest signed checkpoint of this run, as audit.Signed; keep it elsewhere
+	Certificates  []CertificateEnd
+	Checkpoint    string // newest signed checkpoint of this run, as audit.Signed; keep it elsewhere
+}
+
+// CertificateEnd is when a certificate of the process around the module ends.
+type CertificateEnd struct {
+	Use     string // tls, caller_ca
+	Subject string
+	End     int64 // Unix seconds
 }
 
 // WaitingKeys are keys that are out of use for ever and whose octets are still there
@@ -100,7 +108,7 @@ func (m *Module) Status(ctx context.Context, c Caller) (*Status, error) {
 	if why := m.closedWhy(); why != "" {
 		s.State, s.Why = "closed", why
 	}
-	s.Backup = m.backup.Load()
+	s.Backup, s.Certificates = m.backup.Load(), m.cfg.Certificates
 	seals := m.seal.now.Load()
 	s.SealEpoch, s.SealLow = seals.records.epoch, seals.low
 	if r, ok := m.token.(cryptotoken.Rotator); ok {

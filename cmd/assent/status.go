@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assent-sign/assent/cmd/assent/internal/proof"
+	"github.com/assent-sign/assent/internal/ends"
 	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/sap/sapclient"
 )
@@ -62,7 +63,9 @@ they answer, and fails if one does not. --wait asks again until all is well.
 				return err
 			}
 		}
-		return output(cmd.OutOrStdout(), format, st, func(w io.Writer) error { return printStatus(w, st) })
+		return output(cmd.OutOrStdout(), format, st, func(w io.Writer) error {
+			return errors.Join(printStatus(w, st), printEnds(w, s.endingSoon(time.Now()), time.Now()))
+		})
 	})
 	return cmd
 }
@@ -121,8 +124,48 @@ sealing     %s
 			return err
 		}
 	}
+	if err := printEnds(w, st.Certificates, time.Now()); err != nil {
+		return err
+	}
 	for _, warning := range st.Warnings {
 		if _, err := fmt.Fprintf(w, "warning     %s: %s\n", st.Crypto, warning); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endingSoon are the certificates of this folder's people that end within 30 days, or
+// have ended: samd refuses them then, and says to nobody why.
+func (s *settings) endingSoon(now time.Time) []sapclient.CertificateEnd {
+	var out []sapclient.CertificateEnd
+	for _, id := range []struct{ name, file string }{
+		{"officer", s.Officer.Cert}, {"second_officer", s.SecondOfficer.Cert}, {"administrator", s.Administrator.Cert}, {"operator", s.Operator.Cert},
+		{"ra", s.RA.Cert}, {"auditor", s.Auditor.Cert},
+	} {
+		if id.file == "" {
+			continue
+		}
+		c, err := ends.Load(id.name, "", s.path(id.file), "")
+		if err == nil && c.End.Sub(now) <= ends.Soon { // each person has only their own files
+			out = append(out, sapclient.CertificateEnd{Use: id.name, Subject: c.Subject, End: c.End.Unix()})
+		}
+	}
+	return out
+}
+
+// printEnds says when samd's certificates end, and loudly when that is soon.
+func printEnds(w io.Writer, list []sapclient.CertificateEnd, now time.Time) error {
+	for _, c := range list {
+		end := ends.Certificate{End: time.Unix(c.End, 0)}
+		word := "ends"
+		switch left := end.End.Sub(now); {
+		case left < 0:
+			word = "HAS ENDED:"
+		case left <= ends.Soon:
+			word = fmt.Sprintf("ENDS IN %d DAYS:", end.Days(now))
+		}
+		if _, err := fmt.Fprintf(w, "certificate %s (%s) %s %s\n", c.Use, c.Subject, word, unixTime(c.End)); err != nil {
 			return err
 		}
 	}

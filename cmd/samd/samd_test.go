@@ -358,6 +358,32 @@ func TestCeremonyFilesThatDoNotDo(t *testing.T) {
 	})
 }
 
+// samd tells in its log and in its status when its own certificate, and the CA of its
+// callers, end. This site's certificates last one day.
+func TestCertificatesThatEndAreTold(t *testing.T) {
+	s := newSite(t, "")
+	log, stop := s.start(t)
+	defer stop()
+	for range 100 {
+		if strings.Contains(log.String(), "a certificate ends within a day") {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	for _, want := range []string{`msg="a certificate ends within a day" use=tls`, "assent ceremony certificate", "days=0"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("%q is not in the log:\n%s", want, log)
+		}
+	}
+	st, err := s.admin(t, "probe", "auditor").Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := st.Certificates; len(c) != 2 || c[0].Use != "tls" || c[1].Use != "caller_ca" || c[0].End < time.Now().Unix() {
+		t.Errorf("%+v", st.Certificates)
+	}
+}
+
 // All that is wrong is said at once, each time in the same order.
 func TestAllThatIsWrongIsSaidAtOnce(t *testing.T) {
 	c := defaults()

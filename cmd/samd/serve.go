@@ -20,6 +20,10 @@ func open(ctx context.Context, cfg Config, log *slog.Logger) (*sam.Module, func(
 	if err != nil {
 		return nil, nil, err
 	}
+	endings, err := cfg.endings(time.Now())
+	if err != nil {
+		return nil, nil, err
+	}
 	token, err := openToken(cfg, log)
 	if err != nil {
 		return nil, nil, err
@@ -41,6 +45,7 @@ func open(ctx context.Context, cfg Config, log *slog.Logger) (*sam.Module, func(
 	mc.Store, mc.Token, mc.Log = store, token, log
 	mc.Version = version
 	mc.Ceremony, mc.CeremonyFile, mc.CallerCAs = document, cfg.Ceremony, cas
+	mc.Certificates = wireEnds(endings)
 	module, err := sam.Open(ctx, mc)
 	if err != nil {
 		return nil, nil, errors.Join(err, token.Close())
@@ -62,6 +67,9 @@ func serve(ctx context.Context, cfg Config, module *sam.Module, log *slog.Logger
 	srv := rpc.HTTPServer(tlsConf)
 	done := make(chan error, 1)
 	go func() { done <- rpc.Serve(srv, listener) }()
+	watched, stop := context.WithCancel(ctx)
+	defer stop()
+	go watchEnds(watched, cfg, log)
 	log.Info("samd: open", "listen", listener.Addr().String(), "cluster", cfg.Cluster, "profile", cfg.Profile, "version", version)
 	select {
 	case err := <-done:

@@ -11,7 +11,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -23,7 +22,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/assent-sign/assent/signapp/signer"
+	"github.com/assent-sign/assent/internal/clock"
+	"github.com/assent-sign/assent/internal/ends"
 )
 
 func main() {
@@ -64,36 +64,6 @@ func run(ctx context.Context, args []string, ready func(net.Addr)) int {
 	return 0
 }
 
-// load reads the configuration and builds the handler from it.
-func load(path string) (*setup, error) {
-	cfg, err := readConfig(path)
-	if err != nil {
-		return nil, err
-	}
-	app, err := cfg.app()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	h, err := signer.New(app)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	tc, err := cfg.tls()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return &setup{listen: cfg.Listen, handler: h, tls: tc, demo: app.Profile == signer.ProfileDemo, origin: app.Origin}, nil
-}
-
-// setup is all that serve needs.
-type setup struct {
-	listen  string
-	origin  string
-	handler http.Handler
-	tls     *tls.Config // nil: plain HTTP on loopback, or behind a TLS front
-	demo    bool
-}
-
 // serve answers until ctx ends, then lets running answers finish.
 func serve(ctx context.Context, s *setup, ready func(net.Addr)) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
@@ -118,6 +88,9 @@ func serve(ctx context.Context, s *setup, ready func(net.Addr)) error {
 	if ready != nil {
 		ready(ln.Addr())
 	}
+	watched, stop := context.WithCancel(ctx)
+	defer stop()
+	go ends.NewWatch(log, clock.System{}, func() []ends.Certificate { return s.ends }).Run(watched)
 	done := make(chan error, 1)
 	go func() {
 		if s.tls != nil {

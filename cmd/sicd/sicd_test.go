@@ -130,7 +130,11 @@ func TestServesAndStops(t *testing.T) {
 func TestServesTLS(t *testing.T) {
 	f := folder(t)
 	text := strings.ReplaceAll(good, "http://localhost:8441", "https://localhost:8441") + "sam_key: " + f.key + "\ntls:\n  cert: cert.pem\n  key: key.pem\n"
-	a := start(t, f.config(t, text))
+	path := f.config(t, text)
+	if s, err := load(path); err != nil || len(s.ends) != 1 || s.ends[0].Use != "tls" || s.ends[0].Do == "" || time.Until(s.ends[0].End) > time.Hour {
+		t.Errorf("the end of its certificate will not be told: %+v, %v", s, err)
+	}
+	a := start(t, path)
 	pool := x509.NewCertPool()
 	chain, err := os.ReadFile(filepath.Join(f.dir, "cert.pem"))
 	if err != nil {

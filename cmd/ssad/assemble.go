@@ -46,6 +46,8 @@ type app struct {
 	store   *appsqlite.Store
 	service *signapp.Service
 	portal  *portal.Portal
+	clock   clock.Clock
+	ends    *endings
 	api     *api.API
 	public  http.Handler
 	admin   http.Handler
@@ -54,7 +56,7 @@ type app struct {
 
 // assemble opens everything. On error nothing stays open.
 func assemble(ctx context.Context, cfg *Config, log *slog.Logger) (*app, error) {
-	a := &app{cfg: cfg, log: log}
+	a := &app{cfg: cfg, log: log, clock: clock.System{}}
 	for _, step := range []func(context.Context) error{a.openModule, a.openWorkers, a.openService, a.openDoors, a.route} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, a.close())
@@ -83,6 +85,10 @@ func (a *app) openModule(context.Context) error {
 	if err := checkRole(a.cfg.SAM.TLS); err != nil {
 		return err
 	}
+	if a.ends, err = a.cfg.endings(a.clock.Now()); err != nil {
+		return fmt.Errorf("%w: %w", errConfig, err)
+	}
+	a.ends.watchModule(tc)
 	if a.sam, err = sapclient.New(sapclient.Config{URL: a.cfg.SAM.URL, TLS: tc}); err != nil {
 		return err
 	}
@@ -193,6 +199,7 @@ func (a *app) openWorkers(ctx context.Context) error {
 	if a.set, err = openWorkers(ctx, a.cfg, tokens, a.log); err != nil {
 		return fmt.Errorf("%w: workers:\n%w", errConfig, err)
 	}
+	a.addWorkers()
 	return a.checkSignDoc()
 }
 
@@ -272,7 +279,7 @@ func (a *app) openDoors(context.Context) error {
 	a.onClose(db.Close)
 	a.api, err = api.New(api.Config{
 		BaseURL: a.cfg.AppOrigin, Name: a.cfg.Name, Profile: a.cfg.Profile, Clients: clients, Store: db, Portal: a.portal,
-		Documents: a.service, Deletion: a.service, Operations: a.service, Credentials: a.service, Ready: a.checks(), Kept: a.service.Kept,
+		Documents: a.service, Deletion: a.service, Operations: a.service, Credentials: a.service, Ready: a.checks(), Kept: a.service.Kept, Certificates: a.ends.list,
 		SignDoc: api.SignDoc{Worker: a.cfg.Uses.SignDoc, Levels: a.cfg.Uses.Levels, XAdES: a.signDocXAdES()}, Limits: api.Limits{Document: a.cfg.Limits.Document},
 		TrustedProxies: proxies, Log: a.log,
 	})

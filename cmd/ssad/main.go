@@ -125,6 +125,7 @@ func serve(ctx context.Context, cfg *Config, log *slog.Logger) error {
 	var background sync.WaitGroup
 	bctx, stop := context.WithCancel(ctx)
 	background.Go(func() { _ = a.api.Run(bctx) })
+	background.Go(func() { a.watchEnds(bctx) })
 	background.Go(func() {
 		if err := a.service.Resume(bctx); err != nil {
 			log.Error("operations could not be resumed; they are retried", "error", err)

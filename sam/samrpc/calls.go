@@ -48,8 +48,13 @@ func status(s *Server, r *request) (any, error) {
 	for i, a := range st.Alarms {
 		alarms[i] = sapclient.Alarm(a)
 	}
+	var certificates []sapclient.CertificateEnd
+	for _, c := range st.Certificates {
+		certificates = append(certificates, sapclient.CertificateEnd(c))
+	}
 	return sapclient.Status{
-		Info: wireInfo(st.Info), State: st.State, Why: st.Why, Token: st.Token, KeyUses: st.KeyUses, SignerKeyUses: st.SignerKeyUses,
+		Certificates: certificates,
+		Info:         wireInfo(st.Info), State: st.State, Why: st.Why, Token: st.Token, KeyUses: st.KeyUses, SignerKeyUses: st.SignerKeyUses,
 		AuditSeq: st.AuditSeq, AuditHead: st.AuditSum, Crypto: st.Crypto, Warnings: st.Warnings, SelfTest: wireSelfTest(&st.SelfTest), Clock: times, Alarms: alarms, Checkpoint: st.Checkpoint, KEK: st.KEK, SealEpoch: st.SealEpoch, SealLow: st.SealLow, Backup: (*sapclient.Backup)(st.Backup), Waiting: wireWaiting(st.Waiting), ToDestroy: sapclient.WaitingKeys(st.ToDestroy),
 	}, nil
 }

@@ -470,6 +470,15 @@ type Status struct {
 	Waiting    []Waiting `json:"waiting,omitempty"`    // what two officers must accept before the module opens
 
 	ToDestroy WaitingKeys `json:"to_destroy"` // revoked keys
+
+	Certificates []CertificateEnd `json:"certificates,omitempty"` // of the process itself
+}
+
+// CertificateEnd is when a certificate ends that samd uses.
+type CertificateEnd struct {
+	Use     string `json:"use"` // tls: its own; caller_ca: of those who call it
+	Subject string `json:"subject"`
+	End     int64  `json:"end"` // Unix seconds
 }
 
 // WaitingKeys are keys that are out of use for ever and wait for two officers to destroy
