@@ -156,6 +156,9 @@ func FuzzParse(f *testing.F) {
 		if perr != nil || !bytes.Equal(message, der) || len(padded.Signers) != len(sd.Signers) {
 			t.Fatalf("ParsePadded disagrees: %v", perr)
 		}
+		if st, err := sd.Statements(); err == nil && len(st.Certs)+len(st.CRLs)+len(st.OCSPs) > cms.MaxStatements || err != nil && st != nil {
+			t.Fatal("statements out of bounds")
+		}
 		for _, si := range sd.Signers {
 			_ = si.TimeStampTokens()
 			for _, opts := range []cms.VerifyOptions{{}, {ContentType: sd.ContentType, AllowUnsorted: true, AllowESSv1: true, AllowNoESS: true}} {

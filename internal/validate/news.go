@@ -124,6 +124,9 @@ func (m *material) moments(proven, now time.Time) []time.Time {
 // current. What is not current any more when the question is asked still tells of its own time,
 // which is as good if the signature was there before (EN 319 102-1, 5.2.5, for a time that is proven).
 func (m *material) since(proven time.Time) []*material {
+	if m == nil {
+		return nil
+	}
 	var out []*material
 	for _, at := range m.moments(proven, m.at) {
 		if len(out) < maxMoments && !at.Before(proven) && !at.After(m.at.Add(skew)) {

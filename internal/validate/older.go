@@ -49,6 +49,9 @@ func missing[T comparable](to, from, other []T) []T {
 
 // told is everything that can bring bad news.
 func (j *judge) told(sealed []*material, open *material) []*material {
+	if j.inside != nil {
+		open = j.inside // and more
+	}
 	all := append(slices.Clone(sealed), open)
 	if j.past != nil {
 		all = append(all, j.past)

@@ -29,6 +29,8 @@ type judge struct {
 	sealed []*material
 	// past is validation data that a later revision left out; nil if there is none.
 	past *material
+	// inside is what stands open with what signatures carry themselves; nil if they carry nothing.
+	inside *material
 	// given are Options.Pool.
 	given []*pkix.Certificate
 	// pool are certificates that the file, or of XML the signature, carries as validation data.

@@ -31,6 +31,7 @@ type material struct {
 	pool      []*pkix.Certificate
 	crls      []*revocation.CRL
 	responses []*revocation.Response
+	inside    bool // some of it stands in messages and not where a level wants it
 }
 
 // authorities judges those of the document time-stamps, the last one first: by what
@@ -97,7 +98,9 @@ func (j *judge) signer(s *Signature, sealed []*material, open *material, anchors
 		return
 	}
 	if s.Proven == nil {
-		j.good(s, open, anchors, time.Time{})
+		if !j.good(s, open, anchors, time.Time{}) && j.inside != nil {
+			j.good(s, j.inside, anchors, time.Time{})
+		}
 		return
 	}
 	var all []*material
@@ -106,6 +109,7 @@ func (j *judge) signer(s *Signature, sealed []*material, open *material, anchors
 			all = append(all, m.since(*s.Proven)...)
 		}
 	}
+	all = append(all, j.inside.since(*s.Proven)...)
 	for _, after := range []time.Time{s.Proven.Truncate(time.Second), {}} {
 		for _, m := range all {
 			if j.ctx.Err() != nil || j.good(s, m, anchors, after) {
@@ -138,6 +142,7 @@ func (j *judge) authority(s *Signature, open *material, anchors []*pkix.Certific
 			}
 		}
 	}
+	all = append(all, j.inside.since(*s.Proven)...)
 	if j.bad(s, j.told(j.sealed, open), anchors) {
 		return
 	}
@@ -146,7 +151,7 @@ func (j *judge) authority(s *Signature, open *material, anchors []*pkix.Certific
 			return
 		}
 		if _, err := j.path(s.Stamps[0].chain, m, anchors, *s.Proven, time.Time{}, stamping()); err == nil {
-			s.Revocation, s.settled = "good, by what the file carries", true
+			s.Revocation, s.settled, s.within = "good, by what the file carries", true, m.inside
 			return
 		}
 	}
@@ -254,7 +259,7 @@ func (j *judge) good(s *Signature, m *material, anchors []*pkix.Certificate, aft
 			return false
 		}
 	}
-	s.Revocation, s.settled = "good, by what the file carries", !after.IsZero()
+	s.Revocation, s.settled, s.within = "good, by what the file carries", !after.IsZero(), m.inside
 	switch {
 	case s.Proven == nil:
 		s.Revocation, s.settled = "good at present, by what the file carries", true

@@ -138,6 +138,7 @@ type Signature struct {
 
 	until       time.Time // zero, or when the time of an algorithm was over for which it is not accepted
 	settled     bool      // the file tells that nothing was revoked in time
+	within      bool      // what tells that stands in messages, and not where a level wants it
 	after       time.Time // proven to be made after this time; zero if nothing tells
 	certificate *x509.Certificate
 	others      []*x509.Certificate // in the signature
@@ -155,7 +156,7 @@ func (s *Signature) Value() []byte { return s.value }
 
 // Settled tells whether the file shows that no certificate was revoked in time: then
 // nothing has to be collected for the signature any more.
-func (s *Signature) Settled() bool { return s.settled }
+func (s *Signature) Settled() bool { return s.settled && !s.within }
 
 // IsTimeStamp tells a document or archive time-stamp from a signature.
 func (s *Signature) IsTimeStamp() bool { return s.Kind != kindSignature }
@@ -317,7 +318,8 @@ func (j *judge) pdf(rep *Report) error {
 		return err
 	}
 	open := j.read(doc, j.opt.Now, "B-LT", rep)
-	j.pool = slices.Concat(j.given, open.pool)
+	j.inside = j.beside(open, j.insidePDF(found), rep)
+	j.pool = slices.Concat(j.given, j.told(nil, open)[0].pool)
 	for i := range found {
 		if err := j.ctx.Err(); err != nil {
 			return err

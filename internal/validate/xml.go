@@ -112,7 +112,8 @@ func Beside(files []Detached, uri string) (xmlsig.File, bool) {
 // made it, what it proves, and then by that the signer.
 func (j *judge) xmlGroup(d *xmlsig.Document, in *xmlsig.Signature, rep *Report) []Signature {
 	anchors, open := j.parsed(j.opt.Anchors), j.xmlOpen(in, rep)
-	j.pool = slices.Concat(j.given, open.pool)
+	j.inside = j.beside(open, j.insideXML(in), rep)
+	j.pool = slices.Concat(j.given, j.told(nil, open)[0].pool)
 	s := j.xmlSignature(d, in)
 	archives := j.archives(d, in, &s)
 	if len(anchors) > 0 {

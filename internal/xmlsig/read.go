@@ -36,6 +36,8 @@ type Signature struct {
 	References []Reference
 	Value      []byte // octets: of ECDSA r || s
 	Certs      [][]byte
+	CRLs       [][]byte    // of KeyInfo, not parsed
+	BadCRLs    int         // of those that are no base64
 	Properties *Properties // XAdES; nil if there are none
 
 	c14nURI       string
@@ -284,12 +286,25 @@ func signature(n *node, e c14n.Element) Signature {
 			}
 			s.Certs = append(s.Certs, der)
 		}
+		s.lists(data)
 	}
 	if k := n.one(dsSpace, "KeyInfo"); k != nil {
 		s.keyAt = k.at
 	}
 	s.properties(n)
 	return s
+}
+
+// lists reads the CRLs of an X509Data. One that cannot be read is none; nothing signs them.
+func (s *Signature) lists(data *node) {
+	for _, c := range data.all(dsSpace, "X509CRL") {
+		der, err := octets(c)
+		if err != nil {
+			s.BadCRLs++
+			continue
+		}
+		s.CRLs = append(s.CRLs, der)
+	}
 }
 
 func (s *Signature) defect(format string, args ...any) Signature {
