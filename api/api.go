@@ -35,7 +35,7 @@ type Documents interface {
 // Deletion removes what a client no longer wants kept, before its time (signapp.Service).
 type Deletion interface {
 	DeleteDocument(ctx context.Context, c signapp.Client, id string) error
-	// DeleteResult deletes the signed documents of an operation that has ended.
+	// DeleteResult deletes the signed documents of an operation that has ended; the signer has a day to fetch them.
 	DeleteResult(ctx context.Context, c signapp.Client, id string) error
 }
 

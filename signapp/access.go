@@ -137,6 +137,9 @@ func (s *Service) Result(ctx context.Context, c Client, id string, item int) (io
 	if err != nil {
 		return nil, nil, err
 	}
+	if r.progress.Withdrawn {
+		return nil, nil, fmt.Errorf("%w: the client had the signed documents deleted", ErrExpired)
+	}
 	return s.result(r, item)
 }
 

@@ -22,9 +22,13 @@ func (s *Service) DeleteDocument(ctx context.Context, c Client, id string) error
 	return s.files.remove(dirDocuments, id)
 }
 
-// DeleteResult deletes the signed documents of an operation of the client before their time, for its signer
-// too. What is known of the operation, and its receipt, stay as long as they would. ErrNotFound; ErrState while
-// it goes on: then Cancel.
+// signersTime is how long after the end the signed documents stay for whoever signed them when the client wants
+// them deleted: a receipt proves nothing to a signer who never got the document.
+const signersTime = 24 * time.Hour
+
+// DeleteResult takes the signed documents of an operation of the client away from it before their time, and deletes
+// them when the signer has had a day to fetch them. What is known of the operation, and its receipt, stay as long
+// as they would. ErrNotFound; ErrState while it goes on: then Cancel.
 func (s *Service) DeleteResult(ctx context.Context, c Client, id string) error {
 	r, err := s.change(ctx, OfClient(c.ID), id, func(_ Tx, r *record) error {
 		switch {
@@ -33,10 +37,18 @@ func (s *Service) DeleteResult(ctx context.Context, c Client, id string) error {
 		case r.progress.FilesGone:
 			return errUnchanged
 		}
+		r.progress.Withdrawn = true
+		until := fromMillis(r.progress.Ended).Add(signersTime)
+		if r.state == StateFinished && s.now().Before(until) {
+			if until.Before(r.due) {
+				r.due = until
+			}
+			return nil
+		}
 		r.progress.FilesGone, r.due = true, s.forgotten(r)
 		return nil
 	})
-	if err != nil {
+	if err != nil || !r.progress.FilesGone {
 		return err
 	}
 	// A crash here leaves files that no row promises; the next start removes them.

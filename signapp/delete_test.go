@@ -42,9 +42,10 @@ func TestUploadDeletedBeforeItsTime(t *testing.T) {
 	checkFinished(t, r, r.Await(op.ID), "text")
 }
 
-// A client deletes signed documents before their time: the files are gone at once and give room, for the signer
-// too; what is known of the operation and its receipt stay as long as they would. What is not decided yet is
-// cancelled, and not deleted; nobody else deletes anything.
+// A client deletes signed documents before their time: it gets them no more at once; the signer has a day after the
+// end to fetch them, for the receipt alone proves nothing to whoever never got the document; then the files are gone
+// and give room. What is known of the operation and its receipt stay as long as they would. What is not decided yet
+// is cancelled, and not deleted; nobody else deletes anything.
 func TestResultDeletedBeforeItsTime(t *testing.T) {
 	r := newRig(t, nil)
 	op := r.Create("anna", "text")
@@ -58,26 +59,43 @@ func TestResultDeletedBeforeItsTime(t *testing.T) {
 	want(t, r.Service.DeleteResult(bg, apptest.Other, op.ID), signapp.ErrNotFound)
 	checkFinished(t, r, r.Await(op.ID), "text")
 	before := kept(t, r, "acme").Bytes
-	for range 2 { // the second finds it done
+	gone := func(signersToo bool) {
+		t.Helper()
 		if err := r.Service.DeleteResult(bg, apptest.Acme, op.ID); err != nil {
 			t.Fatal(err)
 		}
-		if n := countFiles(t, r, "prepared"); n != 0 || kept(t, r, "acme").Bytes >= before {
-			t.Errorf("%d files are left, %d of %d bytes", n, kept(t, r, "acme").Bytes, before)
+		r.Restart()
+		if err := r.Service.Step(bg); err != nil {
+			t.Fatal(err)
 		}
 		_, _, err := r.Service.Result(bg, apptest.Acme, op.ID, 0)
 		want(t, err, signapp.ErrExpired)
-		_, _, err = r.Service.SignerResult(bg, "anna", op.ID, 0)
-		want(t, err, signapp.ErrExpired)
+		f, _, err := r.Service.SignerResult(bg, "anna", op.ID, 0)
+		if signersToo {
+			want(t, err, signapp.ErrExpired)
+		} else if err != nil {
+			t.Errorf("the signer's copy went with the client's: %v", err)
+		} else {
+			_ = f.Close()
+		}
+		if n := countFiles(t, r, "prepared"); (n == 0) != signersToo || (kept(t, r, "acme").Bytes < before) != signersToo {
+			t.Errorf("%d files are left, %d of %d bytes", n, kept(t, r, "acme").Bytes, before)
+		}
 		if o, err := r.Service.Get(bg, apptest.Acme, op.ID); err != nil || o.State != signapp.StateFinished {
 			t.Errorf("%+v, %v", o, err)
 		}
 		if _, err := r.Service.Receipt(bg, apptest.Acme, op.ID); err != nil {
 			t.Errorf("the receipt went with the document: %v", err)
 		}
-		r.Restart()
 	}
-	r.Clock.Advance(399 * 24 * time.Hour)
+	gone(false)
+	gone(false) // the second finds it done
+	r.Clock.Advance(24*time.Hour - time.Second)
+	gone(false)
+	r.Clock.Advance(time.Second)
+	gone(true)
+	gone(true)
+	r.Clock.Advance(398 * 24 * time.Hour)
 	if err := r.Service.Step(bg); err != nil {
 		t.Fatal(err)
 	}
@@ -91,4 +109,25 @@ func TestResultDeletedBeforeItsTime(t *testing.T) {
 	_, err := r.Service.Get(bg, apptest.Acme, op.ID)
 	want(t, err, signapp.ErrNotFound)
 	want(t, r.Service.DeleteResult(bg, apptest.Acme, op.ID), signapp.ErrNotFound)
+}
+
+// After the signer's day signed documents go at once.
+func TestResultDeletedAfterTheSignersDay(t *testing.T) {
+	r := newRig(t, nil)
+	op := r.Create("anna", "text")
+	g, v := r.Open(apptest.Login("anna", "s"), op.ID)
+	sad, proof := r.Approve(g, v)
+	if _, err := r.Service.Redeem(bg, g, sad, proof); err != nil {
+		t.Fatal(err)
+	}
+	checkFinished(t, r, r.Await(op.ID), "text")
+	r.Clock.Advance(25 * time.Hour)
+	if err := r.Service.DeleteResult(bg, apptest.Acme, op.ID); err != nil {
+		t.Fatal(err)
+	}
+	if n := countFiles(t, r, "prepared"); n != 0 {
+		t.Errorf("%d files are left", n)
+	}
+	_, _, err := r.Service.SignerResult(bg, "anna", op.ID, 0)
+	want(t, err, signapp.ErrExpired)
 }

@@ -65,9 +65,10 @@ type progressPart struct {
 	Attempts   int                `json:"attempts,omitempty"` // of the present step
 	Ended      int64              `json:"ended,omitempty"`    // Unix milliseconds
 	FilesGone  bool               `json:"files_gone,omitempty"`
-	Bytes      int64              `json:"bytes,omitempty"`   // of its files on disk, counted in blocks; while it has some
-	Stopped    string             `json:"stopped,omitempty"` // why the signer's device refused to go on, see Stopped
-	Stops      int                `json:"stops,omitempty"`   // how often that changed
+	Withdrawn  bool               `json:"withdrawn,omitempty"` // the client had the signed documents deleted: they are the signer's alone
+	Bytes      int64              `json:"bytes,omitempty"`     // of its files on disk, counted in blocks; while it has some
+	Stopped    string             `json:"stopped,omitempty"`   // why the signer's device refused to go on, see Stopped
+	Stops      int                `json:"stops,omitempty"`     // how often that changed
 }
 
 func (r *record) row() (OperationRow, error) {

@@ -234,7 +234,7 @@ func (s *Service) result(r *record, item int) (io.ReadSeekCloser, *Item, error) 
 		return nil, nil, fmt.Errorf("%w: the operation is %s", ErrState, r.state)
 	}
 	if r.progress.FilesGone {
-		return nil, nil, fmt.Errorf("%w: the signed documents were deleted, after the time they are kept or by the client", ErrExpired)
+		return nil, nil, fmt.Errorf("%w: the signed documents were deleted after the time they are kept, or by the client", ErrExpired)
 	}
 	return s.openItem(r, item)
 }
