@@ -2,6 +2,11 @@ package softtoken
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"log/slog"
 	"os"
@@ -142,6 +147,7 @@ func TestFiles(t *testing.T) {
 			t.Errorf("%s: mode %v, %v", path, st.Mode(), err)
 		}
 	}
+	holdsNoSecret(t, tok, dir)
 	flipEach(t, header, func(pos int) error {
 		again, err := Open(config(t, dir))
 		if err == nil {
@@ -159,6 +165,74 @@ func TestFiles(t *testing.T) {
 	if err != nil || len(left) != 0 {
 		t.Errorf("temporary files remain: %v, %v", left, err)
 	}
+}
+
+// holdsNoSecret looks through every file of a store for the PIN and the private value of a named key, as they
+// are, in hexadecimal and in base64, and through a wrapped key for its own.
+func holdsNoSecret(t *testing.T, tok *Token, dir string) {
+	t.Helper()
+	sec, end, err := tok.begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end()
+	named, err := tok.load(sec, "seal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string][]byte{}
+	err = filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			files[path], err = os.ReadFile(path)
+		}
+		return err
+	})
+	if err != nil || len(files) < 2 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for path, text := range files {
+		for what, secret := range map[string][]byte{"the PIN": config(t, dir).PIN, "the private key": scalar(t, named.key)} {
+			if holds(text, secret) {
+				t.Errorf("%s holds %s", path, what)
+			}
+		}
+	}
+	key, err := newKey(algo.P256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := encodePrivate(key)
+	if err != nil || !holds(plain, scalar(t, key)) {
+		t.Fatalf("what is wrapped does not hold the key, so that looking for it proves nothing (%v)", err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := sec.wrap(bytes.Clone(plain), algo.P256, public); holds(w.Blob, scalar(t, key)) {
+		t.Error("a wrapped key is plain")
+	}
+}
+
+func scalar(t *testing.T, key crypto.Signer) []byte {
+	t.Helper()
+	b, err := key.(*ecdsa.PrivateKey).Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// holds tells whether a text has a secret in one of the spellings that files have.
+func holds(text, secret []byte) bool {
+	found := bytes.Contains(text, secret) || bytes.Contains(bytes.ToLower(text), []byte(hex.EncodeToString(secret)))
+	for at := range 3 { // where it may begin within four characters
+		for _, e := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
+			s := e.EncodeToString(append(make([]byte, at), secret...))
+			found = found || bytes.Contains(text, []byte(s[4:len(s)-4]))
+		}
+	}
+	return found
 }
 
 // flipEach changes one byte at n places of the file's values (white space of

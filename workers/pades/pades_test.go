@@ -263,20 +263,27 @@ func (f stampFunc) Stamp(context.Context, crypto.Hash, []byte) ([]byte, time.Tim
 // D10, TIM-02, ADE-03: a failing or oversized time-stamp is an error, never a lower
 // level, never a second signature; the file keeps its empty place.
 func TestD10TimeStampFailureIsNoLowerLevel(t *testing.T) {
-	for name, st := range map[string]stampFunc{
-		"down": func() ([]byte, time.Time, error) { return nil, time.Time{}, errors.New("down") },
-		"oversized": func() ([]byte, time.Time, error) {
+	for name, c := range map[string]struct {
+		stamp stampFunc
+		want  error
+	}{
+		"down": {func() ([]byte, time.Time, error) { return nil, time.Time{}, errors.New("down") }, workers.ErrTimeStamp},
+		"oversized": {func() ([]byte, time.Time, error) {
 			return append([]byte{0x30, 0x83, 1, 0x86, 0xa0}, make([]byte, 100000)...), time.Now(), nil
-		},
+		}, pdf.ErrReserve},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := prepare(t, "B-T", st)
+			calls := 0
+			p := prepare(t, "B-T", stampFunc(func() ([]byte, time.Time, error) { calls++; return c.stamp() }))
 			before, err := os.ReadFile(p.file.Name())
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := p.e.Worker.Finish(context.Background(), p.p, p.sign(t), p.file); err == nil {
-				t.Fatal("finished without a time-stamp")
+			if res, err := p.e.Worker.Finish(context.Background(), p.p, p.sign(t), p.file); !errors.Is(err, c.want) || res != nil {
+				t.Fatalf("%+v, %v; want %v", res, err, c.want)
+			}
+			if calls != 1 {
+				t.Errorf("the authority was asked %d times", calls)
 			}
 			after, err := os.ReadFile(p.file.Name())
 			if err != nil || !bytes.Equal(before, after) {
