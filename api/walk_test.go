@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -80,15 +81,20 @@ func TestCurlWalk(t *testing.T) {
 	}
 }
 
-// I9: an upload passes through; one over the limit is cut there, also when its
+// I9: an upload passes through: who sends it does not get far ahead of who stores it. One over the limit is cut there, also when its
 // length is not announced.
 func TestUploadIsStreamed(t *testing.T) {
-	w := newWorld(t, func(c *api.Config) { c.Limits.Document = 64 << 20; c.Documents = counting{w0: c.Documents} })
+	var seen atomic.Int64
+	w := newWorld(t, func(c *api.Config) {
+		c.Limits.Document = 64 << 20
+		c.Documents = counting{w0: c.Documents, seen: &seen}
+	})
 	srv := httptest.NewServer(w.router)
 	defer srv.Close()
 	token := w.serviceToken("shop")
 	post := func(size int64, chunked bool) int {
-		req, err := http.NewRequestWithContext(t.Context(), "POST", srv.URL+"/api/v1/documents", &zeros{left: size})
+		seen.Store(0)
+		req, err := http.NewRequestWithContext(t.Context(), "POST", srv.URL+"/api/v1/documents", &zeros{left: size, seen: &seen})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -136,23 +142,44 @@ func TestStalledUploadIsCut(t *testing.T) {
 }
 
 // zeros gives so many bytes.
-type zeros struct{ left int64 }
+// zeros is a body that goes on only when most of what was read of it has been seen at the other end: whoever
+// collects it first waits for ever, and is told so.
+type zeros struct {
+	left, read int64
+	seen       *atomic.Int64
+}
+
+// ahead is more than lies on the way between two processes.
+const ahead = 12 << 20
 
 func (z *zeros) Read(b []byte) (int, error) {
 	if z.left == 0 {
 		return 0, io.EOF
 	}
+	for end := time.Now().Add(10 * time.Second); z.read-z.seen.Load() > ahead; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			return 0, fmt.Errorf("%d bytes were read of the body and %d came to be stored", z.read, z.seen.Load())
+		}
+	}
 	n := min(int64(len(b)), z.left)
 	clear(b[:n])
-	z.left -= n
+	z.left, z.read = z.left-n, z.read+n
 	return int(n), nil
 }
 
-// counting discards uploads.
-type counting struct{ w0 api.Documents }
+// counting discards uploads, and says how much it has seen.
+type counting struct {
+	w0   api.Documents
+	seen *atomic.Int64
+}
 
-func (counting) Upload(_ context.Context, _ signapp.Client, name string, r io.Reader) (*signapp.Document, error) {
-	n, err := io.Copy(io.Discard, r)
+func (c counting) Write(b []byte) (int, error) {
+	c.seen.Add(int64(len(b)))
+	return len(b), nil
+}
+
+func (c counting) Upload(_ context.Context, _ signapp.Client, name string, r io.Reader) (*signapp.Document, error) {
+	n, err := io.Copy(c, r)
 	if err != nil {
 		return nil, err
 	}
