@@ -39,12 +39,23 @@ type contentWalk struct {
 	joints []int
 	open   []container
 	args   []byte // the operands in front of the present token
-	saved  int    // q without Q
+	drawn  drawnState
 }
 
 // oddDrawn says why readers draw a content in different ways, "" if nothing was found (ADE-04).
 func oddDrawn(content []byte, joints []int) string {
+	_, why := walkContent(content, joints)
+	return why
+}
+
+// walkContent is oddDrawn, and gives what the content makes use of.
+func walkContent(content []byte, joints []int) (*contentUses, string) {
 	w := contentWalk{lexer: lexer{b: content, eof: true}, joints: joints}
+	why := w.walk()
+	return &w.drawn.uses, why
+}
+
+func (w *contentWalk) walk() string {
 	for {
 		if w.blank() {
 			return "a comment goes on in the next stream"
@@ -66,7 +77,7 @@ func oddDrawn(content []byte, joints []int) string {
 	if len(w.open) > 0 {
 		return "an array or a dictionary does not end"
 	}
-	return ""
+	return w.drawn.end()
 }
 
 // blank moves over white space and comments, and tells whether a comment goes on over a joint: some end it there.
@@ -138,6 +149,7 @@ func (w *contentWalk) token(t token) string {
 			return "an operator within an array"
 		}
 	}
+	w.drawn.operand(word, t.kind, len(w.open) == 0)
 	if n := len(w.open); n > 0 {
 		if !w.open[n-1].take(kind) {
 			return "a key that is no name"
@@ -157,6 +169,7 @@ func (w *contentWalk) operator(op string) string {
 		}
 		return w.image()
 	}
+	defer w.drawn.forget()
 	n, known := operators[op]
 	switch {
 	case !known:
@@ -166,17 +179,7 @@ func (w *contentWalk) operator(op string) string {
 	case !fits(op, args):
 		return "an operand of another kind"
 	}
-	switch op {
-	case "q":
-		if w.saved++; w.saved > mostSaved {
-			return "states that are saved too deep"
-		}
-	case "Q":
-		if w.saved--; w.saved < 0 {
-			return "Q without q"
-		}
-	}
-	return ""
+	return w.drawn.operator(op, args)
 }
 
 // wideNumber tells whether a number has more digits than all readers take: of an integer above 32 bits PDFium takes 0, and pdf.js what

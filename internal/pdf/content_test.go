@@ -114,7 +114,7 @@ func TestADE04ContentsTakeLinearTime(t *testing.T) {
 // D12, ADE-04: whatever a content holds, looking through it ends; the first joint is of no account where readers would see the same octets.
 func FuzzContent(f *testing.F) {
 	for _, s := range []string{"q 1 0 0 1 0 0 cm BT /F1 9 Tf [(a) 1 <62>] TJ ET Q", "BI /W 3 /H 1 /BPC 8 /CS /G ID abc\nEI Q",
-		"BI /W 1 /H 1 /F [/A85 /Fl] ID GhQ7c~>\nEI", "/P << /X [ true ] >> BDC EMC % end", "BI /W 9 /F /LZW /H 9 ID \x80\x0b\x60 EI", "BI /W 9 /F /DCT /H 9 ID \xff\xd8\xff\xd9 EI"} {
+		"1 beginbfrange <00> <ffff> <0041> endbfrange 1 beginbfrange <00> <09> [<0041>] endbfrange 1 beginbfchar <01> <0042> endbfchar", "BI /W 1 /H 1 /F [/A85 /Fl] ID GhQ7c~>\nEI", "/P << /X [ true ] >> BDC EMC % end", "BI /W 9 /F /LZW /H 9 ID \x80\x0b\x60 EI", "BI /W 9 /F /DCT /H 9 ID \xff\xd8\xff\xd9 EI"} {
 		f.Add([]byte(s), 3)
 		f.Add([]byte(s), len(s)-2)
 	}
@@ -133,5 +133,6 @@ func FuzzContent(f *testing.F) {
 		_, _, _ = lzwDecode(b, true, 1<<16)
 		_, _ = inflateAll(b, 1<<16)
 		_ = runLengthDecode(b, 1<<16)
+		_ = readUnicodeMap(b)
 	})
 }

@@ -39,9 +39,13 @@ type inlineImage struct {
 // image goes over an inline image, whose end must be the same to those who reckon it and those who look for EI.
 func (w *contentWalk) image() string {
 	begin := w.pos
+	w.drawn.other = true
 	img, ok := w.imageHead()
 	if !ok {
 		return "an inline image of an unusual form"
+	}
+	if img.space != "" && img.space[0] != '[' && imageComponents[img.space] == 0 {
+		w.drawn.uses.name("ColorSpace", img.space)
 	}
 	from := w.pos + 1
 	if w.pos >= len(w.b) || !isSpace(w.b[w.pos]) {

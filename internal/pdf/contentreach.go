@@ -7,7 +7,7 @@ import (
 )
 
 // oddContents tells whether readers draw the contents of a page in different ways: all its streams are one content.
-func (d *Document) oddContents(list []value) (bool, error) {
+func (d *Document) oddContents(list []value, resources value) (bool, error) {
 	var key strings.Builder
 	var ids []ref
 	for _, v := range list {
@@ -18,23 +18,35 @@ func (d *Document) oddContents(list []value) (bool, error) {
 		ids = append(ids, id)
 		key.WriteString(strconv.Itoa(id.num) + " ")
 	}
-	if err := d.spend(int64(8 * len(list))); err != nil || d.looked[key.String()] {
-		return err != nil, err
+	if err := d.spend(int64(8 * len(list))); err != nil {
+		return true, err
 	}
-	var all []byte
-	var joints []int
-	for i, id := range ids {
-		o, err := d.load(id)
-		if err != nil {
-			return true, ignoreOdd(err)
-		}
-		b, err := d.content(o)
+	uses := d.looked[key.String()]
+	if uses == nil {
+		all, joints, err := d.joined(ids)
 		if err != nil {
 			return d.undecoded(err)
 		}
-		if len(ids) == 1 {
-			all = b
-			break
+		var odd bool
+		if uses, odd = d.oddLook(key.String(), all, joints); odd {
+			return true, nil
+		}
+	}
+	why, err := d.oddNames(uses, resources)
+	return d.because(why), err
+}
+
+// joined are the contents of a page as one, and where the line ends between them stand.
+// Errors: errUndecoded; those of content.
+func (d *Document) joined(ids []ref) (all []byte, joints []int, err error) {
+	for i, id := range ids {
+		o, err := d.load(id)
+		if err != nil {
+			return nil, nil, err
+		}
+		b, err := d.content(o)
+		if err != nil || len(ids) == 1 {
+			return b, nil, err
 		}
 		if i > 0 {
 			joints = append(joints, len(all))
@@ -42,19 +54,31 @@ func (d *Document) oddContents(list []value) (bool, error) {
 		}
 		all = append(all, b...)
 	}
-	return d.oddLook(key.String(), all, joints), nil
+	return all, joints, nil
 }
 
-// oddLook judges a content once.
-func (d *Document) oddLook(key string, content []byte, joints []int) bool {
-	if oddDrawn(content, joints) != "" {
-		return true
+// because notes why readers take something for different things, and tells whether there is a reason.
+func (d *Document) because(why string) bool {
+	if d.reason == "" {
+		d.reason = why
+	}
+	return why != ""
+}
+
+// oddLook judges a content once, and gives what it uses.
+func (d *Document) oddLook(key string, content []byte, joints []int) (*contentUses, bool) {
+	uses, why := walkContent(content, joints)
+	if d.named += len(uses.names); d.named > allNames {
+		why = "too many names of resources"
+	}
+	if d.because(why) {
+		return nil, true
 	}
 	if d.looked == nil {
-		d.looked = map[string]bool{}
+		d.looked = map[string]*contentUses{}
 	}
-	d.looked[key] = true
-	return false
+	d.looked[key] = uses
+	return uses, false
 }
 
 // undecoded tells what a content that was not decoded means.
@@ -65,17 +89,34 @@ func (d *Document) undecoded(err error) (bool, error) {
 	return true, ignoreOdd(err)
 }
 
-// oddDrawnStream is oddContents for a stream that is drawn by itself: a form, which what an annotation looks like is, too, a pattern, or a glyph.
-func (d *Document) oddDrawnStream(o object) (bool, error) {
+// drawnStream is oddContents for a stream that is drawn by itself: a form, which what an annotation looks like is, too, a pattern, or
+// a glyph. It gives what that uses.
+func (d *Document) drawnStream(o object) (*contentUses, bool, error) {
 	key := strconv.Itoa(o.id.num) + " "
-	if d.looked[key] {
-		return false, nil
+	if uses := d.looked[key]; uses != nil {
+		return uses, false, nil
 	}
 	b, err := d.content(o)
 	if err != nil {
-		return d.undecoded(err)
+		odd, err := d.undecoded(err)
+		return nil, odd, err
 	}
-	return d.oddLook(key, b, nil), nil
+	uses, odd := d.oddLook(key, b, nil)
+	return uses, odd, nil
+}
+
+// oddDrawnStream judges what is drawn by itself, with its resources.
+func (d *Document) oddDrawnStream(o object) (bool, error) {
+	uses, odd, err := d.drawnStream(o)
+	if err != nil || odd {
+		return odd, err
+	}
+	pattern, err := o.val.get("PatternType")
+	if err != nil {
+		return true, ignoreOdd(err)
+	}
+	why, err := d.oddOwn(o.val, uses, !pattern.isNull())
+	return d.because(why), err
 }
 
 // oddGlyphs judges the glyphs of a Type 3 font.
@@ -96,9 +137,19 @@ func (d *Document) oddGlyphs(font value) (bool, error) {
 		}
 		var o object
 		if o, inner = d.load(id); inner == nil && o.stream >= 0 {
-			odd, inner = d.oddDrawnStream(o)
+			odd, inner = d.oddGlyph(font, o)
 		}
 		return !odd && inner == nil
 	})
 	return odd, ignoreOdd(firstError(inner, err))
+}
+
+// oddGlyph judges a glyph, which is drawn with the resources of its font.
+func (d *Document) oddGlyph(font value, o object) (bool, error) {
+	uses, odd, err := d.drawnStream(o)
+	if err != nil || odd || len(uses.names) == 0 {
+		return odd, err
+	}
+	why, err := d.oddOwn(font, uses, true)
+	return d.because(why), err
 }

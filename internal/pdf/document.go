@@ -41,9 +41,12 @@ type Document struct {
 	parsed    *parsed
 	// noEndstream: from this offset on there is no endstream; 0 if not known.
 	noEndstream int64
-	drawn       int64           // bytes of contents that were decoded
-	looked      map[string]bool // contents that were looked through, by the numbers of their streams
-	loading     int             // depth of nested loads: /Length of an object stream and the like
+	drawn       int64                   // bytes of contents that were decoded
+	looked      map[string]*contentUses // contents that were looked through, by the numbers of their streams
+	named       int                     // names of resources in them
+	fonts       map[int]fontFace
+	reason      string // why readers take something for different things, the first one
+	loading     int    // depth of nested loads: /Length of an object stream and the like
 
 	crypt *crypt // nil if the file is not encrypted
 	plain bool   // strings are decrypted as they are read: plainly

@@ -28,10 +28,19 @@ func (d *Document) twofacedObject(o object) (bool, error) {
 	if o.stream >= 0 {
 		return d.oddStream(o)
 	}
-	if odd, err := d.withoutLook(o.val); err != nil || odd {
+	if odd, err := d.oddMark(o.val); err != nil || odd {
 		return odd, err
 	}
 	return d.oddGlyphs(o.val)
+}
+
+// oddMark tells whether a dictionary is an annotation that readers draw in different ways.
+func (d *Document) oddMark(dict value) (bool, error) {
+	if odd, err := d.withoutLook(dict); err != nil || odd {
+		return odd, err
+	}
+	why, err := d.oddAnnotation(dict)
+	return d.because(why), ignoreOdd(err)
 }
 
 // oddStream tells whether readers differ about where the data of a stream begins and ends, or about how it is decoded.
@@ -56,7 +65,7 @@ func (d *Document) oddStream(o object) (bool, error) {
 // oddDrawing tells whether a stream is something that is drawn to some readers only: Ghostscript draws an /XObject of no kind, Poppler
 // no form without a box, and pdf.js alone one whose box or matrix is not of numbers; MuPDF takes one with a second kind for PostScript.
 func (d *Document) oddDrawing(dict value) (bool, error) {
-	v, err := dict.values("Type", "Subtype", "BBox", "Matrix", "Subtype2")
+	v, err := dict.values("Type", "Subtype", "BBox", "Matrix", "Subtype2", "Group")
 	if err != nil {
 		return true, ignoreOdd(err)
 	}
@@ -69,6 +78,9 @@ func (d *Document) oddDrawing(dict value) (bool, error) {
 	}
 	box, err := d.resolve(v[2])
 	if err != nil || form && box.isNull() {
+		return true, ignoreOdd(err)
+	}
+	if odd, err := d.oddGroup(v[5]); err != nil || odd {
 		return true, ignoreOdd(err)
 	}
 	four, err1 := d.numbers(box, 4)

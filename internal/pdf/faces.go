@@ -34,7 +34,7 @@ func (d *Document) Faces(end int64) ([]string, error) {
 	case errors.Is(err, ErrLimit):
 		return nil, err
 	case odd || err != nil:
-		out = append(out, "readers inherit, count or find its pages in different ways")
+		out = append(out, "readers inherit, count, find or draw its pages in different ways"+because(old.reason))
 	}
 	if len(out) < maxFaces {
 		more, err := old.oddObjects(maxFaces - len(out))
@@ -57,11 +57,12 @@ func (d *Document) oddObjects(most int) (out []string, err error) {
 			return ignoreOdd(err) // one that nobody can read
 		}
 		var s Summary
+		d.reason = ""
 		if err := d.scanForm(&s, o); err != nil {
 			return ignoreOdd(err)
 		}
 		if s.Twofaced {
-			out = append(out, fmt.Sprintf("readers take object %d for different ones", num))
+			out = append(out, fmt.Sprintf("readers take object %d for different ones%s", num, because(d.reason)))
 		}
 		return nil
 	})

@@ -187,11 +187,12 @@ func TestInspectNamesWhatSignersShouldKnow(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Summary{Pages: 3, Fields: 1, EmptyFields: []string{"Approval"}, JavaScript: true, Launch: true, EmbeddedFiles: true, HiddenLayers: true,
-		Unused: true} // an annotation that no page has
+		Unused:   true, // an annotation that no page has
+		Twofaced: true, Why: "a text without a font"}
 	if fmt.Sprint(s) != fmt.Sprint(want) {
 		t.Errorf("got %+v, want %+v", s, want)
 	}
-	if len(s.Warnings()) != 6 || len(s.Hazards()) != 5 {
+	if len(s.Warnings()) != 7 || len(s.Hazards()) != 6 {
 		t.Errorf("%v", s.Warnings())
 	}
 	plain, err := Inspect(bytes.NewReader(plainPDF()), int64(len(plainPDF())), Limits{})

@@ -45,8 +45,10 @@ type Summary struct {
 	// Incomplete: a limit was reached, or objects could not be read; what is not
 	// reported may still be there.
 	Incomplete bool `json:"incomplete"`
-	// Twofaced: readers take the pages for different ones. Such a file is Incomplete.
-	Twofaced bool `json:"-"`
+	// Twofaced: readers take parts of the file for different ones, so that others may see something else than its signer.
+	Twofaced bool `json:"two_faced"`
+	// Why is the first reason for that in words, if it is a particular one.
+	Why string `json:"two_faced_reason,omitempty"`
 }
 
 // maxEmptyFields bounds Summary.EmptyFields.
@@ -81,7 +83,9 @@ func InspectWith(r io.ReaderAt, size int64, lim Limits, password secret.Bytes) (
 			return s, err
 		}
 	}
-	s.Incomplete = s.Incomplete || s.Twofaced
+	if s.Twofaced {
+		s.Why = d.reason
+	}
 	return s, nil
 }
 
@@ -319,6 +323,7 @@ func (s Summary) Hazards() []string {
 		{s.Unused, "The document has content that nothing in it uses; a later change could put it in place of what is shown."},
 		{s.PartlyEncrypted, "Parts of the encrypted file are not encrypted; somebody may have added them on its way."},
 		{s.Damaged, "The table of contents of the file is damaged or incomplete; other programs may show something else."},
+		{s.Twofaced, "Programs show this file in different ways; others may see something else than its signer" + because(s.Why) + "."},
 		{s.Incomplete, "The file could not be examined completely."},
 	} {
 		if w.on {
@@ -326,6 +331,14 @@ func (s Summary) Hazards() []string {
 		}
 	}
 	return out
+}
+
+// because puts a reason in brackets, if there is one.
+func because(why string) string {
+	if why == "" {
+		return ""
+	}
+	return " (" + why + ")"
 }
 
 func plural(n int, word string) string {

@@ -5,11 +5,14 @@ import "strconv"
 // pageBox is a rectangle of a page: left, bottom, right, top.
 type pageBox [4]float64
 
-// pageBoxes are what a page has, or inherits.
-type pageBoxes struct{ media, crop *pageBox }
+// inherited is what a page has, or inherits.
+type inherited struct {
+	media, crop *pageBox
+	resources   value
+}
 
 // sound tells whether something of the page is seen: some readers leave out a box beside the page, and others show what is in it.
-func (b pageBoxes) sound() bool {
+func (b inherited) sound() bool {
 	if b.media == nil {
 		return false // each reader has its own size then
 	}
@@ -17,10 +20,10 @@ func (b pageBoxes) sound() bool {
 	return c == nil || min(m[2], c[2]) > max(m[0], c[0]) && min(m[3], c[3]) > max(m[1], c[1])
 }
 
-// oddBoxes tells whether readers differ about what a node of the page tree hands down: a value that is none counts as there to
-// some, and others inherit another one. boxes become those of the node.
-func (d *Document) oddBoxes(node value, boxes *pageBoxes) (bool, error) {
-	for key, box := range map[string]**pageBox{"MediaBox": &boxes.media, "CropBox": &boxes.crop} {
+// oddInherited tells whether readers differ about what a node of the page tree hands down: a value that is none counts as there to
+// some, and others inherit another one. from becomes that of the node.
+func (d *Document) oddInherited(node value, from *inherited) (bool, error) {
+	for key, box := range map[string]**pageBox{"MediaBox": &from.media, "CropBox": &from.crop} {
 		at, _, err := node.find(key)
 		if err != nil {
 			return true, err
@@ -40,8 +43,12 @@ func (d *Document) oddBoxes(node value, boxes *pageBoxes) (bool, error) {
 		if at == 0 {
 			continue
 		}
-		if v, err := d.key(node, key); err != nil || !form(v) {
+		v, err := d.key(node, key)
+		if err != nil || !form(v) {
 			return true, err
+		}
+		if key == "Resources" {
+			from.resources = v
 		}
 	}
 	return false, nil

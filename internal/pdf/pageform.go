@@ -1,6 +1,9 @@
 package pdf
 
-import "slices"
+import (
+	"errors"
+	"slices"
+)
 
 // Pages that readers take for different ones (ADE-04): they inherit along /Kids or along /Parent, count pages or walk
 // over them, go by /Type or by /Kids, and begin with the page that a linearized file says.
@@ -8,7 +11,7 @@ import "slices"
 // scanPages looks at every node of the page tree and at what pages are drawn from (ADE-04).
 func (d *Document) scanPages(s *Summary) error {
 	odd, err := d.oddPages()
-	s.Twofaced = s.Twofaced || odd || err != nil
+	s.Twofaced = s.Twofaced || (odd || err != nil) && !errors.Is(err, ErrLimit)
 	return err
 }
 
@@ -23,7 +26,7 @@ func (d *Document) oddPages() (bool, error) {
 		return true, ignoreMalformed(err) // Ghostscript shows no page of another catalog
 	}
 	p := pageForms{d: d, seen: map[int]bool{}}
-	if _, odd, err := p.node(root, ref{}, pageBoxes{}, 0); err != nil || odd {
+	if _, odd, err := p.node(root, ref{}, inherited{}, 0); err != nil || odd {
 		return true, ignoreMalformed(err)
 	}
 	return d.begunElsewhere(p.pages)
@@ -37,7 +40,7 @@ type pageForms struct {
 }
 
 // node returns how many pages are at or below a node, and whether readers differ about any. above is the node that lists it.
-func (p *pageForms) node(v value, above ref, boxes pageBoxes, depth int) (pages int64, odd bool, err error) {
+func (p *pageForms) node(v value, above ref, from inherited, depth int) (pages int64, odd bool, err error) {
 	id, ok := v.asRef()
 	if !ok || p.seen[id.num] || depth > p.d.lim.MaxDepth {
 		return 0, true, nil
@@ -54,18 +57,20 @@ func (p *pageForms) node(v value, above ref, boxes pageBoxes, depth int) (pages 
 	if odd, err = p.d.twofacedPage(o.val, above, at > 0); err != nil || odd {
 		return 0, true, ignoreMalformed(err)
 	}
-	if odd, err = p.d.oddBoxes(o.val, &boxes); err != nil || odd {
+	if odd, err = p.d.oddInherited(o.val, &from); err != nil || odd {
 		return 0, true, ignoreMalformed(err)
 	}
 	if at == 0 {
 		p.pages = append(p.pages, id)
-		odd, err := p.d.scanContents(o.val)
-		return 1, odd || !boxes.sound(), err
+		if odd, err = p.d.scanContents(o.val, from.resources); err == nil && !odd {
+			odd, err = p.d.oddAnnotations(o.val)
+		}
+		return 1, odd || !from.sound(), err
 	}
-	return p.kids(o.val, id, boxes, depth)
+	return p.kids(o.val, id, from, depth)
 }
 
-func (p *pageForms) kids(node value, id ref, boxes pageBoxes, depth int) (pages int64, odd bool, err error) {
+func (p *pageForms) kids(node value, id ref, from inherited, depth int) (pages int64, odd bool, err error) {
 	kids, err := p.d.key(node, "Kids")
 	if err != nil || !kids.isArray() {
 		return 0, true, err
@@ -73,7 +78,7 @@ func (p *pageForms) kids(node value, id ref, boxes pageBoxes, depth int) (pages 
 	var inner error
 	err = kids.eachElem(func(e value) bool {
 		var n int64
-		n, odd, inner = p.node(e, id, boxes, depth+1)
+		n, odd, inner = p.node(e, id, from, depth+1)
 		pages += n
 		return inner == nil && !odd
 	})
@@ -109,7 +114,7 @@ func (d *Document) twofacedPage(v value, above ref, kids bool) (bool, error) {
 }
 
 // scanContents tells whether readers differ about the content streams of a page.
-func (d *Document) scanContents(page value) (bool, error) {
+func (d *Document) scanContents(page, resources value) (bool, error) {
 	contents, err := page.get("Contents")
 	if err != nil || contents.isNull() {
 		return false, err
@@ -128,7 +133,27 @@ func (d *Document) scanContents(page value) (bool, error) {
 			return odd, err
 		}
 	}
-	return d.oddContents(list)
+	return d.oddContents(list, resources)
+}
+
+// oddAnnotations judges the annotations of a page that are no objects by themselves, which are not come upon otherwise.
+func (d *Document) oddAnnotations(page value) (bool, error) {
+	list, err := d.key(page, "Annots")
+	if err != nil || !list.isArray() {
+		return false, err
+	}
+	if err := d.spend(int64(len(list.raw))); err != nil {
+		return false, err
+	}
+	odd := false
+	var inner error
+	err = list.eachElem(func(e value) bool {
+		if e.isDict() {
+			odd, inner = d.oddMark(e)
+		}
+		return !odd && inner == nil
+	})
+	return odd, firstError(inner, err)
 }
 
 // oddContent tells whether a content is not a stream that is drawn as it is; its form is judged by twofacedObject.

@@ -36,7 +36,7 @@ func readPageVectors(t *testing.T) pageVectors {
 	must(t, err)
 	var v pageVectors
 	must(t, json.Unmarshal(text, &v))
-	if len(v.Odd) < 115 || len(v.Sound) < 43 {
+	if len(v.Odd) < 215 || len(v.Sound) < 68 {
 		t.Fatalf("%d odd files, %d sound ones", len(v.Odd), len(v.Sound))
 	}
 	return v
@@ -52,7 +52,7 @@ func TestADE04PagesOfTwoMeaningsAreAHazard(t *testing.T) {
 		if bytes.Equal(f, plain) {
 			t.Fatalf("%s: no change", c.Name)
 		}
-		if s, err := pdf.Inspect(bytes.NewReader(f), int64(len(f)), pdf.Limits{}); err == nil && !s.Incomplete {
+		if s, err := pdf.Inspect(bytes.NewReader(f), int64(len(f)), pdf.Limits{}); err == nil && !s.Twofaced {
 			t.Errorf("%s: no hazard", c.Name)
 		}
 	}

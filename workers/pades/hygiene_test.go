@@ -42,6 +42,7 @@ func TestADE04HazardsAreRefusedUnderTheQualifiedPolicy(t *testing.T) {
 		"XFA":               "/AcroForm << /Fields [] /XFA (x) >>",
 		"sound, film or 3D": "/AA << /WC << /S /Rendition /R << /Type /Rendition >> >> >>",
 		"outside of itself": "/X << /FFilter /ASCIIHexDecode >>",
+		"in different ways": "/X << /Y 1 /Y 2 >>",
 	} {
 		doc := pdfWith(catalog)
 		for _, c := range []struct {

@@ -45,10 +45,10 @@
     }
     return -1;
   }
-  function concat(...parts2) {
-    const out = new Uint8Array(parts2.reduce((n, p) => n + p.length, 0));
+  function concat(...parts3) {
+    const out = new Uint8Array(parts3.reduce((n, p) => n + p.length, 0));
     let at2 = 0;
-    for (const p of parts2) {
+    for (const p of parts3) {
       out.set(p, at2);
       at2 += p.length;
     }
@@ -106,8 +106,8 @@
     if (b.length > size2) throw new Error("DER: integer too large");
     return concat(new Uint8Array(size2 - b.length), b);
   }
-  function tlv(tag, ...parts2) {
-    const body = concat(...parts2);
+  function tlv(tag, ...parts3) {
+    const body = concat(...parts3);
     const n = body.length;
     const len = n < 128 ? [n] : n < 256 ? [129, n] : n < 65536 ? [130, n >> 8, n & 255] : void 0;
     if (!len) throw new Error("DER: too long");
@@ -123,11 +123,11 @@
   async function digest(h, b) {
     return new Uint8Array(await crypto.subtle.digest(hashes[h], b));
   }
-  function labelled(label3, ...parts2) {
-    return digest("sha256", message(label3, ...parts2));
+  function labelled(label3, ...parts3) {
+    return digest("sha256", message(label3, ...parts3));
   }
-  function message(label3, ...parts2) {
-    return concat(utf8(label3), new Uint8Array([0]), ...parts2);
+  function message(label3, ...parts3) {
+    return concat(utf8(label3), new Uint8Array([0]), ...parts3);
   }
   async function hmac(key, b) {
     const k = await crypto.subtle.importKey("raw", key, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
@@ -220,10 +220,10 @@
   function writeString(s) {
     let out = '"';
     for (const c of s) {
-      const code2 = c.codePointAt(0);
+      const code3 = c.codePointAt(0);
       if (short[c] !== void 0) out += short[c];
-      else if (code2 < 32) out += "\\u" + code2.toString(16).padStart(4, "0");
-      else if (code2 >= 55296 && code2 <= 57343) out += "�";
+      else if (code3 < 32) out += "\\u" + code3.toString(16).padStart(4, "0");
+      else if (code3 >= 55296 && code3 <= 57343) out += "�";
       else out += c;
     }
     return out + '"';
@@ -763,9 +763,9 @@
 
   // ts/api.ts
   var RelayError = class extends Error {
-    constructor(code2, status, retry, said) {
-      super(code2);
-      this.code = code2;
+    constructor(code3, status, retry, said) {
+      super(code3);
+      this.code = code3;
       this.status = status;
       this.retry = retry;
       this.said = said;
@@ -867,8 +867,8 @@
       return atLeast(await this.json("POST", this.path("/decline"), { reason }), viewShape);
     }
     /** stopped tells why this device refused; nobody waits for an answer. */
-    async stopped(code2) {
-      await this.json("POST", this.path("/stopped"), { code: code2 });
+    async stopped(code3) {
+      await this.json("POST", this.path("/stopped"), { code: code3 });
     }
     async enrolBegin(id) {
       return atLeast(await this.json("POST", "/sap/v1/enrolment/begin", { id }), { request: signedShape }).request;
@@ -961,7 +961,7 @@
     }
   }
   async function readAll(res, max) {
-    const parts2 = [];
+    const parts3 = [];
     let have = 0;
     const reader = res.body?.getReader();
     while (reader) {
@@ -972,11 +972,11 @@
         await reader.cancel();
         throw new TooLarge();
       }
-      parts2.push(value);
+      parts3.push(value);
     }
     const out = new Uint8Array(have);
     let at2 = 0;
-    for (const p of parts2) {
+    for (const p of parts3) {
       out.set(p, at2);
       at2 += p.length;
     }
@@ -1466,8 +1466,8 @@
   async function registrationChallenge(nonce, statement) {
     return labelled(label.regChallenge, nonce, await digest("sha256", statement));
   }
-  async function codeKey(code2) {
-    const raw = decode(code2);
+  async function codeKey(code3) {
+    const raw = decode(code3);
     if (raw.length < 16 || raw.length > 64) throw new Error("the code has not the right length");
     return labelled(label.enrolCode, raw);
   }
@@ -1551,13 +1551,13 @@
   }
 
   // ts/enrol.ts
-  async function enrol(cfg, id, code2) {
+  async function enrol(cfg, id, code3) {
     show(t("enrol.title"), el("p", { class: "working" }, t("load.request")));
     const relay = new Relay(cfg.api);
     let key;
     try {
       decode(id);
-      key = await codeKey(code2);
+      key = await codeKey(code3);
     } catch {
       return broken(void 0, "", void 0, t("enrol.bad_link"));
     }
@@ -1565,7 +1565,7 @@
     try {
       signed = await relay.enrolBegin(id);
     } catch (e) {
-      if (e instanceof RelayError && e.retry !== "never") return broken(e, id, () => void enrol(cfg, id, code2), opening(e));
+      if (e instanceof RelayError && e.retry !== "never") return broken(e, id, () => void enrol(cfg, id, code3), opening(e));
       return broken(e, id, void 0, t("enrol.bad_link"));
     }
     const request = await check2(cfg, id, signed);
@@ -1793,12 +1793,12 @@
     row(a) {
       const cools = a.usableFrom > this.list.iat;
       const state = cools ? t("keys.state.cooling", { when: when(a.usableFrom) }) : t(a.usable ? "keys.state.usable" : "keys.state.locked");
-      const other = this.list.auths.some((o) => o.usable && o.cred !== a.cred);
+      const other2 = this.list.auths.some((o) => o.usable && o.cred !== a.cred);
       return el(
         "li",
         { "data-credential": a.cred, "data-usable": String(a.usable) },
         el("p", {}, t("keys.row", { id: short2(a.cred), when: when(a.created) }), " ", state),
-        other && button(t(cools ? "keys.veto" : "keys.remove", { id: short2(a.cred) }), () => void this.begin("remove", a.cred), { class: "act" })
+        other2 && button(t(cools ? "keys.veto" : "keys.remove", { id: short2(a.cred) }), () => void this.begin("remove", a.cred), { class: "act" })
       );
     }
     /** begin gets the module's offer and shows what it says. */
@@ -2150,17 +2150,17 @@
     const z = new DecompressionStream("deflate");
     const writer = z.writable.getWriter();
     writer.write(concat(body)).then(() => writer.close()).catch(() => void 0);
-    const parts2 = [];
+    const parts3 = [];
     let have = 0;
     const reader = z.readable.getReader();
     for (; ; ) {
       try {
         const { done, value } = await reader.read();
-        if (done) return { data: concat(...parts2), whole: true };
+        if (done) return { data: concat(...parts3), whole: true };
         have += value.length;
-        parts2.push(value);
+        parts3.push(value);
       } catch {
-        return { data: concat(...parts2), whole: false };
+        return { data: concat(...parts3), whole: false };
       }
       if (have > maxInflated) throw new UnreadError("a stream is too large");
     }
@@ -2238,11 +2238,11 @@
     for (let p = from; p < pdf.length && out.length <= maxString; p++) {
       const c = pdf[p];
       if (c === 92) {
-        const octal = /^[0-7]{1,3}/.exec(ascii(pdf, p + 1, 3))?.[0];
-        const code2 = octal ? parseInt(octal, 8) & 255 : escapes[ascii(pdf, p + 1, 1)];
-        if (code2 === void 0) throw new Error("an unusual escape");
-        out.push(code2);
-        p += octal?.length ?? 1;
+        const octal2 = /^[0-7]{1,3}/.exec(ascii(pdf, p + 1, 3))?.[0];
+        const code3 = octal2 ? parseInt(octal2, 8) & 255 : escapes[ascii(pdf, p + 1, 1)];
+        if (code3 === void 0) throw new Error("an unusual escape");
+        out.push(code3);
+        p += octal2?.length ?? 1;
         continue;
       }
       if (c === 40) open++;
@@ -2666,9 +2666,9 @@
 
   // ts/pdfhole.ts
   var HoleError = class extends Error {
-    constructor(message2, code2 = "hole") {
+    constructor(message2, code3 = "hole") {
       super(message2);
-      this.code = code2;
+      this.code = code3;
     }
     code;
   };
@@ -2963,9 +2963,9 @@
 
   // ts/offer.ts
   var Stop = class extends Error {
-    constructor(code2, detail, item = "") {
-      super(`${code2}: ${detail}`);
-      this.code = code2;
+    constructor(code3, detail, item = "") {
+      super(`${code3}: ${detail}`);
+      this.code = code3;
       this.detail = detail;
       this.item = item;
     }
@@ -3026,7 +3026,7 @@
     return terms(a) === terms(b);
   }
   async function checkDocument(claim, bytes, hash, cert) {
-    const stop = (code2, e) => new Stop(code2, e instanceof Error ? e.message : String(e), claim.name);
+    const stop = (code3, e) => new Stop(code3, e instanceof Error ? e.message : String(e), claim.name);
     if (claim.hash !== hash) throw stop("digest", `${claim.hash} where ${hash} belongs`);
     if (bytes.length !== claim.size) throw stop("document", `${bytes.length} bytes where ${claim.size} were announced`);
     let hole;
@@ -3044,18 +3044,18 @@
     return { item, size: bytes.length, parts: [{ name: claim.name, look: "pdf", bytes, doc: item.doc }], hole, attributes };
   }
   async function checkXML(claim, bytes, alg, hash, cert) {
-    const stop = (code2, e) => new Stop(code2, e instanceof Error ? e.message : String(e), claim.name);
+    const stop = (code3, e) => new Stop(code3, e instanceof Error ? e.message : String(e), claim.name);
     if (claim.hash !== hash) throw stop("digest", `${claim.hash} where ${hash} belongs`);
     if (bytes.length !== claim.size) throw stop("document", `${bytes.length} bytes where ${claim.size} were announced`);
-    const parts2 = [];
+    const parts3 = [];
     const claimedX = claim.xades[0];
     try {
-      parts2.push(...await dataObjects(claim, claimedX, bytes, hash));
+      parts3.push(...await dataObjects(claim, claimedX, bytes, hash));
     } catch (e) {
       throw stop("document", e);
     }
-    const x = claimedX.objects ? { ...claimedX, objects: { part: claimedX.objects.part, more: claimedX.objects.more.map((o, i) => ({ ...o, doc: parts2[i + 1].doc })) } } : claimedX;
-    const doc = decode(parts2[0].doc);
+    const x = claimedX.objects ? { ...claimedX, objects: { part: claimedX.objects.part, more: claimedX.objects.more.map((o, i) => ({ ...o, doc: parts3[i + 1].doc })) } } : claimedX;
+    const doc = decode(parts3[0].doc);
     let attributes;
     let properties2;
     try {
@@ -3069,21 +3069,21 @@
     const dtbsr = encode(await digest(hash, attributes));
     if (dtbsr !== claim.dtbsr) throw stop("digest", `${claim.dtbsr} announced, ${dtbsr} computed`);
     const item = { i: claim.i, kind: "xades", name: claim.name, hash, doc: encode(doc), dtbsr, xades: x };
-    return { item, size: bytes.length, parts: parts2, attributes, properties: properties2 };
+    return { item, size: bytes.length, parts: parts3, attributes, properties: properties2 };
   }
   async function dataObjects(claim, x, bytes, hash) {
     const names = [x.objects?.part || claim.name, ...further(x).map((o) => o.name)];
     const types = [x.mime, ...further(x).map((o) => o.mime)];
     const sizes = claim.sizes ?? [bytes.length];
     if (sizes.length !== names.length || sizes.some((n) => n < 0) || sizes.reduce((a, n) => a + n, 0) !== bytes.length) throw new Error(`sizes ${sizes.join(" ")} of ${bytes.length} bytes, ${names.length} data objects`);
-    const parts2 = [];
+    const parts3 = [];
     let at2 = 0;
     for (const [i, name] of names.entries()) {
       const part = sizes.length === 1 ? bytes : bytes.slice(at2, at2 + sizes[i]);
       at2 += sizes[i];
-      parts2.push({ name, look: shownAs(x.form, part), bytes: part, doc: encode(await digest(hash, part)), mime: types[i] });
+      parts3.push({ name, look: shownAs(x.form, part), bytes: part, doc: encode(await digest(hash, part)), mime: types[i] });
     }
-    return parts2;
+    return parts3;
   }
   function shownAs(form2, part) {
     const file = form2 === "detached" || form2 === "enveloping-base64";
@@ -3476,9 +3476,9 @@
     saveXML(d, file) {
       const name = d.item.name;
       const value = base64(xmlValue(this.offer.request.bind.alg, decode(this.receipt.items[d.item.i].signature)));
-      const parts2 = [d.attributes, d.properties, utf8(`>${value}</ds:SignatureValue>`)];
+      const parts3 = [d.attributes, d.properties, utf8(`>${value}</ds:SignatureValue>`)];
       const holds = !contained(d) || holdsBase64(file, '-object">', d.parts[0].bytes, "</ds:Object>");
-      const mine = holds && parts2.every((part) => find(file, part) >= 0);
+      const mine = holds && parts3.every((part) => find(file, part) >= 0);
       if (!mine) return this.note(t("result.download.bad"));
       download(file, d.item.xades?.form === "detached" || contained(d) ? `${name}.xades.xml` : name.replace(/(\.xml)?$/i, "-signed.xml"), "application/xml");
       this.note(t("result.download.xml", { name }));
@@ -4077,6 +4077,11 @@
       this.spend(to - from);
       return readEntries(b, from);
     }
+    /** clear decrypts a string, which is in clear within an object stream. */
+    async clear({ b }, octets2) {
+      const open = b === this.pdf && octets2.length > 0 ? await (this.open ??= opener(this.pdf)) : void 0;
+      return open ? open(octets2) : octets2;
+    }
     /** isStream tells whether data stands behind a dictionary. */
     isStream({ b, to }) {
       const at2 = skip(b, to);
@@ -4135,6 +4140,7 @@
     if (dict.values.has("Resources")) {
       const found = await loader.resolve(valueOf(v, dict, "Resources"));
       if (!found || !isDict(found)) throw new UnreadError("resources that are none");
+      boxes.Resources = found;
     }
     if (dict.values.has("Rotate") && integer2(await loader.resolve(valueOf(v, dict, "Rotate"))) % 90 !== 0) throw new UnreadError("a page that is turned by part of a right angle");
     return boxes;
@@ -4506,10 +4512,10 @@
       if (!pair[0] || !pair[1]) throw new Stop2("bad");
       return pair;
     }
-    block(literal, dist) {
+    block(literal2, dist) {
       const { out } = this;
       for (; ; ) {
-        const s = this.symbol(literal);
+        const s = this.symbol(literal2);
         if (s < 256) {
           out.push(s);
           this.bound();
@@ -4650,13 +4656,14 @@
     const head = readHead(lexer);
     const at2 = lexer.pos;
     if (!white(b[at2])) throw new UnreadError("no blank behind ID");
+    const space = head.space === "" || head.space.startsWith("[") || components.has(head.space) ? "" : head.space;
     const starts = b[at2] === 13 && b[at2 + 1] === 10 ? [at2 + 1, at2 + 2] : [at2 + 1];
     for (const start of starts) {
       for (const end of ends2(head, b.subarray(start), operators2)) {
         let p = start + end;
         while (white(b[p])) p++;
         if (b[p] !== 69 || b[p + 1] !== 73 || p + 2 < b.length && !white(b[p + 2])) continue;
-        if (reckoned.includes(head.filter) || searched(b, at2 + 1, operators2) === p) return p + 2;
+        if (reckoned.includes(head.filter) || searched(b, at2 + 1, operators2) === p) return { end: p + 2, space };
       }
     }
     throw new UnreadError("an inline image that ends in two places");
@@ -4825,22 +4832,214 @@
     }
   };
 
+  // ts/pdftext.ts
+  var escapes2 = { n: 10, r: 13, t: 9, b: 8, f: 12 };
+  function octetsOf(b, from, to) {
+    return b[from] === 60 ? hexadecimal2(b, from + 1, to - 1) : literal(b, from + 1, to - 1);
+  }
+  function hexadecimal2(b, from, to) {
+    let digits = "";
+    for (let i = from; i < to; i++) if (!white(b[i])) digits += String.fromCharCode(b[i]);
+    if (digits.length % 2 === 1) digits += "0";
+    const out = new Uint8Array(digits.length / 2);
+    for (let i = 0; i < out.length; i++) out[i] = parseInt(digits.slice(2 * i, 2 * i + 2), 16);
+    return out;
+  }
+  function literal(b, from, to) {
+    const out = new Uint8Array(Math.max(0, to - from));
+    let n = 0;
+    for (let i = from; i < to; i++) {
+      const c = b[i];
+      if (c === 13) {
+        if (b[i + 1] === 10) i++;
+        out[n++] = 10;
+      } else if (c !== 92) {
+        out[n++] = c;
+      } else if (++i < to) {
+        const escape = escapes2[String.fromCharCode(b[i])];
+        if (escape !== void 0) out[n++] = escape;
+        else if (octal(b[i])) {
+          let code3 = 0;
+          const begin = i;
+          for (; i < to && i < begin + 3 && octal(b[i]); i++) code3 = code3 * 8 + b[i] - 48;
+          i--;
+          out[n++] = code3;
+        } else if (b[i] === 13 && b[i + 1] === 10) i++;
+        else if (b[i] !== 13 && b[i] !== 10) out[n++] = b[i];
+      }
+    }
+    return out.subarray(0, n);
+  }
+  function octal(c) {
+    return digit(c) && c < 56;
+  }
+  var high = "•†‡…—–ƒ⁄‹›−‰„“”‘’‚™ﬁﬂŁŒŠŸŽıłœšž�€";
+  function characters(b) {
+    if (b[0] === 254 && b[1] === 255) return utf16(b.subarray(2));
+    if (b[0] === 239 && b[1] === 187 && b[2] === 191) return new TextDecoder().decode(b);
+    let out = "";
+    for (const c of b) out += c >= 128 && c < 128 + high.length ? high[c - 128] : String.fromCharCode(c);
+    return out;
+  }
+  function utf16(b) {
+    let out = "";
+    for (let i = 0; i + 1 < b.length; i += 2) out += String.fromCharCode(b[i] << 8 | b[i + 1]);
+    return out;
+  }
+  function isString(v) {
+    return v.b[v.from] === 40 || v.b[v.from] === 60 && !isDict(v);
+  }
+  async function textString(loader, v) {
+    if (!v || isArray(v) || !isString(v)) return "";
+    loader.spend(v.to - v.from);
+    return characters(await loader.clear(v, octetsOf(v.b, v.from, v.to)));
+  }
+  function squeezed(text2) {
+    return text2.replace(/[\s\p{Cc}\u00ad\u0085]/gu, "").replace(/\ufeff/g, "");
+  }
+
+  // ts/pdfuses.ts
+  var mostNames = 1e4;
+  var mostSaved = 1e3;
+  var mostTexts = 1 << 16;
+  var longest = 199;
+  var Uses = class {
+    /** names are those of each part of the resources (ISO 32000-2, table 34). */
+    names = /* @__PURE__ */ new Map();
+    /** codes are the octets of the texts that are shown in a font. */
+    codes = /* @__PURE__ */ new Map();
+    count = 0;
+    other = false;
+    // something is drawn beside texts that are seen
+    name(part, name) {
+      const names = this.names.get(part) ?? /* @__PURE__ */ new Set();
+      this.names.set(part, names);
+      if (names.has(name)) return;
+      names.add(name);
+      if (++this.count > mostNames) throw new UnreadError("too many names of resources");
+    }
+    show(font, text2) {
+      this.name("Font", font);
+      const codes = this.codes.get(font) ?? /* @__PURE__ */ new Set();
+      this.codes.set(font, codes);
+      for (const c of text2) codes.add(c);
+    }
+  };
+  var parts2 = /* @__PURE__ */ new Map([["Do", "XObject"], ["gs", "ExtGState"], ["sh", "Shading"], ["CS", "ColorSpace"], ["cs", "ColorSpace"]]);
+  var device = ["DeviceGray", "DeviceRGB", "DeviceCMYK", "Pattern"];
+  var paths = new Set("m l c v y h re S s f F f* B B* b b* n W W*".split(" "));
+  var another = /* @__PURE__ */ Symbol("a font of a state");
+  var DrawnState = class {
+    // all in front of it
+    constructor(b, shown) {
+      this.b = b;
+      this.shown = shown;
+    }
+    b;
+    shown;
+    uses = new Uses();
+    inText = false;
+    font;
+    saved = [];
+    // the fonts of q without Q
+    nameAt;
+    // the last ones in front of the present token
+    numberAt;
+    texts = [];
+    /** operand notes one; those in arrays count as far as they are texts. */
+    operand(t2, alone) {
+      if (t2.kind === "string" || t2.kind === "hex") {
+        if (this.texts.push(t2) > mostTexts) throw new UnreadError("too many texts at once");
+      } else if (alone && t2.kind === "name") this.nameAt = t2;
+      else if (alone && t2.kind === "number") this.numberAt = t2;
+    }
+    forget() {
+      this.nameAt = this.numberAt = void 0;
+      if (this.texts.length > 0) this.texts = [];
+    }
+    /** operator judges one that has its operands. */
+    operator(op, args) {
+      const part = parts2.get(op);
+      if (part) {
+        const name = this.lastName();
+        if (part !== "ColorSpace" || !device.includes(name)) this.uses.name(part, name);
+      }
+      switch (op) {
+        case "SCN":
+        case "scn":
+          if (args.endsWith("N")) this.uses.name("Pattern", this.lastName());
+          break;
+        case "gs":
+          this.font = another;
+          break;
+        case "Tf":
+          this.font = this.lastName();
+          break;
+        case "Tj":
+        case "TJ":
+        case "'":
+        case '"':
+          this.show();
+          break;
+        case "Tr": {
+          const mode = this.numberAt ? latin(this.b, this.numberAt.from, this.numberAt.to) : "";
+          if (!/^[0-7]$/.test(mode)) throw new UnreadError("a text that is to be drawn in a way that does not exist");
+          if (mode > "2") this.uses.other = true;
+        }
+      }
+      this.nest(op);
+    }
+    end() {
+      if (this.inText) throw new UnreadError("a text object that does not end");
+    }
+    lastName() {
+      const t2 = this.nameAt;
+      if (!t2 || t2.to - t2.from > longest) throw new UnreadError("a long name");
+      return readName(this.b.subarray(0, t2.to), t2.from)[0];
+    }
+    show() {
+      if (this.font === void 0) throw new UnreadError("a text without a font");
+      for (const t2 of this.texts) {
+        const octets2 = octetsOf(this.b, t2.from, t2.to);
+        if (this.font === another) this.shown?.("", octets2);
+        else {
+          this.uses.show(this.font, octets2);
+          this.shown?.(this.font, octets2);
+        }
+      }
+      if (this.font !== another) this.uses.name("Font", this.font);
+    }
+    /** nest refuses what stands where it may not: readers do not draw a text object at one place then. */
+    nest(op) {
+      if (op === "BT" || op === "ET") {
+        if (this.inText === (op === "BT")) throw new UnreadError("text objects that are not one behind another");
+        this.inText = op === "BT";
+        return;
+      }
+      if (this.inText && (op === "q" || op === "Q" || paths.has(op))) throw new UnreadError("a state or a path within a text object");
+      if (op === "q" && this.saved.push(this.font) > mostSaved) throw new UnreadError("states that are saved too deep");
+      if (op === "Q") {
+        if (this.saved.length === 0) throw new UnreadError("a state that was not saved");
+        this.font = this.saved.pop();
+      }
+    }
+  };
+
   // ts/pdfcontent.ts
   var operators = new Map([...kindsOf].map(([word, kinds2]) => [word, kinds2.length]).concat(["SC", "sc", "SCN", "scn"].map((word) => [word, -1])));
-  var mostSaved = 1e3;
-  function checkContent(content, joints = []) {
+  function checkContent(content, joints = [], shown) {
     try {
-      new Walk2(content, joints).check();
+      return new Walk2(content, joints, shown).check();
     } catch (e) {
       throw e instanceof LexError ? new UnreadError(`a content with ${e.message}`) : e;
     }
   }
   var Walk2 = class {
-    // q without Q
-    constructor(b, joints) {
+    constructor(b, joints, shown) {
       this.b = b;
       this.joints = joints;
       this.lexer = new Lexer(b);
+      this.drawn = new DrawnState(b, shown);
     }
     b;
     joints;
@@ -4850,7 +5049,7 @@
     // how many of the joints are passed
     args = "";
     // the operands in front of the present token
-    saved = 0;
+    drawn;
     check() {
       const { b, lexer } = this;
       for (this.blank(); lexer.pos < b.length; this.blank()) {
@@ -4859,6 +5058,8 @@
         this.token(t2);
       }
       if (this.open.length > 0) throw new UnreadError("an array that does not end");
+      this.drawn.end();
+      return this.drawn.uses;
     }
     /** blank passes white space and comments; some readers go on with a comment in the next stream. */
     blank() {
@@ -4916,6 +5117,7 @@
           if (!["true", "false", "null"].includes(word)) throw new UnreadError("an operator within an array");
         }
       }
+      this.drawn.operand(t2, open.length === 0);
       const within2 = open[open.length - 1];
       if (within2) return within2.take(kind);
       if ((this.args += kind).length > 33) throw new UnreadError("too many operands");
@@ -4926,7 +5128,11 @@
       if (word === "BI") {
         if (args !== "") throw new UnreadError("operands of an inline image");
         const from = this.lexer.pos;
-        this.lexer.pos = behindImage(this.b, from, operators);
+        const image = behindImage(this.b, from, operators);
+        this.lexer.pos = image.end;
+        this.drawn.uses.other = true;
+        if (image.space !== "") this.drawn.uses.name("ColorSpace", image.space);
+        this.drawn.forget();
         if (this.next(from) < this.lexer.pos) throw new UnreadError("an inline image that is cut between two streams");
         return;
       }
@@ -4934,60 +5140,334 @@
       if (n === void 0) throw new UnreadError("a word that is no operator");
       if (args.length < n || n < 0 && args === "") throw new UnreadError("fewer operands than an operator has");
       if (!fits2(word, args)) throw new UnreadError("an operand of another kind");
-      if (word === "q" && ++this.saved > mostSaved) throw new UnreadError("states that are saved too deep");
-      if (word === "Q" && --this.saved < 0) throw new UnreadError("a state that was not saved");
+      this.drawn.operator(word, args);
+      this.drawn.forget();
+    }
+  };
+
+  // ts/pdfencoding.ts
+  var latinNames = "space exclam quotedbl numbersign dollar percent ampersand quotesingle parenleft parenright asterisk plus comma hyphen period slash zero one two three four five six seven eight nine colon semicolon less equal greater question at bracketleft backslash bracketright asciicircum underscore grave braceleft bar braceright asciitilde exclamdown cent sterling currency yen brokenbar section dieresis copyright ordfeminine guillemotleft logicalnot registered macron degree plusminus twosuperior threesuperior acute mu paragraph periodcentered cedilla onesuperior ordmasculine guillemotright onequarter onehalf threequarters questiondown Agrave Aacute Acircumflex Atilde Adieresis Aring AE Ccedilla Egrave Eacute Ecircumflex Edieresis Igrave Iacute Icircumflex Idieresis Eth Ntilde Ograve Oacute Ocircumflex Otilde Odieresis multiply Oslash Ugrave Uacute Ucircumflex Udieresis Yacute Thorn germandbls agrave aacute acircumflex atilde adieresis aring ae ccedilla egrave eacute ecircumflex edieresis igrave iacute icircumflex idieresis eth ntilde ograve oacute ocircumflex otilde odieresis divide oslash ugrave uacute ucircumflex udieresis yacute thorn ydieresis dotlessi Lslash lslash OE oe Scaron scaron Ydieresis Zcaron zcaron florin circumflex caron breve dotaccent ring ogonek tilde hungarumlaut endash emdash quoteleft quoteright quotesinglbase quotedblleft quotedblright quotedblbase dagger daggerdbl bullet ellipsis perthousand guilsinglleft guilsinglright fraction Euro trademark minus fi fl".split(" ");
+  var latinCharacters = " !\"#$%&'()*+,-./0123456789:;<=>?@[\\]^_`{|}~¡¢£¤¥¦§¨©ª«¬®¯°±²³´µ¶·¸¹º»¼½¾¿ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖ×ØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõö÷øùúûüýþÿıŁłŒœŠšŸŽžƒˆˇ˘˙˚˛˜˝–—‘’‚“”„†‡•…‰‹›⁄€™−ﬁﬂ";
+  var latin2 = new Map([...latinCharacters].map((c, i) => [latinNames[i], c]).concat([..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"].map((c) => [c, c])));
+  var tables = {
+    WinAnsiEncoding: "€•‚ƒ„…†‡ˆ‰Š‹Œ•Ž••‘’“”•–—˜™š›œ•žŸ" + String.fromCharCode(...Array.from({ length: 96 }, (_, i) => 160 + i)),
+    MacRomanEncoding: "ÄÅÇÉÑÖÜáàâäãåçéèêëíìîïñóòôöõúùûü†°¢£§•¶ß®©™´¨\0ÆØ\0±\0\0¥µ\0\0\0\0\0ªº\0æø¿¡¬\0ƒ\0\0«»… ÀÃÕŒœ–—“”‘’÷\0ÿŸ⁄¤‹›ﬁﬂ‡·‚„‰ÂÊÁËÈÍÎÏÌÓÔ\0ÒÚÛÙıˆ˜¯˘˙˚¸˝˛ˇ"
+  };
+  var Encoding = class _Encoding {
+    base;
+    // octets from 0x80; undefined for another, of which all agree in ASCII
+    expert = false;
+    // not even that
+    differ = /* @__PURE__ */ new Map();
+    /** of reads /Encoding. */
+    static async of(loader, v) {
+      const e = new _Encoding();
+      if (!v || !isDict(v)) {
+        e.named(v && nameOf2(v));
+        return e;
+      }
+      const dict = loader.entries(v);
+      const base = await loader.resolve(valueOf(v, dict, "BaseEncoding"));
+      e.named(base && nameOf2(base));
+      const list = await loader.resolve(valueOf(v, dict, "Differences"));
+      if (!list || !isArray(list)) return e;
+      loader.spend(list.to - list.from);
+      let code3 = 0;
+      for (const x of elements(list)) {
+        const found = await loader.resolve(x);
+        const text2 = found ? textOf(found) : "";
+        if (/^[+-]?\d+$/.test(text2)) code3 = Number(text2);
+        else e.differ.set(code3++, (found && nameOf2(found)) ?? "");
+      }
+      return e;
+    }
+    named(name) {
+      if (name !== void 0 && Object.hasOwn(tables, name)) this.base = tables[name];
+      this.expert = name === "MacExpertEncoding";
+    }
+    /** character is what an octet means, undefined if that is not known; what is below a space is drawn by nobody. */
+    character(code3) {
+      const name = this.differ.get(code3);
+      if (name !== void 0) return latin2.get(name);
+      if (this.expert) return void 0;
+      if (code3 < 32) return " ";
+      if (code3 < 127) return String.fromCharCode(code3);
+      if (code3 === 127) return this.base === tables["WinAnsiEncoding"] ? "•" : void 0;
+      const c = this.base?.[code3 - 128];
+      return c === "\0" ? void 0 : c;
+    }
+  };
+
+  // ts/pdffonts.ts
+  var maxChain2 = 8;
+  var any = () => true;
+  var simple = ["Type1", "MMType1", "TrueType"];
+  var cmaps = /^(?:Identity|GB-EUC|GBpc-EUC|GBK-EUC|GBKp-EUC|GBK2K|UniGB-UCS2|UniGB-UTF16|B5pc|HKscs-B5|ETen-B5|ETenms-B5|CNS-EUC|UniCNS-UCS2|UniCNS-UTF16|83pv-RKSJ|90ms-RKSJ|90msp-RKSJ|90pv-RKSJ|Add-RKSJ|EUC|Ext-RKSJ|UniJIS-UCS2|UniJIS-UCS2-HW|UniJIS-UTF16|KSC-EUC|KSCms-UHC|KSCms-UHC-HW|KSCpc-EUC|UniKS-UCS2|UniKS-UTF16)-[HV]$|^[HV]$/;
+  var collections = ["GB1", "CNS1", "Japan1", "Korea1", "KR"];
+  var pictures = /symbol|dingbat|wingding|webding|marlett/i;
+  var symbolic = 1 << 2;
+  var Fonts = class {
+    constructor(loader) {
+      this.loader = loader;
+    }
+    loader;
+    faces = /* @__PURE__ */ new Map();
+    /** check refuses a font in which readers show another text, of the codes that are shown. */
+    async check(named2, codes, glyphs) {
+      const { loader } = this;
+      const num = refOf(named2)?.num;
+      let face = num === void 0 ? void 0 : this.faces.get(num);
+      if (!face) {
+        const v = await loader.resolve(named2);
+        if (!v || !isDict(v)) throw new UnreadError("a font that is none");
+        face = await this.face(v, loader.entries(v), glyphs);
+        if (num !== void 0) this.faces.set(num, face);
+      }
+      if (face === any) return;
+      for (const c of codes) if (!face(c)) throw new UnreadError("a font that is not in the file, with characters that not all readers know");
+    }
+    async face(v, dict, glyphs) {
+      const key = (name2) => this.loader.resolve(valueOf(v, dict, name2));
+      const kind = await this.name(await key("Subtype"));
+      if (kind === "Type3") {
+        await glyphs(v, dict);
+        return any;
+      }
+      const name = await this.name(await key("BaseFont"));
+      if (name === "") throw new UnreadError("a font without a name");
+      if (kind === "Type0") return this.composite(await key("Encoding"), await key("DescendantFonts"));
+      if (!simple.includes(kind)) throw new UnreadError("a font of no kind");
+      const flags = await this.described(await key("FontDescriptor"));
+      return flags === "embedded" ? any : this.simple(name.replace(/^[A-Z]{6}\+/, ""), flags, await key("Encoding"));
+    }
+    async name(v) {
+      return (v && nameOf2(v)) ?? "";
+    }
+    /** described reads the flags of a descriptor that does not bring the font. */
+    async described(v) {
+      if (!v || !isDict(v)) return 0;
+      const dict = this.loader.entries(v);
+      for (const key of ["FontFile", "FontFile2", "FontFile3"]) {
+        const file = await this.loader.resolve(valueOf(v, dict, key));
+        if (file && isDict(file)) return "embedded";
+      }
+      const flags = await this.loader.resolve(valueOf(v, dict, "Flags"));
+      return flags && /^[+-]?\d{1,15}$/.test(textOf(flags)) ? integer2(flags) : 0;
+    }
+    async composite(encoding, below) {
+      const { loader } = this;
+      const list = below && isArray(below) ? [...elements(below)] : [];
+      const font = list.length === 1 ? await loader.resolve(list[0]) : void 0;
+      if (!font || !isDict(font)) throw new UnreadError("a font without the one that it is made of");
+      if (!encoding || !(isDict(encoding) || cmaps.test(nameOf2(encoding) ?? ""))) throw new UnreadError("a font with an unknown encoding");
+      const dict = loader.entries(font);
+      if (await this.described(await loader.resolve(valueOf(font, dict, "FontDescriptor"))) === "embedded") return any;
+      const info = await loader.resolve(valueOf(font, dict, "CIDSystemInfo"));
+      const order2 = info && isDict(info) ? await loader.resolve(valueOf(info, loader.entries(info), "Ordering")) : void 0;
+      if (!collections.includes(await textString(loader, order2))) throw new UnreadError("a font that is not in the file, with texts in numbers of its glyphs");
+      return any;
+    }
+    async simple(name, flags, encoding) {
+      if (name === "Symbol" || name === "ZapfDingbats") {
+        if (encoding && !(isDict(encoding) && !await this.differs(encoding))) throw new UnreadError("an encoding of a font that has its own");
+        return (c) => c < 127 || c >= 161 && c <= 254 && c !== 240 || name === "ZapfDingbats" && c >= 128 && c <= 141;
+      }
+      if (pictures.test(name)) throw new UnreadError("a font of pictures that is not in the file");
+      const e = await Encoding.of(this.loader, encoding);
+      if ((flags & symbolic) !== 0) e.base = void 0;
+      return (c) => e.character(c) !== void 0;
+    }
+    async differs(encoding) {
+      const { values } = this.loader.entries(encoding);
+      const there = ([from, to]) => textOf({ b: encoding.b, from, to }) !== "null";
+      return ["Differences", "BaseEncoding"].some((key) => values.has(key) && there(values.get(key)));
+    }
+  };
+  async function resolved(loader, v) {
+    let at2 = v;
+    let num;
+    for (let i = 0; at2 && i < maxChain2; i++) {
+      const id = refOf(at2);
+      if (!id) return { v: textOf(at2) === "null" ? void 0 : at2, num };
+      num = id.num;
+      at2 = await loader.load(id);
+    }
+    if (at2) throw new UnreadError("a chain of references");
+    return { v: void 0, num };
+  }
+
+  // ts/pdfnames.ts
+  var deepest = 8;
+  var nameCost = 64;
+  var every = Array.from({ length: 256 }, (_, c) => c);
+  var Names = class {
+    constructor(loader, looks) {
+      this.loader = loader;
+      this.looks = looks;
+      this.fonts = new Fonts(loader);
+    }
+    loader;
+    looks;
+    fonts;
+    /** check throws an UnreadError for what a content uses and the resources do not have, or readers draw in different ways. */
+    async check(uses, resources) {
+      await new Check(this.loader, this.looks, this.fonts, resources).uses(uses, 0);
+    }
+    /**
+     * own is check for what is drawn by itself. Without resources, what it uses is judged where a form is
+     * drawn; a pattern, a glyph and a look have nothing to take it from.
+     */
+    async own(v, dict, uses, needed) {
+      const found = await this.loader.resolve(valueOf(v, dict, "Resources"));
+      if (found && isDict(found)) return this.check(uses, found);
+      if (found || needed && uses.count > 0) throw new UnreadError("something drawn without resources");
+    }
+  };
+  var Check = class {
+    // without resources of their own, that were looked at
+    constructor(loader, looks, fonts, resources) {
+      this.loader = loader;
+      this.looks = looks;
+      this.fonts = fonts;
+      this.resources = resources;
+    }
+    loader;
+    looks;
+    fonts;
+    resources;
+    parts = /* @__PURE__ */ new Map();
+    forms = /* @__PURE__ */ new Set();
+    async uses(uses, depth) {
+      this.loader.spend(nameCost * uses.count);
+      for (const [part, names] of uses.names) {
+        const found = await this.part(part);
+        for (const name of names) {
+          const at2 = found?.dict.values.get(name);
+          if (!found || !at2) throw new UnreadError(`a name that the resources do not have: ${part} /${name}`);
+          await this.one(part, { b: found.v.b, from: at2[0], to: at2[1] }, uses.codes.get(name) ?? [], depth);
+        }
+      }
+    }
+    async part(name) {
+      if (this.parts.has(name)) return this.parts.get(name);
+      const { loader, resources } = this;
+      const v = resources && await loader.resolve(valueOf(resources, loader.entries(resources), name));
+      const part = v && isDict(v) ? { v, dict: loader.entries(v) } : void 0;
+      this.parts.set(name, part);
+      return part;
+    }
+    async one(part, named2, codes, depth) {
+      if (part === "Font") return this.fonts.check(named2, codes, (v2, dict) => this.looks.glyphs(v2, dict));
+      const { v, num } = await resolved(this.loader, named2);
+      const sound = v && (part === "ColorSpace" ? nameOf2(v) !== void 0 || isArray(v) : isDict(v));
+      if (!sound) throw new UnreadError(`a name of a resource that is none: ${part}`);
+      if (part === "XObject") await this.drawn(v, num, depth);
+      if (part === "ExtGState") await this.state(v);
+    }
+    /** drawn judges what Do draws. A form without resources takes those of what draws it. */
+    async drawn(v, num, depth) {
+      const { loader } = this;
+      if (num === void 0 || !loader.isStream(v)) throw new UnreadError("something to draw that is no stream");
+      const dict = loader.entries(v);
+      const kind = nameOf2(valueOf(v, dict, "Subtype"));
+      if (kind === "Image") return;
+      if (kind !== "Form") throw new UnreadError("something to draw of no kind");
+      const own = await loader.resolve(valueOf(v, dict, "Resources"));
+      if (own && isDict(own) || this.forms.has(num)) return;
+      this.forms.add(num);
+      if (depth > deepest) throw new UnreadError("forms that are too deep");
+      await this.uses(await this.looks.uses(num, v, dict), depth + 1);
+    }
+    /** state judges the font that a state chooses, which any text may be in. */
+    async state(v) {
+      const pair = await this.loader.resolve(valueOf(v, this.loader.entries(v), "Font"));
+      if (!pair) return;
+      const [font] = isArray(pair) ? [...elements(pair)] : [];
+      if (!font) throw new UnreadError("a font of a state that is none");
+      await this.fonts.check(font, every, (f, dict) => this.looks.glyphs(f, dict));
     }
   };
 
   // ts/pdfcontents.ts
   var maxDrawn = 32 << 20;
   var maxWork = 512 << 20;
+  var mostNames2 = 1 << 18;
   var atOnce2 = 1 << 20;
   var Contents = class {
     constructor(pdf, loader) {
       this.pdf = pdf;
       this.loader = loader;
+      this.names = new Names(loader, this);
     }
     pdf;
     loader;
     drawn = 0;
     // octets that were decoded
+    named = 0;
+    // names of resources, of all contents
     work = maxWork;
     // octets that filters may still make
     rest = atOnce2;
     // octets until the signer's next click is let through
-    looked = /* @__PURE__ */ new Set();
+    looked = /* @__PURE__ */ new Map();
+    names;
     open;
-    /** page looks through the contents of a page, which are one. */
-    async page(ids) {
+    /** page looks through the contents of a page, which are one, and holds them against its resources. */
+    async page(ids, resources) {
+      await this.names.check(await this.joined(ids), resources);
+    }
+    async joined(ids) {
       const key = ids.map((id) => `${id.num} `).join("");
-      if (this.looked.has(key)) return;
-      const parts2 = [];
+      const known = this.looked.get(key);
+      return known ?? this.keep(key, await this.join(ids));
+    }
+    keep(key, uses) {
+      this.looked.set(key, uses);
+      if ((this.named += uses.count) > mostNames2) throw new UnreadError("too many names of resources");
+      return uses;
+    }
+    async join(ids) {
+      const parts3 = [];
       const joints = [];
       const known = /* @__PURE__ */ new Map();
       let at2 = 0;
       for (const id of ids) {
-        if (parts2.length > 0) {
+        if (parts3.length > 0) {
           joints.push(at2);
-          parts2.push(Uint8Array.of(10));
+          parts3.push(Uint8Array.of(10));
           at2++;
         }
         const data2 = known.get(id.num) ?? await this.load(id);
         known.set(id.num, data2);
         this.spend(data2.length);
-        parts2.push(data2);
+        parts3.push(data2);
         at2 += data2.length;
       }
-      checkContent(parts2.length === 1 ? parts2[0] : concat(...parts2), joints);
-      this.looked.add(key);
+      return checkContent(parts3.length === 1 ? parts3[0] : concat(...parts3), joints);
     }
-    /** stream looks through what is drawn by itself. */
+    /** stream looks through what is drawn by itself, and holds it against its resources. */
     async stream(num, v, dict) {
-      if (this.looked.has(`${num} `)) return;
+      const uses = await this.uses(num, v, dict);
+      const pattern = valueOf(v, dict, "PatternType");
+      await this.names.own(v, dict, uses, pattern !== void 0 && textOf(pattern) !== "null");
+    }
+    /** look refuses what an annotation looks like if it uses resources and has none: some readers take the form's or the page's. */
+    async look(num, v, dict) {
+      await this.names.own(v, dict, await this.uses(num, v, dict), true);
+    }
+    /** uses is what a stream that is drawn by itself uses. */
+    async uses(num, v, dict) {
+      const known = this.looked.get(`${num} `);
+      if (known) return known;
       const data2 = await this.data(v, dict);
       this.spend(data2.length);
-      checkContent(data2);
-      this.looked.add(`${num} `);
+      return this.keep(`${num} `, checkContent(data2));
+    }
+    /** decoded is the data of a stream. */
+    async decoded(v, dict) {
+      const data2 = await this.data(v, dict);
+      this.spend(data2.length);
+      return data2;
     }
     async load(id) {
       const v = await this.loader.load(id);
@@ -5004,8 +5484,13 @@
       for (const [from, to] of this.loader.entries(procs).values.values()) {
         const id = /^(\d{1,10})[\0\t\n\f\r ]/.exec(String.fromCharCode(...procs.b.subarray(from, Math.min(to, from + 12))));
         const glyph = id ? await this.loader.resolve({ b: procs.b, from, to }) : void 0;
-        if (glyph && isDict(glyph) && this.loader.isStream(glyph)) await this.stream(Number(id[1]), glyph, this.loader.entries(glyph));
+        if (glyph && isDict(glyph) && this.loader.isStream(glyph)) await this.glyph(v, dict, Number(id[1]), glyph);
       }
+    }
+    /** glyph is drawn with the resources of its font. */
+    async glyph(font, dict, num, v) {
+      const uses = await this.uses(num, v, this.loader.entries(v));
+      if (uses.count > 0) await this.names.own(font, dict, uses, true);
     }
     async data(v, dict) {
       const { pdf, loader } = this;
@@ -5196,7 +5681,7 @@
   var drawable = ["FlateDecode", "LZWDecode", "ASCIIHexDecode", "ASCII85Decode", "RunLengthDecode"];
   var pictured = ["DCTDecode", "CCITTFaxDecode", "JBIG2Decode", "JPXDecode"];
   var otherNames = ["F", "DP", "FFilter", "FDecodeParms"];
-  var marks = ["FreeText", "Line", "Square", "Circle", "Polygon", "PolyLine", "Highlight", "Underline", "Squiggly", "StrikeOut", "Stamp", "Caret", "Ink"];
+  var groupSpaces = ["DeviceGray", "DeviceRGB", "DeviceCMYK"];
   var parameters = [
     ["Predictor", (n) => n === 1 || n === 2 || n >= 10 && n <= 15],
     ["Colors", (n) => n >= 1 && n <= 32],
@@ -5205,16 +5690,18 @@
     ["EarlyChange", (n) => n === 0 || n === 1]
   ];
   var Drawn = class {
-    constructor(pdf, listed, loader, looks) {
+    constructor(pdf, listed, loader, looks, marks) {
       this.pdf = pdf;
       this.listed = listed;
       this.loader = loader;
       this.looks = looks;
+      this.marks = marks;
     }
     pdf;
     listed;
     loader;
     looks;
+    marks;
     /** scan throws an UnreadError for the first object that readers take for different ones. */
     async scan() {
       for (const num of this.listed.objects()) {
@@ -5228,7 +5715,7 @@
         const dict = this.loader.entries(v);
         if (this.loader.isStream(v)) await this.stream(num, v, dict);
         else {
-          await this.look(v, dict);
+          await this.marks.check(v, dict);
           await this.looks.glyphs(v, dict);
         }
       }
@@ -5261,6 +5748,28 @@
       const box2 = await this.numbers(valueOf(v, dict, "BBox"), 4);
       if (some || form2 && !box2) throw new UnreadError("something that is drawn to some only");
       await this.numbers(valueOf(v, dict, "Matrix"), 6);
+      await this.group(valueOf(v, dict, "Group"));
+    }
+    /** group refuses one of an unusual form: Ghostscript leaves out one whose colours or flags it does not take, and pdf.js one that is no dictionary. */
+    async group(value) {
+      const { loader } = this;
+      const v = await loader.resolve(value);
+      if (!v) return;
+      if (!isDict(v)) throw new UnreadError("a group that is none");
+      const dict = loader.entries(v);
+      for (const flag of ["I", "K"]) {
+        const on = await loader.resolve(valueOf(v, dict, flag));
+        if (on && !["true", "false"].includes(textOf(on))) throw new UnreadError("a group of an unusual form");
+      }
+      const space = await loader.resolve(valueOf(v, dict, "CS"));
+      if (space && !await this.groupSpace(space)) throw new UnreadError("a group of an unusual form");
+    }
+    async groupSpace(v) {
+      if (!isArray(v)) return groupSpaces.includes(nameOf2(v) ?? "");
+      const [first, second] = await this.all(v);
+      const name = nameOf2(first) ?? "";
+      if (!second) return groupSpaces.includes(name);
+      return isDict(second) && (name === "CalGray" || name === "CalRGB" || name === "ICCBased" && this.loader.entries(second).values.has("N"));
     }
     /** numbers tells whether there is a value, which has to be an array of so many numbers then. */
     async numbers(value, n) {
@@ -5304,12 +5813,258 @@
       for (const e of elements(v)) out.push(await this.loader.resolve(e));
       return out;
     }
-    /** look makes sure that an annotation has one where readers would draw their own. */
+  };
+
+  // ts/pdffieldtext.ts
+  var maxLook = 1 << 20;
+  var mostMapped = 1 << 16;
+  async function seenText(loader, looks, v, dict) {
+    const resources = await loader.resolve(valueOf(v, dict, "Resources"));
+    const fonts = resources && isDict(resources) ? await loader.resolve(valueOf(resources, loader.entries(resources), "Font")) : void 0;
+    const data2 = await looks.decoded(v, dict);
+    if (data2.length > maxLook) return void 0;
+    const texts2 = [];
+    const uses = checkContent(data2, [], (font, text2) => texts2.push([font, text2]));
+    if (uses.other || ["XObject", "Shading", "Pattern"].some((part) => uses.names.has(part))) return void 0;
+    const readers = /* @__PURE__ */ new Map();
+    let out = "";
+    for (const [font, text2] of texts2) {
+      const read2 = readers.get(font) ?? await readerOf(loader, looks, fonts, font);
+      readers.set(font, read2);
+      const part = read2(text2);
+      if (part === void 0) return void 0;
+      out += part;
+    }
+    return squeezed(out);
+  }
+  var unknown = () => void 0;
+  async function readerOf(loader, looks, fonts, name) {
+    const font = fonts && isDict(fonts) ? await loader.resolve(valueOf(fonts, loader.entries(fonts), name)) : void 0;
+    if (!font || !isDict(font)) return unknown;
+    const dict = loader.entries(font);
+    const kind = nameOf2(valueOf(font, dict, "Subtype"));
+    const encoding = await loader.resolve(valueOf(font, dict, "Encoding"));
+    const map = valueOf(font, dict, "ToUnicode");
+    if (kind === "Type3") return unknown;
+    if (kind === "Type0" || !encoding && map) {
+      const v = await loader.resolve(map);
+      if (!v || !isDict(v) || !loader.isStream(v)) return unknown;
+      const mapped = readMap(await looks.decoded(v, loader.entries(v)));
+      return mapped ? (text2) => translated(mapped, text2, kind === "Type0" ? 2 : 1) : unknown;
+    }
+    const e = await Encoding.of(loader, encoding);
+    return (text2) => {
+      let out = "";
+      for (const c of text2) {
+        const character = e.character(c);
+        if (character === void 0) return void 0;
+        out += character;
+      }
+      return out;
+    };
+  }
+  function translated(map, text2, width) {
+    let out = "";
+    for (let i = 0; i < text2.length; i += width) {
+      const part = i + width <= text2.length ? map.get(code2(text2.subarray(i, i + width))) : void 0;
+      if (part === void 0) return void 0;
+      out += part;
+    }
+    return out;
+  }
+  function code2(b) {
+    return b.subarray(0, 4).reduce((n, c) => n * 256 + c, 0);
+  }
+  function readMap(b) {
+    const map = /* @__PURE__ */ new Map();
+    const lexer = new Lexer(b);
+    let items = [];
+    let list;
+    try {
+      for (lexer.skip(); lexer.pos < b.length; lexer.skip()) {
+        const t2 = lexer.next();
+        if (t2.kind === "hex") (list ?? items).push(octetsOf(b, t2.from, t2.to));
+        else if (t2.kind === "[") items.push(list = []);
+        else if (t2.kind === "]") list = void 0;
+        else if (t2.kind === "word") {
+          if (!take(map, latin(b, t2.from, t2.to), items)) return void 0;
+          items = [];
+          list = void 0;
+        }
+        if (items.length > mostMapped) return void 0;
+      }
+    } catch (e) {
+      if (e instanceof LexError) return void 0;
+      throw e;
+    }
+    return map;
+  }
+  function take(map, op, items) {
+    const octets2 = (i) => Array.isArray(i) ? new Uint8Array() : i;
+    if (op === "endbfchar") for (let i = 0; i + 1 < items.length; i += 2) map.set(code2(octets2(items[i])), utf16(octets2(items[i + 1])));
+    if (op === "endbfrange") {
+      for (let i = 0; i + 2 < items.length; i += 3) {
+        const [from, to, text2] = [code2(octets2(items[i])), code2(octets2(items[i + 1])), items[i + 2]];
+        for (let k = 0; from + k <= to; k++) {
+          if (k > mostMapped || map.size > mostMapped) return false;
+          if (Array.isArray(text2)) {
+            const one = text2[k];
+            if (one) map.set(from + k, utf16(one));
+          } else if (text2.length >= 2) {
+            const whole = utf16(text2);
+            map.set(from + k, whole.slice(0, -1) + String.fromCharCode(whole.charCodeAt(whole.length - 1) + k & 65535));
+          }
+        }
+      }
+    }
+    return map.size <= mostMapped;
+  }
+
+  // ts/pdffields.ts
+  var drawnAnyway = ["FreeText", "Line", "Square", "Circle", "Polygon", "PolyLine", "Highlight", "Underline", "Squiggly", "StrikeOut", "Stamp", "Caret", "Ink"];
+  var maxInherited = 8;
+  var push = 1 << 16;
+  var combo = 1 << 17;
+  var unseen2 = "a field with a value and without a look";
+  var other = "a field whose value is another than what it looks like";
+  var Marks = class {
+    constructor(loader, looks, root2) {
+      this.loader = loader;
+      this.looks = looks;
+      this.root = root2;
+    }
+    loader;
+    looks;
+    root;
+    needed;
+    /** check throws an UnreadError if a dictionary is an annotation that readers draw in different ways. */
+    async check(v, dict) {
+      const kind = nameOf2(valueOf(v, dict, "Subtype"));
+      if (kind === void 0 || !(dict.values.has("AP") || kind === "Widget" || drawnAnyway.includes(kind))) return;
+      const look = await this.look(v, dict);
+      if (dict.values.has("Rect") && drawnAnyway.includes(kind) && !look.stream && !look.states) throw new UnreadError("an annotation without a look");
+      if (kind !== "Widget") return;
+      const field2 = await this.field(v, dict, look);
+      if (field2.kind === "Tx" || field2.kind === "Ch") await this.text(field2);
+      if (field2.kind === "Btn") await this.button(field2);
+    }
     async look(v, dict) {
-      if (!dict.values.has("Rect") || !marks.includes(nameOf2(valueOf(v, dict, "Subtype")) ?? "")) return;
-      const look = await this.loader.resolve(valueOf(v, dict, "AP"));
-      const normal = look && isDict(look) ? await this.loader.resolve(valueOf(look, this.loader.entries(look), "N")) : void 0;
-      if (!normal || !isDict(normal)) throw new UnreadError("an annotation without a look");
+      const { loader, looks } = this;
+      const ap = await loader.resolve(valueOf(v, dict, "AP"));
+      const normal = ap && isDict(ap) ? valueOf(ap, loader.entries(ap), "N") : void 0;
+      const { v: n, num } = normal ? await resolved(loader, normal) : { v: void 0, num: void 0 };
+      if (!n || !isDict(n)) return {};
+      const found = { v: n, dict: loader.entries(n) };
+      if (num !== void 0 && loader.isStream(n)) {
+        await looks.look(num, n, found.dict);
+        return { stream: found };
+      }
+      for (const [from, to] of found.dict.values.values()) {
+        const one = await resolved(loader, { b: n.b, from, to });
+        if (one.num !== void 0 && one.v && isDict(one.v) && loader.isStream(one.v)) await looks.look(one.num, one.v, loader.entries(one.v));
+      }
+      return { states: found };
+    }
+    /** field reads what a widget has, or its field. */
+    async field(widget, dict, look) {
+      const { loader } = this;
+      const found = /* @__PURE__ */ new Map();
+      let at2 = widget;
+      for (let i = 0; at2 && isDict(at2) && i < maxInherited; i++) {
+        const entries = loader.entries(at2);
+        for (const key of ["FT", "V", "Ff", "Opt"]) {
+          const v = found.has(key) ? void 0 : await loader.resolve(valueOf(at2, entries, key));
+          if (v) found.set(key, v);
+        }
+        at2 = await loader.resolve(valueOf(at2, entries, "Parent"));
+      }
+      const flags = found.get("Ff");
+      const kind = found.get("FT") && nameOf2(found.get("FT"));
+      const options = kind === "Ch" ? await this.options(found.get("Opt")) : [];
+      return { widget, dict, look, kind, held: found.get("V"), flags: flags && /^[+-]?\d{1,15}$/.test(textOf(flags)) ? integer2(flags) : 0, options };
+    }
+    async options(list) {
+      const { loader } = this;
+      if (!list || !isArray(list)) return [];
+      loader.spend(list.to - list.from);
+      const out = [];
+      for (const e of elements(list)) {
+        const one = await loader.resolve(e);
+        const pair = one && isArray(one) ? [...elements(one)] : [one, one];
+        if (pair.length !== 2) return [];
+        const [value, shown] = [await textString(loader, await loader.resolve(pair[0])), await textString(loader, await loader.resolve(pair[1]))];
+        out.push({ value, shown: squeezed(shown) });
+      }
+      return out;
+    }
+    /** held are the values of a field as they would be shown, without spaces. */
+    async held({ kind, held, options }) {
+      if (!held) return [];
+      if (!isString(held) && !(kind === "Ch" && isArray(held))) throw new UnreadError("a field whose value is no text");
+      const out = [];
+      for (const e of isArray(held) ? elements(held) : [held]) {
+        const text2 = await textString(this.loader, await this.loader.resolve(e));
+        out.push(squeezed(options.find((o) => o.value === text2)?.shown ?? text2));
+      }
+      return out;
+    }
+    /** text judges a field of text or of choices. */
+    async text(field2) {
+      const held = await this.held(field2);
+      const { stream, states } = field2.look;
+      if (!stream) {
+        if (states || held.join("") !== "" || await this.painted(field2)) throw new UnreadError(unseen2);
+        return;
+      }
+      const seen = await seenText(this.loader, this.looks, stream.v, stream.dict);
+      if (seen === held.join("")) return;
+      const all = field2.options.map((o) => o.shown).join("");
+      const list = field2.kind === "Ch" && (field2.flags & combo) === 0;
+      if (seen === void 0 || !list || !all.includes(seen) || !held.every((text2) => seen.includes(text2))) throw new UnreadError(other);
+    }
+    /** painted tells whether those who draw a field without a look paint over what is behind it. */
+    async painted(field2) {
+      const style = await this.style(field2);
+      const ground = style && await this.loader.resolve(valueOf(style.v, style.dict, "BG"));
+      return !!ground && isArray(ground) && !elements(ground).next().done;
+    }
+    async style({ widget, dict }) {
+      const v = await this.loader.resolve(valueOf(widget, dict, "MK"));
+      return v && isDict(v) ? { v, dict: this.loader.entries(v) } : void 0;
+    }
+    /** button judges a push button by its caption, and another one by its state. */
+    async button(field2) {
+      if ((field2.flags & push) !== 0) return this.caption(field2);
+      const { states } = field2.look;
+      const state = await this.loader.resolve(valueOf(field2.widget, field2.dict, "AS"));
+      const on = (state && nameOf2(state)) ?? "";
+      const held = field2.held && (nameOf2(field2.held) ?? await textString(this.loader, field2.held)) || "Off";
+      if (!states) {
+        if (on !== "" && on !== "Off" || held !== "Off" || await this.painted(field2)) throw new UnreadError(unseen2);
+        return;
+      }
+      const at2 = states.dict.values.get(held);
+      const there = at2 && textOf({ b: states.v.b, from: at2[0], to: at2[1] }) !== "null";
+      if (on !== (there ? held : "Off")) throw new UnreadError("a field whose state is another than its value");
+    }
+    /** caption judges a push button: those who draw it anew write its caption. */
+    async caption(field2) {
+      const { stream } = field2.look;
+      if (stream && !await this.need()) return;
+      const style = await this.style(field2);
+      const text2 = style ? squeezed(await textString(this.loader, await this.loader.resolve(valueOf(style.v, style.dict, "CA")))) : "";
+      if (!stream && (text2 !== "" || await this.painted(field2))) throw new UnreadError(unseen2);
+      if (!stream || text2 === "") return;
+      if (await seenText(this.loader, this.looks, stream.v, stream.dict) !== text2) throw new UnreadError(other);
+    }
+    /** need tells whether the form asks readers to draw its fields anew. */
+    async need() {
+      if (this.needed !== void 0) return this.needed;
+      const { loader } = this;
+      const catalog = await loader.resolve(this.root);
+      const form2 = catalog && isDict(catalog) ? await loader.resolve(valueOf(catalog, loader.entries(catalog), "AcroForm")) : void 0;
+      const need = form2 && isDict(form2) ? await loader.resolve(valueOf(form2, loader.entries(form2), "NeedAppearances")) : void 0;
+      return this.needed = !!need && textOf(need) === "true";
     }
   };
 
@@ -5319,8 +6074,10 @@
     try {
       const loader = new Loader(pdf, listed);
       const drawn2 = new Contents(pdf, loader);
-      await new Pages(pdf, loader, drawn2).scan(listed.root && { b: pdf, from: listed.root[0], to: listed.root[1] });
-      await new Drawn(pdf, listed, loader, drawn2).scan();
+      const root2 = listed.root && { b: pdf, from: listed.root[0], to: listed.root[1] };
+      const marks = new Marks(loader, drawn2, root2);
+      await new Pages(pdf, loader, drawn2, marks).scan(root2);
+      await new Drawn(pdf, listed, loader, drawn2, marks).scan();
       return false;
     } catch (e) {
       if (e instanceof UnreadError) return true;
@@ -5328,18 +6085,22 @@
     }
   }
   var Pages = class {
-    constructor(pdf, loader, looks) {
+    constructor(pdf, loader, looks, marks) {
       this.pdf = pdf;
       this.loader = loader;
       this.looks = looks;
+      this.marks = marks;
     }
     pdf;
     loader;
     looks;
+    marks;
     seen = /* @__PURE__ */ new Set();
     // nodes of the page tree
     drawn = /* @__PURE__ */ new Set();
-    // contents, and arrays of them, that were looked at
+    // contents that were looked at
+    checked = /* @__PURE__ */ new Map();
+    // arrays of contents, with what they were held against
     pages = [];
     async scan(root2) {
       const catalog = await this.loader.load(reference3(root2));
@@ -5372,7 +6133,8 @@
       if (!inner) {
         checkSeen(boxes);
         this.pages.push(id);
-        await this.contents(valueOf(v, dict, "Contents"));
+        await this.contents(valueOf(v, dict, "Contents"), boxes.Resources);
+        await this.annotations(await this.key(v, dict, "Annots"));
         return 1;
       }
       let pages = 0;
@@ -5385,13 +6147,15 @@
       if (!same) throw new UnreadError("another parent");
     }
     /** contents looks at the streams that a page is drawn from. */
-    async contents(v) {
+    async contents(v, resources) {
       const id = v && refOf(v);
-      if (!v || textOf(v) === "null" || id && this.drawn.has(named(id))) return;
+      const checked = id && this.checked.get(named(id));
+      if (!v || textOf(v) === "null" || checked && checked.resources === resources) return;
+      if (id && this.drawn.has(named(id))) return this.looks.page([id], resources);
       const found = id ? await this.loader.resolve(v) : v;
       if (!found || !isArray(found)) {
         await this.content(v);
-        return this.looks.page([reference3(v)]);
+        return this.looks.page([reference3(v)], resources);
       }
       this.loader.spend(found.to - found.from);
       const all = [];
@@ -5399,8 +6163,14 @@
         await this.content(e);
         all.push(reference3(e));
       }
-      await this.looks.page(all);
-      if (id) this.drawn.add(named(id));
+      await this.looks.page(all, resources);
+      if (id) this.checked.set(named(id), { resources });
+    }
+    /** annotations looks at those that are no objects by themselves, which are not come upon otherwise. */
+    async annotations(list) {
+      if (!list || !isArray(list)) return;
+      this.loader.spend(list.to - list.from);
+      for (const e of elements(list)) if (isDict(e)) await this.marks.check(e, this.loader.entries(e));
     }
     /** content makes sure that a content is a stream that is drawn as it is; its form is judged with that of all objects. */
     async content(e) {
@@ -5754,7 +6524,7 @@
       this.opened.add(p.k);
       this.failed.delete(p.k);
       this.rows.get(p.k).state.textContent = `${what}, ${t("review.shown_now")}`;
-      for (const [k, other] of this.rows) if (k !== p.k) other.state.textContent = other.state.textContent.replace(`, ${t("review.shown_now")}`, "");
+      for (const [k, other2] of this.rows) if (k !== p.k) other2.state.textContent = other2.state.textContent.replace(`, ${t("review.shown_now")}`, "");
     }
     cannotShow(p, text2 = t("review.blocked", { name: p.title }), ...more2) {
       this.failed.add(p.k);
@@ -5809,14 +6579,14 @@
       if (!this.strict()) return "";
       const unread = this.panes.find((p) => p.look === "octets");
       if (unread) return t("review.octets.strict", { name: unread.title });
-      const other = this.panes.find((p) => p.misfit !== "");
-      if (other) return t("review.misfit.strict", { name: other.title });
+      const other2 = this.panes.find((p) => p.misfit !== "");
+      if (other2) return t("review.misfit.strict", { name: other2.title });
       const pdfs = this.panes.filter((p) => p.look === "pdf");
       const bad = pdfs.find((p) => (this.hazards.get(p.k)?.size ?? 0) > 0);
       if (bad) return t("review.hazard", { name: bad.title });
       if (pdfs.some((p) => !this.hazards.has(p.k))) return t("review.wait.looking");
-      const unseen2 = this.panes.filter((p) => p.d.parts.length > 1 && !this.opened.has(p.k)).length;
-      return unseen2 > 0 ? t("review.unopened.strict", { n: unseen2 }) : "";
+      const unseen3 = this.panes.filter((p) => p.d.parts.length > 1 && !this.opened.has(p.k)).length;
+      return unseen3 > 0 ? t("review.unopened.strict", { n: unseen3 }) : "";
     }
     /**
      * ready sets the buttons. Signing needs that the document was drawn and that

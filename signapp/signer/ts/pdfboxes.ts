@@ -11,6 +11,7 @@ type Box = [number, number, number, number];
 export interface Boxes {
   MediaBox?: Box;
   CropBox?: Box;
+  Resources?: Value;
 }
 
 /** checkSeen makes sure that something of a page is seen: some readers leave out a box beside the page. */
@@ -28,6 +29,7 @@ export async function checkBoxes(loader: Loader, v: Value, dict: Entries, inheri
   if (dict.values.has("Resources")) {
     const found = await loader.resolve(valueOf(v, dict, "Resources"));
     if (!found || !isDict(found)) throw new UnreadError("resources that are none");
+    boxes.Resources = found;
   }
   if (dict.values.has("Rotate") && integer(await loader.resolve(valueOf(v, dict, "Rotate"))) % 90 !== 0) throw new UnreadError("a page that is turned by part of a right angle");
   return boxes;

@@ -9,16 +9,18 @@ import { Container, fits, kindsOf } from "./pdfkinds";
 import { contentDepth, latin, LexError, Lexer, plain, type Token } from "./pdflex";
 import { plainNumber, wideNumber } from "./pdfload";
 import { UnreadError } from "./pdfstream";
+import { DrawnState, type Shown, type Uses } from "./pdfuses";
 
 /** operators are those of ISO 32000-2, table A.1, by the number of their operands; without those of inline images. */
 export const operators = new Map<string, number>([...kindsOf].map(([word, kinds]): [string, number] => [word, kinds.length]).concat(["SC", "sc", "SCN", "scn"].map((word) => [word, -1])));
 
-const mostSaved = 1000; // q without Q: at some depth pdf.js does not come to an end
-
-/** checkContent throws an UnreadError for what readers differ about; joints are the places of the line ends that were put between its streams. */
-export function checkContent(content: Uint8Array, joints: number[] = []): void {
+/**
+ * checkContent throws an UnreadError for what readers differ about, and returns what the content
+ * uses; joints are the places of the line ends that were put between its streams.
+ */
+export function checkContent(content: Uint8Array, joints: number[] = [], shown?: Shown): Uses {
   try {
-    new Walk(content, joints).check();
+    return new Walk(content, joints, shown).check();
   } catch (e) {
     throw e instanceof LexError ? new UnreadError(`a content with ${e.message}`) : e;
   }
@@ -29,16 +31,18 @@ class Walk {
   private readonly open: Container[] = [];
   private joint = 0; // how many of the joints are passed
   private args = ""; // the operands in front of the present token
-  private saved = 0; // q without Q
+  private readonly drawn: DrawnState;
 
   constructor(
     private readonly b: Uint8Array,
     private readonly joints: number[],
+    shown: Shown | undefined,
   ) {
     this.lexer = new Lexer(b);
+    this.drawn = new DrawnState(b, shown);
   }
 
-  check(): void {
+  check(): Uses {
     const { b, lexer } = this;
     for (this.blank(); lexer.pos < b.length; this.blank()) {
       const t = lexer.next();
@@ -46,6 +50,8 @@ class Walk {
       this.token(t);
     }
     if (this.open.length > 0) throw new UnreadError("an array that does not end");
+    this.drawn.end();
+    return this.drawn.uses;
   }
 
   /** blank passes white space and comments; some readers go on with a comment in the next stream. */
@@ -107,6 +113,7 @@ class Walk {
         if (!["true", "false", "null"].includes(word)) throw new UnreadError("an operator within an array");
       }
     }
+    this.drawn.operand(t, open.length === 0);
     const within = open[open.length - 1];
     if (within) return within.take(kind);
     if ((this.args += kind).length > 33) throw new UnreadError("too many operands"); // of which pdf.js draws nothing any more
@@ -118,7 +125,11 @@ class Walk {
     if (word === "BI") {
       if (args !== "") throw new UnreadError("operands of an inline image");
       const from = this.lexer.pos;
-      this.lexer.pos = behindImage(this.b, from, operators);
+      const image = behindImage(this.b, from, operators);
+      this.lexer.pos = image.end;
+      this.drawn.uses.other = true;
+      if (image.space !== "") this.drawn.uses.name("ColorSpace", image.space);
+      this.drawn.forget();
       if (this.next(from) < this.lexer.pos) throw new UnreadError("an inline image that is cut between two streams");
       return;
     }
@@ -126,7 +137,7 @@ class Walk {
     if (n === undefined) throw new UnreadError("a word that is no operator");
     if (args.length < n || (n < 0 && args === "")) throw new UnreadError("fewer operands than an operator has");
     if (!fits(word, args)) throw new UnreadError("an operand of another kind");
-    if (word === "q" && ++this.saved > mostSaved) throw new UnreadError("states that are saved too deep");
-    if (word === "Q" && --this.saved < 0) throw new UnreadError("a state that was not saved");
+    this.drawn.operator(word, args);
+    this.drawn.forget();
   }
 }

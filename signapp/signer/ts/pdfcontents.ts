@@ -6,31 +6,52 @@ import { concat } from "./b64";
 import { find, white } from "./bytes";
 import { checkContent } from "./pdfcontent";
 import { base85, hexadecimal, inflate, lzw, runLength, zlibHead } from "./pdffilters";
-import { elements, integer, isArray, isDict, nameOf, valueOf, type Loader, type Ref, type Value } from "./pdfload";
+import { elements, integer, isArray, isDict, nameOf, valueOf, textOf, type Loader, type Ref, type Value } from "./pdfload";
+import { Names } from "./pdfnames";
 import { opener } from "./pdfobjects";
 import { UnreadError, unpredict, type Entries } from "./pdfstream";
+import type { Uses } from "./pdfuses";
 
 const maxDrawn = 32 << 20; // octets of all contents
 const maxWork = 512 << 20; // octets that filters make, as in internal/pdf
+const mostNames = 1 << 18; // of resources, in all contents
 const atOnce = 1 << 20; // octets between two breaks: the page has one thread
 
 /** Contents looks through each content of a file once. */
 export class Contents {
   private drawn = 0; // octets that were decoded
+  private named = 0; // names of resources, of all contents
   private work = maxWork; // octets that filters may still make
   private rest = atOnce; // octets until the signer's next click is let through
-  private readonly looked = new Set<string>();
+  private readonly looked = new Map<string, Uses>();
+  private readonly names: Names;
   private open: ReturnType<typeof opener> | undefined;
 
   constructor(
     private readonly pdf: Uint8Array,
     private readonly loader: Loader,
-  ) {}
+  ) {
+    this.names = new Names(loader, this);
+  }
 
-  /** page looks through the contents of a page, which are one. */
-  async page(ids: Ref[]): Promise<void> {
+  /** page looks through the contents of a page, which are one, and holds them against its resources. */
+  async page(ids: Ref[], resources: Value | undefined): Promise<void> {
+    await this.names.check(await this.joined(ids), resources);
+  }
+
+  private async joined(ids: Ref[]): Promise<Uses> {
     const key = ids.map((id) => `${id.num} `).join("");
-    if (this.looked.has(key)) return;
+    const known = this.looked.get(key);
+    return known ?? this.keep(key, await this.join(ids));
+  }
+
+  private keep(key: string, uses: Uses): Uses {
+    this.looked.set(key, uses);
+    if ((this.named += uses.count) > mostNames) throw new UnreadError("too many names of resources");
+    return uses;
+  }
+
+  private async join(ids: Ref[]): Promise<Uses> {
     const parts: Uint8Array[] = [];
     const joints: number[] = [];
     const known = new Map<number, Uint8Array>(); // a page can name one as often as it has room for
@@ -47,17 +68,35 @@ export class Contents {
       parts.push(data);
       at += data.length;
     }
-    checkContent(parts.length === 1 ? parts[0]! : concat(...parts), joints);
-    this.looked.add(key);
+    return checkContent(parts.length === 1 ? parts[0]! : concat(...parts), joints);
   }
 
-  /** stream looks through what is drawn by itself. */
+  /** stream looks through what is drawn by itself, and holds it against its resources. */
   async stream(num: number, v: Value, dict: Entries): Promise<void> {
-    if (this.looked.has(`${num} `)) return;
+    const uses = await this.uses(num, v, dict);
+    const pattern = valueOf(v, dict, "PatternType");
+    await this.names.own(v, dict, uses, pattern !== undefined && textOf(pattern) !== "null");
+  }
+
+  /** look refuses what an annotation looks like if it uses resources and has none: some readers take the form's or the page's. */
+  async look(num: number, v: Value, dict: Entries): Promise<void> {
+    await this.names.own(v, dict, await this.uses(num, v, dict), true);
+  }
+
+  /** uses is what a stream that is drawn by itself uses. */
+  async uses(num: number, v: Value, dict: Entries): Promise<Uses> {
+    const known = this.looked.get(`${num} `);
+    if (known) return known;
     const data = await this.data(v, dict);
     this.spend(data.length);
-    checkContent(data);
-    this.looked.add(`${num} `);
+    return this.keep(`${num} `, checkContent(data));
+  }
+
+  /** decoded is the data of a stream. */
+  async decoded(v: Value, dict: Entries): Promise<Uint8Array> {
+    const data = await this.data(v, dict);
+    this.spend(data.length);
+    return data;
   }
 
   private async load(id: Ref): Promise<Uint8Array> {
@@ -77,8 +116,14 @@ export class Contents {
     for (const [from, to] of this.loader.entries(procs).values.values()) {
       const id = /^(\d{1,10})[\0\t\n\f\r ]/.exec(String.fromCharCode(...procs.b.subarray(from, Math.min(to, from + 12))));
       const glyph = id ? await this.loader.resolve({ b: procs.b, from, to }) : undefined;
-      if (glyph && isDict(glyph) && this.loader.isStream(glyph)) await this.stream(Number(id![1]), glyph, this.loader.entries(glyph));
+      if (glyph && isDict(glyph) && this.loader.isStream(glyph)) await this.glyph(v, dict, Number(id![1]), glyph);
     }
+  }
+
+  /** glyph is drawn with the resources of its font. */
+  private async glyph(font: Value, dict: Entries, num: number, v: Value): Promise<void> {
+    const uses = await this.uses(num, v, this.loader.entries(v));
+    if (uses.count > 0) await this.names.own(font, dict, uses, true);
   }
 
   private async data(v: Value, dict: Entries): Promise<Uint8Array> {

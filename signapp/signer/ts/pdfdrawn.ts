@@ -4,6 +4,7 @@
 import { ascii, find, white } from "./bytes";
 import type { Listing } from "./pdfcensus";
 import type { Contents } from "./pdfcontents";
+import type { Marks } from "./pdffields";
 import { elements, integer, isArray, isDict, nameOf, plainNumber, refOf, textOf, valueOf, wideNumber, type Loader, type Value } from "./pdfload";
 import { UnreadError, type Entries } from "./pdfstream";
 import { checkTokens } from "./pdftokens";
@@ -16,8 +17,7 @@ export const pictured = ["DCTDecode", "CCITTFaxDecode", "JBIG2Decode", "JPXDecod
 
 const otherNames = ["F", "DP", "FFilter", "FDecodeParms"]; // under which some readers look for filters, or for the data in another file
 
-/** Annotations that Poppler, MuPDF or Ghostscript draw out of their own heads where they have no look, and others do not. */
-const marks = ["FreeText", "Line", "Square", "Circle", "Polygon", "PolyLine", "Highlight", "Underline", "Squiggly", "StrikeOut", "Stamp", "Caret", "Ink"];
+const groupSpaces = ["DeviceGray", "DeviceRGB", "DeviceCMYK"];
 
 const parameters: [string, (n: number) => boolean][] = [
   ["Predictor", (n) => n === 1 || n === 2 || (n >= 10 && n <= 15)],
@@ -34,6 +34,7 @@ export class Drawn {
     private readonly listed: Listing,
     private readonly loader: Loader,
     private readonly looks: Contents,
+    private readonly marks: Marks,
   ) {}
 
   /** scan throws an UnreadError for the first object that readers take for different ones. */
@@ -49,7 +50,7 @@ export class Drawn {
       const dict = this.loader.entries(v);
       if (this.loader.isStream(v)) await this.stream(num, v, dict);
       else {
-        await this.look(v, dict);
+        await this.marks.check(v, dict);
         await this.looks.glyphs(v, dict);
       }
     }
@@ -85,6 +86,30 @@ export class Drawn {
     const box = await this.numbers(valueOf(v, dict, "BBox"), 4);
     if (some || (form && !box)) throw new UnreadError("something that is drawn to some only");
     await this.numbers(valueOf(v, dict, "Matrix"), 6);
+    await this.group(valueOf(v, dict, "Group"));
+  }
+
+  /** group refuses one of an unusual form: Ghostscript leaves out one whose colours or flags it does not take, and pdf.js one that is no dictionary. */
+  private async group(value: Value | undefined): Promise<void> {
+    const { loader } = this;
+    const v = await loader.resolve(value);
+    if (!v) return;
+    if (!isDict(v)) throw new UnreadError("a group that is none");
+    const dict = loader.entries(v);
+    for (const flag of ["I", "K"]) {
+      const on = await loader.resolve(valueOf(v, dict, flag));
+      if (on && !["true", "false"].includes(textOf(on))) throw new UnreadError("a group of an unusual form");
+    }
+    const space = await loader.resolve(valueOf(v, dict, "CS"));
+    if (space && !(await this.groupSpace(space))) throw new UnreadError("a group of an unusual form");
+  }
+
+  private async groupSpace(v: Value): Promise<boolean> {
+    if (!isArray(v)) return groupSpaces.includes(nameOf(v) ?? "");
+    const [first, second] = await this.all(v);
+    const name = nameOf(first) ?? "";
+    if (!second) return groupSpaces.includes(name);
+    return isDict(second) && (name === "CalGray" || name === "CalRGB" || (name === "ICCBased" && this.loader.entries(second).values.has("N")));
   }
 
   /** numbers tells whether there is a value, which has to be an array of so many numbers then. */
@@ -131,13 +156,5 @@ export class Drawn {
     this.loader.spend(v.to - v.from);
     for (const e of elements(v)) out.push(await this.loader.resolve(e));
     return out;
-  }
-
-  /** look makes sure that an annotation has one where readers would draw their own. */
-  private async look(v: Value, dict: Entries): Promise<void> {
-    if (!dict.values.has("Rect") || !marks.includes(nameOf(valueOf(v, dict, "Subtype")) ?? "")) return;
-    const look = await this.loader.resolve(valueOf(v, dict, "AP"));
-    const normal = look && isDict(look) ? await this.loader.resolve(valueOf(look, this.loader.entries(look), "N")) : undefined;
-    if (!normal || !isDict(normal)) throw new UnreadError("an annotation without a look");
   }
 }

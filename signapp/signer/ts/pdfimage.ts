@@ -33,19 +33,20 @@ interface Head {
   parms: string; // of the filters, as they are written
 }
 
-/** behindImage is the place behind the EI of an image; from is behind BI. */
-export function behindImage(b: Uint8Array, from: number, operators: Map<string, number>): number {
+/** behindImage is the place behind the EI of an image, and its colours, if they are a name of the resources; from is behind BI. */
+export function behindImage(b: Uint8Array, from: number, operators: Map<string, number>): { end: number; space: string } {
   const lexer = new Lexer(b, from);
   const head = readHead(lexer);
   const at = lexer.pos;
   if (!white(b[at])) throw new UnreadError("no blank behind ID");
+  const space = head.space === "" || head.space.startsWith("[") || components.has(head.space) ? "" : head.space;
   const starts = b[at] === 13 && b[at + 1] === 10 ? [at + 1, at + 2] : [at + 1]; // some readers count both
   for (const start of starts) {
     for (const end of ends(head, b.subarray(start), operators)) {
       let p = start + end;
       while (white(b[p])) p++;
       if (b[p] !== 0x45 || b[p + 1] !== 0x49 || (p + 2 < b.length && !white(b[p + 2]))) continue;
-      if (reckoned.includes(head.filter) || searched(b, at + 1, operators) === p) return p + 2;
+      if (reckoned.includes(head.filter) || searched(b, at + 1, operators) === p) return { end: p + 2, space };
     }
   }
   throw new UnreadError("an inline image that ends in two places");

@@ -158,6 +158,12 @@ export class Loader {
     return readEntries(b, from);
   }
 
+  /** clear decrypts a string, which is in clear within an object stream. */
+  async clear({ b }: Value, octets: Uint8Array): Promise<Uint8Array> {
+    const open = b === this.pdf && octets.length > 0 ? await (this.open ??= opener(this.pdf)) : undefined;
+    return open ? open(octets) : octets;
+  }
+
   /** isStream tells whether data stands behind a dictionary. */
   isStream({ b, to }: Value): boolean {
     const at = skip(b, to);

@@ -7,8 +7,9 @@ import { checkBoxes, checkSeen, type Boxes } from "./pdfboxes";
 import type { Listing } from "./pdfcensus";
 import { Contents } from "./pdfcontents";
 import { Drawn, pictured } from "./pdfdrawn";
+import { Marks } from "./pdffields";
 import { linearized } from "./pdfform";
-import { elements, integer, isArray, Loader, nameOf, refOf, reference, textOf, valueOf, type Ref, type Value } from "./pdfload";
+import { elements, integer, isArray, isDict, Loader, nameOf, refOf, reference, textOf, valueOf, type Ref, type Value } from "./pdfload";
 import { UnreadError, type Entries } from "./pdfstream";
 
 const maxDepth = 200; // of the page tree
@@ -18,8 +19,10 @@ export async function twofaced(pdf: Uint8Array, listed: Listing): Promise<boolea
   try {
     const loader = new Loader(pdf, listed);
     const drawn = new Contents(pdf, loader);
-    await new Pages(pdf, loader, drawn).scan(listed.root && { b: pdf, from: listed.root[0], to: listed.root[1] });
-    await new Drawn(pdf, listed, loader, drawn).scan();
+    const root = listed.root && { b: pdf, from: listed.root[0], to: listed.root[1] };
+    const marks = new Marks(loader, drawn, root);
+    await new Pages(pdf, loader, drawn, marks).scan(root);
+    await new Drawn(pdf, listed, loader, drawn, marks).scan();
     return false;
   } catch (e) {
     if (e instanceof UnreadError) return true;
@@ -29,13 +32,15 @@ export async function twofaced(pdf: Uint8Array, listed: Listing): Promise<boolea
 
 class Pages {
   private readonly seen = new Set<number>(); // nodes of the page tree
-  private readonly drawn = new Set<string>(); // contents, and arrays of them, that were looked at
+  private readonly drawn = new Set<string>(); // contents that were looked at
+  private readonly checked = new Map<string, { resources: Value | undefined }>(); // arrays of contents, with what they were held against
   private readonly pages: Ref[] = [];
 
   constructor(
     private readonly pdf: Uint8Array,
     private readonly loader: Loader,
     private readonly looks: Contents,
+    private readonly marks: Marks,
   ) {}
 
   async scan(root: Value | undefined): Promise<void> {
@@ -71,7 +76,8 @@ class Pages {
     if (!inner) {
       checkSeen(boxes);
       this.pages.push(id);
-      await this.contents(valueOf(v, dict, "Contents"));
+      await this.contents(valueOf(v, dict, "Contents"), boxes.Resources);
+      await this.annotations(await this.key(v, dict, "Annots"));
       return 1;
     }
     let pages = 0;
@@ -87,13 +93,15 @@ class Pages {
   }
 
   /** contents looks at the streams that a page is drawn from. */
-  private async contents(v: Value | undefined): Promise<void> {
+  private async contents(v: Value | undefined, resources: Value | undefined): Promise<void> {
     const id = v && refOf(v);
-    if (!v || textOf(v) === "null" || (id && this.drawn.has(named(id)))) return;
+    const checked = id && this.checked.get(named(id));
+    if (!v || textOf(v) === "null" || (checked && checked.resources === resources)) return;
+    if (id && this.drawn.has(named(id))) return this.looks.page([id], resources);
     const found = id ? await this.loader.resolve(v) : v;
     if (!found || !isArray(found)) {
       await this.content(v);
-      return this.looks.page([reference(v)]);
+      return this.looks.page([reference(v)], resources);
     }
     this.loader.spend(found.to - found.from);
     const all: Ref[] = [];
@@ -101,8 +109,15 @@ class Pages {
       await this.content(e);
       all.push(reference(e));
     }
-    await this.looks.page(all);
-    if (id) this.drawn.add(named(id));
+    await this.looks.page(all, resources);
+    if (id) this.checked.set(named(id), { resources });
+  }
+
+  /** annotations looks at those that are no objects by themselves, which are not come upon otherwise. */
+  private async annotations(list: Value | undefined): Promise<void> {
+    if (!list || !isArray(list)) return;
+    this.loader.spend(list.to - list.from);
+    for (const e of elements(list)) if (isDict(e)) await this.marks.check(e, this.loader.entries(e));
   }
 
   /** content makes sure that a content is a stream that is drawn as it is; its form is judged with that of all objects. */
