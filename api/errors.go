@@ -102,6 +102,8 @@ var table = []struct {
 	{signapp.ErrRefused, wire{403, "refused", "The request was refused", retryNever, csc.ErrAccessDenied, false}},
 	{signapp.ErrQuota, wire{507, codeQuota, "The client keeps as much as it may", retryLater, csc.ErrUnavailable, true}},
 	{signapp.ErrFull, wire{507, "storage_full", "The service cannot store more now", retryLater, csc.ErrUnavailable, false}},
+	{signapp.ErrClock, wire{503, "clock_in_doubt", "The service's clocks do not agree, and nothing is signed until they do; its operators are told", retryLater, csc.ErrUnavailable, false}},
+	{signapp.ErrClosed, wire{503, "module_closed", "The signature module is closed until its officers open it; nothing is signed before", retryLater, csc.ErrUnavailable, false}},
 	{signapp.ErrUnavailable, wire{503, "unavailable", "The service cannot answer now", retrySame, csc.ErrUnavailable, false}},
 	{oauth.ErrUnavailable, wire{503, "unavailable", "The service cannot answer now", retryLater, csc.ErrUnavailable, false}},
 	{context.DeadlineExceeded, wire{503, "unavailable", "The service cannot answer now", retrySame, csc.ErrUnavailable, false}},

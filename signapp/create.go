@@ -39,6 +39,9 @@ func (s *Service) Create(ctx context.Context, c Client, n NewOperation) (*Operat
 	if err != nil {
 		return nil, err
 	}
+	if err := s.Timely(ctx); err != nil {
+		return nil, err
+	}
 	once, err := s.wantsOnce(n, list)
 	if err != nil {
 		return nil, err

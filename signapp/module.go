@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/assent-sign/assent/sap"
 	"github.com/assent-sign/assent/sap/sapclient"
@@ -44,7 +45,32 @@ func ModuleError(err error) error {
 	if ref, yes := final(err); yes {
 		return fmt.Errorf("%w (ref %s)", ErrRefused, ref)
 	}
+	for from, to := range map[error]error{sapclient.ErrClock: ErrClock, sapclient.ErrClosed: ErrClosed} {
+		if errors.Is(err, from) {
+			return fmt.Errorf("%w: %w", to, err)
+		}
+	}
 	return fmt.Errorf("%w: the module did not answer: %w", ErrUnavailable, err)
+}
+
+// MaxSkew is how far this process's clock may be from the module's. What it asks to be
+// signed carries its time, and its own time-stamps do: beyond this nobody is asked.
+const MaxSkew = time.Minute
+
+// Timely tells whether the clocks of this process and of the module agree (TIM-01). ErrClock.
+func (s *Service) Timely(ctx context.Context) error {
+	skew := time.Duration(0)
+	if s.cfg.Skew != nil {
+		skew = s.cfg.Skew(ctx)
+	}
+	word := "behind"
+	if skew < 0 {
+		word = "ahead of"
+	}
+	if skew.Abs() <= MaxSkew {
+		return nil
+	}
+	return fmt.Errorf("%w: this machine's clock is %s %s the module's; at most %s is allowed", ErrClock, skew.Abs().Round(time.Second), word, MaxSkew)
 }
 
 // Workers is what the application needs of the configured workers

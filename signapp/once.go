@@ -219,6 +219,9 @@ func (s *Service) RequestOneTime(ctx context.Context, g Grant) (*sap.Signed, err
 	if err := r.waitsForKey(); err != nil {
 		return nil, err
 	}
+	if err := s.Timely(ctx); err != nil {
+		return nil, err
+	}
 	if r.progress.Asked != "" { // the signer approves another one
 		if err := s.endKey(ctx, r.id, r.progress.Asked); err == nil {
 			_ = s.answered(ctx, r.id, r.progress.Asked, false)

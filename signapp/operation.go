@@ -2,6 +2,7 @@ package signapp
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -150,6 +151,8 @@ var (
 	ErrExpired     = errors.New("signapp: expired")
 	ErrRefused     = errors.New("signapp: the module refused")
 	ErrUnavailable = errors.New("signapp: temporarily unavailable")
+	ErrClock       = fmt.Errorf("%w: the clocks are in doubt", ErrUnavailable)        // the module's, or this process's against it
+	ErrClosed      = fmt.Errorf("%w: the signature module is closed", ErrUnavailable) // until its officers open it
 	ErrFull        = errors.New("signapp: storage is full or not writable")
 	ErrLink        = errors.New("signapp: the link was used, is expired or is not for this signer")
 	ErrPaused      = errors.New("signapp: the signer has refused this client too often")

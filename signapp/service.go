@@ -40,8 +40,9 @@ type Config struct {
 	Certifier Certifier
 	Limits    Limits
 	Retention Retention
-	Clock     clock.Clock  // nil: the system's
-	Log       *slog.Logger // nil: none
+	Clock     clock.Clock                         // nil: the system's
+	Skew      func(context.Context) time.Duration // how far the module's clock is ahead of this machine's; nil: not known
+	Log       *slog.Logger                        // nil: none
 }
 
 // Limits bound what callers may ask for.

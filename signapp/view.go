@@ -120,6 +120,9 @@ func (s *Service) RequestActivation(ctx context.Context, g Grant) (*sap.Signed, 
 		return nil, ModuleError(err)
 	}
 	failpoint.After("ssad/06-challenge-issued")
+	if err := s.Timely(ctx); err != nil {
+		return nil, err
+	}
 	sid, err := r.checkRequest(req)
 	if err != nil {
 		s.log.Error("module sent an activation request for something else", "operation", r.id, "error", err)

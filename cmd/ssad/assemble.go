@@ -242,7 +242,7 @@ func (a *app) openService(ctx context.Context) error {
 	a.service, err = signapp.Open(ctx, signapp.Config{
 		Dir: filepath.Join(a.cfg.Data, "files"), Store: a.store, Module: a.sam, Workers: a.set, StatementKey: key, Teller: a.sam,
 		Policy: a.cfg.SAM.Policy, RawPolicy: a.cfg.SAM.RawPolicy, AppOrigin: a.cfg.AppOrigin, SigningOrigin: a.cfg.SigningOrigin,
-		OneTime: a.cfg.SAM.OneTime, Certifier: a.sam,
+		OneTime: a.cfg.SAM.OneTime, Certifier: a.sam, Skew: a.skew,
 		Limits: signapp.Limits{Document: l.Document, Items: l.Items, Lifetime: l.Lifetime, MaxLifetime: l.MaxLifetime, Waiting: l.Waiting, Declines: l.Declines, Pause: l.Pause, Parallel: l.Parallel, MinFree: l.MinFree,
 			ClientBytes: l.ClientBytes, SignerBytes: l.SignerBytes, ClientOperations: l.ClientOperations},
 		Retention: signapp.Retention{Documents: r.Documents, Results: r.Results, Operations: r.Operations, Redemption: r.Redemption, Finish: r.Finish},
@@ -289,6 +289,7 @@ func (a *app) openDoors(context.Context) error {
 func (a *app) checks() []api.Check {
 	return []api.Check{
 		{Name: "sam", Do: a.sam.Health},
+		{Name: "clock", Do: a.timely},
 		{Name: "store", Do: func(ctx context.Context) error {
 			return a.store.View(ctx, func(tx signapp.Tx) error {
 				_, err := tx.Operations().List(signapp.Everything(), signapp.Query{Limit: 1})

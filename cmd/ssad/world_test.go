@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,6 +48,7 @@ type world struct {
 	admin  string
 	log    *buffer
 	stop   func()
+	apart  atomic.Int64 // nanoseconds that samd's machine's clock is ahead
 
 	signdoc string // more of the part "uses"
 	samKeys string // more of the configuration's part "sam"
@@ -89,6 +91,11 @@ func newWorld(t *testing.T, change ...func(*sam.Config)) *world {
 	}
 	rpc := samrpc.New(w.sam.M, slog.New(slog.DiscardHandler))
 	srv := rpc.HTTPServer(conf)
+	inner := srv.Handler
+	srv.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("Date", time.Now().Add(time.Duration(w.apart.Load())).UTC().Format(http.TimeFormat))
+		inner.ServeHTTP(rw, r)
+	})
 	go func() { _ = rpc.Serve(srv, l) }()
 	t.Cleanup(func() { _ = srv.Close() })
 	w.samURL = "https://" + l.Addr().String()

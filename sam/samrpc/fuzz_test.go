@@ -54,7 +54,7 @@ func FuzzBodies(f *testing.F) {
 	}
 	uses := w.Token.Uses()
 	status := map[string]int{
-		sapclient.CodeRefused: 422, sapclient.CodeInvalid: 400, sapclient.CodeForbidden: 403, sapclient.CodeNotFound: 404, sapclient.CodeUnavailable: 503,
+		sapclient.CodeRefused: 422, sapclient.CodeInvalid: 400, sapclient.CodeForbidden: 403, sapclient.CodeNotFound: 404, sapclient.CodeUnavailable: 503, sapclient.CodeClock: 503, sapclient.CodeClosed: 503,
 	}
 	f.Fuzz(func(t *testing.T, route, who uint8, body []byte, query string) {
 		rt := routes[int(route)%len(routes)]

@@ -191,7 +191,13 @@ func refusalAnswer(op sam.Op, r *sam.Refusal) (int, sapclient.ErrorBody) {
 	case sap.ReasonStore:
 		body.Code, body.Retry = sapclient.CodeUnavailable, sapclient.RetrySame
 		return http.StatusServiceUnavailable, body
-	case sap.ReasonToken, sap.ReasonClosed, sap.ReasonClock:
+	case sap.ReasonClock:
+		body.Code, body.Retry = sapclient.CodeClock, sapclient.RetryLater
+		return http.StatusServiceUnavailable, body
+	case sap.ReasonClosed:
+		body.Code, body.Retry = sapclient.CodeClosed, sapclient.RetryLater
+		return http.StatusServiceUnavailable, body
+	case sap.ReasonToken:
 		body.Code, body.Retry = sapclient.CodeUnavailable, sapclient.RetryLater
 		return http.StatusServiceUnavailable, body
 	case sap.ReasonInvalid:

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,6 +22,8 @@ const (
 	CodeNotFound    = "not_found"
 	CodeForbidden   = "forbidden"
 	CodeCeremony    = "ceremony_needed" // the module knows nobody yet (ROL-06)
+	CodeClock       = "clock_in_doubt"  // no key is used until the module's clock is right again (TIM-01)
+	CodeClosed      = "module_closed"   // secure state, or two officers have to accept something (FPT-03)
 
 	RetryNever = "never"
 	RetryLater = "later"
@@ -35,6 +38,10 @@ var (
 	ErrNotFound    = errors.New("sapclient: the SAM does not know it")
 	ErrForbidden   = errors.New("sapclient: this caller may not do that")
 	ErrCeremony    = errors.New("sapclient: ceremony needed: the SAM knows nobody yet")
+
+	// These two are ErrUnavailable, with a reason that operators can mend.
+	ErrClock  = fmt.Errorf("%w: its clock is in doubt, assent status says why", ErrUnavailable)
+	ErrClosed = fmt.Errorf("%w: it is closed, assent status says why", ErrUnavailable)
 )
 
 // Error is a failed call.
@@ -76,6 +83,7 @@ const maxAnswer = 16 << 20
 type transport struct {
 	base string
 	http *http.Client
+	skew atomic.Int64 // nanoseconds, see skewOf
 }
 
 func newTransport(cfg Config) (*transport, error) {
@@ -134,9 +142,13 @@ func (t *transport) do(ctx context.Context, method, path string, query url.Value
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	sent := time.Now()
 	res, err := t.http.Do(req)
 	if err != nil {
 		return nil, &Error{Kind: ErrUnavailable, Retry: RetrySame, Err: err}
+	}
+	if skew, ok := skewOf(res.Header.Get("Date"), sent, time.Now()); ok {
+		t.skew.Store(int64(skew))
 	}
 	defer func() { _ = res.Body.Close() }()
 	raw, err := readAll(res)
@@ -147,6 +159,25 @@ func (t *transport) do(ctx context.Context, method, path string, query url.Value
 		return nil, answerError(res.StatusCode, raw)
 	}
 	return raw, nil
+}
+
+// Skew is how far the SAM's machine was ahead of this one at the last answer (below zero:
+// behind), as far as that is certain: 0 when both may show the same time.
+func (t *transport) Skew() time.Duration { return time.Duration(t.skew.Load()) }
+
+// skewOf compares the Date of an answer, which was written between sent and received
+// and has whole seconds, with this machine's clock.
+func skewOf(date string, sent, received time.Time) (time.Duration, bool) {
+	said, err := http.ParseTime(date)
+	switch {
+	case err != nil:
+		return 0, false
+	case said.After(received):
+		return said.Sub(received), true
+	case said.Add(time.Second).Before(sent):
+		return said.Add(time.Second).Sub(sent), true
+	}
+	return 0, true
 }
 
 func readAll(res *http.Response) ([]byte, error) {
@@ -166,7 +197,7 @@ func answerError(status int, raw []byte) error {
 	var body ErrorBody
 	kinds := map[string]error{
 		CodeRefused: ErrRefused, CodeInvalid: ErrInvalid, CodeUnavailable: ErrUnavailable, CodeNotFound: ErrNotFound, CodeForbidden: ErrForbidden,
-		CodeCeremony: ErrCeremony,
+		CodeCeremony: ErrCeremony, CodeClock: ErrClock, CodeClosed: ErrClosed,
 	}
 	if err := json.Unmarshal(raw, &body); err != nil || kinds[body.Code] == nil {
 		return &Error{Kind: ErrUnavailable, Status: status, Retry: RetrySame, Err: fmt.Errorf("status %d is not an answer of samd", status)}

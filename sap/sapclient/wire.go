@@ -535,7 +535,7 @@ type ReopenIn struct {
 // ErrorBody is every error answer of samd. Code is opaque for refusals
 // ("refused"); Ref is the sequence number of the audit record that says why.
 type ErrorBody struct {
-	Code  string `json:"code"` // refused, invalid, unavailable, not_found, forbidden, ceremony_needed
+	Code  string `json:"code"` // refused, invalid, unavailable, not_found, forbidden, ceremony_needed, clock_in_doubt, module_closed
 	Ref   string `json:"ref,omitempty"`
 	Retry string `json:"retry"` // never, later, same
 }

@@ -109,6 +109,8 @@ var words = []struct {
 	{signapp.ErrTooMany, 429, "Too many requests wait for you already. Decide on some of them first."},
 	{signapp.ErrInput, 400, "This could not be used. Check the file, its name and your signing key, and try again."},
 	{signapp.ErrNotFound, 404, "There is nothing here for you."},
+	{signapp.ErrClock, 503, "The service's clocks do not agree, so nothing can be signed now. Its operators are told; try again later."},
+	{signapp.ErrClosed, 503, "The signature module is closed for the moment, and its officers have to open it again. Try again later."},
 	{signapp.ErrUnavailable, 503, "The signature module cannot be reached at this moment. Try again in a minute."},
 	{signapp.ErrQuota, 507, "You keep as many files here as you may. Files that you uploaded go after some time; try again then."},
 	{signapp.ErrFull, 503, "The service has no room at this moment. Try again later."},

@@ -46,6 +46,8 @@ var table = []struct {
 	{signapp.ErrInput, 400, errorBody{"invalid", "The service could not use what this page sent. Nothing was signed. Open the request again from your list.", "never"}},
 	{signapp.ErrRefused, 403, errorBody{"refused", "The signature module refused. Nothing was signed. If you do not know why, contact the service and name the time.", "never"}},
 	{signapp.ErrNotFound, 404, errorBody{"not_found", "There is no such request for you. Open it again from your list.", "never"}},
+	{signapp.ErrClock, 503, errorBody{"clock_in_doubt", "The service's clocks do not agree, so nothing can be signed now. Its operators are told. Nothing is lost; try again later.", "later"}},
+	{signapp.ErrClosed, 503, errorBody{"module_closed", "The signature module is closed for the moment, and its officers have to open it again. Nothing is lost; try again later.", "later"}},
 	{signapp.ErrUnavailable, 503, errorBody{"unavailable", "The signature module cannot be reached at this moment. Nothing is lost; try again in a minute.", "later"}},
 	{signapp.ErrQuota, 503, errorBody{"unavailable", "Too many documents of yours are open at this moment. Close other pages that show them, and try again.", "later"}},
 	{signapp.ErrFull, 503, errorBody{"unavailable", "The service has no room at this moment. Try again later.", "later"}},
