@@ -167,12 +167,15 @@ func TestSAP07OtherSpellings(t *testing.T) {
 		"duplicate name": strings.Replace(str, `{"auth":`, `{"auth":{},"auth":`, 1),
 		"unknown name":   strings.Replace(str, `{"auth":`, `{"a":1,"auth":`, 1),
 		"case":           strings.Replace(str, `"typ"`, `"Typ"`, 1),
-		"missing":        strings.Replace(str, `"purpose":"Sign the lease — 2 years, 900 €"`, ``, 1),
+		"missing":        strings.Replace(str, `,"purpose":"Sign the lease — 2 years, 900 €"`, ``, 1),
 		"number form":    strings.Replace(str, `"n":1`, `"n":1.0`, 1),
 		"text number":    strings.Replace(str, `"n":1`, `"n":"1"`, 1),
 	} {
-		if _, err := DecodeSAD([]byte(in)); !errors.Is(err, ReasonEncoding) {
+		if _, err := DecodeSAD([]byte(in)); !errors.Is(err, ReasonEncoding) || in == str {
 			t.Errorf("%s: got %v", name, err)
+		}
+		if broken := strings.Contains(name, "two") || name == "trailing"; !broken && !json.Valid([]byte(in)) {
+			t.Errorf("%s: is no JSON, and refused for that", name)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package pkcs11
 
 import (
 	"bytes"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -172,13 +174,19 @@ func TestStoppedChild(t *testing.T) {
 // Killing the module's processes under load never gives a false "not started",
 // a wrong signature or a token that stays away (F10).
 func TestKillUnderLoad(t *testing.T) {
-	cfg := provision(t)
+	cfg, calls := spied(t, provision(t))
 	cfg.RecycleAfter, cfg.QueueWait = 40, 10*time.Second
 	tok := mustOpen(t, cfg)
 	w, err := tok.GenerateWrapped(t.Context(), algo.P256)
 	if err != nil {
 		t.Fatal(err)
 	}
+	pub, err := x509.ParsePKIXPublicKey(w.Public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := calls("C_SignInit")
+	var made, open atomic.Int64
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	for range 4 {
@@ -191,8 +199,17 @@ func TestKillUnderLoad(t *testing.T) {
 					return
 				default:
 				}
-				if _, err := signOne(tok, w); err != nil && !errors.Is(err, cryptotoken.ErrUnavailable) {
+				sig, err := signOne(tok, w)
+				switch {
+				case err == nil:
+					made.Add(1)
+					if err := algo.Verify(pub, algo.ES256, make([]byte, 32), sig); err != nil {
+						t.Errorf("a wrong signature: %v", err)
+					}
+				case !errors.Is(err, cryptotoken.ErrUnavailable):
 					t.Errorf("under kills: %v", err)
+				case !errors.Is(err, cryptotoken.ErrNotStarted):
+					open.Add(1)
 				}
 			}
 		}()
@@ -205,6 +222,9 @@ func TestKillUnderLoad(t *testing.T) {
 	}
 	close(stop)
 	wg.Wait()
+	if n := int64(calls("C_SignInit") - before); n > made.Load()+open.Load() || made.Load() < 10 {
+		t.Errorf("the module began %d signatures; %d were made, the outcome of %d is said to be open", n, made.Load(), open.Load())
+	}
 	eventually(t, "healing", func() bool { _, err := signOne(tok, w); return err == nil })
 }
 
