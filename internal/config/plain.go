@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,8 +46,12 @@ func decoderError(err error) string {
 	if !errors.As(err, &e) || e.GetToken() == nil {
 		return err.Error()
 	}
-	return atPlace(e.GetToken(), e.GetMessage())
+	words := twice.ReplaceAllString(e.GetMessage(), `the key $1 is in line $2 already: give it once`)
+	return atPlace(e.GetToken(), words)
 }
+
+// twice is the parser's sentence about a key that is there twice.
+var twice = regexp.MustCompile(`^mapping key (".*") already defined at \[(\d+):\d+\]$`)
 
 func atPlace(t *token.Token, words string) string {
 	var p printer.Printer

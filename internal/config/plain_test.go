@@ -53,6 +53,7 @@ func TestMistakesAreSaidInPlainWords(t *testing.T) {
 		{"a list at the top", "- a\n", `line 1: found a list, wanted keys with values`},
 		{"a misspelt key", "nane: a\n", `line 1: there is no key "nane": did you mean "name"?`},
 		{"an unknown key below", "sub:\n  deep:\n    zzzzzz: 1\n", `line 3: there is no key "zzzzzz" in sub.deep: known are n`},
+		{"a key twice", "name: a\nsize: 1\nname: b\n", `line 3: the key "name" is in line 1 already: give it once`},
 		{"an octal serial number", "name: 007\n", `line 1: name: found the number 007, wanted a text: put it into quotes`},
 		{"a version", "list: [1.10]\n", `line 1: list[0]: found the number 1.10, wanted a text: put it into quotes`},
 		{"behind an anchor", "size: &x many\n", `line 1: size: found the text "many", wanted a whole number`},

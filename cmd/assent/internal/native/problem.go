@@ -22,12 +22,19 @@ type Error struct {
 	Words string
 	Mend  bool          // trying again helps nothing before somebody has changed something here: the command line, the address, the certificate, the secret
 	Code  string        // the service's word for it; "" when it gave none
+	Ref   string        // the request's number in the service's log; "" when it gave none
 	Again time.Duration // when trying again may help; 0: it is not known to help
 	cause error
 }
 
 // Error implements error.
-func (e *Error) Error() string { return ErrAPI.Error() + ": " + e.Words }
+func (e *Error) Error() string {
+	s := ErrAPI.Error() + ": " + e.Words
+	if e.Ref != "" {
+		s += " (request " + e.Ref + " in ssad's log)"
+	}
+	return s
+}
 
 // Unwrap makes errors.Is hold for ErrAPI and for what the network said.
 func (e *Error) Unwrap() []error { return []error{ErrAPI, e.cause} }
@@ -123,7 +130,7 @@ func (a *answer) said() string {
 // problem turns an error answer into words.
 func (c *Client) problem(res *http.Response) error {
 	a := read(res)
-	e := &Error{Code: a.Code}
+	e := &Error{Code: a.Code, Ref: a.RequestID}
 	switch {
 	case res.StatusCode/100 == 3:
 		e.Mend, e.Words = true, fmt.Sprintf("%s sends on to %s: put that origin into app_origin of assent.yaml", c.base, res.Header.Get("Location"))
@@ -133,9 +140,6 @@ func (c *Client) problem(res *http.Response) error {
 		c.login(a, e)
 	default:
 		c.refused(a, e)
-	}
-	if a.RequestID != "" {
-		e.Words += "; in ssad's log it is request " + a.RequestID
 	}
 	return e
 }
