@@ -111,6 +111,15 @@ func ImprintHash(token []byte) (crypto.Hash, error) {
 	return t.hash, nil
 }
 
+// Claims are the time and the serial number that a token says. Nothing is verified: it is to name the token.
+func Claims(token []byte) (time.Time, *big.Int, error) {
+	_, _, t, err := parseToken(token)
+	if err != nil {
+		return time.Time{}, nil, err
+	}
+	return t.time, t.serial, nil
+}
+
 func parseToken(token []byte) (*cms.SignedData, *cms.SignerInfo, *tstInfo, error) {
 	if len(token) > MaxResponse {
 		return nil, nil, nil, fmt.Errorf("%w: token of %d bytes", ErrTooLarge, len(token))

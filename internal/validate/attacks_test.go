@@ -263,8 +263,8 @@ func TestADE03StolenStamper(t *testing.T) {
 	a.Revoke(t, a.stamps[0], time.Now().Add(2*time.Second))
 	mine, _ := a.fetch(t, a.signer)
 	his, _ := a.fetch(t, a.stamps)
-	if s := a.report(t, a.store(t, file, mine, his)).Signatures[0]; s.Verdict != validate.Indeterminate {
-		t.Errorf("%s %s %v", s.Verdict, s.Level, s.Why)
+	if s := a.report(t, a.store(t, file, mine, his)).Signatures[0]; s.Proven != nil || s.Level != "B-B" || len(s.Warnings) == 0 {
+		t.Errorf("%s %s %v %q", s.Verdict, s.Level, s.Why, s.Warnings)
 	}
 }
 

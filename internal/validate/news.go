@@ -23,6 +23,9 @@ func (j *judge) bad(s *Signature, all []*material, anchors []*pkix.Certificate) 
 		return true
 	}
 	for i := range s.Stamps {
+		if !s.Stamps[i].Trusted && s.Kind == kindSignature {
+			continue // it proves nothing already
+		}
 		if j.revoked(s, s.Stamps[i].chain, all, anchors, s.Stamps[i].Time, &s.Stamps[i]) {
 			return true
 		}

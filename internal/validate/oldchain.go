@@ -71,7 +71,7 @@ func oldSignature(c *x509.Certificate) error {
 		digest = "SHA-1"
 	}
 	if end := algo.EndedDigest(digest); end != nil {
-		return fmt.Errorf("that of %q is signed with %w", Name(c), end)
+		return fmt.Errorf("that of %q is signed with a digest of which the time is over: %w", Name(c), end)
 	}
 	return nil
 }

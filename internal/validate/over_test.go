@@ -16,8 +16,8 @@ func TestI9NoTimeStampIsLookedAtWhenTimeIsOver(t *testing.T) {
 		}
 		j, s := &judge{ctx: ctx}, &Signature{Kind: kindSignature, Verdict: Valid, Status: passed()}
 		j.stamp(s, []byte("no token"), func(crypto.Hash) ([]byte, error) { return nil, nil })
-		if looked := len(s.Why) > 0; looked == over {
-			t.Errorf("time is over %v, looked at %v: %v", over, looked, s.Why)
+		if looked := len(s.Warnings) > 0; looked == over {
+			t.Errorf("time is over %v, looked at %v: %v", over, looked, s.Warnings)
 		}
 		cancel()
 	}

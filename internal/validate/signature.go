@@ -146,7 +146,7 @@ func integrityWords(err error) string {
 }
 
 // stamps reads the time-stamps over the signature value. The earliest trusted
-// one tells when the signature existed at the latest.
+// one tells when the signature existed at the latest; settle takes the level back where there is none.
 func (j *judge) stamps(s *Signature, si *cms.SignerInfo) {
 	tokens := si.TimeStampTokens()
 	if len(tokens) == 0 {
@@ -179,6 +179,8 @@ func (j *judge) stamp(s *Signature, token []byte, imprint func(crypto.Hash) ([]b
 		}
 	}
 	switch {
+	case err != nil && s.Kind == kindSignature && !errors.Is(err, xmlsig.ErrWork):
+		s.worthless(token, err)
 	case err == nil:
 		t := info.Time.UTC()
 		s.Stamps = append(s.Stamps, Stamp{Time: t, Authority: Name(info.Certificate), Serial: info.Serial.String(), Chain: names(info.Chain), Trusted: true, chain: info.Chain})
@@ -186,21 +188,12 @@ func (j *judge) stamp(s *Signature, token []byte, imprint func(crypto.Hash) ([]b
 			s.Proven = &t
 		}
 	case errors.Is(err, tsp.ErrChain):
-		s.doubt(subOfStampIn(s, err, NoPOE), "a time-stamp is there, but its authority is not trusted: %v", err)
+		s.doubt(subOfStamp(err), "a time-stamp is there, but its authority is not trusted: %v", err)
 	case errors.Is(err, xmlsig.ErrWork):
 		s.doubt(SigConstraintsFailure, "a time-stamp is there and was not looked at: %v", err)
 	default:
-		s.fail(subOfStampIn(s, err, NoPOE), "a time-stamp is there and is wrong: %v", err)
+		s.fail(subOfStamp(err), "a time-stamp is there and is wrong: %v", err)
 	}
-}
-
-// subOfStampIn: what is wrong with a document or archive time-stamp is wrong with what is judged;
-// a time-stamp over a signature only proves nothing then.
-func subOfStampIn(s *Signature, err error, otherwise SubIndication) SubIndication {
-	if s.Kind != kindSignature {
-		return subOfStamp(err)
-	}
-	return otherwise
 }
 
 // chain builds the path at the proven time, or now when there is none, and says what it

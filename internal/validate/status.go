@@ -63,6 +63,26 @@ func (j *judge) authorities(rep *Report, open *material) {
 			j.sealed = append([]*material{m}, j.sealed...)
 		}
 	}
+	j.stamped(rep, open, anchors)
+}
+
+// stamped judges the authorities of the time-stamps over signatures, when it is known which of those of the document hold.
+func (j *judge) stamped(rep *Report, open *material, anchors []*pkix.Certificate) {
+	all := j.told(j.sealed, open)
+	for i := range rep.Signatures {
+		s := &rep.Signatures[i]
+		if s.Kind != kindSignature {
+			continue
+		}
+		for k := range s.Stamps {
+			for _, m := range j.sealed {
+				if st := &s.Stamps[k]; m.covers > s.Covers && (st.existed.IsZero() || m.at.Before(st.existed)) {
+					st.existed = m.at
+				}
+			}
+		}
+		j.distrust(s, all, anchors)
+	}
 }
 
 // status says of every signature of a PDF whether its certificates were good when it was
@@ -255,6 +275,9 @@ func (j *judge) good(s *Signature, m *material, anchors []*pkix.Certificate, aft
 		return false
 	}
 	for i := range s.Stamps {
+		if !s.Stamps[i].Trusted {
+			continue
+		}
 		if _, err := j.path(s.Stamps[i].chain, m, anchors, s.Stamps[i].Time, time.Time{}, stamping()); err != nil {
 			return false
 		}

@@ -70,22 +70,22 @@ func (s *Signature) stampTimes() (out []time.Time) {
 // settle takes from a signature the time-stamps of the future, and those whose authorities' certificates were
 // over at poe, the time at which each is proven to have existed.
 func (j *judge) settle(s *Signature, poe func(*Stamp) time.Time) {
-	was := s.Proven
 	s.Proven = nil
 	for i := range s.Stamps {
 		st := &s.Stamps[i]
+		if !st.Trusted {
+			continue
+		}
 		at := poe(st)
 		if at.Before(j.opt.Now) {
 			st.existed = at
 		}
 		if st.Time.After(j.opt.Now.Add(skew)) {
-			st.Trusted = false
-			s.doubt(NoPOE, "the time-stamp of %s proves nothing: that time is still to come", stampTime(st.Time))
+			s.unproven(st, NoPOE, "the time-stamp of %s proves nothing: that time is still to come", stampTime(st.Time))
 			continue
 		}
 		if over := ends(st.chain); !over.IsZero() && at.After(over) {
-			st.Trusted = false
-			s.doubt(OutOfBoundsNoPOE, "the time-stamp of %s proves nothing any more: a certificate of its authority %s ended on %s, and no later time-stamp shows that it is older",
+			s.unproven(st, OutOfBoundsNoPOE, "the time-stamp of %s proves nothing any more: a certificate of its authority %s ended on %s, and no later time-stamp shows that it is older",
 				stampTime(st.Time), st.Authority, stampTime(over))
 			continue
 		}
@@ -93,7 +93,7 @@ func (j *judge) settle(s *Signature, poe func(*Stamp) time.Time) {
 			s.Proven = &t
 		}
 	}
-	if was != nil && s.Proven == nil && s.Kind == kindSignature && (s.Level == "B-T" || s.Level == "B-LT") {
+	if s.Proven == nil && s.Kind == kindSignature && (s.Level == "B-T" || s.Level == "B-LT") {
 		s.Level = "B-B"
 	}
 }

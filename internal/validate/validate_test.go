@@ -156,7 +156,7 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// No single changed byte of a signed file passes, wherever it is.
+// No single changed byte of a signed file passes, wherever it is; one of the time-stamp over the signature takes that away, and is told.
 func TestEveryChangedByteShows(t *testing.T) {
 	k := newKit(t)
 	signed := k.sign(t, contract(), true)
@@ -165,10 +165,15 @@ func TestEveryChangedByteShows(t *testing.T) {
 		b := bytes.Clone(signed)
 		b[i] ^= 0x04
 		rep, err := validate.File(t.Context(), "x", bytes.NewReader(b), int64(len(b)), k.trust())
-		if err == nil && rep.Verdict == validate.Valid && !sameMessage(t, signed, b) {
+		if err == nil && rep.Verdict == validate.Valid && !sameMessage(t, signed, b) && !tokenLost(&rep.Signatures[0]) {
 			t.Fatalf("byte %d of %d changed and the verdict is still valid: %+v", i, len(signed), rep.Signatures)
 		}
 	}
+}
+
+// tokenLost tells whether a signature that carries a time-stamp is said to have none that holds, and that one is there: nobody signed the token.
+func tokenLost(s *validate.Signature) bool {
+	return s.Proven == nil && s.Level == "B-B" && len(s.Warnings) == 1 && len(s.Stamps) == 0
 }
 
 // sameMessage tells whether both files state the same: only octets within /Contents

@@ -118,6 +118,12 @@ func (j *judge) xmlGroup(d *xmlsig.Document, in *xmlsig.Signature, rep *Report) 
 	archives := j.archives(d, in, &s)
 	if len(anchors) > 0 {
 		j.xmlAuthorities(archives, in, open, anchors)
+		for i := range s.Stamps {
+			if poe := j.proof(s.Stamps[i].before, archives, in); poe.Before(j.opt.Now) {
+				s.Stamps[i].existed = poe
+			}
+		}
+		j.distrust(&s, j.told(nil, open), anchors)
 	}
 	j.xmlTimes(&s, archives, in)
 	if s.certificate != nil {
@@ -233,7 +239,7 @@ func (j *judge) xmlStamps(s *Signature, d *xmlsig.Document, in *xmlsig.Signature
 		n := len(s.Stamps)
 		switch {
 		case errors.Is(st.Err, xmlsig.ErrUnsupported):
-			s.doubt(NoPOE, "a time-stamp is there and was not judged: %v", st.Err)
+			s.warn("a time-stamp is there and proves nothing, since it was not judged: %v", st.Err)
 			continue
 		case st.Err != nil:
 			s.fail(NoPOE, "a time-stamp is there and is wrong: %v", st.Err)

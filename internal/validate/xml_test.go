@@ -117,7 +117,11 @@ func TestADE05ChangedXMLIsNotValid(t *testing.T) {
 		if name == "wrapped root" {
 			doc = strings.Replace(doc, "</invoice>", "</invoice></w>", 1)
 		}
-		if doc == good || look(doc) != validate.NotValid {
+		want := validate.NotValid
+		if name == "token" {
+			want = validate.Indeterminate // it is none any more, and nobody signed it
+		}
+		if doc == good || look(doc) != want {
 			t.Errorf("%s: %s", name, look(doc))
 		}
 	}

@@ -121,7 +121,7 @@ func (j *judge) xmlStatus(s *Signature, archives []Signature, open *material, in
 			continue
 		}
 		at := in.Properties.Archives[i].Before
-		if slices.ContainsFunc(s.Stamps, func(st Stamp) bool { return st.before >= at }) {
+		if slices.ContainsFunc(s.Stamps, func(st Stamp) bool { return st.Trusted && st.before >= at }) {
 			continue // not over all that proves the time
 		}
 		before := in.Properties.Values(at)

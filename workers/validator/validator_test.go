@@ -79,7 +79,7 @@ func TestADE03ValidatorJudges(t *testing.T) {
 		{"t", file, validate.Status{Indication: validate.TotalPassed}},
 		{"told", file, validate.Status{Indication: validate.InDoubt, SubIndication: validate.TryLater}},
 		{"long", file, validate.Status{Indication: validate.InDoubt, SubIndication: validate.SigConstraintsFailure}},
-		{"stranger", file, validate.Status{Indication: validate.InDoubt, SubIndication: validate.NoPOE}},
+		{"stranger", file, validate.Status{Indication: validate.InDoubt, SubIndication: validate.NoCertificateChainFound}},
 		{"any", changed, validate.Status{Indication: validate.TotalFailed, SubIndication: validate.HashFailure}},
 		{"any", []byte(page), validate.Status{}},
 	} {
