@@ -98,20 +98,27 @@ func (c Client) HasScope(scope string) bool { return slices.Contains(c.Scopes, s
 
 var validID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-// LoadClients checks a list and reads the files it names.
+// LoadClients checks a list and reads the files it names. The error says of every
+// client what is wrong first, so that an operator mends a file in one go.
 func LoadClients(list []ClientConfig) ([]Client, error) {
-	var out []Client
+	var (
+		out  []Client
+		errs []error
+	)
 	seen := map[string]bool{}
 	for i, cc := range list {
 		c, err := cc.load()
-		if err != nil {
-			return nil, fmt.Errorf("%w: client %d (%.64q): %w", ErrConfig, i+1, cc.ID, err)
+		if err == nil && seen[c.ID] {
+			err = errors.New("the id is there twice")
 		}
-		if seen[c.ID] {
-			return nil, fmt.Errorf("%w: client id %q is there twice", ErrConfig, c.ID)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%w: client %d (%.64q): %w", ErrConfig, i+1, cc.ID, err))
 		}
 		seen[c.ID] = true
 		out = append(out, c)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
 	return out, nil
 }

@@ -270,7 +270,7 @@ func (a *app) openDoors(context.Context) error {
 	}
 	clients, err := oauth.LoadClients(a.cfg.Clients)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errConfig, err)
 	}
 	db, err := apisqlite.Open(filepath.Join(a.cfg.Data, "api.db"), clock.System{})
 	if err != nil {

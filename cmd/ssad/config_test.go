@@ -124,7 +124,7 @@ proxies: [nowhere]
 	}
 	dir := t.TempDir()
 	path := filepath.Join(dir, "ssad.yaml")
-	text = least + "workers: [{name: a, kind: nokind}, {name: a, kind: pades, token: signers, properties: {zz: b, aa: c}}]\nclients: [{id: erp, workers: [pade]}]\n"
+	text = least + "workers: [{name: a, kind: nokind}, {name: a, kind: pades, token: signers, properties: {zz: b, aa: c}}]\nclients: [{id: erp, workers: [pade]}, {id: crm, name: C, scopes: [x]}, {id: shop, name: S, scopes: [service], secret_file: missing.secret}]\n"
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ proxies: [nowhere]
 	if code := run(t.Context(), []string{"-config", path, "-check"}, &out); code != 2 {
 		t.Errorf("exit code %d", code)
 	}
-	for _, want := range []string{`"pade"`, "nokind", "used twice"} {
+	for _, want := range []string{`"pade"`, "nokind", "used twice", `client 1 ("erp")`, "name must have", `client 2 ("crm")`, "scope \"x\"", "missing.secret"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("-check does not say %s:\n%s", want, out.String())
 		}

@@ -24,6 +24,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/assent-sign/assent/api/oauth"
 	"github.com/assent-sign/assent/cryptotoken/pkcs11"
 	"github.com/assent-sign/assent/internal/clock"
 	"github.com/assent-sign/assent/internal/config"
@@ -83,7 +84,8 @@ func checkOnly(ctx context.Context, path string, to io.Writer) int {
 	cfg, err := read(path)
 	if err == nil {
 		warn := func(worker, text string) { fmt.Fprintf(to, "ssad: warning: worker %q: %s\n", worker, text) }
-		err = errors.Join(cfg.check(path),
+		_, clients := oauth.LoadClients(cfg.Clients)
+		err = errors.Join(cfg.check(path), clients,
 			workers.Check(ctx, cfg.Workers, workers.Options{Kinds: kinds(), Now: clock.System{}.Now, Warn: warn}))
 	}
 	if err != nil {
