@@ -84,7 +84,7 @@ func (c *nameCheck) one(use resourceName, named value, u *contentUses, depth int
 		return c.drawn(o, depth)
 	case "ExtGState":
 		if sound {
-			return c.d.oddStateFont(o.val)
+			return c.state(o.val, depth)
 		}
 	case "ColorSpace":
 		sound = o.val.isName() || o.val.isArray()
@@ -93,6 +93,26 @@ func (c *nameCheck) one(use resourceName, named value, u *contentUses, depth int
 		return "a name of a resource that is none (" + use.part + " /" + printable(use.name) + ")", nil
 	}
 	return "", nil
+}
+
+// state judges what a state brings: a font, and a mask that is drawn as a form.
+func (c *nameCheck) state(dict value, depth int) (string, error) {
+	if why, err := c.d.oddStateFont(dict); err != nil || why != "" {
+		return why, err
+	}
+	mask, err := c.d.key(dict, "SMask")
+	if err != nil || !mask.isDict() {
+		return "", err
+	}
+	group, err := mask.get("G")
+	if err != nil {
+		return "", err
+	}
+	o, err := c.d.objectOf(group)
+	if err != nil {
+		return "", err
+	}
+	return c.drawn(o, depth)
 }
 
 // drawn judges what Do draws. A form without resources takes those of what draws it.

@@ -1,6 +1,7 @@
 package pdf
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -17,11 +18,15 @@ const (
 	fieldCombo = 1 << 17
 )
 
+// fieldLevels bounds how far above a widget its field is looked for. Readers look further, or give up before.
+const fieldLevels = 32
+
 // widgetField is a widget with what it inherits from its field.
 type widgetField struct {
 	dict               value
 	kind               string // of the field: Tx, Ch, Btn, Sig
 	held, flags, opt   value
+	rich, style        value  // /RV and /DA
 	normal             object // its look, or the dictionary of its looks
 	states, look, need bool
 }
@@ -42,11 +47,14 @@ func (d *Document) oddAnnotation(dict value) (string, error) {
 	if err := d.lookOf(&w, v[1]); err != nil {
 		return "", err
 	}
-	if why, err := d.oddLooks(&w); err != nil || why != "" || !v[0].nameIs("Widget") {
+	if why, err := d.oddLooks(&w); err != nil || why != "" {
 		return why, err
 	}
-	if err := d.inheritField(&w); err != nil {
-		return "", err
+	if !v[0].nameIs("Widget") {
+		return d.oddState(&w)
+	}
+	if whole, err := d.inheritField(&w); err != nil || !whole {
+		return "a field below too many others", err
 	}
 	switch w.kind {
 	case "Tx", "Ch":
@@ -107,28 +115,40 @@ func (d *Document) oddLookOf(o object) (string, error) {
 	return "a look without resources", nil
 }
 
-// inheritField reads what a widget has, or its field.
-func (d *Document) inheritField(w *widgetField) error {
+// oddState judges the state of an annotation that has several looks and is no field.
+func (d *Document) oddState(w *widgetField) (string, error) {
+	if !w.states {
+		return "", nil
+	}
+	state, err := d.key(w.dict, "AS")
+	if err != nil || state.name() != "" && hasKey(w.normal.val, state.name()) {
+		return "", err
+	}
+	return "looks of which none is chosen", nil
+}
+
+// inheritField reads what a widget has, or its field; false if that is too far above.
+func (d *Document) inheritField(w *widgetField) (bool, error) {
 	at := w.dict
 	var kind value
-	for range maxInherited {
-		v, err := at.values("FT", "V", "Ff", "Opt", "Parent")
+	for range fieldLevels {
+		v, err := at.values("FT", "V", "Ff", "Opt", "RV", "DA", "Parent")
 		if err != nil {
-			return err
+			return false, err
 		}
 		if err := d.spend(int64(len(at.raw))); err != nil {
-			return err
+			return false, err
 		}
-		for i, to := range []*value{&kind, &w.held, &w.flags, &w.opt} {
+		for i, to := range []*value{&kind, &w.held, &w.flags, &w.opt, &w.rich, &w.style} {
 			if !to.isNull() {
 				continue
 			}
 			if *to, err = d.resolve(v[i]); err != nil {
-				return err
+				return false, err
 			}
 		}
-		if at, err = d.resolve(v[4]); err != nil {
-			return err
+		if at, err = d.resolve(v[6]); err != nil {
+			return false, err
 		}
 		if !at.isDict() {
 			break
@@ -137,11 +157,11 @@ func (d *Document) inheritField(w *widgetField) error {
 	w.kind = kind.name()
 	form, err := d.form()
 	if err != nil || !form.isDict() {
-		return err
+		return !at.isDict(), err
 	}
 	need, err := d.key(form, "NeedAppearances")
 	w.need = string(need.raw) == "true"
-	return err
+	return !at.isDict(), err
 }
 
 func (w *widgetField) flag(bit int64) bool {
@@ -173,14 +193,100 @@ func (d *Document) oddTextField(w *widgetField) (string, error) {
 	case !w.look:
 		return fieldUnseen, nil
 	}
+	if same, err := d.sameRich(w, held); err != nil || !same {
+		return "a field whose value is another than its value with a format (/RV)", err
+	}
 	seen, ok, err := d.seenText(w.normal)
 	if err != nil || ok && seen == held {
-		return "", err
+		return d.oddStyle(w, held, err)
 	}
 	if ok && w.kind == "Ch" && !w.flag(fieldCombo) && listed(seen, parts, options) {
 		return "", nil
 	}
 	return fieldOther, nil
+}
+
+// richMarks are what is no text in a value with a format (ISO 32000-2, 12.7.4.4), and plainMarks what stands for a character.
+var (
+	richMarks  = regexp.MustCompile(`<[^>]*>`)
+	plainMarks = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&quot;", "\"", "&apos;", "'", "&amp;", "&")
+)
+
+// sameRich tells whether a value with a format, by which some programs draw a field anew, has the same text.
+func (d *Document) sameRich(w *widgetField, held string) (bool, error) {
+	if w.rich.isNull() {
+		return true, nil
+	}
+	text, err := d.text(w.rich)
+	return w.rich.isString() && squeezed(plainMarks.Replace(richMarks.ReplaceAllString(text, ""))) == held, err
+}
+
+// oddStyle judges the font in which a value would be drawn anew, if it is asked for.
+func (d *Document) oddStyle(w *widgetField, held string, err error) (string, error) {
+	if err != nil || !w.need || held == "" {
+		return "", err
+	}
+	form, err := d.form()
+	if err != nil {
+		return "", err
+	}
+	if w.style.isNull() {
+		if w.style, err = d.key(form, "DA"); err != nil {
+			return "", err
+		}
+	}
+	style, err1 := d.text(w.style)
+	resources, err2 := d.key(form, "DR")
+	if err := firstError(err1, err2); err != nil || !resources.isDict() {
+		return "", err
+	}
+	fonts, err := d.key(resources, "Font")
+	if err != nil || !fonts.isDict() {
+		return "", err
+	}
+	for _, m := range styleFont.FindAllStringSubmatch(style, -1) {
+		font, err := fonts.get(m[1])
+		if err != nil || font.isNull() {
+			return "", err
+		}
+		plain, err := d.plainFont(font)
+		if err != nil || !plain {
+			return "a field whose value would be drawn anew in other letters", err
+		}
+	}
+	return "", nil
+}
+
+// styleFont is a font in a /DA string.
+var styleFont = regexp.MustCompile(`/([^\s()<>\[\]{}/%]+)\s+[-+.\d]+\s+Tf`)
+
+// plainFont tells whether a simple font has the letters of ASCII in their places.
+func (d *Document) plainFont(named value) (bool, error) {
+	font, err := d.resolve(named)
+	if err != nil || !font.isDict() {
+		return false, err
+	}
+	v, err := font.values("Subtype", "BaseFont", "Encoding")
+	if err != nil {
+		return false, err
+	}
+	name, err := d.resolve(v[1])
+	if err != nil || v[0].nameIs("Type3") || ofPictures(name.name()) {
+		return false, err
+	}
+	if v[0].nameIs("Type0") {
+		return true, nil
+	}
+	if v[2], err = d.resolve(v[2]); err != nil {
+		return false, err
+	}
+	e, err := d.encodingOf(v[2])
+	for c := range e.differ {
+		if r := e.character(c); c > 0x20 && c < 0x7f && r != rune(c) && r != '’' && r != '‘' {
+			return false, err
+		}
+	}
+	return !e.expert, err
 }
 
 // oddGround judges a field without a look that has a colour: who draws one covers with it what is behind.

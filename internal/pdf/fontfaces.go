@@ -149,6 +149,12 @@ var subsetTag = regexp.MustCompile(`^[A-Z]{6}\+`)
 // pictures are parts of the names of fonts that have no letters.
 var pictures = []string{"symbol", "dingbat", "wingding", "webding", "marlett"}
 
+// ofPictures tells whether a font has no letters.
+func ofPictures(name string) bool {
+	lower := strings.ToLower(name)
+	return slices.ContainsFunc(pictures, func(p string) bool { return strings.Contains(lower, p) })
+}
+
 const symbolicFlag = 1 << 2
 
 // simpleFace judges a simple font that is not embedded.
@@ -167,8 +173,7 @@ func (d *Document) simpleFace(name string, flags int64, encoding value) (fontFac
 		}
 		return fontFace{some: notEncoded, safe: builtIn(name)}, nil
 	}
-	lower := strings.ToLower(name)
-	if slices.ContainsFunc(pictures, func(p string) bool { return strings.Contains(lower, p) }) {
+	if ofPictures(name) {
 		return fontFace{why: notEncoded}, nil
 	}
 	e, err := d.encodingOf(encoding)

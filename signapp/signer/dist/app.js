@@ -5283,6 +5283,17 @@
       return ["Differences", "BaseEncoding"].some((key) => values.has(key) && there(values.get(key)));
     }
   };
+  async function plainFont(loader, font) {
+    if (!isDict(font)) return false;
+    const dict = loader.entries(font);
+    const kind = nameOf2(valueOf(font, dict, "Subtype"));
+    const name = await loader.resolve(valueOf(font, dict, "BaseFont"));
+    if (kind === "Type3" || pictures.test((name && nameOf2(name)) ?? "")) return false;
+    if (kind === "Type0") return true;
+    const e = await Encoding.of(loader, await loader.resolve(valueOf(font, dict, "Encoding")));
+    const plain2 = (c) => [String.fromCharCode(c), "’", "‘"].includes(e.character(c) ?? "");
+    return !e.expert && [...e.differ.keys()].every((c) => c <= 32 || c >= 127 || plain2(c));
+  }
   async function resolved(loader, v) {
     let at2 = v;
     let num;
@@ -5362,7 +5373,7 @@
       const sound = v && (part === "ColorSpace" ? nameOf2(v) !== void 0 || isArray(v) : isDict(v));
       if (!sound) throw new UnreadError(`a name of a resource that is none: ${part}`);
       if (part === "XObject") await this.drawn(v, num, depth);
-      if (part === "ExtGState") await this.state(v);
+      if (part === "ExtGState") await this.state(v, depth);
     }
     /** drawn judges what Do draws. A form without resources takes those of what draws it. */
     async drawn(v, num, depth) {
@@ -5378,9 +5389,16 @@
       if (depth > deepest) throw new UnreadError("forms that are too deep");
       await this.uses(await this.looks.uses(num, v, dict), depth + 1);
     }
-    /** state judges the font that a state chooses, which any text may be in. */
-    async state(v) {
+    /** state judges what a state brings: a mask that is drawn as a form, and a font, which any text may be in. */
+    async state(v, depth) {
       const pair = await this.loader.resolve(valueOf(v, this.loader.entries(v), "Font"));
+      const mask = await this.loader.resolve(valueOf(v, this.loader.entries(v), "SMask"));
+      const group = mask && isDict(mask) ? valueOf(mask, this.loader.entries(mask), "G") : void 0;
+      if (mask && isDict(mask)) {
+        const { v: form2, num } = group ? await resolved(this.loader, group) : { v: void 0, num: void 0 };
+        if (!form2 || !isDict(form2)) throw new UnreadError("a mask that is none");
+        await this.drawn(form2, num, depth);
+      }
       if (!pair) return;
       const [font] = isArray(pair) ? [...elements(pair)] : [];
       if (!font) throw new UnreadError("a font of a state that is none");
@@ -5922,9 +5940,10 @@
 
   // ts/pdffields.ts
   var drawnAnyway = ["FreeText", "Line", "Square", "Circle", "Polygon", "PolyLine", "Highlight", "Underline", "Squiggly", "StrikeOut", "Stamp", "Caret", "Ink"];
-  var maxInherited = 8;
+  var maxInherited = 32;
   var push = 1 << 16;
   var combo = 1 << 17;
+  var characterOf = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
   var unseen2 = "a field with a value and without a look";
   var other = "a field whose value is another than what it looks like";
   var Marks = class {
@@ -5943,7 +5962,12 @@
       if (kind === void 0 || !(dict.values.has("AP") || kind === "Widget" || drawnAnyway.includes(kind))) return;
       const look = await this.look(v, dict);
       if (dict.values.has("Rect") && drawnAnyway.includes(kind) && !look.stream && !look.states) throw new UnreadError("an annotation without a look");
-      if (kind !== "Widget") return;
+      if (kind !== "Widget") {
+        const state = await this.loader.resolve(valueOf(v, dict, "AS"));
+        const at2 = look.states && state && nameOf2(state) !== void 0 ? look.states.dict.values.has(nameOf2(state)) : false;
+        if (look.states && !at2) throw new UnreadError("looks of which none is chosen");
+        return;
+      }
       const field2 = await this.field(v, dict, look);
       if (field2.kind === "Tx" || field2.kind === "Ch") await this.text(field2);
       if (field2.kind === "Btn") await this.button(field2);
@@ -5972,16 +5996,17 @@
       let at2 = widget;
       for (let i = 0; at2 && isDict(at2) && i < maxInherited; i++) {
         const entries = loader.entries(at2);
-        for (const key of ["FT", "V", "Ff", "Opt"]) {
+        for (const key of ["FT", "V", "Ff", "Opt", "RV", "DA"]) {
           const v = found.has(key) ? void 0 : await loader.resolve(valueOf(at2, entries, key));
           if (v) found.set(key, v);
         }
         at2 = await loader.resolve(valueOf(at2, entries, "Parent"));
       }
+      if (at2 && isDict(at2)) throw new UnreadError("a field below too many others");
       const flags = found.get("Ff");
       const kind = found.get("FT") && nameOf2(found.get("FT"));
       const options = kind === "Ch" ? await this.options(found.get("Opt")) : [];
-      return { widget, dict, look, kind, held: found.get("V"), flags: flags && /^[+-]?\d{1,15}$/.test(textOf(flags)) ? integer2(flags) : 0, options };
+      return { widget, dict, look, kind, held: found.get("V"), rich: found.get("RV"), style: found.get("DA"), flags: flags && /^[+-]?\d{1,15}$/.test(textOf(flags)) ? integer2(flags) : 0, options };
     }
     async options(list) {
       const { loader } = this;
@@ -6016,11 +6041,34 @@
         if (states || held.join("") !== "" || await this.painted(field2)) throw new UnreadError(unseen2);
         return;
       }
+      if (!await this.sameRich(field2, held.join(""))) throw new UnreadError("a field whose value is another than its value with a format");
       const seen = await seenText(this.loader, this.looks, stream.v, stream.dict);
-      if (seen === held.join("")) return;
+      if (seen === held.join("")) return seen === "" ? void 0 : this.anew(field2);
       const all = field2.options.map((o) => o.shown).join("");
       const list = field2.kind === "Ch" && (field2.flags & combo) === 0;
       if (seen === void 0 || !list || !all.includes(seen) || !held.every((text2) => seen.includes(text2))) throw new UnreadError(other);
+    }
+    /** sameRich tells whether a value with a format, by which some programs draw a field anew, has the same text. */
+    async sameRich({ rich }, held) {
+      if (!rich) return true;
+      const text2 = (await textString(this.loader, rich)).replace(/<[^>]*>/g, "").replace(/&(lt|gt|quot|apos|amp);/g, (_, name) => characterOf[name]);
+      return isString(rich) && squeezed(text2) === held;
+    }
+    /** anew judges the font in which a value would be drawn anew, if it is asked for. */
+    async anew(field2) {
+      const { loader } = this;
+      const form2 = await this.form();
+      if (!form2 || !await this.need()) return;
+      const dict = loader.entries(form2);
+      const style = await textString(loader, field2.style ?? await loader.resolve(valueOf(form2, dict, "DA")));
+      const resources = await loader.resolve(valueOf(form2, dict, "DR"));
+      const fonts = resources && isDict(resources) ? await loader.resolve(valueOf(resources, loader.entries(resources), "Font")) : void 0;
+      if (!fonts || !isDict(fonts)) return;
+      for (const [, name] of style.matchAll(/\/([^\s()<>[\]{}/%]+)\s+[-+.\d]+\s+Tf/g)) {
+        const font = await loader.resolve(valueOf(fonts, loader.entries(fonts), name));
+        if (!font) return;
+        if (!await plainFont(loader, font)) throw new UnreadError("a field whose value would be drawn anew in other letters");
+      }
     }
     /** painted tells whether those who draw a field without a look paint over what is behind it. */
     async painted(field2) {
@@ -6060,11 +6108,15 @@
     /** need tells whether the form asks readers to draw its fields anew. */
     async need() {
       if (this.needed !== void 0) return this.needed;
+      const form2 = await this.form();
+      const need = form2 && await this.loader.resolve(valueOf(form2, this.loader.entries(form2), "NeedAppearances"));
+      return this.needed = !!need && textOf(need) === "true";
+    }
+    async form() {
       const { loader } = this;
       const catalog = await loader.resolve(this.root);
       const form2 = catalog && isDict(catalog) ? await loader.resolve(valueOf(catalog, loader.entries(catalog), "AcroForm")) : void 0;
-      const need = form2 && isDict(form2) ? await loader.resolve(valueOf(form2, loader.entries(form2), "NeedAppearances")) : void 0;
-      return this.needed = !!need && textOf(need) === "true";
+      return form2 && isDict(form2) ? form2 : void 0;
     }
   };
 

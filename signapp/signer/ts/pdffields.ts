@@ -7,7 +7,7 @@
 
 import type { Contents } from "./pdfcontents";
 import { seenText } from "./pdffieldtext";
-import { resolved } from "./pdffonts";
+import { plainFont, resolved } from "./pdffonts";
 import { elements, integer, isArray, isDict, nameOf, textOf, valueOf, type Loader, type Value } from "./pdfload";
 import { UnreadError, type Entries } from "./pdfstream";
 import { isString, squeezed, textString } from "./pdftext";
@@ -15,7 +15,7 @@ import { isString, squeezed, textString } from "./pdftext";
 /** Annotations that Poppler, MuPDF or Ghostscript draw out of their own heads where they have no look, and others do not. */
 const drawnAnyway = ["FreeText", "Line", "Square", "Circle", "Polygon", "PolyLine", "Highlight", "Underline", "Squiggly", "StrikeOut", "Stamp", "Caret", "Ink"];
 
-const maxInherited = 8; // levels of a field
+const maxInherited = 32; // levels of a field
 const push = 1 << 16; // flags of fields (ISO 32000-2, tables 229 and 233)
 const combo = 1 << 17;
 
@@ -32,9 +32,13 @@ interface Field {
   look: Look;
   kind: string | undefined;
   held: Value | undefined;
+  rich: Value | undefined; // the value with a format
+  style: Value | undefined; // by which the value is drawn anew
   flags: number;
   options: { value: string; shown: string }[];
 }
+
+const characterOf: Record<string, string> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
 
 const unseen = "a field with a value and without a look";
 const other = "a field whose value is another than what it looks like";
@@ -54,7 +58,12 @@ export class Marks {
     if (kind === undefined || !(dict.values.has("AP") || kind === "Widget" || drawnAnyway.includes(kind))) return;
     const look = await this.look(v, dict);
     if (dict.values.has("Rect") && drawnAnyway.includes(kind) && !look.stream && !look.states) throw new UnreadError("an annotation without a look");
-    if (kind !== "Widget") return;
+    if (kind !== "Widget") {
+      const state = await this.loader.resolve(valueOf(v, dict, "AS"));
+      const at = look.states && state && nameOf(state) !== undefined ? look.states.dict.values.has(nameOf(state)!) : false;
+      if (look.states && !at) throw new UnreadError("looks of which none is chosen");
+      return;
+    }
     const field = await this.field(v, dict, look);
     if (field.kind === "Tx" || field.kind === "Ch") await this.text(field);
     if (field.kind === "Btn") await this.button(field);
@@ -85,16 +94,17 @@ export class Marks {
     let at: Value | undefined = widget;
     for (let i = 0; at && isDict(at) && i < maxInherited; i++) {
       const entries: Entries = loader.entries(at);
-      for (const key of ["FT", "V", "Ff", "Opt"]) {
+      for (const key of ["FT", "V", "Ff", "Opt", "RV", "DA"]) {
         const v = found.has(key) ? undefined : await loader.resolve(valueOf(at, entries, key));
         if (v) found.set(key, v);
       }
       at = await loader.resolve(valueOf(at, entries, "Parent"));
     }
+    if (at && isDict(at)) throw new UnreadError("a field below too many others");
     const flags = found.get("Ff");
     const kind = found.get("FT") && nameOf(found.get("FT"));
     const options = kind === "Ch" ? await this.options(found.get("Opt")) : [];
-    return { widget, dict, look, kind, held: found.get("V"), flags: flags && /^[+-]?\d{1,15}$/.test(textOf(flags)) ? integer(flags) : 0, options };
+    return { widget, dict, look, kind, held: found.get("V"), rich: found.get("RV"), style: found.get("DA"), flags: flags && /^[+-]?\d{1,15}$/.test(textOf(flags)) ? integer(flags) : 0, options };
   }
 
   private async options(list: Value | undefined): Promise<Field["options"]> {
@@ -132,11 +142,36 @@ export class Marks {
       if (states || held.join("") !== "" || (await this.painted(field))) throw new UnreadError(unseen);
       return;
     }
+    if (!(await this.sameRich(field, held.join("")))) throw new UnreadError("a field whose value is another than its value with a format");
     const seen = await seenText(this.loader, this.looks, stream.v, stream.dict);
-    if (seen === held.join("")) return;
+    if (seen === held.join("")) return seen === "" ? undefined : this.anew(field);
     const all = field.options.map((o) => o.shown).join("");
     const list = field.kind === "Ch" && (field.flags & combo) === 0; // which shows what was not chosen, too
     if (seen === undefined || !list || !all.includes(seen) || !held.every((text) => seen.includes(text))) throw new UnreadError(other);
+  }
+
+  /** sameRich tells whether a value with a format, by which some programs draw a field anew, has the same text. */
+  private async sameRich({ rich }: Field, held: string): Promise<boolean> {
+    if (!rich) return true;
+    const text = (await textString(this.loader, rich)).replace(/<[^>]*>/g, "").replace(/&(lt|gt|quot|apos|amp);/g, (_, name: string) => characterOf[name]!);
+    return isString(rich) && squeezed(text) === held;
+  }
+
+  /** anew judges the font in which a value would be drawn anew, if it is asked for. */
+  private async anew(field: Field): Promise<void> {
+    const { loader } = this;
+    const form = await this.form();
+    if (!form || !(await this.need())) return;
+    const dict = loader.entries(form);
+    const style = await textString(loader, field.style ?? (await loader.resolve(valueOf(form, dict, "DA"))));
+    const resources = await loader.resolve(valueOf(form, dict, "DR"));
+    const fonts = resources && isDict(resources) ? await loader.resolve(valueOf(resources, loader.entries(resources), "Font")) : undefined;
+    if (!fonts || !isDict(fonts)) return;
+    for (const [, name] of style.matchAll(/\/([^\s()<>[\]{}/%]+)\s+[-+.\d]+\s+Tf/g)) {
+      const font = await loader.resolve(valueOf(fonts, loader.entries(fonts), name!));
+      if (!font) return;
+      if (!(await plainFont(loader, font))) throw new UnreadError("a field whose value would be drawn anew in other letters");
+    }
   }
 
   /** painted tells whether those who draw a field without a look paint over what is behind it. */
@@ -181,10 +216,15 @@ export class Marks {
   /** need tells whether the form asks readers to draw its fields anew. */
   private async need(): Promise<boolean> {
     if (this.needed !== undefined) return this.needed;
+    const form = await this.form();
+    const need = form && (await this.loader.resolve(valueOf(form, this.loader.entries(form), "NeedAppearances")));
+    return (this.needed = !!need && textOf(need) === "true");
+  }
+
+  private async form(): Promise<Value | undefined> {
     const { loader } = this;
     const catalog = await loader.resolve(this.root);
     const form = catalog && isDict(catalog) ? await loader.resolve(valueOf(catalog, loader.entries(catalog), "AcroForm")) : undefined;
-    const need = form && isDict(form) ? await loader.resolve(valueOf(form, loader.entries(form), "NeedAppearances")) : undefined;
-    return (this.needed = !!need && textOf(need) === "true");
+    return form && isDict(form) ? form : undefined;
   }
 }

@@ -77,7 +77,7 @@ class Check {
     const sound = v && (part === "ColorSpace" ? nameOf(v) !== undefined || isArray(v) : isDict(v));
     if (!sound) throw new UnreadError(`a name of a resource that is none: ${part}`);
     if (part === "XObject") await this.drawn(v, num, depth);
-    if (part === "ExtGState") await this.state(v);
+    if (part === "ExtGState") await this.state(v, depth);
   }
 
   /** drawn judges what Do draws. A form without resources takes those of what draws it. */
@@ -95,9 +95,16 @@ class Check {
     await this.uses(await this.looks.uses(num, v, dict), depth + 1);
   }
 
-  /** state judges the font that a state chooses, which any text may be in. */
-  private async state(v: Value): Promise<void> {
+  /** state judges what a state brings: a mask that is drawn as a form, and a font, which any text may be in. */
+  private async state(v: Value, depth: number): Promise<void> {
     const pair = await this.loader.resolve(valueOf(v, this.loader.entries(v), "Font"));
+    const mask = await this.loader.resolve(valueOf(v, this.loader.entries(v), "SMask"));
+    const group = mask && isDict(mask) ? valueOf(mask, this.loader.entries(mask), "G") : undefined;
+    if (mask && isDict(mask)) {
+      const { v: form, num } = group ? await resolved(this.loader, group) : { v: undefined, num: undefined };
+      if (!form || !isDict(form)) throw new UnreadError("a mask that is none");
+      await this.drawn(form, num, depth);
+    }
     if (!pair) return;
     const [font] = isArray(pair) ? [...elements(pair)] : [];
     if (!font) throw new UnreadError("a font of a state that is none");
