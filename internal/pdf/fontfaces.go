@@ -88,7 +88,12 @@ func (d *Document) described(desc value) (embedded bool, flags int64, err error)
 		if at == 0 {
 			continue
 		}
-		if file, err := d.key(desc, key); err != nil || file.isDict() {
+		file, err := desc.get(key)
+		if err != nil {
+			return false, 0, err
+		}
+		o, err := d.objectOf(file)
+		if err != nil || o.stream >= 0 {
 			return err == nil, 0, err
 		}
 	}

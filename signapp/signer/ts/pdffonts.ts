@@ -69,7 +69,7 @@ export class Fonts {
     const dict = this.loader.entries(v);
     for (const key of ["FontFile", "FontFile2", "FontFile3"]) {
       const file = await this.loader.resolve(valueOf(v, dict, key));
-      if (file && isDict(file)) return "embedded";
+      if (file && isDict(file) && this.loader.isStream(file)) return "embedded";
     }
     const flags = await this.loader.resolve(valueOf(v, dict, "Flags"));
     return flags && /^[+-]?\d{1,15}$/.test(textOf(flags)) ? integer(flags) : 0;
