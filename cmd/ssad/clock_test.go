@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -22,22 +21,7 @@ import (
 // answerOf makes a call and returns its status, its body and Retry-After.
 func (b *browser) answerOf(method, to string, head map[string]string, body []byte) (int, map[string]any, string) {
 	b.Helper()
-	req, err := http.NewRequest(method, to, bytes.NewReader(body))
-	if err != nil {
-		b.Fatal(err)
-	}
-	for k, v := range head {
-		req.Header.Set(k, v)
-	}
-	res, err := b.web.Do(req)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		b.Fatal(err)
-	}
+	res, text := b.send(method, to, head, bytes.NewReader(body))
 	out := map[string]any{}
 	_ = json.Unmarshal(text, &out)
 	if code, ok := out["error"]; ok { // as the signing page gets it

@@ -234,7 +234,8 @@ func (w *world) browser() *browser {
 	return &browser{w, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
-func (b *browser) call(method, to string, head map[string]string, body io.Reader, want int) []byte {
+// send makes a call and reads its answer.
+func (b *browser) send(method, to string, head map[string]string, body io.Reader) (*http.Response, []byte) {
 	b.Helper()
 	req, err := http.NewRequest(method, to, body)
 	if err != nil {
@@ -249,7 +250,16 @@ func (b *browser) call(method, to string, head map[string]string, body io.Reader
 	}
 	defer func() { _ = res.Body.Close() }()
 	out, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != want {
+	if err != nil {
+		b.Fatal(err)
+	}
+	return res, out
+}
+
+func (b *browser) call(method, to string, head map[string]string, body io.Reader, want int) []byte {
+	b.Helper()
+	res, out := b.send(method, to, head, body)
+	if res.StatusCode != want {
 		b.Fatalf("%s %s: %d, want %d: %.400s", method, to, res.StatusCode, want, out)
 	}
 	if loc := res.Header.Get("Location"); want/100 == 3 {

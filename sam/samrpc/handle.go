@@ -191,14 +191,8 @@ func refusalAnswer(op sam.Op, r *sam.Refusal) (int, sapclient.ErrorBody) {
 	case sap.ReasonStore:
 		body.Code, body.Retry = sapclient.CodeUnavailable, sapclient.RetrySame
 		return http.StatusServiceUnavailable, body
-	case sap.ReasonClock:
-		body.Code, body.Retry = sapclient.CodeClock, sapclient.RetryLater
-		return http.StatusServiceUnavailable, body
-	case sap.ReasonClosed:
-		body.Code, body.Retry = sapclient.CodeClosed, sapclient.RetryLater
-		return http.StatusServiceUnavailable, body
-	case sap.ReasonToken:
-		body.Code, body.Retry = sapclient.CodeUnavailable, sapclient.RetryLater
+	case sap.ReasonToken, sap.ReasonClosed, sap.ReasonClock:
+		body.Code, body.Retry = stateCode(r.Reason), sapclient.RetryLater
 		return http.StatusServiceUnavailable, body
 	case sap.ReasonInvalid:
 		body.Code = sapclient.CodeInvalid
@@ -210,6 +204,18 @@ func refusalAnswer(op sam.Op, r *sam.Refusal) (int, sapclient.ErrorBody) {
 		}
 	}
 	return http.StatusUnprocessableEntity, body
+}
+
+// stateCode names what officers can mend. It is the module's state and nothing about
+// the request.
+func stateCode(r sap.Reason) string {
+	switch r {
+	case sap.ReasonClock:
+		return sapclient.CodeClock
+	case sap.ReasonClosed:
+		return sapclient.CodeClosed
+	}
+	return sapclient.CodeUnavailable
 }
 
 func writeError(w http.ResponseWriter, status int, body sapclient.ErrorBody) {
