@@ -58,7 +58,8 @@ func (j *judge) revoked(s *Signature, chain []*x509.Certificate, all []*material
 			s.doubt(TryLater, "the file carries statements of more than %d times; not all were asked whether a certificate was revoked", maxMoments)
 			moments = moments[:maxMoments]
 		}
-		p, err := j.leads(chain, m, anchors, proven, want)
+		wide := j.wide(m)
+		p, err := j.leads(chain, wide, anchors, proven, want)
 		if errors.Is(err, pkix.ErrBounds) {
 			s.doubt(TryLater, "the file carries more certificates than a path is looked for among; whether a certificate was revoked was not asked: %v", err)
 		}
@@ -71,7 +72,7 @@ func (j *judge) revoked(s *Signature, chain []*x509.Certificate, all []*material
 			if j.quiet[q] {
 				continue
 			}
-			then := *m
+			then := *wide
 			then.at = at
 			k, err := j.checker(&then, proven, time.Time{})
 			if err != nil {
@@ -91,6 +92,25 @@ func (j *judge) revoked(s *Signature, chain []*x509.Certificate, all []*material
 		}
 	}
 	return false
+}
+
+// wide is material with the certificates from wherever in the file beside its own: what stands in it is asked also where the certificate of
+// its issuer stands in the newest security store or in a message only. Who made the file chose that.
+func (j *judge) wide(m *material) *material {
+	if m.wide == nil {
+		out, has := *m, map[*pkix.Certificate]bool{}
+		out.pool = slices.Clone(m.pool)
+		for _, c := range m.pool {
+			has[c] = true
+		}
+		for _, c := range j.pool {
+			if !has[c] {
+				has[c], out.pool = true, append(out.pool, c)
+			}
+		}
+		m.wide = &out
+	}
+	return m.wide
 }
 
 // moments are the times to ask the material at: its own, the proven one, and for each statement

@@ -31,7 +31,8 @@ type material struct {
 	pool      []*pkix.Certificate
 	crls      []*revocation.CRL
 	responses []*revocation.Response
-	inside    bool // some of it stands in messages and not where a level wants it
+	inside    bool      // some of it stands in messages and not where a level wants it
+	wide      *material // this with all certificates of the file, once it was asked for
 }
 
 // authorities judges those of the document time-stamps, the last one first: by what
