@@ -97,6 +97,7 @@ type Checker struct {
 	leaned     int            // times that something stood on a certificate that was being decided
 	signatures int
 	heard      bool
+	news       bool // only bad news is looked for
 }
 
 // Heard tells whether a verified statement said of anything that it was revoked. If none did, the answers do not depend on
@@ -106,6 +107,7 @@ func (k *Checker) Heard() bool { return k.heard }
 type signerKey struct {
 	crl            *CRL
 	issuer, anchor *pkix.Certificate // of the certificate in question
+	wide           bool
 }
 
 type signerResult struct {
@@ -137,6 +139,8 @@ func (k *Checker) Check(ctx context.Context, p *pkix.Path) ([]Finding, error) {
 // not end it, and does not count as good.
 func (k *Checker) Revocations(ctx context.Context, p *pkix.Path) ([]Finding, error) {
 	var out []Finding
+	k.news = true
+	defer func() { k.news = false }()
 	for i := len(p.Chain) - 2; i >= 0; i-- {
 		f, err := k.one(ctx, p.Chain[i:], 0, i == 0)
 		if errors.Is(err, ErrRevoked) || ctx.Err() != nil {

@@ -321,3 +321,73 @@ func TestResponder(t *testing.T) {
 		}
 	}
 }
+
+// pointOf is the extension CRLDistributionPoints that names another issuer of lists (RFC 5280, 4.2.1.13); indirect the IssuingDistributionPoint of its list.
+func pointOf(t *testing.T, issuer *Entity) xpkix.Extension {
+	t.Helper()
+	wrap := func(tag byte, content []byte) []byte { return append([]byte{tag, byte(len(content))}, content...) }
+	name := wrap(0xa2, wrap(0xa4, issuer.X509.RawSubject))
+	return xpkix.Extension{Id: []int{2, 5, 29, 31}, Value: wrap(0x30, wrap(0x30, name))}
+}
+
+func indirect(l *x509.RevocationList) {
+	l.ExtraExtensions = append(l.ExtraExtensions, xpkix.Extension{Id: []int{2, 5, 29, 28}, Critical: true, Value: []byte{0x30, 3, 0x84, 1, 0xff}})
+}
+
+// of has the first entry be about certificates of an authority (certificateIssuer, RFC 5280, 5.3.3).
+func of(authority *Entity) func(*x509.RevocationList) {
+	return func(l *x509.RevocationList) {
+		indirect(l)
+		raw := authority.X509.RawSubject
+		value := append([]byte{0x30, byte(len(raw) + 2), 0xa4, byte(len(raw))}, raw...)
+		for i := range l.RevokedCertificateEntries {
+			l.RevokedCertificateEntries[i].ExtraExtensions = []xpkix.Extension{{Id: []int{2, 5, 29, 29}, Critical: true, Value: value}}
+		}
+	}
+}
+
+// RFC 5280, 6.3.3 (b)(1) and (f): a list of another issuer is one that the certificate's distribution point names, says that it is indirect, names whose certificates its
+// entries are, and is signed under the same anchor by who was certified for that above the certificate. Another authority of the anchor, who certifies a key by that
+// name, clears nobody; that something was revoked counts from there too.
+func TestIndirectLists(t *testing.T) {
+	w := newWorld(t)
+	signs := func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign }
+	lister, mallory := Make(t, "lister", w.root, signs), Make(t, "mallory", w.root, CA)
+	byMallory, other := Make(t, "lister", mallory, signs), Make(t, "another lister", w.root, signs)
+	elsewhere := Make(t, "lister", Make(t, "root", nil, CA), signs)
+	mute := Make(t, "lister", w.root, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageDigitalSignature })
+	end := Make(t, "end", w.ca, func(c *x509.Certificate) { c.ExtraExtensions = append(c.ExtraExtensions, pointOf(t, lister)) })
+	plain := Make(t, "end", w.ca, nil)
+	later := Config{Existed: Now.AddDate(0, 0, -2)}
+	for name, c := range map[string]struct {
+		end  *Entity
+		list *CRL
+		by   []*Entity
+		cfg  Config
+		want error
+	}{
+		"good, by the anchor's":              {end, w.list(lister, indirect), []*Entity{lister}, Config{}, nil},
+		"revoked":                            {end, w.list(lister, of(w.ca), end), []*Entity{lister}, Config{}, ErrRevoked},
+		"revoked later than it counts":       {end, w.list(lister, of(w.ca), end), []*Entity{lister}, later, nil},
+		"an entry of another authority":      {end, w.list(lister, of(mallory), end), []*Entity{lister}, Config{}, nil},
+		"an entry of nobody":                 {end, w.list(lister, indirect, end), []*Entity{lister}, Config{}, nil},
+		"not said to be indirect":            {end, w.list(lister, nil), []*Entity{lister}, Config{}, ErrUndetermined},
+		"of one whom nobody named":           {end, w.list(other, indirect), []*Entity{other}, Config{}, ErrUndetermined},
+		"of a certificate that names nobody": {plain, w.list(lister, indirect), []*Entity{lister}, Config{}, ErrUndetermined},
+		"of another anchor":                  {end, w.list(elsewhere, indirect), []*Entity{elsewhere}, Config{}, ErrUnauthorized},
+		"by a key that may not":              {end, w.list(mute, indirect), []*Entity{mute}, Config{}, ErrUnauthorized},
+		"good, by another authority's":       {end, w.list(byMallory, indirect), []*Entity{mallory, byMallory}, Config{}, ErrUnauthorized},
+		"revoked, by another authority's":    {end, w.list(byMallory, of(w.ca), end), []*Entity{mallory, byMallory}, Config{}, ErrRevoked},
+		"revoked later, by another's":        {end, w.list(byMallory, of(w.ca), end), []*Entity{mallory, byMallory}, later, ErrUnauthorized},
+	} {
+		c.cfg.At, c.cfg.Pool, c.cfg.CRLs = Now, Pool(c.by...), []*CRL{c.list, w.list(w.root, nil), w.list(mallory, nil)}
+		k, err := New(c.cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := &pkix.Path{Chain: []*pkix.Certificate{c.end.Certificate, w.ca.Certificate, w.root.Certificate}}
+		if _, err := k.Check(t.Context(), path); !errors.Is(err, c.want) || c.want == nil && err != nil || errors.Is(err, ErrRevoked) != errors.Is(c.want, ErrRevoked) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

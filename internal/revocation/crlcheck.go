@@ -147,9 +147,15 @@ func (k *Checker) ask(ctx context.Context, q *question, c *CRL, all []*CRL) (*Re
 	if err := k.usable(c); err != nil {
 		return nil, nil, err
 	}
-	s := k.signer(ctx, q, c)
-	if s.err != nil {
-		return nil, nil, s.err
+	s := k.signer(ctx, q, c, false)
+	strange := s.err
+	if strange != nil {
+		if c.Issuer.Equal(q.cert().Issuer) {
+			return nil, nil, strange
+		}
+		if s = k.signer(ctx, q, c, true); s.err != nil {
+			return nil, nil, strange
+		}
 	}
 	evidence := append([]Evidence{{CRL: c, Signer: s.chain}}, s.evidence...)
 	latest := c
@@ -167,6 +173,9 @@ func (k *Checker) ask(ctx context.Context, q *question, c *CRL, all []*CRL) (*Re
 		if found, err = k.cfg.Memory.find(c, q.cert()); err != nil {
 			return nil, nil, err
 		}
+	}
+	if strange != nil && (found == nil || removed || !k.news && !k.cfg.Existed.IsZero() && found.date.After(k.cfg.Existed)) {
+		return nil, nil, strange // bad news only
 	}
 	if found != nil && !removed {
 		return &RevokedError{Certificate: q.cert(), At: found.date, Reason: found.reason}, evidence, nil
@@ -209,20 +218,20 @@ func (k *Checker) delta(c *CRL, all []*CRL, signer *pkix.Certificate) *CRL {
 
 // signer finds whose key signed a list, and a path from there to the anchor of the
 // path in question: steps (f) and (g).
-func (k *Checker) signer(ctx context.Context, q *question, c *CRL) *signerResult {
-	key := signerKey{c, q.issuer(), q.anchor()}
+func (k *Checker) signer(ctx context.Context, q *question, c *CRL, wide bool) *signerResult {
+	key := signerKey{c, q.issuer(), q.anchor(), wide}
 	if s := k.signers[key]; s != nil {
 		return s
 	}
 	leaned := k.leaned
-	s := k.findSigner(ctx, q, c)
+	s := k.findSigner(ctx, q, c, wide)
 	if leaned == k.leaned {
 		k.signers[key] = s
 	}
 	return s
 }
 
-func (k *Checker) findSigner(ctx context.Context, q *question, c *CRL) *signerResult {
+func (k *Checker) findSigner(ctx context.Context, q *question, c *CRL, wide bool) *signerResult {
 	out := &signerResult{err: fmt.Errorf("%w: no certificate of the issuer of the CRL, %s", ErrUnauthorized, c.Issuer)}
 	note := func(err error) {
 		if out.chain == nil {
@@ -244,7 +253,7 @@ func (k *Checker) findSigner(ctx context.Context, q *question, c *CRL) *signerRe
 		if i < len(q.chain)-1 { // on the path: its own path and status are decided
 			return &signerResult{chain: q.chain[1+i:]}
 		}
-		s := k.signerPath(ctx, q, cand, k.above(q, c), q.depth+1)
+		s := k.signerPath(ctx, q, cand, k.above(q, c, wide), q.depth+1)
 		if s.err == nil {
 			return s
 		}
@@ -263,13 +272,13 @@ func maySignCRL(signer *pkix.Certificate, c *CRL) error {
 	return nil
 }
 
-// above are the certificates that can be part of the path of a list's signer. If it is the list of the certificate's own issuer, only
-// those by the names of authorities on the certificate's path: another authority under the same anchor could certify a key by
-// the issuer's name, and its list would hide what the issuer revoked. A list that a certificate wants of another can
-// be anybody's of that name (section 6.3.3 (f)).
-func (k *Checker) above(q *question, c *CRL) []*pkix.Certificate {
+// above are the certificates that can be part of the path of a list's signer: those by the names of authorities on the certificate's path.
+// Another authority under the same anchor could certify a key by the issuer's name, or by that of a list's issuer whom the certificate names (section
+// 6.3.3 (b)(1) and (f)), and its list would hide what was revoked. That a certificate was revoked counts from anybody under the anchor by the name
+// that the certificate names: wide.
+func (k *Checker) above(q *question, c *CRL, wide bool) []*pkix.Certificate {
 	path := q.chain[1:]
-	if !c.Issuer.Equal(q.cert().Issuer) {
+	if wide && !c.Issuer.Equal(q.cert().Issuer) {
 		return slices.Concat(path, k.cfg.Pool)
 	}
 	out := slices.Clone(path)
