@@ -142,7 +142,7 @@ func (w *world) list(issuer *Entity, edit func(*x509.RevocationList), revoked ..
 	}
 	signer := *issuer.X509
 	signer.KeyUsage |= x509.KeyUsageCRLSign // the standard library would not let a liar sign
-	if len(signer.SubjectKeyId) == 0 { // nor one without
+	if len(signer.SubjectKeyId) == 0 {      // nor one without
 		signer.SubjectKeyId = []byte{1}
 	}
 	raw, err := x509.CreateRevocationList(rand.Reader, template, &signer, issuer.Key)
