@@ -13,10 +13,10 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/assent-sign/assent/cmd/assent/internal/procs"
 	"github.com/assent-sign/assent/cmd/assent/internal/sample"
 	"github.com/assent-sign/assent/cryptotoken/pkcs11"
 	"github.com/assent-sign/assent/internal/certs"
+	"github.com/assent-sign/assent/internal/freeport"
 	"github.com/assent-sign/assent/internal/testenv"
 )
 
@@ -79,7 +79,7 @@ func needPrograms(t *testing.T) string {
 // freePorts gives ports for a whole service.
 func freePorts(t *testing.T) []int {
 	t.Helper()
-	p, err := procs.FreePorts(4)
+	p, err := freeport.Find(4)
 	if err != nil {
 		t.Fatal(err)
 	}

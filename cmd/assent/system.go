@@ -14,6 +14,7 @@ import (
 	"github.com/assent-sign/assent/cmd/assent/internal/proof"
 	"github.com/assent-sign/assent/cmd/assent/internal/setup"
 	"github.com/assent-sign/assent/internal/certs"
+	"github.com/assent-sign/assent/internal/freeport"
 	"github.com/assent-sign/assent/internal/mtls"
 	"github.com/assent-sign/assent/sap/sapclient"
 )
@@ -184,7 +185,7 @@ func (s *system) status(ctx context.Context) (sapclient.Status, error) {
 // demoOptions are a system on free loopback ports, with the signing app but
 // without the need for a browser.
 func demoOptions(dir, hsm, cluster string, ca *certs.DemoCA) (setup.Options, error) {
-	ports, err := procs.FreePorts(4)
+	ports, err := freeport.Find(4)
 	if err != nil {
 		return setup.Options{}, err
 	}

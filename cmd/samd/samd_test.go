@@ -20,6 +20,7 @@ import (
 
 	"github.com/assent-sign/assent/cryptotoken/pkcs11"
 	"github.com/assent-sign/assent/internal/config"
+	"github.com/assent-sign/assent/internal/freeport"
 	"github.com/assent-sign/assent/internal/mtls"
 	"github.com/assent-sign/assent/sam"
 	"github.com/assent-sign/assent/sam/samtest"
@@ -67,12 +68,11 @@ func newSite(t *testing.T, extra string) *site {
 	t.Helper()
 	s := &site{dir: t.TempDir()}
 	s.pki = samtest.NewPKI(t, s.dir)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := freeport.Find(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.addr = l.Addr().String()
-	_ = l.Close()
+	s.addr = fmt.Sprintf("127.0.0.1:%d", ports[0])
 	f := s.pki.Issue("samd", "samd", elliptic.P256())
 	if err := os.WriteFile(filepath.Join(s.dir, "pin"), []byte("canary-pin-5521\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,6 +28,7 @@ import (
 	"github.com/assent-sign/assent/internal/algo"
 	"github.com/assent-sign/assent/internal/certs"
 	"github.com/assent-sign/assent/internal/clock"
+	"github.com/assent-sign/assent/internal/freeport"
 	"github.com/assent-sign/assent/internal/mtls"
 	"github.com/assent-sign/assent/sam"
 	"github.com/assent-sign/assent/sam/samrpc"
@@ -108,16 +110,11 @@ func newWorld(t *testing.T, change ...func(*sam.Config)) *world {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := freeport.Find(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
+	return strconv.Itoa(ports[0])
 }
 
 func (w *world) write(name, text string) string {

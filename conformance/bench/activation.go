@@ -167,7 +167,7 @@ func startSite(ctx context.Context, bin, dir, token string) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	addr, err := freeAddress(ctx)
+	addr, err := freeAddress()
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -19,6 +18,7 @@ import (
 	"time"
 
 	"github.com/assent-sign/assent/internal/ceremony"
+	"github.com/assent-sign/assent/internal/freeport"
 	"github.com/assent-sign/assent/internal/mtls"
 )
 
@@ -58,12 +58,12 @@ func parseStat(s string) (pid, parent int, cpu time.Duration) {
 	return pid, parent, time.Duration(u+k) * clockTick
 }
 
-func freeAddress(ctx context.Context) (string, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+func freeAddress() (string, error) {
+	ports, err := freeport.Find(1)
 	if err != nil {
 		return "", err
 	}
-	return l.Addr().String(), l.Close()
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0])), nil
 }
 
 // callers is a throw-away CA for samd's callers.

@@ -9,7 +9,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +19,7 @@ import (
 	"time"
 
 	"github.com/assent-sign/assent/cryptotoken/pkcs11"
+	"github.com/assent-sign/assent/internal/freeport"
 	"github.com/assent-sign/assent/internal/mtls"
 	"github.com/assent-sign/assent/internal/testenv"
 	"github.com/assent-sign/assent/sam/samtest"
@@ -88,10 +88,9 @@ func newSite(t testing.TB, dir string) *site {
 // configure writes the configuration for the folder, with a port of its own.
 func (s *site) configure() {
 	s.t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := freeport.Find(1)
 	must(s.t, err)
-	s.addr = l.Addr().String()
-	must(s.t, l.Close())
+	s.addr = fmt.Sprintf("127.0.0.1:%d", ports[0])
 	token := s.token
 	if token == "" {
 		token = fmt.Sprintf("{driver: softtoken, dir: %[1]s/token, pin_file: %[1]s/pin, create: true}", s.dir)

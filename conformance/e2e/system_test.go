@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/assent-sign/assent/internal/freeport"
 	"github.com/assent-sign/assent/internal/testenv"
 )
 
@@ -105,14 +105,9 @@ func (s *system) edit(name, old, new string) {
 
 func freePorts(t testing.TB, n int) []int {
 	t.Helper()
-	var out []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = l.Close() }()
-		out = append(out, l.Addr().(*net.TCPAddr).Port)
+	out, err := freeport.Find(n)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return out
 }
