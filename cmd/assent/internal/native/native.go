@@ -111,7 +111,9 @@ func (c *Client) Create(ctx context.Context, n NewOperation) (*Operation, error)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	op := &Operation{}
-	return op, n.about(c.do(req, op))
+	err = n.about(c.do(req, op))
+	op.ID, op.ApprovalURL = plain(op.ID), plain(op.ApprovalURL)
+	return op, err
 }
 
 // tries is how often in a row Wait takes a failure that passes by itself.
@@ -138,7 +140,7 @@ func (c *Client) Wait(ctx context.Context, id string) (*Operation, error) {
 		case "finished":
 			return op, nil
 		case "declined", "cancelled", "expired", "failed":
-			return op, fmt.Errorf("%w: the request was %s %s", ErrAPI, op.State, op.Reason)
+			return op, fmt.Errorf("%w: the request was %s %s", ErrAPI, op.State, plain(op.Reason))
 		}
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/assent-sign/assent/sap"
 )
 
 // Error is why the service did not do what was asked, in words that say what to do.
@@ -33,7 +35,27 @@ func (e *Error) Error() string {
 	if e.Ref != "" {
 		s += " (request " + e.Ref + " in ssad's log)"
 	}
-	return s
+	return plain(s)
+}
+
+// mostWords bounds a message, in characters.
+const mostWords = 2000
+
+// plain is a text as it may stand on a terminal and in a log: what answers may be another program than ssad, and write what moves the
+// cursor, turns the text around or fills the screen.
+func plain(s string) string {
+	var out strings.Builder
+	n := 0
+	for _, r := range s {
+		if n++; n > mostWords {
+			return out.String() + "..."
+		}
+		if r != ' ' && !sap.Displayable(string(r)) {
+			r = '?'
+		}
+		out.WriteRune(r)
+	}
+	return out.String()
 }
 
 // Unwrap makes errors.Is hold for ErrAPI and for what the network said.
