@@ -76,6 +76,40 @@ func (j *judge) insideXML(s *xmlsig.Signature) *inside {
 	return in
 }
 
+// siblings is what all signatures of an XML document carry, nil if there are not several. Each is judged by what it carries itself, and that a
+// certificate was revoked is heard from all: it is asked for bad news only.
+func (j *judge) siblings(d *xmlsig.Document) *material {
+	if len(d.Signatures) < 2 {
+		return nil
+	}
+	all, unsaid := &material{at: j.opt.Now}, &Report{} // what cannot be read is told of the signature that it stands in
+	for i := range d.Signatures {
+		s := &d.Signatures[i]
+		if s.Properties != nil {
+			v := s.Properties.Values(-1)
+			all.take(j.memory, v.Certs, v.CRLs, v.OCSPs, 0, unsaid)
+		}
+		in := j.insideXML(s)
+		all.take(j.memory, in.certs, in.crls, in.ocsps, 0, unsaid)
+	}
+	if len(all.crls)+len(all.responses) == 0 {
+		return nil
+	}
+	all.pool, all.crls, all.responses = distinct(all.pool), distinct(all.crls), distinct(all.responses)
+	return all
+}
+
+// distinct is a list with each once.
+func distinct[T comparable](list []T) (out []T) {
+	seen := map[T]bool{}
+	for _, x := range list {
+		if !seen[x] {
+			seen[x], out = true, append(out, x)
+		}
+	}
+	return out
+}
+
 // beside gives the validation data of a file with what signatures carry; nil if they carry nothing.
 func (j *judge) beside(open *material, in *inside, rep *Report) *material {
 	if j.unread = j.unread || in.over; in.over || len(in.certs)+len(in.crls)+len(in.ocsps)+in.bad == 0 {

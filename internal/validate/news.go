@@ -98,16 +98,8 @@ func (j *judge) revoked(s *Signature, chain []*x509.Certificate, all []*material
 // its issuer stands in the newest security store or in a message only. Who made the file chose that.
 func (j *judge) wide(m *material) *material {
 	if m.wide == nil {
-		out, has := *m, map[*pkix.Certificate]bool{}
-		out.pool = slices.Clone(m.pool)
-		for _, c := range m.pool {
-			has[c] = true
-		}
-		for _, c := range j.pool {
-			if !has[c] {
-				has[c], out.pool = true, append(out.pool, c)
-			}
-		}
+		out := *m
+		out.pool = distinct(slices.Concat(m.pool, j.pool))
 		m.wide = &out
 	}
 	return m.wide

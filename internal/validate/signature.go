@@ -27,7 +27,7 @@ type judge struct {
 	opt  Options
 	// sealed is the validation data under each document time-stamp, in file order.
 	sealed []*material
-	// past is validation data that a later revision left out; nil if there is none.
+	// past is validation data that is asked for bad news only: of PDF what a later revision left out, of XML what all signatures carry; nil if there is none.
 	past *material
 	// inside is what stands open with what signatures carry themselves; nil if they carry nothing.
 	inside *material

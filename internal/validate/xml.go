@@ -65,6 +65,7 @@ func (j *judge) xml(rep *Report) error {
 		return err
 	}
 	d.Detached = j.detached
+	j.past = j.siblings(d)
 	at := make([]int, len(d.Signatures)) // where each is in the report
 	for i := range d.Signatures {
 		if err := j.ctx.Err(); err != nil {
