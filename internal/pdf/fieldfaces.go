@@ -9,8 +9,8 @@ import (
 
 // Form fields say what they hold (/V) beside what they look like (/AP). pdf.js, Poppler, PDFium and Acrobat draw the value anew where
 // /NeedAppearances asks for it or where there is no look, each in other cases, and pages in which fields can be filled in show the
-// value at any time; MuPDF, Ghostscript and the signer's app show the look (ISO 32000-2, 12.7.4.3). So the two have to say the same
-// (ADE-04).
+// value at any time; MuPDF, Ghostscript and the signer's app show the look (ISO 32000-2, 12.7.4.3). So the two have to say the same,
+// and what is to be drawn anew has to be empty (ADE-04).
 
 // Flags of fields (ISO 32000-2, tables 229 and 233).
 const (
@@ -26,7 +26,7 @@ type widgetField struct {
 	dict               value
 	kind               string // of the field: Tx, Ch, Btn, Sig
 	held, flags, opt   value
-	rich, style        value  // /RV and /DA
+	rich               value  // /RV
 	normal             object // its look, or the dictionary of its looks
 	states, look, need bool
 }
@@ -132,14 +132,14 @@ func (d *Document) inheritField(w *widgetField) (bool, error) {
 	at := w.dict
 	var kind value
 	for range fieldLevels {
-		v, err := at.values("FT", "V", "Ff", "Opt", "RV", "DA", "Parent")
+		v, err := at.values("FT", "V", "Ff", "Opt", "RV", "Parent")
 		if err != nil {
 			return false, err
 		}
 		if err := d.spend(int64(len(at.raw))); err != nil {
 			return false, err
 		}
-		for i, to := range []*value{&kind, &w.held, &w.flags, &w.opt, &w.rich, &w.style} {
+		for i, to := range []*value{&kind, &w.held, &w.flags, &w.opt, &w.rich} {
 			if !to.isNull() {
 				continue
 			}
@@ -147,7 +147,7 @@ func (d *Document) inheritField(w *widgetField) (bool, error) {
 				return false, err
 			}
 		}
-		if at, err = d.resolve(v[6]); err != nil {
+		if at, err = d.resolve(v[5]); err != nil {
 			return false, err
 		}
 		if !at.isDict() {
@@ -173,6 +173,9 @@ const (
 	fieldUnseen = "a field with a value and without a look"
 	fieldOther  = "a field whose value is another than what it looks like"
 	fieldState  = "a field whose state is another than its value"
+	// What a look shows cannot be told from its text: it may be white, covered, outside of the look or in a font that lies, and strokes
+	// beside it may show another value. Where readers are asked to draw the value anew, only an empty one is the same in all.
+	fieldAnew = "a field whose value is to be drawn anew (/NeedAppearances)"
 )
 
 // oddTextField judges a field of text or of choices.
@@ -196,9 +199,12 @@ func (d *Document) oddTextField(w *widgetField) (string, error) {
 	if same, err := d.sameRich(w, held); err != nil || !same {
 		return "a field whose value is another than its value with a format (/RV)", err
 	}
+	if w.need && held != "" {
+		return fieldAnew, nil
+	}
 	seen, ok, err := d.seenText(w.normal)
 	if err != nil || ok && seen == held {
-		return d.oddStyle(w, held, err)
+		return "", err
 	}
 	if ok && w.kind == "Ch" && !w.flag(fieldCombo) && listed(seen, parts, options) {
 		return "", nil
@@ -219,74 +225,6 @@ func (d *Document) sameRich(w *widgetField, held string) (bool, error) {
 	}
 	text, err := d.text(w.rich)
 	return w.rich.isString() && squeezed(plainMarks.Replace(richMarks.ReplaceAllString(text, ""))) == held, err
-}
-
-// oddStyle judges the font in which a value would be drawn anew, if it is asked for.
-func (d *Document) oddStyle(w *widgetField, held string, err error) (string, error) {
-	if err != nil || !w.need || held == "" {
-		return "", err
-	}
-	form, err := d.form()
-	if err != nil {
-		return "", err
-	}
-	if w.style.isNull() {
-		if w.style, err = d.key(form, "DA"); err != nil {
-			return "", err
-		}
-	}
-	style, err1 := d.text(w.style)
-	resources, err2 := d.key(form, "DR")
-	if err := firstError(err1, err2); err != nil || !resources.isDict() {
-		return "", err
-	}
-	fonts, err := d.key(resources, "Font")
-	if err != nil || !fonts.isDict() {
-		return "", err
-	}
-	for _, m := range styleFont.FindAllStringSubmatch(style, -1) {
-		font, err := fonts.get(m[1])
-		if err != nil || font.isNull() {
-			return "", err
-		}
-		plain, err := d.plainFont(font)
-		if err != nil || !plain {
-			return "a field whose value would be drawn anew in other letters", err
-		}
-	}
-	return "", nil
-}
-
-// styleFont is a font in a /DA string.
-var styleFont = regexp.MustCompile(`/([^\s()<>\[\]{}/%]+)\s+[-+.\d]+\s+Tf`)
-
-// plainFont tells whether a simple font has the letters of ASCII in their places.
-func (d *Document) plainFont(named value) (bool, error) {
-	font, err := d.resolve(named)
-	if err != nil || !font.isDict() {
-		return false, err
-	}
-	v, err := font.values("Subtype", "BaseFont", "Encoding")
-	if err != nil {
-		return false, err
-	}
-	name, err := d.resolve(v[1])
-	if err != nil || v[0].nameIs("Type3") || ofPictures(name.name()) {
-		return false, err
-	}
-	if v[0].nameIs("Type0") {
-		return true, nil
-	}
-	if v[2], err = d.resolve(v[2]); err != nil {
-		return false, err
-	}
-	e, err := d.encodingOf(v[2])
-	for c := range e.differ {
-		if r := e.character(c); c > 0x20 && c < 0x7f && r != rune(c) && r != '’' && r != '‘' {
-			return false, err
-		}
-	}
-	return !e.expert, err
 }
 
 // oddGround judges a field without a look that has a colour: who draws one covers with it what is behind.
@@ -406,6 +344,8 @@ func (d *Document) oddButton(w *widgetField) (string, error) {
 		return d.oddGround(w)
 	case w.states && on != held:
 		return fieldState, nil
+	case w.need && held != stateOff:
+		return fieldAnew, nil
 	}
 	return "", nil
 }
@@ -458,9 +398,5 @@ func (d *Document) oddCaption(w *widgetField) (string, error) {
 	if !w.look {
 		return fieldUnseen, nil
 	}
-	seen, ok, err := d.seenText(w.normal)
-	if err != nil || ok && seen == squeezed(text) {
-		return "", err
-	}
-	return fieldOther, nil
+	return fieldAnew, nil
 }

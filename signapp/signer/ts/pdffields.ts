@@ -2,12 +2,12 @@
 // fields say what they hold (/V) beside what they look like (/AP). pdf.js, Poppler, PDFium and
 // Acrobat draw the value anew where /NeedAppearances asks for it or where there is no look, each in
 // other cases, and pages in which fields can be filled in show the value at any time; MuPDF,
-// Ghostscript and this app show the look. So the two have to say the same. internal/pdf has the
-// same rules (fieldfaces.go).
+// Ghostscript and this app show the look. So the two have to say the same, and what is to be drawn
+// anew has to be empty. internal/pdf has the same rules (fieldfaces.go).
 
 import type { Contents } from "./pdfcontents";
 import { seenText } from "./pdffieldtext";
-import { plainFont, resolved } from "./pdffonts";
+import { resolved } from "./pdffonts";
 import { elements, integer, isArray, isDict, nameOf, textOf, valueOf, type Loader, type Value } from "./pdfload";
 import { UnreadError, type Entries } from "./pdfstream";
 import { isString, squeezed, textString } from "./pdftext";
@@ -33,7 +33,6 @@ interface Field {
   kind: string | undefined;
   held: Value | undefined;
   rich: Value | undefined; // the value with a format
-  style: Value | undefined; // by which the value is drawn anew
   flags: number;
   options: { value: string; shown: string }[];
 }
@@ -42,6 +41,9 @@ const characterOf: Record<string, string> = { lt: "<", gt: ">", quot: '"', apos:
 
 const unseen = "a field with a value and without a look";
 const other = "a field whose value is another than what it looks like";
+// What a look shows cannot be told from its text: it may be white, covered, outside of the look or in a
+// font that lies, and strokes beside it may show another value.
+const anew = "a field whose value is to be drawn anew";
 
 export class Marks {
   private needed: boolean | undefined;
@@ -94,7 +96,7 @@ export class Marks {
     let at: Value | undefined = widget;
     for (let i = 0; at && isDict(at) && i < maxInherited; i++) {
       const entries: Entries = loader.entries(at);
-      for (const key of ["FT", "V", "Ff", "Opt", "RV", "DA"]) {
+      for (const key of ["FT", "V", "Ff", "Opt", "RV"]) {
         const v = found.has(key) ? undefined : await loader.resolve(valueOf(at, entries, key));
         if (v) found.set(key, v);
       }
@@ -104,7 +106,7 @@ export class Marks {
     const flags = found.get("Ff");
     const kind = found.get("FT") && nameOf(found.get("FT"));
     const options = kind === "Ch" ? await this.options(found.get("Opt")) : [];
-    return { widget, dict, look, kind, held: found.get("V"), rich: found.get("RV"), style: found.get("DA"), flags: flags && /^[+-]?\d{1,15}$/.test(textOf(flags)) ? integer(flags) : 0, options };
+    return { widget, dict, look, kind, held: found.get("V"), rich: found.get("RV"), flags: flags && /^[+-]?\d{1,15}$/.test(textOf(flags)) ? integer(flags) : 0, options };
   }
 
   private async options(list: Value | undefined): Promise<Field["options"]> {
@@ -143,8 +145,9 @@ export class Marks {
       return;
     }
     if (!(await this.sameRich(field, held.join("")))) throw new UnreadError("a field whose value is another than its value with a format");
+    if (held.join("") !== "" && (await this.need())) throw new UnreadError(anew);
     const seen = await seenText(this.loader, this.looks, stream.v, stream.dict);
-    if (seen === held.join("")) return seen === "" ? undefined : this.anew(field);
+    if (seen === held.join("")) return;
     const all = field.options.map((o) => o.shown).join("");
     const list = field.kind === "Ch" && (field.flags & combo) === 0; // which shows what was not chosen, too
     if (seen === undefined || !list || !all.includes(seen) || !held.every((text) => seen.includes(text))) throw new UnreadError(other);
@@ -155,23 +158,6 @@ export class Marks {
     if (!rich) return true;
     const text = (await textString(this.loader, rich)).replace(/<[^>]*>/g, "").replace(/&(lt|gt|quot|apos|amp);/g, (_, name: string) => characterOf[name]!);
     return isString(rich) && squeezed(text) === held;
-  }
-
-  /** anew judges the font in which a value would be drawn anew, if it is asked for. */
-  private async anew(field: Field): Promise<void> {
-    const { loader } = this;
-    const form = await this.form();
-    if (!form || !(await this.need())) return;
-    const dict = loader.entries(form);
-    const style = await textString(loader, field.style ?? (await loader.resolve(valueOf(form, dict, "DA"))));
-    const resources = await loader.resolve(valueOf(form, dict, "DR"));
-    const fonts = resources && isDict(resources) ? await loader.resolve(valueOf(resources, loader.entries(resources), "Font")) : undefined;
-    if (!fonts || !isDict(fonts)) return;
-    for (const [, name] of style.matchAll(/\/([^\s()<>[\]{}/%]+)\s+[-+.\d]+\s+Tf/g)) {
-      const font = await loader.resolve(valueOf(fonts, loader.entries(fonts), name!));
-      if (!font) return;
-      if (!(await plainFont(loader, font))) throw new UnreadError("a field whose value would be drawn anew in other letters");
-    }
   }
 
   /** painted tells whether those who draw a field without a look paint over what is behind it. */
@@ -200,6 +186,7 @@ export class Marks {
     const at = states.dict.values.get(held);
     const there = at && textOf({ b: states.v.b, from: at[0], to: at[1] }) !== "null";
     if (on !== (there ? held : "Off")) throw new UnreadError("a field whose state is another than its value");
+    if (there && held !== "Off" && (await this.need())) throw new UnreadError(anew);
   }
 
   /** caption judges a push button: those who draw it anew write its caption. */
@@ -209,8 +196,7 @@ export class Marks {
     const style = await this.style(field);
     const text = style ? squeezed(await textString(this.loader, await this.loader.resolve(valueOf(style.v, style.dict, "CA")))) : "";
     if (!stream && (text !== "" || (await this.painted(field)))) throw new UnreadError(unseen);
-    if (!stream || text === "") return;
-    if ((await seenText(this.loader, this.looks, stream.v, stream.dict)) !== text) throw new UnreadError(other);
+    if (stream && text !== "") throw new UnreadError(anew);
   }
 
   /** need tells whether the form asks readers to draw its fields anew. */

@@ -107,19 +107,6 @@ export class Fonts {
   }
 }
 
-/** plainFont tells whether a simple font has the letters of ASCII in their places. */
-export async function plainFont(loader: Loader, font: Value): Promise<boolean> {
-  if (!isDict(font)) return false;
-  const dict = loader.entries(font);
-  const kind = nameOf(valueOf(font, dict, "Subtype"));
-  const name = await loader.resolve(valueOf(font, dict, "BaseFont"));
-  if (kind === "Type3" || pictures.test((name && nameOf(name)) ?? "")) return false;
-  if (kind === "Type0") return true;
-  const e = await Encoding.of(loader, await loader.resolve(valueOf(font, dict, "Encoding")));
-  const plain = (c: number) => [String.fromCharCode(c), "’", "‘"].includes(e.character(c) ?? "");
-  return !e.expert && [...e.differ.keys()].every((c) => c <= 0x20 || c >= 0x7f || plain(c));
-}
-
 /** resolved follows references to a value and tells the number of the last one. */
 export async function resolved(loader: Loader, v: Value): Promise<{ v: Value | undefined; num: number | undefined }> {
   let at: Value | undefined = v;
