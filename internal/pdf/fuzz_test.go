@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/assent-sign/assent/internal/testenv"
 )
 
 // fuzzLimits keep one input short: the fuzzer's own time limit is no bound.
@@ -49,11 +51,11 @@ func typedOrNil(t *testing.T, what string, err error) {
 	}
 }
 
-// timed fails an input that takes too long.
+// timed fails an input that takes too long; the race detector makes all slower.
 func timed(t *testing.T) func() {
 	start := time.Now()
 	return func() {
-		if took := time.Since(start); took > fuzzTime {
+		if took := time.Since(start); took > fuzzTime*testenv.Slowdown {
 			t.Errorf("took %v", took)
 		}
 	}
