@@ -129,6 +129,10 @@ func corpusFiles(t *testing.T) (out []string) {
 	return out
 }
 
+// ownFont is a font whose letters are known and which is not in the file: each reader takes its own, and one that has none
+// for East Asia draws nothing (DIVERGENCES.md).
+const ownFont = "a font of a known collection"
+
 // facedFiles writes the files of twofaced.json, and some with a word changed by chance.
 func facedFiles(t *testing.T, dir string) (out []string) {
 	t.Helper()
@@ -151,6 +155,9 @@ func facedFiles(t *testing.T, dir string) (out []string) {
 		out = append(out, file)
 	}
 	for _, c := range append(v.Odd, v.Sound...) {
+		if c.Name == ownFont {
+			continue
+		}
 		objects := append([]string(nil), v.Objects...)
 		for i := range objects {
 			objects[i] = c.Made(i+1, objects[i])
