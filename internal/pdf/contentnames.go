@@ -30,7 +30,7 @@ func (c *nameCheck) check(u *contentUses, depth int) (string, error) {
 	if err := c.d.spend(int64(nameCost * len(u.names))); err != nil {
 		return "", err
 	}
-	for use := range u.names {
+	for _, use := range u.order {
 		part, err := c.part(use.part)
 		if err != nil {
 			return "", err

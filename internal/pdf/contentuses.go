@@ -11,6 +11,7 @@ const (
 // contentUses is what a content makes use of.
 type contentUses struct {
 	names map[resourceName]bool
+	order []resourceName // names as they come, so that a file has the same reason each time
 	// codes are the octets of the texts that are shown in a font.
 	codes map[string]*codeSet
 	many  bool // more names or texts than there may be
@@ -28,8 +29,9 @@ func (u *contentUses) name(part, name string) {
 	if u.names == nil {
 		u.names, u.codes = map[resourceName]bool{}, map[string]*codeSet{}
 	}
-	if u.many = u.many || len(u.names) >= mostNames; !u.many {
-		u.names[resourceName{part, name}] = true
+	use := resourceName{part, name}
+	if u.many = u.many || len(u.names) >= mostNames; !u.many && !u.names[use] {
+		u.names[use], u.order = true, append(u.order, use)
 	}
 }
 

@@ -35,7 +35,7 @@ func (d *Document) seenText(look object) (string, bool, error) {
 	if why := w.walk(); why != "" || s.err != nil {
 		return "", false, s.err
 	}
-	for use := range w.drawn.uses.names {
+	for _, use := range w.drawn.uses.order {
 		if use.part == "XObject" || use.part == "Shading" || use.part == "Pattern" {
 			return "", false, nil
 		}

@@ -497,7 +497,7 @@ func (s *Signature) named(n *node, read func(*node) (crypto.Hash, []byte, error)
 	}
 	h, d, err := read(certs[0].one(xadesSpace, "CertDigest"))
 	if errors.Is(err, ErrDigest) {
-		err = fmt.Errorf("%w: %v", ErrCertificate, err) //nolint:errorlint // no data is over it
+		err = fmt.Errorf("%w: %v", ErrCertificate, err) //nolint:errorlint // not wrapped: ErrDigest would be called HASH_FAILURE, which is about signed data
 	}
 	if err != nil {
 		s.defects = append(s.defects, err)
