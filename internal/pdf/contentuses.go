@@ -54,18 +54,18 @@ func (u *contentUses) show(font string, text []byte) {
 // drawnState follows a content as far as it says what is used, and what may stand where (ISO 32000-2, figure 9 and 9.4.1).
 type drawnState struct {
 	uses   contentUses
-	texts  func(font string, text []byte) // also called for each text that is shown, if set
+	texts  func(font string, text []byte) // also called for each text that is shown, if set; font as below
 	other  bool                           // something is drawn beside texts that are seen
 	inText bool
-	font   string   // by its name; "" if none was chosen, anotherFont of a state
+	font   string   // "/" and its name; "" if none was chosen, anotherFont of a state
 	saved  []string // the fonts of q without Q
 
 	name, number []byte   // the last ones in front of the present token
 	strings      [][]byte // all texts in front of it
 }
 
-// anotherFont is what may have been chosen by gs: that of the state is judged with it.
-const anotherFont = "\x00gs"
+// anotherFont is what may have been chosen by gs: that of the state is judged with it. Fonts by name have a slash in front.
+const anotherFont = "gs"
 
 // operand notes an operand; those in arrays count as far as they are texts.
 func (s *drawnState) operand(word []byte, kind tokenKind, alone bool) {
@@ -105,7 +105,7 @@ func (s *drawnState) operator(op string, args []byte) string {
 	case "gs":
 		s.font = anotherFont
 	case "Tf":
-		s.font = string(decodeName(s.name))
+		s.font = "/" + string(decodeName(s.name))
 	case "Tj", "TJ", "'", "\"":
 		return s.show()
 	case "Tr":
@@ -125,14 +125,14 @@ func (s *drawnState) show() string {
 	for _, word := range s.strings {
 		text := stringBytes(word)
 		if s.font != anotherFont {
-			s.uses.show(s.font, text)
+			s.uses.show(s.font[1:], text)
 		}
 		if s.texts != nil {
 			s.texts(s.font, text)
 		}
 	}
 	if s.font != anotherFont {
-		s.uses.name("Font", s.font)
+		s.uses.name("Font", s.font[1:])
 	}
 	return ""
 }

@@ -57,6 +57,11 @@ func (s *lookText) add(font string, text []byte) {
 	if !s.plain || s.err != nil {
 		return
 	}
+	if font == anotherFont {
+		s.plain = false
+		return
+	}
+	font = font[1:]
 	read, known := s.known[font]
 	if !known {
 		if read, s.err = s.d.readerOf(s.fonts, font); s.err != nil {

@@ -5001,7 +5001,7 @@
       if (this.font === void 0) throw new UnreadError("a text without a font");
       for (const t2 of this.texts) {
         const octets2 = octetsOf(this.b, t2.from, t2.to);
-        if (this.font === another) this.shown?.("", octets2);
+        if (this.font === another) this.uses.other = true;
         else {
           this.uses.show(this.font, octets2);
           this.shown?.(this.font, octets2);

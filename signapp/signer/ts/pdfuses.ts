@@ -119,7 +119,7 @@ export class DrawnState {
     if (this.font === undefined) throw new UnreadError("a text without a font");
     for (const t of this.texts) {
       const octets = octetsOf(this.b, t.from, t.to);
-      if (this.font === another) this.shown?.("", octets);
+      if (this.font === another) this.uses.other = true;
       else {
         this.uses.show(this.font, octets);
         this.shown?.(this.font, octets);
